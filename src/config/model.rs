@@ -1,0 +1,145 @@
+//! The configuration as the rest of the program sees it: complete, checked, with nothing left to parse.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::vip::{InterfaceName, Vip};
+
+/// Everything that one run of the daemon needs to know.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Config {
+    /// At least one, no two with the same address on the same interface.
+    pub vips: Vec<VipConfig>,
+    pub etcd: EtcdConfig,
+    /// The time between two reads of the truth.
+    pub interval: Duration,
+    pub on_stop: OnStop,
+    pub log_level: LogLevel,
+    pub log_format: LogFormat,
+}
+
+/// One VIP: where it stands, which key speaks of it, how long it may stay unconfirmed, how it is announced.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VipConfig {
+    pub vip: Vip,
+    pub interface: InterfaceName,
+    pub key: String,
+    /// The value of the key that means this host.
+    pub value: String,
+    /// At least three intervals.
+    pub hold_timeout: Duration,
+    pub lease_margin: Duration,
+    pub announce: Announce,
+    /// Whether the TCP connections of the VIP are reset before it goes.
+    pub reset_connections: bool,
+}
+
+/// How a VIP is announced. What is `None` was not asked for, and the schedule of the keeper serves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Announce {
+    /// Rounds in a series, at least one.
+    pub count: Option<u32>,
+    /// The time between two rounds of a series.
+    pub interval: Option<Duration>,
+    /// The time between two refreshes; zero for none.
+    pub refresh: Duration,
+}
+
+/// The etcd cluster and how to be let in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EtcdConfig {
+    /// At least one, no two the same.
+    pub endpoints: Vec<Endpoint>,
+    pub login: Option<Login>,
+    /// Roots to trust; the system's where none is given.
+    pub ca_file: Option<PathBuf>,
+    /// Certificate and key of this client.
+    pub identity: Option<Identity>,
+}
+
+/// One member's client address. User-info of the URL is never part of it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Endpoint {
+    pub tls: bool,
+    /// A name or an address, IPv6 without brackets.
+    pub host: String,
+    pub port: u16,
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.tls { "https" } else { "http" };
+        if self.host.contains(':') {
+            write!(f, "{scheme}://[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{scheme}://{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// A user of etcd and where the password comes from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Login {
+    pub user: String,
+    pub password: Password,
+}
+
+/// Where a password comes from. A file is read anew at each login, so that it can change.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Password {
+    Given(Secret),
+    File(PathBuf),
+}
+
+/// A text that no output ever shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text itself, for the one place that sends it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+/// The files of a client certificate.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Identity {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+/// What becomes of a held VIP when the daemon is told to stop.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OnStop {
+    Release,
+    /// It stays for its kernel lifetime, for the next start to adopt.
+    Keep,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LogFormat {
+    /// Journald, a terminal or plain text, whichever stderr is.
+    Auto,
+    Json,
+}

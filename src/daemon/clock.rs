@@ -1,0 +1,20 @@
+//! The only clock of the program.
+//!
+//! It counts suspended time (`CLOCK_BOOTTIME`): a lease goes on running out while this machine sleeps. Everything
+//! that needs the time asks here, and clippy bans the standard library's clocks elsewhere.
+
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
+
+use crate::keeper::Moment;
+
+/// Now.
+#[expect(
+    clippy::expect_used,
+    reason = "without a clock no deadline can be kept: end, and let the kernel's lifetimes do it"
+)]
+pub fn now() -> Moment {
+    let time = clock_gettime(ClockId::CLOCK_BOOTTIME).expect("every Linux since 2.6.39 has CLOCK_BOOTTIME");
+    Moment::from_boot(Duration::from(time))
+}

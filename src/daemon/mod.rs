@@ -1,0 +1,2 @@
+//! The wiring: driver, clock, signals, systemd, logging.
+pub mod clock;

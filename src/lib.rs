@@ -1,0 +1,19 @@
+//! vip-manager keeps one stable IP address on the leader of a PostgreSQL cluster.
+//!
+//! Three rooms, one direction: `source` learns what the cluster says, [`keeper`] decides what to do about it,
+//! `host` does it. [`wire`] holds the bytes that go out, [`config`] what the user asked for, `daemon` the wiring.
+//!
+//! [`keeper`], [`wire`] and [`config`] are pure: they hold no clock, no socket and no task, and they build without
+//! the feature `daemon`. Everything else belongs to that feature.
+
+pub mod config;
+pub mod keeper;
+pub mod vip;
+pub mod wire;
+
+#[cfg(feature = "daemon")]
+pub mod daemon;
+#[cfg(feature = "daemon")]
+pub mod host;
+#[cfg(feature = "daemon")]
+pub mod source;

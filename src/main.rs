@@ -1,0 +1,3 @@
+//! The `vip-manager` command.
+
+fn main() {}

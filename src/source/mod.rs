@@ -1,0 +1,32 @@
+//! Learns what the cluster says about the leader keys, and hands it on without judging it.
+//!
+//! A source gives three kinds of report: the answer to a linearizable read, a change that a watch saw, and the
+//! news that nobody could be asked. It makes sure that every change is followed by a read, and that a read is tried
+//! every interval; what follows from either is for the keeper to decide.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::keeper::{Change, Sighting};
+
+/// One leader key and the values of it that speak of this host.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Watched {
+    pub key: Arc<str>,
+    /// Only for a key that holds one of these is the lease's time to live worth a question.
+    pub ours: BTreeSet<Arc<str>>,
+}
+
+/// The place of a key in the list that the source was started with.
+pub type KeyIndex = usize;
+
+/// What a source tells the driver.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Report {
+    /// A linearizable read was answered.
+    Read(Vec<(KeyIndex, Sighting)>),
+    /// A watch saw keys change.
+    Changed(Vec<(KeyIndex, Change)>),
+    /// A read was tried on every member and none answered it; the text names each member's cause.
+    Blind { why: Arc<str> },
+}
