@@ -1,5 +1,6 @@
 //! The keeper decides whether this host may answer for a VIP.
 
+pub mod lifetime;
 pub mod moment;
 pub mod sighting;
 
