@@ -109,6 +109,33 @@ impl AddressSocket {
         Ok(Held::Late)
     }
 
+    /// The same, and the prefix lengths in `strays`, which the address stands with besides, go.
+    ///
+    /// IPv4 keeps one address several times over, so the strays go last and the address is there throughout. IPv6
+    /// keeps it once, and a renewal under another prefix length is acknowledged but leaves the old length in place:
+    /// so there they go first.
+    pub fn hold_alone(
+        &mut self,
+        index: u32,
+        vip: &Vip,
+        until: Moment,
+        stands: bool,
+        strays: &[u8],
+    ) -> Result<Held, AddressError> {
+        let first = vip.address().is_ipv6() && !strays.is_empty();
+        if first {
+            if lifetime(until, (self.clock)(), false).is_none() {
+                return Ok(Held::Late);
+            }
+            self.remove_each(index, vip.address(), strays)?;
+        }
+        let held = self.hold(index, vip, until, stands && !first)?;
+        if !first {
+            self.remove_each(index, vip.address(), strays)?;
+        }
+        Ok(held)
+    }
+
     /// Removes the address with exactly this prefix length. The same IPv4 address may stand with several.
     pub fn remove(&mut self, index: u32, address: IpAddr, prefix: u8) -> Result<Removed, AddressError> {
         match self.requests.act(RTM_DELADDR, 0, &identity(index, address, prefix)) {
@@ -132,6 +159,10 @@ impl AddressSocket {
     /// privilege first, and only then for the interface that nobody has.
     pub(super) fn probe(&mut self) -> Result<(), AddressError> {
         self.remove(0, IpAddr::V4(Ipv4Addr::LOCALHOST), 32).map(drop)
+    }
+
+    fn remove_each(&mut self, index: u32, address: IpAddr, prefixes: &[u8]) -> Result<(), AddressError> {
+        prefixes.iter().try_for_each(|prefix| self.remove(index, address, *prefix).map(drop))
     }
 
     fn list(&mut self, message: u16, body: &impl Emitable) -> Result<Vec<Notice>, Failure> {
