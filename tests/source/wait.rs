@@ -69,7 +69,6 @@ pub(crate) async fn down_saying(source: &mut Source, words: &str) -> String {
     let waiting = async {
         loop {
             last = why_down(source).await;
-            eprintln!("WHY {last}");
             if last.contains(words) {
                 return last.clone();
             }
