@@ -79,7 +79,7 @@ fn the_file_is_no_text() {
         "vip-manager.yml:2: this line is not UTF-8 text; expected the file in UTF-8\n"
     );
     assert_eq!(
-        read(&[b'#'; (1 << 20) + 1]),
+        read(&vec![b'#'; (1 << 20) + 1]),
         "vip-manager.yml: the file is larger than 1 MiB; expected a configuration\n"
     );
 }
