@@ -20,6 +20,7 @@ use support::ping::Pinger;
 use support::store::User;
 use support::tcp::{EchoServer, Fate, TcpClient};
 use support::tls::{KeyForm, Tls};
+use support::watcher::Watcher;
 use support::witness::AddressWitness;
 use support::{holding, sweep};
 
@@ -256,7 +257,18 @@ fn patroni_leads_dies_and_is_succeeded_when_its_lease_has_ended() {
 
     one.take_over();
     assert_eq!(holder().as_deref(), Some("db1"));
+    let watcher = Watcher::on(&hosts[0], &cluster, "/service/");
+    // A watch begins when the member says so, and nobody can see that from here: look for what it tells.
+    wait_for("the watcher", SOON, || {
+        cluster.store().put("/service/probe", "?");
+        !watcher.changes().is_empty()
+    });
+    watcher.clear();
     switch_over(&one, &other);
+    let told = wait_until("the news", SOON, || Some(watcher.changes()).filter(|changes| changes.len() >= 2));
+    let values: Vec<_> = told.iter().map(|change| change.value.as_deref()).collect();
+    assert_eq!(values, [None, Some("db2")]);
+    assert!(told[0].at <= told[1].at);
     assert_eq!(holder().as_deref(), Some("db2"));
     assert_eq!(one.role(), Role::Follower { may_lead: false });
 
@@ -347,7 +359,7 @@ mod pings {
 
     use vip_manager::keeper::Moment;
 
-    use super::support::ping::read;
+    use super::support::ping::Pings;
 
     #[test]
     fn a_question_without_an_answer_is_lost_and_makes_an_outage() {
@@ -356,7 +368,8 @@ mod pings {
             [1000.120000] no answer yet for icmp_seq=2\n\
             [1000.140000] From 10.66.0.9 icmp_seq=3 Destination Host Unreachable\n\
             [1000.160000] 64 bytes from 10.66.0.100: icmp_seq=4 ttl=64 time=0.05 ms\n";
-        let pings = read(text, Duration::from_millis(20), Moment::from_boot);
+        let mut pings = Pings::every(Duration::from_millis(20));
+        text.lines().for_each(|line| pings.read(line, Moment::from_boot));
         assert_eq!((pings.sent, pings.lost()), (4, 2));
         assert_eq!(pings.longest_outage().as_millis(), 60);
         assert_eq!(pings.outages().len(), 1);

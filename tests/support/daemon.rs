@@ -99,8 +99,12 @@ pub(crate) fn vip_manager(host: &Host) -> Command {
     command
 }
 
-/// Where the program is: cargo says so for tests and benches; an example is built beside it.
+/// Where the program is: the environment may name one (an installed one, say); cargo knows for tests and benches;
+/// an example is built beside it.
 pub(crate) fn binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("LAB_VIP_MANAGER") {
+        return path.into();
+    }
     if let Some(path) = option_env!("CARGO_BIN_EXE_vip-manager") {
         return path.into();
     }

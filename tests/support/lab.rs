@@ -107,6 +107,12 @@ fn watch_signals() {
                 .as_raw_value()
             });
             let _ = writeln!(std::io::stderr(), "\nInterrupted: taking the lab down.");
+            // Whoever stumbles over the ruins now has nothing to tell, and must not end the process too early.
+            std::panic::set_hook(Box::new(|_| {
+                loop {
+                    std::thread::park();
+                }
+            }));
             for prefix in locked(&STANDING).iter() {
                 sweep::take_down(prefix);
             }

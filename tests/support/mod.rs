@@ -32,4 +32,5 @@ pub(crate) mod store;
 pub(crate) mod sweep;
 pub(crate) mod tcp;
 pub(crate) mod tls;
+pub(crate) mod watcher;
 pub(crate) mod witness;

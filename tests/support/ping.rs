@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use vip_manager::keeper::Moment;
 
 use super::clock::from_wall;
+use super::fail::locked;
 use super::host::Host;
 use super::process::Process;
 
@@ -15,7 +17,8 @@ use super::process::Process;
 #[derive(Debug)]
 pub(crate) struct Pinger {
     process: Process,
-    every: Duration,
+    /// What has been read, and how many lines that took.
+    read: Mutex<(Pings, usize)>,
 }
 
 /// What came of it.
@@ -42,12 +45,19 @@ impl Pinger {
         let seconds = format!("{:.3}", every.as_secs_f64());
         // -O tells of an answer that has not come when the next question goes out.
         command.args(["-n", "-D", "-O", "-i", &seconds, &address.to_string()]);
-        Self { process: Process::start(&format!("ping on {}", host.name()), command), every }
+        let process = Process::start(&format!("ping on {}", host.name()), command);
+        Self { process, read: Mutex::new((Pings::every(every), 0)) }
     }
 
     /// What came so far.
     pub(crate) fn pings(&self) -> Pings {
-        read(&self.process.text(), self.every, from_wall)
+        let mut read = locked(&self.read);
+        let (pings, known) = &mut *read;
+        for line in self.process.lines_after(*known) {
+            pings.read(&line.text, from_wall);
+            *known += 1;
+        }
+        pings.clone()
     }
 
     /// Ends it and returns what came. An answer to the very last question may be missing, and is not counted as lost.
@@ -59,6 +69,24 @@ impl Pinger {
 }
 
 impl Pings {
+    pub(crate) fn every(every: Duration) -> Self {
+        Self { every, ..Self::default() }
+    }
+
+    /// Reads a line of what `ping -D -O` prints.
+    pub(crate) fn read(&mut self, line: &str, moment: impl Fn(Duration) -> Moment) {
+        let Some(number) = number(line) else { return };
+        if line.contains("bytes from") {
+            if let Some(wall) = wall(line) {
+                // The first answer counts; a second one to the same question tells of two hosts, not of more answers.
+                self.answers.entry(number).or_insert_with(|| moment(wall));
+            }
+        } else if !line.contains("no answer yet") && !line.contains("Unreachable") {
+            return;
+        }
+        self.sent = self.sent.max(number);
+    }
+
     /// The questions that were never answered.
     pub(crate) fn lost(&self) -> u32 {
         let answered = u32::try_from(self.answers.len()).unwrap_or(u32::MAX);
@@ -76,24 +104,6 @@ impl Pings {
     pub(crate) fn longest_outage(&self) -> Duration {
         self.outages().iter().map(|outage| outage.until.since(outage.from)).max().unwrap_or_default()
     }
-}
-
-/// Reads what `ping -D -O` printed.
-pub(crate) fn read(text: &str, every: Duration, moment: impl Fn(Duration) -> Moment) -> Pings {
-    let mut pings = Pings { every, ..Pings::default() };
-    for line in text.lines() {
-        let Some(number) = number(line) else { continue };
-        if line.contains("bytes from") {
-            if let Some(wall) = wall(line) {
-                // The first answer counts; a second one for the same question tells of two hosts, not of more answers.
-                pings.answers.entry(number).or_insert_with(|| moment(wall));
-            }
-            pings.sent = pings.sent.max(number);
-        } else if line.contains("no answer yet") || line.contains("Unreachable") {
-            pings.sent = pings.sent.max(number);
-        }
-    }
-    pings
 }
 
 fn number(line: &str) -> Option<u32> {

@@ -64,6 +64,11 @@ impl Process {
         locked(&self.lines).clone()
     }
 
+    /// What it wrote after its first `known` lines.
+    pub(crate) fn lines_after(&self, known: usize) -> Vec<Line> {
+        locked(&self.lines).get(known..).unwrap_or_default().to_vec()
+    }
+
     /// The same as one text.
     pub(crate) fn text(&self) -> String {
         let lines: Vec<String> = self.lines().into_iter().map(|line| line.text).collect();
