@@ -28,6 +28,7 @@ pub use kernel::{Changed, Kernel};
 pub use monitor::{Monitor, MonitorError, Notices};
 pub use netlink::Failure;
 pub use notice::{Address, Lifetime, Link, Notice};
+pub(crate) use sys::watch;
 
 use crate::keeper::Moment;
 

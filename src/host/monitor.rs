@@ -72,6 +72,17 @@ impl Monitor {
             }
         }
     }
+
+    /// What is in the queue right now; nothing where it is empty. It does not wait.
+    pub fn pending(&mut self) -> Result<Option<Notices>, MonitorError> {
+        let mut batch = Batch { clock: self.clock, buffer: &mut self.buffer, notices: Vec::new() };
+        match batch.fill(self.socket.get_ref()) {
+            Ok(Filled::More) => Ok(Some(Notices::Seen(batch.notices))),
+            Ok(Filled::Drained) => Ok(Some(batch.notices).filter(|notices| !notices.is_empty()).map(Notices::Seen)),
+            Ok(Filled::Lost) => Ok(Some(Notices::Overrun)),
+            Err(errno) => Err(MonitorError::Receive(errno.into())),
+        }
+    }
 }
 
 /// What one look into the queue gathers.

@@ -44,8 +44,8 @@ pub(super) fn hardware(socket: BorrowedFd<'_>, interface: &InterfaceName) -> Res
     Ok(Hardware { index, kind: address.sa_family, address: octets })
 }
 
-/// Lets the current tokio runtime watch the socket for something to read.
-pub(super) fn watch(socket: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+/// Lets the current tokio runtime watch a descriptor for something to read.
+pub(crate) fn watch(socket: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: the descriptor is owned, so it is open, stays the same one, and is closed by nobody but the `AsyncFd`.
     // What is returned is never exchanged through `get_mut`: its one holder keeps it behind `&self` methods.
     Ok(unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }?)

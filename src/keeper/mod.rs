@@ -6,6 +6,7 @@
 
 mod announce;
 mod backoff;
+mod converge;
 mod evidence;
 pub mod lifetime;
 pub mod moment;
@@ -119,6 +120,8 @@ struct Story {
     decided_at: Moment,
     /// The address was there and was taken away by somebody else.
     missing: bool,
+    /// Who else the key was last said to name.
+    told: Option<Holder>,
     /// Why a release was decided, and whether there was anything to release.
     parting: Option<(Cause, bool)>,
     /// The last obstacle that was noted.
@@ -126,6 +129,10 @@ struct Story {
     /// The last refusal that was noted.
     refused: Option<Arc<str>>,
 }
+
+/// A key's value, or its absence.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Holder(Option<Arc<str>>);
 
 impl Keeper {
     pub fn new(rules: Rules) -> Self {
@@ -179,6 +186,11 @@ impl Keeper {
 
     pub const fn rules(&self) -> &Rules {
         &self.rules
+    }
+
+    /// Changes the pace of the reads, and nothing else.
+    pub const fn set_interval(&mut self, interval: Duration) {
+        self.rules.interval = interval;
     }
 
     /// The newest read that counts.
@@ -239,13 +251,14 @@ impl Keeper {
             hold_timeout: self.rules.hold_timeout,
             lease_margin: self.rules.lease_margin,
         };
-        let previous = self.evidence.newest().map(|newest| newest.holder.clone());
         match self.evidence.read(&sighting, limits) {
             Verdict::Overtaken | Verdict::Inconclusive => {}
             Verdict::NotMine => {
                 self.blind = None;
-                let news = previous.is_none_or(|holder| holder != sighting.holder);
-                if self.state == State::Standby && news {
+                let holder = Some(Holder(sighting.holder.clone()));
+                let known = self.story.told == holder;
+                self.story.told = holder;
+                if self.state == State::Standby && !known {
                     self.notes.push_back(Note::StandingBy { cause: Cause::Read(sighting) });
                 } else {
                     self.step(Fact::NotMine, Some(Cause::Read(sighting)), now);
@@ -253,6 +266,7 @@ impl Keeper {
             }
             Verdict::Mine { until } => {
                 self.blind = None;
+                self.story.told = None;
                 self.confirmed_at = self.confirmed_at.max(sighting.answered_at);
                 self.weigh_hold(until, sighting, now);
             }
@@ -274,6 +288,9 @@ impl Keeper {
     fn weigh_change(&mut self, change: Change, now: Moment) {
         let denies = change.holder.as_deref() != Some(&*self.rules.value);
         if self.evidence.change(&change, &self.rules.value, now) && denies {
+            if self.state != State::Standby {
+                self.story.told = Some(Holder(change.holder.clone()));
+            }
             self.step(Fact::NotMine, Some(Cause::Event(change)), now);
         }
     }
@@ -332,124 +349,6 @@ impl Keeper {
                 self.square_at = next_square(until, now);
             }
         }
-    }
-
-    // The kernel
-
-    fn observe(&mut self, observation: Observation, now: Moment) {
-        let before = self.observation.replace(observation);
-        let first = before.is_none();
-        let link_before = before.and_then(|before| before.link);
-        let link = self.link();
-        let came_up = link.is_some_and(|link| link.up) && !link_before.is_some_and(|link| link.up);
-        let another = link.map(|link| link.index) != link_before.map(|link| link.index);
-        if another {
-            self.programmed = None;
-        }
-        if another || came_up {
-            self.backoff.reset();
-        }
-        if came_up || link.map(|link| link.mac) != link_before.map(|link| link.mac) {
-            self.announce_anew(now);
-        }
-        if first && self.state == (State::Unknown { adopting: None }) && !self.standing().is_empty() {
-            let until = now + self.rules.hold_timeout;
-            self.state = State::Unknown { adopting: Some(until) };
-            self.notes.push_back(Note::Adopted { until });
-        }
-        self.see(Some(Cause::Intruder), now);
-        if self.drifted() {
-            self.contest(now);
-        }
-    }
-
-    /// Whether the kernel shows another lifetime than the one that it acknowledged.
-    fn drifted(&self) -> bool {
-        let (Some((_, until)), Some(standing)) = (self.programmed, self.exact()) else { return false };
-        wrong_expiry(standing.expires, until)
-    }
-
-    fn see(&mut self, cause: Option<Cause>, now: Moment) {
-        let exact = self.exact().is_some();
-        let any = !self.standing().is_empty();
-        self.step(Fact::Seen { exact, any }, cause, now);
-    }
-
-    fn applied(&mut self, outcome: Outcome, now: Moment) {
-        if let Outcome::Refused { why } = outcome {
-            let retry_in = self.backoff.failed(now);
-            if self.story.refused.as_ref() != Some(&why) {
-                self.story.refused = Some(why.clone());
-                self.notes.push_back(Note::Refused { why, retry_in });
-            }
-            return;
-        }
-        self.backoff.reset();
-        self.story.refused = None;
-        let prefix = self.rules.prefix;
-        if let Some(observation) = &mut self.observation {
-            match outcome {
-                Outcome::Held { until } => {
-                    observation.standing = vec![Standing { prefix, expires: Expiry::At(until) }];
-                    self.programmed = observation.link.map(|link| (link.index, until));
-                }
-                Outcome::Limited { prefix, until } => {
-                    for standing in observation.standing.iter_mut().filter(|standing| standing.prefix == prefix) {
-                        standing.expires = Expiry::At(until);
-                    }
-                }
-                Outcome::Late | Outcome::Released => observation.standing.clear(),
-                Outcome::Refused { .. } => {}
-            }
-        }
-        self.see(None, now);
-    }
-
-    fn wanted(&self, now: Moment) -> Option<Order> {
-        let link = self.link()?.index;
-        match self.state {
-            State::Acquiring { until, .. } | State::Held { until } | State::Doubtful { until } => {
-                self.wanted_hold(link, until, now)
-            }
-            State::Unknown { adopting: Some(until) } => self
-                .standing()
-                .iter()
-                .find(|standing| standing.expires.later_than(until + ROUNDING))
-                .map(|standing| Order::Limit { link, prefix: standing.prefix, until }),
-            State::Releasing { .. } => {
-                let mut prefixes: Vec<u8> = self.strays();
-                prefixes.insert(0, self.rules.prefix);
-                Some(Order::Release { link, prefixes, standing: !self.standing().is_empty() })
-            }
-            State::Unknown { adopting: None } | State::Standby | State::Stopped { .. } => None,
-        }
-    }
-
-    fn wanted_hold(&self, link: u32, until: Moment, now: Moment) -> Option<Order> {
-        let strays = self.strays();
-        let exact = self.exact();
-        if exact.is_none() && until < now + SHORTEST_LIFETIME {
-            return None;
-        }
-        let wrong = exact.is_none_or(|standing| wrong_expiry(standing.expires, until));
-        let due = wrong || !strays.is_empty() || self.programmed != Some((link, until));
-        due.then(|| Order::Hold { link, until, standing: exact.is_some(), strays })
-    }
-
-    fn link(&self) -> Option<Link> {
-        self.observation.as_ref().and_then(|observation| observation.link)
-    }
-
-    fn standing(&self) -> &[Standing] {
-        self.observation.as_ref().map_or(&[], |observation| &observation.standing)
-    }
-
-    fn exact(&self) -> Option<&Standing> {
-        self.standing().iter().find(|standing| standing.prefix == self.rules.prefix)
-    }
-
-    fn strays(&self) -> Vec<u8> {
-        self.standing().iter().map(|standing| standing.prefix).filter(|prefix| *prefix != self.rules.prefix).collect()
     }
 
     // Transitions
@@ -537,7 +436,7 @@ impl Keeper {
     fn parted(&mut self, now: Moment) {
         if let Some((cause, stood)) = self.story.parting.take() {
             if stood && !matches!(self.state, State::Acquiring { .. }) {
-                self.notes.push_back(Note::Released { after: now.since(self.story.decided_at) });
+                self.notes.push_back(Note::Released { cause, after: now.since(self.story.decided_at) });
             } else if self.state == State::Standby {
                 self.notes.push_back(Note::StandingBy { cause });
             }
@@ -571,16 +470,6 @@ impl Keeper {
         }
     }
 
-    /// Somebody else works on the same address. The first answer comes at once, the next ones at a bounded pace.
-    fn contest(&mut self, now: Moment) {
-        let again = self.contested_at.is_some_and(|last| now.since(last) < CONTEST);
-        self.contested_at = Some(now);
-        self.backoff.reset();
-        if again {
-            self.backoff.failed(now);
-        }
-    }
-
     // Announcements
 
     fn may_announce(&self) -> bool {
@@ -594,10 +483,6 @@ impl Keeper {
     }
 }
 
-fn wrong_expiry(expires: Expiry, until: Moment) -> bool {
-    expires.later_than(until + ROUNDING) || expires.sooner_than(until - TOO_SHORT)
-}
-
 /// The next moment, a little before whole seconds are left.
 fn next_square(until: Moment, now: Moment) -> Option<Moment> {
     let left = until.since(now);
@@ -607,14 +492,7 @@ fn next_square(until: Moment, now: Moment) -> Option<Moment> {
 
 /// A kernel lifetime is a whole number of seconds and at least one.
 const SHORTEST_LIFETIME: Duration = Duration::from_secs(1);
-/// What whole seconds make of a moment.
-const ROUNDING: Duration = Duration::from_secs(1);
-/// A kernel lifetime that ends this much before the deadline was not set by us: rounding and a notice that is one
-/// renewal late explain less.
-const TOO_SHORT: Duration = Duration::from_millis(2_500);
 /// How long before whole seconds are left the lifetime is squared with the deadline, for a timer that is late.
 const SQUARE_EARLY: Duration = Duration::from_millis(40);
 /// A confirmation is overdue when the read before it and its own are both late.
 const OVERDUE_INTERVALS: u32 = 2;
-/// Two interventions within this time are a contest.
-const CONTEST: Duration = Duration::from_secs(1);

@@ -43,8 +43,9 @@ pub enum Note {
     Leaving {
         cause: Cause,
     },
-    /// It is gone, `after` the decision.
+    /// It is gone, so long `after` the decision.
     Released {
+        cause: Cause,
         after: Duration,
     },
     /// The key does not name us, and nothing stands.

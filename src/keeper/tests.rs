@@ -187,7 +187,8 @@ fn an_event_that_names_another_releases_at_once() {
     desk.event(Some("pg2"));
     assert_eq!(desk.keeper.state(), State::Standby);
     assert!(desk.released() && desk.standing.is_empty());
-    assert!(matches!(desk.notes[..], [Note::Leaving { cause: Cause::Event(_) }, Note::Released { .. }]));
+    desk.read(Some("pg2"));
+    assert!(matches!(desk.notes[..], [Note::Leaving { .. }, Note::Released { cause: Cause::Event(_), .. }]));
 }
 
 #[test]

@@ -4,6 +4,8 @@
 //! news that nobody could be asked. It makes sure that every change is followed by a read, and that a read is tried
 //! every interval; what follows from either is for the keeper to decide.
 
+pub mod etcd;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

@@ -1,0 +1,155 @@
+//! Who can be asked right now: one row a member, written by the members' tasks and read by the readers.
+//!
+//! The lock is held for a few instructions and never over an await.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::session::Session;
+
+/// The place of a member in the list of endpoints.
+pub(super) type MemberIndex = usize;
+
+#[derive(Debug)]
+pub(super) struct Board {
+    rows: Mutex<Rows>,
+    /// How many reads were answered, by whomever: a round in which this grew was not blind.
+    answers: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Rows {
+    members: Vec<Row>,
+    /// Where the next round begins.
+    turn: MemberIndex,
+}
+
+#[derive(Debug)]
+struct Row {
+    endpoint: Arc<str>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Down {
+        why: Arc<str>,
+    },
+    Up {
+        session: Session,
+        /// It was slow or refused a read: others come first until it has answered again.
+        suspect: Option<Arc<str>>,
+    },
+}
+
+/// What a read is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// The read of every interval. A member that has not answered the one before is not asked again.
+    Round,
+    /// A change was seen.
+    Change,
+}
+
+/// A member to ask.
+#[derive(Debug)]
+pub(super) struct Pick {
+    pub(super) member: MemberIndex,
+    pub(super) session: Session,
+    /// Held while a round's read is under way.
+    pub(super) turn: Option<OwnedSemaphorePermit>,
+}
+
+impl Board {
+    pub(super) fn new(endpoints: impl Iterator<Item = Arc<str>>) -> Self {
+        let row = |endpoint| Row { endpoint, state: State::Down { why: Arc::from("not connected yet") } };
+        let rows = Rows { members: endpoints.map(row).collect(), turn: 0 };
+        Self { rows: Mutex::new(rows), answers: AtomicU64::new(0) }
+    }
+
+    pub(super) fn up(&self, member: MemberIndex, session: Session) {
+        self.rows().members[member].state = State::Up { session, suspect: None };
+    }
+
+    pub(super) fn down(&self, member: MemberIndex, why: Arc<str>) {
+        self.rows().members[member].state = State::Down { why };
+    }
+
+    /// Puts a member behind the others until it answers.
+    pub(super) fn suspect(&self, member: MemberIndex, why: &Arc<str>) {
+        if let State::Up { suspect, .. } = &mut self.rows().members[member].state {
+            *suspect = Some(Arc::clone(why));
+        }
+    }
+
+    pub(super) fn trust(&self, member: MemberIndex) {
+        if let State::Up { suspect, .. } = &mut self.rows().members[member].state {
+            *suspect = None;
+        }
+    }
+
+    pub(super) fn answered(&self) {
+        self.answers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
+    }
+
+    /// The next member to ask that is not among `asked`: the wanted one, else in turn, suspects last.
+    pub(super) fn pick(&self, purpose: Purpose, asked: &[MemberIndex], wanted: Option<MemberIndex>) -> Option<Pick> {
+        let mut rows = self.rows();
+        let count = rows.members.len();
+        let order = wanted.into_iter().chain((0..count).map(|step| (rows.turn + step) % count));
+        let order: Vec<_> = order.filter(|member| !asked.contains(member)).collect();
+        let pick = [false, true].into_iter().find_map(|suspects| {
+            order.iter().find_map(|&member| rows.members[member].take(member, purpose, suspects))
+        })?;
+        if purpose == Purpose::Round {
+            rows.turn = (pick.member + 1) % count;
+        }
+        Some(pick)
+    }
+
+    /// Whether every member failed, so that there is no answer left to wait for.
+    pub(super) fn all_failed(&self) -> bool {
+        self.rows().members.iter().all(|row| match &row.state {
+            State::Down { .. } => true,
+            State::Up { session, suspect } => suspect.is_some() && session.is_idle(),
+        })
+    }
+
+    /// Each member with the cause of its silence.
+    pub(super) fn why_blind(&self) -> Arc<str> {
+        let silence = Arc::from("no answer yet");
+        let rows = self.rows();
+        let causes = rows.members.iter().map(|row| {
+            let why = match &row.state {
+                State::Down { why } | State::Up { suspect: Some(why), .. } => why,
+                State::Up { suspect: None, .. } => &silence,
+            };
+            format!("{}: {why}", row.endpoint)
+        });
+        causes.collect::<Vec<_>>().join("; ").into()
+    }
+
+    fn rows(&self) -> MutexGuard<'_, Rows> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Row {
+    fn take(&self, member: MemberIndex, purpose: Purpose, suspects: bool) -> Option<Pick> {
+        let State::Up { session, suspect } = &self.state else { return None };
+        if suspect.is_some() != suspects {
+            return None;
+        }
+        let turn = match purpose {
+            Purpose::Round => Some(session.take_turn()?),
+            Purpose::Change => None,
+        };
+        Some(Pick { member, session: session.clone(), turn })
+    }
+}

@@ -1,0 +1,162 @@
+//! One connection to one member: name, TCP, TLS, HTTP/2, within one deadline.
+//!
+//! The library could connect by itself, but its time limits cover neither a black hole nor a handshake that hangs, and
+//! it says of all of them "transport error". Here each phase has its own error, and the whole has one limit.
+//!
+//! The channel is given a connector that works once. When the connection ends, the channel is dead and says so; a new
+//! connection means a new session with a new read.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper_util::rt::TokioIo;
+use nix::sys::socket::{setsockopt, sockopt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tonic::transport::Channel;
+use tower::service_fn;
+
+use super::handshake::{self, HandshakeError};
+use super::trust::{Credentials, Trust, TrustError};
+use super::witness::{Stream, Witness, Witnessed};
+use crate::config::model::Endpoint;
+
+/// A kernel answers within a round trip. A lost packet is sent again after a second; our next attempt is that too.
+const ADDRESS_LIMIT: Duration = Duration::from_secs(1);
+/// Unacknowledged data older than this ends a connection in the kernel, also one that is closed and forgotten here.
+const USER_TIMEOUT_MS: u32 = 10_000;
+
+/// Why no connection came about.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DialError {
+    #[error("cannot resolve the name {host}")]
+    Resolve { host: String, source: io::Error },
+    #[error("the name {host} has no address")]
+    NoAddress { host: String },
+    #[error("cannot connect to {address}")]
+    Tcp { address: SocketAddr, source: io::Error },
+    #[error("{address} does not answer: no TCP connection within {limit:?}")]
+    TcpSilent { address: SocketAddr, limit: Duration },
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    #[error("{host} cannot be the name in a certificate")]
+    ServerName { host: String },
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
+    #[error("cannot begin HTTP/2")]
+    Http(#[from] tonic::transport::Error),
+    #[error("not connected within {limit:?}: {phase} hangs")]
+    Silent { phase: &'static str, limit: Duration },
+}
+
+/// Makes connections to one member.
+#[derive(Debug)]
+pub(super) struct Dialer {
+    endpoint: Endpoint,
+    trust: Arc<Trust>,
+    /// A question to the resolver that outlived its attempt. It cannot be cancelled, so it is waited for instead of
+    /// asking again: a resolver that hangs would otherwise collect threads.
+    lookup: Option<JoinHandle<io::Result<Vec<SocketAddr>>>>,
+}
+
+/// A connection, who saw how it broke, and the edition of the TLS files that it was made with.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) channel: Channel,
+    pub(super) witness: Witness,
+    pub(super) edition: u64,
+}
+
+impl Dialer {
+    pub(super) fn new(endpoint: Endpoint, trust: Arc<Trust>) -> Self {
+        Self { endpoint, trust, lookup: None }
+    }
+
+    pub(super) async fn dial(&mut self, limit: Duration) -> Result<Connection, DialError> {
+        let mut phase = "the name lookup";
+        match timeout(limit, self.connect(&mut phase, limit)).await {
+            Ok(result) => result,
+            Err(_elapsed) => Err(DialError::Silent { phase, limit }),
+        }
+    }
+
+    async fn connect(&mut self, phase: &mut &'static str, limit: Duration) -> Result<Connection, DialError> {
+        let credentials = if self.endpoint.tls { Some(self.trust.current()?) } else { None };
+        let edition = credentials.as_ref().map_or(0, |credentials| credentials.edition);
+        let addresses = self.resolve().await?;
+        *phase = "TCP";
+        let stream = self.first_that_answers(&addresses, limit).await?;
+        *phase = "the TLS handshake";
+        let stream: Box<dyn Stream> = match credentials {
+            Some(credentials) => Box::new(self.secure(stream, credentials).await?),
+            None => Box::new(stream),
+        };
+        *phase = "HTTP/2";
+        let witness = Witness::default();
+        let channel = self.channel(witness.watch(stream)).await?;
+        Ok(Connection { channel, witness, edition })
+    }
+
+    /// Asked anew for each connection: names move.
+    async fn resolve(&mut self) -> Result<Vec<SocketAddr>, DialError> {
+        let Endpoint { host, port, .. } = &self.endpoint;
+        if let Ok(address) = host.parse::<IpAddr>() {
+            return Ok(vec![SocketAddr::new(address, *port)]);
+        }
+        let target = (host.clone(), *port);
+        let lookup = self
+            .lookup
+            .get_or_insert_with(|| tokio::spawn(async move { Ok(tokio::net::lookup_host(target).await?.collect()) }));
+        let answer = lookup.await;
+        self.lookup = None;
+        let failed = |source| DialError::Resolve { host: host.clone(), source };
+        let addresses: Vec<SocketAddr> = answer.map_err(io::Error::other).and_then(|answer| answer).map_err(failed)?;
+        if addresses.is_empty() { Err(DialError::NoAddress { host: host.clone() }) } else { Ok(addresses) }
+    }
+
+    /// Tries each address of the name, each for its share of the time.
+    async fn first_that_answers(&self, addresses: &[SocketAddr], limit: Duration) -> Result<TcpStream, DialError> {
+        let shares = u32::try_from(addresses.len()).unwrap_or(u32::MAX).saturating_add(1);
+        let share = (limit / shares).min(ADDRESS_LIMIT);
+        let mut failure = DialError::NoAddress { host: self.endpoint.host.clone() };
+        for &address in addresses {
+            failure = match timeout(share, tcp(address)).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(source)) => DialError::Tcp { address, source },
+                Err(_elapsed) => DialError::TcpSilent { address, limit: share },
+            };
+        }
+        Err(failure)
+    }
+
+    async fn secure(&self, stream: TcpStream, credentials: Credentials) -> Result<impl Stream + use<>, DialError> {
+        let host = &self.endpoint.host;
+        let name = ServerName::try_from(host.clone()).map_err(|_| DialError::ServerName { host: host.clone() })?;
+        let secured = TlsConnector::from(credentials.tls).connect(name, stream).await;
+        Ok(secured.map_err(|error| handshake::explain(host, error))?)
+    }
+
+    async fn channel(&self, stream: Witnessed) -> Result<Channel, DialError> {
+        let mut once = Some(TokioIo::new(stream));
+        let connector = service_fn(move |_uri| {
+            let stream = once.take().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected));
+            std::future::ready(stream)
+        });
+        let endpoint = tonic::transport::Endpoint::from_shared(self.endpoint.to_string())?
+            .user_agent(concat!("vip-manager/", env!("CARGO_PKG_VERSION")))?;
+        Ok(endpoint.connect_with_connector(connector).await?)
+    }
+}
+
+async fn tcp(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_nodelay(true)?;
+    socket.set_keepalive(true)?;
+    setsockopt(&socket, sockopt::TcpUserTimeout, &USER_TIMEOUT_MS)?;
+    socket.connect(address).await
+}

@@ -1,0 +1,165 @@
+//! What went wrong with a member, in words that lead to a cure.
+//!
+//! The library's own words hide the cause: a refused certificate shows as a broken pipe, a missing login as an invalid
+//! argument. Here a status is sorted by what it means for the session, and the cause is dug out of the bottom of the
+//! chain of sources.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use tokio_rustls::rustls::{self, AlertDescription};
+use tonic::{Code, Status};
+
+use super::trust::Trust;
+
+/// Why a call was not answered.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CallError {
+    #[error("no answer within {limit:?}")]
+    Silent { limit: Duration },
+    #[error("the session ended")]
+    Ended,
+    /// The member lives, but cannot answer now: an election, no quorum, overload.
+    #[error("it cannot answer: {0}")]
+    NotNow(String),
+    #[error("etcd no longer accepts the session's login")]
+    LoginLost,
+    #[error("etcd refuses the user or the password; check etcd-user and etcd-password")]
+    WrongPassword,
+    #[error("etcd demands a user; set etcd-user and etcd-password")]
+    UserDemanded,
+    #[error(
+        "etcd does not let this user read the trigger key; allow it: \
+         etcdctl role grant-permission ROLE read KEY, etcdctl user grant-role USER ROLE"
+    )]
+    Forbidden,
+    #[error("etcd has authentication turned off")]
+    AuthenticationOff,
+    #[error("{0}")]
+    Refused(String),
+    #[error("{0}")]
+    Broken(String),
+    #[error("{cause}, before any answer; {hint}")]
+    BrokenAtOnce { cause: String, hint: &'static str },
+    #[error("it ended the connection with the TLS alert {0:?}")]
+    Alert(AlertDescription),
+    #[error(
+        "etcd refuses the client certificate ({0:?}); \
+         is it signed by the CA that etcd trusts, and made for clients?"
+    )]
+    CertificateRefused(AlertDescription),
+    #[error("etcd demands a client certificate; set etcd-cert-file and etcd-key-file")]
+    CertificateDemanded,
+}
+
+impl CallError {
+    /// Whether another session is needed before this member can be asked again.
+    pub(super) fn ends_session(&self) -> bool {
+        !matches!(self, Self::NotNow(_))
+    }
+
+    /// An error of TLS after the handshake: with TLS 1.3 the server judges the client's certificate only then.
+    pub(super) fn from_tls(error: &rustls::Error) -> Self {
+        match error {
+            rustls::Error::AlertReceived(alert) => Self::Alert(*alert),
+            other => Self::Broken(other.to_string()),
+        }
+    }
+
+    /// A connection that breaks before it gave any answer is mostly one that speaks another language, or lacks a
+    /// certificate: the other side says so by hanging up, and seldom more.
+    pub(super) fn before_any_answer(self, trust: Option<&Trust>) -> Self {
+        match (self, trust) {
+            (Self::Alert(_), Some(trust)) if !trust.has_identity() => Self::CertificateDemanded,
+            (Self::Alert(alert), Some(_)) => Self::CertificateRefused(alert),
+            (Self::Broken(cause), None) => Self::BrokenAtOnce { cause, hint: "does this port expect https?" },
+            (Self::Broken(cause), Some(trust)) if !trust.has_identity() => Self::BrokenAtOnce {
+                cause,
+                hint: "does etcd demand a client certificate? set etcd-cert-file and etcd-key-file",
+            },
+            (Self::Broken(cause), Some(_)) => {
+                Self::BrokenAtOnce { cause, hint: "does etcd accept the client certificate of etcd-cert-file?" }
+            }
+            (other, _) => other,
+        }
+    }
+
+    /// Whether nothing is wrong but the age of the login: no reason to wake anybody.
+    pub(super) fn is_routine(&self) -> bool {
+        matches!(self, Self::LoginLost)
+    }
+}
+
+impl From<etcd_client::Error> for CallError {
+    fn from(error: etcd_client::Error) -> Self {
+        match error {
+            etcd_client::Error::GRpcStatus(status) => Self::from(status),
+            other => Self::Broken(other.to_string()),
+        }
+    }
+}
+
+impl From<Status> for CallError {
+    fn from(status: Status) -> Self {
+        let Some(message) = status.message().strip_prefix("etcdserver: ") else {
+            return broken(&status);
+        };
+        match (status.code(), message) {
+            (Code::Unauthenticated, _) => Self::LoginLost,
+            (Code::PermissionDenied, _) => Self::Forbidden,
+            (_, "authentication failed, invalid user ID or password") => Self::WrongPassword,
+            (_, "user name is empty") => Self::UserDemanded,
+            (_, "authentication is not enabled") => Self::AuthenticationOff,
+            // The session logged in before the user's rights were changed.
+            (_, "revision of auth store is old") => Self::LoginLost,
+            (Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted, message) => {
+                Self::NotNow(message.to_owned())
+            }
+            (_, message) => Self::Refused(message.to_owned()),
+        }
+    }
+}
+
+fn broken(status: &Status) -> CallError {
+    match find_tls(status) {
+        Some(tls) => CallError::from_tls(tls),
+        None => CallError::Broken(root(status).unwrap_or_else(|| status.message().to_owned())),
+    }
+}
+
+/// An error with all its sources, each only once.
+pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        let more = source.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        next = source.source();
+    }
+    text
+}
+
+/// The cause at the bottom; nothing where the error has no source.
+fn root(error: &(dyn Error + 'static)) -> Option<String> {
+    causes(error).skip(1).last().map(ToString::to_string)
+}
+
+/// The TLS library's error, wherever it hides.
+pub(super) fn find_tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>())
+}
+
+/// The error and what lies below it. An I/O error hides what it was made of from `source`, hence the detour.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&cause: &&'a (dyn Error + 'static)| {
+        let inside = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        match inside {
+            Some(inside) => Some(inside as &(dyn Error + 'static)),
+            None => cause.source(),
+        }
+    })
+}

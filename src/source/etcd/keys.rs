@@ -1,0 +1,133 @@
+//! The watched keys, and the little that the tasks of this source must remember about them together.
+//!
+//! Two facts a key, each a number that any task may read or raise at any time:
+//! - the newest revision that a watch spoke of. Every member delivers every event, and only the first of them is news;
+//! - the lease that lay under the key when it last named us. Knowing it lets its time to live be asked beside the next
+//!   read instead of after it. A stale one costs a question in vain, nothing else: its answer is used only where
+//!   the read shows the same lease.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use crate::source::{KeyIndex, Watched};
+
+/// etcd takes this many operations in one transaction (`--max-txn-ops`) unless told otherwise.
+pub(super) const BATCH: usize = 128;
+
+/// No lease lies under the key, or the key names somebody else.
+const NO_LEASE: i64 = 0;
+
+#[derive(Debug)]
+pub(super) struct Keys {
+    watched: Vec<Watched>,
+    /// The places of the keys, by name: an event brings a name.
+    by_name: Vec<KeyIndex>,
+    newest: Vec<AtomicI64>,
+    lease: Vec<AtomicI64>,
+}
+
+impl Keys {
+    pub(super) fn new(watched: Vec<Watched>) -> Self {
+        let mut by_name: Vec<KeyIndex> = (0..watched.len()).collect();
+        by_name.sort_by(|&a, &b| watched[a].key.cmp(&watched[b].key));
+        let numbers = || watched.iter().map(|_| AtomicI64::new(0)).collect();
+        Self { newest: numbers(), lease: numbers(), by_name, watched }
+    }
+
+    pub(super) fn all(&self) -> Range<KeyIndex> {
+        0..self.watched.len()
+    }
+
+    pub(super) fn name(&self, key: KeyIndex) -> &str {
+        &self.watched[key].key
+    }
+
+    /// The places of a key. More than one where the same key was named twice.
+    pub(super) fn places(&self, name: &[u8]) -> &[KeyIndex] {
+        let from = self.by_name.partition_point(|&key| self.name(key).as_bytes() < name);
+        let to = self.by_name.partition_point(|&key| self.name(key).as_bytes() <= name);
+        &self.by_name[from..to]
+    }
+
+    /// Each different key once, by one of its places.
+    pub(super) fn distinct(&self) -> Vec<KeyIndex> {
+        let mut keys = self.by_name.clone();
+        keys.dedup_by(|a, b| self.name(*a) == self.name(*b));
+        keys
+    }
+
+    /// The value as it is to be handed on, and whether it speaks of this host.
+    pub(super) fn judge(&self, key: KeyIndex, value: &[u8]) -> (Arc<str>, bool) {
+        let text = String::from_utf8_lossy(value);
+        match self.watched[key].ours.get(&*text) {
+            Some(ours) => (Arc::clone(ours), true),
+            None => (Arc::from(text), false),
+        }
+    }
+
+    /// Takes note of a revision that a watch spoke of; whether it was news.
+    pub(super) fn is_news(&self, key: KeyIndex, revision: i64) -> bool {
+        self.newest[key].fetch_max(revision, Ordering::Relaxed) < revision
+    }
+
+    /// A read was answered at `revision`: nothing newer than it was true before. A cluster that was restored from a
+    /// backup counts from an older revision, and its events are news all the same.
+    pub(super) fn rewind(&self, key: KeyIndex, revision: i64) {
+        self.newest[key].fetch_min(revision, Ordering::Relaxed);
+    }
+
+    pub(super) fn lease(&self, key: KeyIndex) -> Option<i64> {
+        Some(self.lease[key].load(Ordering::Relaxed)).filter(|&lease| lease != NO_LEASE)
+    }
+
+    /// Remembers the lease under a key that names us, or forgets it.
+    pub(super) fn remember_lease(&self, key: KeyIndex, lease: Option<i64>) {
+        self.lease[key].store(lease.unwrap_or(NO_LEASE), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(names: &[&str]) -> Keys {
+        let watched = |name: &&str| Watched { key: Arc::from(*name), ours: [Arc::from("us")].into() };
+        Keys::new(names.iter().map(watched).collect())
+    }
+
+    #[test]
+    fn a_key_is_found_by_its_name_and_by_nothing_like_it() {
+        let keys = keys(&["/b", "/a", "/ab", "/a"]);
+        assert_eq!(keys.places(b"/b"), [0]);
+        assert_eq!(keys.places(b"/a"), [1, 3]);
+        assert_eq!(keys.places(b"/ab"), [2]);
+        assert!(keys.places(b"/").is_empty() && keys.places(b"/abc").is_empty() && keys.places(b"/z").is_empty());
+        assert_eq!(keys.distinct(), [1, 2, 0]);
+    }
+
+    #[test]
+    fn the_same_event_from_a_second_member_is_no_news() {
+        let keys = keys(&["/a"]);
+        assert!(keys.is_news(0, 7));
+        assert!(!keys.is_news(0, 7));
+        assert!(!keys.is_news(0, 6));
+        assert!(keys.is_news(0, 8));
+    }
+
+    #[test]
+    fn events_of_a_cluster_that_was_restored_are_news_again() {
+        let keys = keys(&["/a"]);
+        assert!(keys.is_news(0, 1_000));
+        keys.rewind(0, 10);
+        assert!(keys.is_news(0, 11));
+    }
+
+    #[test]
+    fn only_the_very_value_is_ours() {
+        let keys = keys(&["/a"]);
+        assert_eq!(keys.judge(0, b"us"), (Arc::from("us"), true));
+        assert_eq!(keys.judge(0, b"us2"), (Arc::from("us2"), false));
+        assert_eq!(keys.judge(0, b"US"), (Arc::from("US"), false));
+    }
+}

@@ -1,0 +1,211 @@
+//! The task of one member: connect, log in, read, watch, and all of that again whenever anything of it fails.
+//!
+//! The read comes first and the watch begins at the revision after it, so that nothing falls between. A session that
+//! ends for whatever reason is followed by a new one with a new read: what happened meanwhile is never guessed.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep, timeout};
+
+use super::board::{Board, MemberIndex};
+use super::explain::{self, CallError};
+use super::keys::Keys;
+use super::reader::Wake;
+use super::session::{Door, Keeping, OpenError, Session};
+use super::watch::{Heard, WatchError, Watcher};
+use super::{Link, MemberState, pace::Pace};
+use crate::daemon::clock;
+use crate::source::{KeyIndex, Report};
+
+/// A session that lived this long has earned a retry without a pause.
+const PROVED: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) index: MemberIndex,
+    pub(super) door: Door,
+    pub(super) keys: Arc<Keys>,
+    pub(super) board: Arc<Board>,
+    pub(super) reports: mpsc::Sender<Report>,
+    pub(super) wakes: mpsc::Sender<Wake>,
+    /// How long the watch may be silent before a sign of life is asked for.
+    pub(super) beat: Duration,
+    pub(super) voice: Voice,
+}
+
+/// Why a session ended, or none began.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Call(#[from] CallError),
+    #[error(transparent)]
+    Watch(#[from] WatchError),
+    #[error("the watch gave no sign of life within {0:?}")]
+    NoSign(Duration),
+    #[error("the TLS files changed")]
+    FilesChanged,
+}
+
+impl Member {
+    pub(super) async fn run(mut self) {
+        let mut pace = Pace::new();
+        loop {
+            let began = clock::now();
+            let end = match self.serve().await {
+                Ok(never) => match never {},
+                Err(end) => end,
+            };
+            let spent = clock::now().since(began);
+            let why: Arc<str> = explain::chain(&end).into();
+            self.board.down(self.index, Arc::clone(&why));
+            let proved = self.voice.is_up() && spent >= PROVED;
+            self.voice.down(&why, end.is_routine());
+            if proved {
+                pace.reset();
+            }
+            sleep(pace.pause(spent)).await;
+        }
+    }
+
+    /// One session from its beginning to its end.
+    async fn serve(&mut self) -> Result<std::convert::Infallible, End> {
+        let (session, mut keeping) = self.door.open().await?;
+        let revision = self.read_first(&session).await?;
+        self.board.up(self.index, session.clone());
+        self.board.answered();
+        let limit = self.door.limit;
+        let start = Watcher::start(&session, &self.keys, revision + 1);
+        let mut watcher = timeout(limit, start).await.map_err(|_elapsed| CallError::Silent { limit })??;
+        self.follow(&mut watcher, &mut keeping).await.map_err(|end| end.corrected(&session))
+    }
+
+    async fn read_first(&self, session: &Session) -> Result<i64, End> {
+        let all: Vec<KeyIndex> = self.keys.all().collect();
+        let read = session.read(&self.keys, &all, self.door.limit, &self.reports).await;
+        let revision = read.map_err(|error| error.before_any_answer(self.door.trust.as_deref()))?;
+        for key in all {
+            self.keys.rewind(key, revision);
+        }
+        Ok(revision)
+    }
+
+    async fn follow(&mut self, watcher: &mut Watcher, keeping: &mut Keeping) -> Result<std::convert::Infallible, End> {
+        let mut awaiting_sign = true;
+        loop {
+            let patience = if awaiting_sign { self.door.limit } else { self.beat };
+            tokio::select! {
+                heard = watcher.hear() => {
+                    awaiting_sign = false;
+                    self.hear(heard?).await;
+                }
+                cause = keeping.failure() => return Err(cause.into()),
+                () = sleep(patience) => {
+                    if awaiting_sign {
+                        return Err(End::NoSign(patience));
+                    }
+                    self.check_files(keeping)?;
+                    watcher.ask_for_sign().await?;
+                    awaiting_sign = true;
+                }
+            }
+        }
+    }
+
+    async fn hear(&mut self, heard: Heard) {
+        match heard {
+            Heard::Complete => self.voice.up(),
+            Heard::Sign => self.board.trust(self.index),
+            Heard::News(news) => {
+                let keys = news.iter().map(|&(key, _)| key).collect();
+                // Nobody listens only while the source is being dropped, and this task with it.
+                let _gone = self.reports.send(Report::Changed(news)).await;
+                let _gone = self.wakes.send(Wake { member: self.index, keys }).await;
+            }
+        }
+    }
+
+    fn check_files(&self, keeping: &Keeping) -> Result<(), End> {
+        match self.door.trust.as_ref().map(|trust| trust.current()) {
+            Some(Ok(credentials)) if credentials.edition != keeping.edition => Err(End::FilesChanged),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+impl End {
+    fn corrected(self, session: &Session) -> Self {
+        match self {
+            Self::Call(error) | Self::Watch(WatchError::Call(error)) => Self::Call(session.correct(error)),
+            other => other,
+        }
+    }
+
+    /// Whether it is part of normal life, and no reason to wake anybody.
+    fn is_routine(&self) -> bool {
+        match self {
+            Self::Call(cause) | Self::Watch(WatchError::Call(cause)) => cause.is_routine(),
+            Self::FilesChanged | Self::Watch(WatchError::Compacted(_)) => true,
+            Self::Open(_) | Self::Watch(_) | Self::NoSign(_) => false,
+        }
+    }
+}
+
+/// Tells people and the state about a member: each change once, a steady state and a steady failure never.
+#[derive(Debug)]
+pub(super) struct Voice {
+    name: Arc<str>,
+    state: watch::Sender<MemberState>,
+    /// The causes that were told since the member was last there. Two that take turns are told once each.
+    told: BTreeSet<Arc<str>>,
+}
+
+impl Voice {
+    pub(super) fn new(name: Arc<str>, state: watch::Sender<MemberState>) -> Self {
+        Self { name, state, told: BTreeSet::new() }
+    }
+
+    fn is_up(&self) -> bool {
+        self.state.borrow().link == Link::Up
+    }
+
+    fn up(&mut self) {
+        let known = self.state.borrow().link != Link::Connecting;
+        self.set(Link::Up);
+        if !std::mem::take(&mut self.told).is_empty() {
+            tracing::info!(member = %self.name, "etcd member answers again");
+        } else if known {
+            tracing::debug!(member = %self.name, "etcd member has a new session");
+        } else {
+            tracing::debug!(member = %self.name, "etcd member answers");
+        }
+    }
+
+    fn down(&mut self, why: &Arc<str>, routine: bool) {
+        self.set(Link::Down { why: Arc::clone(why) });
+        if routine || self.told.contains(why) {
+            tracing::debug!(member = %self.name, "etcd member: {why}");
+        } else {
+            self.told.insert(Arc::clone(why));
+            tracing::warn!(member = %self.name, "etcd member does not serve: {why}");
+        }
+    }
+
+    fn set(&self, link: Link) {
+        self.state.send_if_modified(|state| {
+            let changed = state.link != link;
+            if changed {
+                // Another cause of the same silence does not make it younger.
+                if !(state.link.is_down() && link.is_down()) {
+                    state.since = clock::now();
+                }
+                state.link = link;
+            }
+            changed
+        });
+    }
+}

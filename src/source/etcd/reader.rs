@@ -1,0 +1,193 @@
+//! The reads: one of all keys every interval, and one of what changed whenever a watch saw a change.
+//!
+//! Each is an errand, a task that asks one member, and the next one too where the first is slow or fails. A slow answer is
+//! still waited for up to the call's limit, and counts when it comes: an etcd that needs a second and a half works.
+//! Changes that come faster than they are read are collected and read together.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, sleep};
+
+use super::board::{Board, MemberIndex, Pick, Purpose};
+use super::explain::{self, CallError};
+use super::keys::Keys;
+use crate::source::{KeyIndex, Report};
+
+/// Errands for changes that are under way at the same time; what changes meanwhile waits and goes together.
+const ERRANDS: usize = 8;
+/// No answer for this long, and the next member is asked as well.
+const HEDGE: Duration = Duration::from_millis(250);
+/// Rounds without a single answer until that is reported. One can pass while a slow answer is on its way.
+const SILENT_ROUNDS: u32 = 2;
+
+/// A member saw keys change.
+#[derive(Debug)]
+pub(super) struct Wake {
+    pub(super) member: MemberIndex,
+    pub(super) keys: Vec<KeyIndex>,
+}
+
+#[derive(Debug)]
+pub(super) struct Reader {
+    plan: Arc<Plan>,
+    wakes: mpsc::Receiver<Wake>,
+    /// Changed, and no read sent since.
+    due: BTreeSet<KeyIndex>,
+    errands: JoinSet<Outcome>,
+    rounds: JoinSet<Outcome>,
+    /// The answers counted when the last round began.
+    answers: u64,
+    silent_rounds: u32,
+}
+
+/// What every errand needs.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) keys: Arc<Keys>,
+    pub(super) board: Arc<Board>,
+    pub(super) reports: mpsc::Sender<Report>,
+    pub(super) interval: Duration,
+    pub(super) limit: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Answered,
+    /// Everybody who could be asked failed.
+    Failed,
+}
+
+impl Reader {
+    pub(super) fn new(plan: Plan, wakes: mpsc::Receiver<Wake>) -> Self {
+        Self {
+            plan: Arc::new(plan),
+            wakes,
+            due: BTreeSet::new(),
+            errands: JoinSet::new(),
+            rounds: JoinSet::new(),
+            answers: 0,
+            silent_rounds: 0,
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        let mut ticks = tokio::time::interval(self.plan.interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // The first comes at once, and the members' first reads do its work.
+        ticks.tick().await;
+        loop {
+            tokio::select! {
+                Some(wake) = self.wakes.recv() => {
+                    let member = wake.member;
+                    self.due.extend(wake.keys);
+                    while let Ok(more) = self.wakes.try_recv() {
+                        self.due.extend(more.keys);
+                    }
+                    self.read_changed(Some(member));
+                }
+                Some(_outcome) = self.errands.join_next() => self.read_changed(None),
+                Some(outcome) = self.rounds.join_next() => self.end_round(outcome.ok()).await,
+                _ = ticks.tick() => self.begin_round().await,
+            }
+        }
+    }
+
+    /// Reads what changed, through the member that said so where it is known: it lives.
+    fn read_changed(&mut self, member: Option<MemberIndex>) {
+        if self.due.is_empty() || self.errands.len() >= ERRANDS {
+            return;
+        }
+        let which = std::mem::take(&mut self.due).into_iter().collect();
+        self.errands.spawn(errand(Arc::clone(&self.plan), Purpose::Change, which, member));
+    }
+
+    async fn begin_round(&mut self) {
+        self.count_silence().await;
+        let all = self.plan.keys.all().collect();
+        self.rounds.spawn(errand(Arc::clone(&self.plan), Purpose::Round, all, None));
+    }
+
+    /// Looks back on the round that ends with this tick.
+    async fn count_silence(&mut self) {
+        let answers = self.plan.board.answers();
+        if answers == self.answers {
+            self.silent_rounds += 1;
+            if self.silent_rounds >= SILENT_ROUNDS {
+                self.report_blind().await;
+            }
+        } else {
+            self.silent_rounds = 0;
+        }
+        self.answers = answers;
+    }
+
+    /// With everybody failed outright there is nothing to wait for: it is told at once, and not again at the tick.
+    async fn end_round(&mut self, outcome: Option<Outcome>) {
+        let failed = outcome.is_none_or(|outcome| outcome == Outcome::Failed);
+        let first_silent = self.silent_rounds + 1 < SILENT_ROUNDS;
+        if failed && first_silent && self.plan.board.all_failed() && self.plan.board.answers() == self.answers {
+            self.report_blind().await;
+        }
+    }
+
+    async fn report_blind(&self) {
+        let why = self.plan.board.why_blind();
+        // Nobody listens only while the source is being dropped, and this task with it.
+        let _gone = self.plan.reports.send(Report::Blind { why }).await;
+    }
+}
+
+/// Asks one member after the other until one has answered.
+async fn errand(plan: Arc<Plan>, purpose: Purpose, which: Arc<[KeyIndex]>, wanted: Option<MemberIndex>) -> Outcome {
+    let mut asked = Vec::new();
+    let mut calls = JoinSet::new();
+    let hedge = HEDGE.min(plan.interval / 3);
+    loop {
+        let pick = plan.board.pick(purpose, &asked, wanted);
+        let more = pick.is_some();
+        if let Some(pick) = pick {
+            asked.push(pick.member);
+            calls.spawn(call(Arc::clone(&plan), pick, Arc::clone(&which)));
+        }
+        tokio::select! {
+            done = calls.join_next() => match done {
+                Some(Ok(true)) => {
+                    // The others may still answer, and that counts. They end with their limit or their session.
+                    calls.detach_all();
+                    return Outcome::Answered;
+                }
+                Some(Ok(false) | Err(_)) => {}
+                None => return Outcome::Failed,
+            },
+            () = sleep(hedge), if more => {
+                if let Some(&slow) = asked.last() {
+                    plan.board.suspect(slow, &Arc::from("no answer yet"));
+                }
+            }
+        }
+    }
+}
+
+/// One read through one member; whether it was answered.
+async fn call(plan: Arc<Plan>, pick: Pick, which: Arc<[KeyIndex]>) -> bool {
+    let Pick { member, session, turn: _until_answered } = pick;
+    match session.read(&plan.keys, &which, plan.limit, &plan.reports).await {
+        Ok(_revision) => {
+            plan.board.trust(member);
+            plan.board.answered();
+            true
+        }
+        Err(CallError::Ended) => false,
+        Err(error) => {
+            plan.board.suspect(member, &explain::chain(&error).into());
+            if error.ends_session() {
+                session.end(error);
+            }
+            false
+        }
+    }
+}

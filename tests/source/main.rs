@@ -1,0 +1,58 @@
+//! The source against real etcd processes.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is not as it must be")]
+
+mod auth;
+mod changes;
+mod etcd;
+mod outages;
+mod proxy;
+mod reading;
+mod tls;
+mod wait;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use vip_manager::config::model::{Endpoint, EtcdConfig};
+use vip_manager::keeper::{Change, Sighting};
+use vip_manager::source::etcd::{Source, start};
+use vip_manager::source::{KeyIndex, Report, Watched};
+
+const KEY: &str = "/service/pg_cluster/leader";
+const US: &str = "host1";
+const INTERVAL: Duration = Duration::from_millis(200);
+const CALL_LIMIT: Duration = Duration::from_millis(1500);
+
+fn config(endpoints: Vec<Endpoint>) -> EtcdConfig {
+    EtcdConfig { endpoints, login: None, ca_file: None, identity: None }
+}
+
+fn watched(key: &str) -> Watched {
+    Watched { key: key.into(), ours: [Arc::from(US)].into() }
+}
+
+/// A source of the one key.
+fn source(config: &EtcdConfig) -> Source {
+    start(config, INTERVAL, CALL_LIMIT, vec![watched(KEY)])
+}
+
+fn read_of(report: &Report, key: KeyIndex) -> Option<Sighting> {
+    let Report::Read(seen) = report else { return None };
+    seen.iter().find(|(of, _)| *of == key).map(|(_, sighting)| sighting.clone())
+}
+
+fn change_of(report: &Report, key: KeyIndex) -> Option<Change> {
+    let Report::Changed(seen) = report else { return None };
+    seen.iter().find(|(of, _)| *of == key).map(|(_, change)| change.clone())
+}
+
+/// A read that names this holder.
+fn read_naming(holder: Option<&str>) -> impl FnMut(&Report) -> Option<Sighting> {
+    move |report| read_of(report, 0).filter(|sighting| sighting.holder.as_deref() == holder)
+}
+
+/// A change that names this holder.
+fn change_to(holder: Option<&str>) -> impl FnMut(&Report) -> Option<Change> {
+    move |report| change_of(report, 0).filter(|change| change.holder.as_deref() == holder)
+}

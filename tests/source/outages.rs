@@ -1,0 +1,190 @@
+//! Members that are silent, gone, late, or back.
+
+use std::time::Duration;
+
+use etcd_client::CompactionOptions;
+use nix::sys::signal::Signal;
+use vip_manager::config::model::Endpoint;
+use vip_manager::daemon::clock;
+use vip_manager::keeper::Moment;
+use vip_manager::source::Report;
+use vip_manager::source::etcd::{Link, Source};
+
+use crate::etcd::{Cluster, free_port};
+use crate::proxy::{Proxy, Wire};
+use crate::wait::{SOON, all_up, until, why_down};
+use crate::{CALL_LIMIT, INTERVAL, KEY, US, change_to, config, read_naming, read_of, source};
+
+/// The longest time between two answers, until `end`.
+async fn longest_gap(source: &mut Source, end: Moment) -> Duration {
+    let mut last = clock::now();
+    let mut longest = Duration::ZERO;
+    until(source, "answers", SOON, |report| {
+        let now = clock::now();
+        if let Report::Read(_) = report {
+            longest = longest.max(now.since(last));
+            last = now;
+        }
+        (now >= end).then_some(())
+    })
+    .await;
+    longest
+}
+
+#[tokio::test]
+async fn one_member_of_three_stops_and_neither_reads_nor_changes_wait_for_it() {
+    let cluster = Cluster::new(3).await;
+    let mut client = cluster.client().await;
+    client.put(KEY, "host2", None).await.unwrap();
+    let mut source = source(&config(cluster.endpoints()));
+    all_up(&mut source).await;
+
+    // Not the member that the test writes through, and not the leader if it can be helped: that is another test.
+    let leader = client.status().await.unwrap().leader();
+    let own = client.status().await.unwrap().header().unwrap().member_id();
+    let stopped = if leader == own { 1 } else { 2 };
+    cluster.members[stopped].signal(Signal::SIGSTOP);
+    let gap = longest_gap(&mut source, clock::now() + Duration::from_secs(4)).await;
+    assert!(gap < Duration::from_secs(1), "{gap:?} without an answer");
+
+    let before = clock::now();
+    let _answered_late = tokio::time::timeout(SOON, client.put(KEY, US, None)).await.unwrap();
+    until(&mut source, "the change", SOON, change_to(Some(US))).await;
+    until(&mut source, "its read", SOON, read_naming(Some(US))).await;
+    let took = clock::now().since(before);
+    assert!(took < Duration::from_secs(2), "{took:?}");
+
+    cluster.members[stopped].signal(Signal::SIGCONT);
+    all_up(&mut source).await;
+}
+
+#[tokio::test]
+async fn an_endpoint_where_nobody_ever_answers_costs_nothing() {
+    let cluster = Cluster::new(1).await;
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut endpoints = cluster.endpoints();
+    for port in [silent.local_addr().unwrap().port(), free_port()] {
+        endpoints.insert(0, Endpoint { tls: false, host: "127.0.0.1".into(), port });
+    }
+    let mut source = source(&config(endpoints));
+    let gap = longest_gap(&mut source, clock::now() + Duration::from_secs(4)).await;
+    assert!(gap < Duration::from_secs(1), "{gap:?} without an answer");
+}
+
+#[tokio::test]
+async fn a_slow_etcd_still_answers() {
+    let cluster = Cluster::new(1).await;
+    let proxy = Proxy::to(cluster.members[0].port).await;
+    let mut source = source(&config(vec![proxy.endpoint()]));
+    all_up(&mut source).await;
+    let mut blind = 0;
+    // Nothing passes for four intervals at a time, which is less than the call limit.
+    for _ in 0..3 {
+        proxy.set(Wire::Silent);
+        let silent_until = clock::now() + INTERVAL * 4;
+        let mut count = |report: &Report| blind += u32::from(matches!(report, Report::Blind { .. }));
+        while clock::now() < silent_until {
+            if let Ok(Some(report)) = tokio::time::timeout(INTERVAL / 4, source.reports.recv()).await {
+                count(&report);
+            }
+        }
+        proxy.set(Wire::Open);
+        until(&mut source, "the late answer", INTERVAL, |report| read_of(report, 0)).await;
+        assert_eq!(source.members()[0].link, Link::Up, "no session was given up");
+    }
+    assert!(blind > 0, "four intervals without an answer are worth a word");
+}
+
+#[tokio::test]
+async fn etcd_goes_away_and_comes_back_and_nothing_has_to_be_restarted() {
+    let mut cluster = Cluster::new(1).await;
+    cluster.client().await.put(KEY, US, None).await.unwrap();
+    let mut source = source(&config(cluster.endpoints()));
+    all_up(&mut source).await;
+
+    cluster.members[0].kill();
+    let why = until(&mut source, "blind", SOON, |report| match report {
+        Report::Blind { why } if why.contains("refused") => Some(why.to_string()),
+        Report::Blind { .. } | Report::Read(_) | Report::Changed(_) => None,
+    })
+    .await;
+    assert!(why.starts_with(&cluster.members[0].url()), "{why}");
+
+    cluster.members[0].start();
+    until(&mut source, "the key again, without any event", SOON, read_naming(Some(US))).await;
+    all_up(&mut source).await;
+    cluster.client().await.put(KEY, "host2", None).await.unwrap();
+    until(&mut source, "a change, on the new watch", SOON, change_to(Some("host2"))).await;
+}
+
+#[tokio::test]
+async fn blindness_is_told_once_an_interval_and_no_more() {
+    let endpoint = Endpoint { tls: false, host: "127.0.0.1".into(), port: free_port() };
+    let mut source = source(&config(vec![endpoint]));
+    let began = clock::now();
+    let mut times = 0;
+    until(&mut source, "blind", SOON, |report| {
+        times += u32::from(matches!(report, Report::Blind { .. }));
+        (clock::now().since(began) > INTERVAL * 10).then_some(())
+    })
+    .await;
+    assert!((8..=12).contains(&times), "{times} in ten intervals");
+}
+
+#[tokio::test]
+async fn etcd_that_starts_after_us_is_found() {
+    let mut cluster = Cluster::new(1).await;
+    cluster.members[0].kill();
+    let mut source = source(&config(cluster.endpoints()));
+    let why = why_down(&mut source).await;
+    assert!(why.contains("refused"), "{why}");
+    cluster.members[0].start();
+    until(&mut source, "a read", SOON, read_naming(None)).await;
+}
+
+#[tokio::test]
+async fn a_name_that_does_not_resolve_is_named() {
+    let endpoint = Endpoint { tls: false, host: "no-such-host.invalid".into(), port: 2379 };
+    let mut source = source(&config(vec![endpoint]));
+    let why = why_down(&mut source).await;
+    assert!(why.contains("cannot resolve the name no-such-host.invalid"), "{why}");
+}
+
+#[tokio::test]
+async fn a_compaction_during_a_cut_hides_no_change() {
+    let cluster = Cluster::new(1).await;
+    let mut client = cluster.client().await;
+    client.put(KEY, US, None).await.unwrap();
+    let proxy = Proxy::to(cluster.members[0].port).await;
+    let mut source = source(&config(vec![proxy.endpoint()]));
+    all_up(&mut source).await;
+
+    proxy.set(Wire::Cut);
+    why_down(&mut source).await;
+    let mut revision = 0;
+    for number in 0..20 {
+        let answer = client.put(KEY, format!("holder{number}"), None).await.unwrap();
+        revision = answer.header().unwrap().revision();
+    }
+    client.compact(revision, Some(CompactionOptions::new().with_physical())).await.unwrap();
+    proxy.set(Wire::Open);
+    until(&mut source, "the last value", SOON, read_naming(Some("holder19"))).await;
+    all_up(&mut source).await;
+    client.put(KEY, US, None).await.unwrap();
+    until(&mut source, "the watch works on", SOON, change_to(Some(US))).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_dies_without_a_word_is_given_up_and_made_anew() {
+    let cluster = Cluster::new(1).await;
+    let proxy = Proxy::to(cluster.members[0].port).await;
+    let mut source = source(&config(vec![proxy.endpoint()]));
+    all_up(&mut source).await;
+    proxy.set(Wire::Silent);
+    let before = clock::now();
+    let why = why_down(&mut source).await;
+    assert!(why.contains("no answer within") || why.contains("no sign of life"), "{why}");
+    assert!(clock::now().since(before) < CALL_LIMIT + INTERVAL * 5, "{:?}", clock::now().since(before));
+    proxy.set(Wire::Open);
+    all_up(&mut source).await;
+}
