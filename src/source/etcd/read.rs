@@ -216,19 +216,33 @@ fn first_value(answer: TxnOpResponse) -> Option<KeyValue> {
     }
 }
 
-/// What a lease has left, by etcd's answer: whole seconds rounded down, negative where it is gone.
-///
-/// Right after an election the new leader may not count yet and answers a time without end: no lease has more left
-/// than it was granted.
 fn left(answer: Result<etcd_client::LeaseTimeToLiveResponse, etcd_client::Error>) -> Lease {
     match answer {
-        Ok(answer) => {
-            let seconds = answer.ttl().min(answer.granted_ttl());
-            Lease::Left(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
-        }
+        Ok(answer) => left_of(answer.ttl(), answer.granted_ttl()),
         Err(etcd_client::Error::GRpcStatus(status)) if status.message().contains("requested lease not found") => {
             Lease::Left(Duration::ZERO)
         }
         Err(_) => Lease::Unknown,
+    }
+}
+
+/// etcd counts whole seconds, rounded down, and answers -1 for a lease that is gone.
+///
+/// Right after an election the new leader may not count yet and answers a time without end: no lease has more left
+/// than it was granted.
+fn left_of(seconds: i64, granted: i64) -> Lease {
+    Lease::Left(Duration::from_secs(u64::try_from(seconds.min(granted)).unwrap_or(0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_that_is_gone_has_nothing_left_and_none_has_more_than_it_was_granted() {
+        assert_eq!(left_of(17, 30), Lease::Left(Duration::from_secs(17)));
+        assert_eq!(left_of(0, 30), Lease::Left(Duration::ZERO));
+        assert_eq!(left_of(-1, 0), Lease::Left(Duration::ZERO));
+        assert_eq!(left_of(9_223_372_036, 30), Lease::Left(Duration::from_secs(30)));
     }
 }
