@@ -6,6 +6,7 @@
 //! [`keeper`], [`wire`] and [`config`] are pure: they hold no clock, no socket and no task, and they build without
 //! the feature `daemon`. Everything else belongs to that feature.
 
+pub mod cli;
 pub mod config;
 pub mod keeper;
 pub mod vip;

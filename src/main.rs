@@ -1,3 +1,52 @@
-//! The `vip-manager` command.
+//! The `vip-manager` command: understands the command line, loads the configuration, hands over.
 
-fn main() {}
+use std::env;
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use vip_manager::cli::{self, Action};
+use vip_manager::config::{self, Loaded, Sources};
+use vip_manager::daemon;
+
+fn main() -> ExitCode {
+    let request = match cli::parse(env::args_os()) {
+        Ok(request) => request,
+        Err(answer) if answer.use_stderr() => {
+            say(io::stderr(), answer.render());
+            return ExitCode::from(cli::USAGE);
+        }
+        Err(answer) => {
+            say(io::stdout(), answer.render());
+            return ExitCode::SUCCESS;
+        }
+    };
+    let host_name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    let sources = Sources::new(request.flags, env::vars_os(), host_name);
+    match config::load(&sources) {
+        Ok(loaded) => carry_out(request.action, loaded, sources),
+        Err(problems) => {
+            say(io::stderr(), format_args!("{problems}\n"));
+            ExitCode::from(cli::CONFIG)
+        }
+    }
+}
+
+fn carry_out(action: Action, loaded: Loaded, sources: Sources) -> ExitCode {
+    match action {
+        Action::Run => daemon::run(loaded, sources),
+        Action::Release => daemon::release(&loaded.config),
+        Action::ShowConfig => {
+            say(io::stdout(), loaded.settings);
+            for notice in loaded.notices {
+                say(io::stderr(), format_args!("{notice}\n"));
+            }
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+/// Nobody is left to be told where the one who listened has gone.
+fn say(mut to: impl Write, what: impl Display) {
+    drop(write!(to, "{what}").and_then(|()| to.flush()));
+}

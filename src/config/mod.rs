@@ -1,7 +1,122 @@
 //! What the user asked for: flags over environment over file over defaults, checked as a whole.
+//!
+//! [`load`] reads the file, and that is all that is impure here. The way of a value: `args`, `env` and `file` each
+//! yield settings that know their place, a layer of precedence is made of each, and `check` turns the layers into a
+//! [`Config`] of types that hold only what is right. Every mistake on the way is gathered, and all are told at once.
+//! `keys` is the one table that they all go by.
 
+mod args;
+mod check;
+mod env;
+mod file;
+pub mod keys;
 pub mod model;
+mod place;
+mod problem;
+mod setting;
+mod show;
+mod values;
+mod yaml;
 
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use args::{Flags, double_dashes, flags};
 pub use model::{
     Announce, Config, Endpoint, EtcdConfig, Identity, LogFormat, LogLevel, Login, OnStop, Password, Secret, VipConfig,
 };
+pub use place::Place;
+pub use problem::{Notice, Problem, Problems};
+pub use show::Settings;
+
+use check::Given;
+use keys::Key;
+use problem::Findings;
+use setting::Layer;
+
+/// What a configuration is made of, captured once, so that it can be loaded again when the file has changed.
+#[derive(Clone)]
+pub struct Sources {
+    flags: Flags,
+    /// Only those that begin with `VIP_`.
+    variables: Vec<(OsString, OsString)>,
+    /// What `trigger-value` is where nothing is given; nothing where it is not known.
+    host_name: Option<String>,
+    /// The file that is read where none is named and this one exists.
+    default_file: PathBuf,
+}
+
+/// A configuration without mistakes.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    pub config: Config,
+    /// What works and is worth a word in the log.
+    pub notices: Vec<Notice>,
+    /// Every value with where it came from, for `show-config`.
+    pub settings: Settings,
+    /// The file that was read.
+    pub file: Option<PathBuf>,
+}
+
+impl Sources {
+    /// Takes the flags, the whole environment and the name of this host.
+    pub fn new(
+        flags: Flags,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        host_name: Option<String>,
+    ) -> Self {
+        let ours = environment.into_iter().filter(|(name, _)| env::belongs(name));
+        let mut variables: Vec<_> = ours.collect();
+        variables.sort();
+        let host_name = host_name.filter(|name| !name.is_empty());
+        Self { flags, variables, host_name, default_file: PathBuf::from(DEFAULT_FILE) }
+    }
+}
+
+impl std::fmt::Debug for Sources {
+    /// Variables may hold secrets, so only their names are shown.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let variables: Vec<_> = self.variables.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Sources")
+            .field("flags", &self.flags)
+            .field("variables", &variables)
+            .field("host_name", &self.host_name)
+            .field("default_file", &self.default_file)
+            .finish()
+    }
+}
+
+/// Reads and checks everything. Fails with every mistake that there is.
+pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
+    let mut findings = Findings::default();
+    let flags = Layer::gather(sources.flags.settings(&mut findings), &mut findings);
+    let variables = Layer::gather(env::read(&sources.variables, &mut findings), &mut findings);
+    let named = flags.over(variables);
+    let path = match named.find(Key::Config) {
+        Some(setting) => Some(PathBuf::from(setting.text())),
+        None => Some(sources.default_file.clone()).filter(|path| path.exists()),
+    };
+    let given = given(named, path.as_deref(), sources, &mut findings);
+    let checked = check::check(&given, &mut findings);
+    let ((config, origins), notices) = findings.close(checked)?;
+    let settings = Settings::of(&config, &origins, path.as_deref());
+    Ok(Loaded { config, notices, settings, file: path })
+}
+
+fn given(named: Layer, path: Option<&Path>, sources: &Sources, findings: &mut Findings) -> Given {
+    let file = path.map(|path| file::read(path, findings));
+    let complete = !matches!(file, Some(None));
+    let file = file.flatten().unwrap_or_default();
+    let top = named.over(Layer::gather(file.top, findings));
+    let entries = file.entries.map(|entries| {
+        entries.into_iter().map(|(place, settings)| (place, Layer::gather(settings, findings))).collect()
+    });
+    let file = path.map(|path| Arc::from(path.display().to_string()));
+    Given { top, entries, file, complete, host_name: sources.host_name.clone() }
+}
+
+const DEFAULT_FILE: &str = "/etc/default/vip-manager.yml";
+
+#[cfg(test)]
+mod tests;

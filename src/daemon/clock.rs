@@ -10,6 +10,9 @@ use nix::time::{ClockId, clock_gettime};
 use crate::keeper::Moment;
 
 /// Now.
+///
+/// # Panics
+/// On a kernel without `CLOCK_BOOTTIME`; there is none since 2.6.39.
 #[expect(
     clippy::expect_used,
     reason = "without a clock no deadline can be kept: end, and let the kernel's lifetimes do it"

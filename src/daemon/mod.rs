@@ -1,2 +1,55 @@
 //! The wiring: driver, clock, signals, systemd, logging.
+//!
+//! [`run`] starts to log, opens the host's sockets, limits what was inherited, starts the source and goes round in
+//! the driver until a signal or an error ends it. On both ways out every VIP is released first, unless the user
+//! wants it kept; nothing relies on `Drop`.
+
+mod causes;
 pub mod clock;
+mod driver;
+mod exit;
+mod hands;
+mod logging;
+mod release;
+mod reload;
+mod sentence;
+mod signals;
+mod systemd;
+mod timer;
+mod ward;
+mod wards;
+
+use std::process::ExitCode;
+
+pub use release::release;
+
+use crate::config::{Loaded, Sources};
+use crate::keeper::Farewell;
+use driver::{Driver, Fatal};
+use logging::Logging;
+
+/// Runs the daemon to its end.
+pub fn run(loaded: Loaded, sources: Sources) -> ExitCode {
+    let logging = Logging::start(loaded.config.log_level, loaded.config.log_format);
+    for notice in &loaded.notices {
+        tracing::warn!("{notice}");
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build() {
+        Ok(runtime) => runtime,
+        Err(error) => return exit::after(&Fatal::SetUp(error)),
+    };
+    let ended = runtime.block_on(async {
+        let mut driver = Driver::start(loaded, sources, logging)?;
+        let ended = driver.run().await;
+        if ended.is_err() {
+            driver.say_farewell(Farewell::Release);
+        }
+        ended
+    });
+    // A name that is being resolved would hold the end up for seconds.
+    runtime.shutdown_background();
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => exit::after(&error),
+    }
+}

@@ -1,7 +1,498 @@
 //! The keeper decides whether this host may answer for a VIP.
+//!
+//! It is pure: no clock, no randomness, no logging, no I/O, no `Result`. Time comes in as an argument and jitter from
+//! a seed, so that every rule of the promise can be tried by a table, a property or a simulator, and the very code
+//! that was tried is the code that runs.
 
+mod announce;
+mod backoff;
+mod converge;
+mod evidence;
+pub mod lifetime;
 pub mod moment;
+pub mod note;
+pub mod order;
+#[cfg(test)]
+mod properties;
 pub mod sighting;
+mod state;
+#[cfg(test)]
+mod tests;
 
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use announce::Schedule;
 pub use moment::Moment;
+pub use note::{Cause, Note, Obstacle};
+pub use order::{Expiry, Link, Observation, Order, Outcome, Standing};
 pub use sighting::{Change, Lease, Sighting};
+pub use state::{Farewell, Rest, State};
+
+use announce::Series;
+use backoff::Backoff;
+use evidence::{Evidence, Limits, Verdict};
+use state::Fact;
+
+/// What one keeper goes by.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rules {
+    /// The prefix length that the address is put up with.
+    pub prefix: u8,
+    /// The value of the key that means this host.
+    pub value: Arc<str>,
+    /// The time between two reads.
+    pub interval: Duration,
+    pub hold_timeout: Duration,
+    pub lease_margin: Duration,
+    pub schedule: Schedule,
+    /// Where the jitter starts.
+    pub seed: u64,
+}
+
+/// Something that happened.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// A linearizable read was answered.
+    Read(Sighting),
+    /// A watch saw the key change.
+    Changed(Change),
+    /// A read was tried everywhere and answered nowhere.
+    Blind { why: Arc<str> },
+    /// The kernel shows this.
+    Observed(Observation),
+    /// An order was carried out, or not.
+    Applied(Outcome),
+    /// The daemon is told to stop, or this VIP was taken out of its configuration.
+    Stop(Farewell),
+}
+
+/// What the keeper wants the host to show: a level, not an edge.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Target {
+    /// The address stands, and its kernel lifetime ends at `until`.
+    Held { until: Moment },
+    /// An address that was found at the start may stay until then; none is added.
+    Limited { until: Moment },
+    /// The address does not stand.
+    Released,
+    /// After a stop that keeps: nothing more is done, and the kernel's lifetime ends what stands.
+    Left,
+}
+
+/// One VIP's keeper.
+///
+/// # Contract
+///
+/// Call [`handle`](Self::handle) for what happened, or [`handle_timeout`](Self::handle_timeout) when
+/// [`next_deadline`](Self::next_deadline) has come; then read the outputs until they are empty:
+/// [`order`](Self::order) (carry it out, and report with [`Event::Applied`]), [`announce`](Self::announce),
+/// [`note`](Self::note). *Mutate once, drain, then wait.* After draining, `next_deadline()` lies ahead.
+///
+/// Every call compares the clock with the deadlines first, so that whatever a stopped process finds in its queues
+/// when it goes on is weighed against the time that passed.
+#[derive(Clone, Debug)]
+pub struct Keeper {
+    rules: Rules,
+    state: State,
+    evidence: Evidence,
+    /// When the newest answer that names us came.
+    confirmed_at: Moment,
+    /// Why nobody answers, as long as nobody does.
+    blind: Option<Arc<str>>,
+    /// Nothing until the kernel was looked at for the first time.
+    observation: Option<Observation>,
+    /// The link and the deadline that the kernel last acknowledged.
+    programmed: Option<(u32, Moment)>,
+    /// When the kernel's lifetime can be made to end with the deadline; see [`Self::square`].
+    square_at: Option<Moment>,
+    backoff: Backoff,
+    contested_at: Option<Moment>,
+    series: Series,
+    notes: VecDeque<Note>,
+    story: Story,
+}
+
+/// What the notes need to remember between two transitions.
+#[derive(Clone, Debug, Default)]
+struct Story {
+    decided_at: Moment,
+    /// The address was there and was taken away by somebody else.
+    missing: bool,
+    /// Who else the key was last said to name.
+    told: Option<Holder>,
+    /// Why a release was decided, and whether there was anything to release.
+    parting: Option<(Cause, bool)>,
+    /// The last obstacle that was noted.
+    waiting: Option<Obstacle>,
+    /// The last refusal that was noted.
+    refused: Option<Arc<str>>,
+}
+
+/// A key's value, or its absence.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Holder(Option<Arc<str>>);
+
+impl Keeper {
+    pub fn new(rules: Rules) -> Self {
+        let seed = rules.seed;
+        Self {
+            rules,
+            state: State::Unknown { adopting: None },
+            evidence: Evidence::default(),
+            confirmed_at: Moment::default(),
+            blind: None,
+            observation: None,
+            programmed: None,
+            square_at: None,
+            backoff: Backoff::new(seed),
+            contested_at: None,
+            series: Series::idle(seed.rotate_left(32)),
+            notes: VecDeque::new(),
+            story: Story::default(),
+        }
+    }
+
+    /// Takes in what happened.
+    pub fn handle(&mut self, event: Event, now: Moment) {
+        self.pass_time(now);
+        match event {
+            Event::Read(sighting) => self.weigh(sighting, now),
+            Event::Changed(change) => self.weigh_change(change, now),
+            Event::Blind { why } => {
+                self.blind = Some(why);
+                self.step(Fact::Doubt, None, now);
+            }
+            Event::Observed(observation) => self.observe(observation, now),
+            Event::Applied(outcome) => self.applied(outcome, now),
+            Event::Stop(farewell) => {
+                let any = !self.standing().is_empty();
+                self.step(Fact::Stop { farewell, any }, Some(Cause::Stop), now);
+            }
+        }
+        self.settle(now);
+    }
+
+    /// Takes in that time has passed.
+    pub fn handle_timeout(&mut self, now: Moment) {
+        self.pass_time(now);
+        self.settle(now);
+    }
+
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    pub const fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Changes the pace of the reads, and nothing else.
+    pub const fn set_interval(&mut self, interval: Duration) {
+        self.rules.interval = interval;
+    }
+
+    /// The newest read that counts.
+    pub const fn sighting(&self) -> Option<&Sighting> {
+        self.evidence.newest()
+    }
+
+    /// What the host should show.
+    pub const fn target(&self) -> Target {
+        match self.state {
+            State::Acquiring { until, .. } | State::Held { until } | State::Doubtful { until } => {
+                Target::Held { until }
+            }
+            State::Unknown { adopting: Some(until) } => Target::Limited { until },
+            State::Stopped { kept: true } => Target::Left,
+            State::Unknown { adopting: None }
+            | State::Standby
+            | State::Releasing { .. }
+            | State::Stopped { kept: false } => Target::Released,
+        }
+    }
+
+    /// The next thing for the host to do, if the kernel differs from the target and a try may be made now.
+    pub fn order(&self, now: Moment) -> Option<Order> {
+        self.wanted(now).filter(|_| self.backoff.ready(now))
+    }
+
+    /// Whether a round of announcements is due; the caller sends it at once or not at all.
+    pub fn announce(&mut self, now: Moment) -> bool {
+        self.may_announce() && self.series.take(&self.rules.schedule, now)
+    }
+
+    /// The next thing worth a line.
+    pub fn note(&mut self) -> Option<Note> {
+        self.notes.pop_front()
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) if nothing happens before, and what for.
+    pub fn next_deadline(&self, now: Moment) -> Option<(Moment, &'static str)> {
+        let retry = self.backoff.retry_at().filter(|_| self.wanted(now).is_some());
+        [
+            self.state.until().map(|at| (at, "hold deadline")),
+            self.overdue_at().map(|at| (at, "confirmation overdue")),
+            self.square_at.map(|at| (at, "kernel lifetime")),
+            retry.map(|at| (at, "retry")),
+            self.series.due().filter(|_| self.may_announce()).map(|at| (at, "announcement")),
+        ]
+        .into_iter()
+        .flatten()
+        .min_by_key(|(at, _)| *at)
+    }
+
+    // Evidence
+
+    fn weigh(&mut self, sighting: Sighting, now: Moment) {
+        let limits = Limits {
+            value: &self.rules.value,
+            hold_timeout: self.rules.hold_timeout,
+            lease_margin: self.rules.lease_margin,
+        };
+        match self.evidence.read(&sighting, limits) {
+            Verdict::Overtaken | Verdict::Inconclusive => {}
+            Verdict::NotMine => {
+                self.blind = None;
+                let holder = Some(Holder(sighting.holder.clone()));
+                let known = self.story.told == holder;
+                self.story.told = holder;
+                if self.state == State::Standby && !known {
+                    self.notes.push_back(Note::StandingBy { cause: Cause::Read(sighting) });
+                } else {
+                    self.step(Fact::NotMine, Some(Cause::Read(sighting)), now);
+                }
+            }
+            Verdict::Mine { until } => {
+                self.blind = None;
+                self.story.told = None;
+                self.confirmed_at = self.confirmed_at.max(sighting.answered_at);
+                self.weigh_hold(until, sighting, now);
+            }
+        }
+    }
+
+    fn weigh_hold(&mut self, until: Moment, sighting: Sighting, now: Moment) {
+        let holding = matches!(self.state, State::Acquiring { .. } | State::Held { .. } | State::Doubtful { .. });
+        let least = if holding { Duration::from_nanos(1) } else { SHORTEST_LIFETIME };
+        if until >= now + least {
+            self.step(Fact::Mine { until }, None, now);
+        } else if holding {
+            self.step(Fact::Spent, Some(Cause::LeaseEnding(sighting)), now);
+        } else {
+            self.wait_for(Obstacle::LeaseTooShort);
+        }
+    }
+
+    fn weigh_change(&mut self, change: Change, now: Moment) {
+        let denies = change.holder.as_deref() != Some(&*self.rules.value);
+        if self.evidence.change(&change, &self.rules.value, now) && denies {
+            if self.state != State::Standby {
+                self.story.told = Some(Holder(change.holder.clone()));
+            }
+            self.step(Fact::NotMine, Some(Cause::Event(change)), now);
+        }
+    }
+
+    // Time
+
+    fn pass_time(&mut self, now: Moment) {
+        if self.state.until().is_some_and(|until| until <= now) {
+            let why = self.blind.clone();
+            let cause = match self.state {
+                State::Unknown { .. } => Cause::NeverConfirmed { why },
+                State::Standby
+                | State::Acquiring { .. }
+                | State::Held { .. }
+                | State::Doubtful { .. }
+                | State::Releasing { .. }
+                | State::Stopped { .. } => Cause::Deadline { last: self.evidence.newest().cloned(), why },
+            };
+            self.step(Fact::Spent, Some(cause), now);
+        }
+        if self.overdue_at().is_some_and(|at| at <= now) {
+            self.step(Fact::Doubt, None, now);
+        }
+        if self.square_at.is_some_and(|at| at <= now) {
+            self.square(now);
+        }
+    }
+
+    /// When a missing confirmation becomes a doubt.
+    fn overdue_at(&self) -> Option<Moment> {
+        match self.state {
+            State::Held { .. } | State::Acquiring { doubtful: false, .. } => {
+                Some(self.confirmed_at + self.rules.interval * OVERDUE_INTERVALS)
+            }
+            State::Acquiring { doubtful: true, .. }
+            | State::Unknown { .. }
+            | State::Standby
+            | State::Doubtful { .. }
+            | State::Releasing { .. }
+            | State::Stopped { .. } => None,
+        }
+    }
+
+    /// Renews once more while in doubt, at a moment when whole seconds are left.
+    ///
+    /// Kernel lifetimes are whole seconds and rounded down, so the last renewal's ends up to a second before the
+    /// deadline, and a cut that was shorter than the deadline would take the address away. Renewed with a whole
+    /// number of seconds left, both end together.
+    fn square(&mut self, now: Moment) {
+        self.square_at = None;
+        if let State::Doubtful { until } = self.state {
+            let beyond = Duration::from_nanos(u64::from(until.since(now).subsec_nanos()));
+            if beyond <= SQUARE_EARLY {
+                self.programmed = None;
+            } else {
+                self.square_at = next_square(until, now);
+            }
+        }
+    }
+
+    // Transitions
+
+    fn step(&mut self, fact: Fact, cause: Option<Cause>, now: Moment) {
+        let before = self.state;
+        self.state = before.after(fact);
+        if std::mem::discriminant(&before) != std::mem::discriminant(&self.state) {
+            self.left(before, now);
+            self.entered(before, cause, now);
+        }
+    }
+
+    fn left(&mut self, before: State, now: Moment) {
+        match before {
+            State::Held { .. } => self.series.end(),
+            State::Doubtful { .. } => self.square_at = None,
+            State::Releasing { .. } => self.parted(now),
+            State::Unknown { .. } | State::Standby | State::Acquiring { .. } | State::Stopped { .. } => {}
+        }
+    }
+
+    fn entered(&mut self, before: State, cause: Option<Cause>, now: Moment) {
+        match self.state {
+            State::Acquiring { .. } => {
+                self.programmed = None;
+                self.story.missing = matches!(before, State::Held { .. } | State::Doubtful { .. });
+                if self.story.missing {
+                    self.notes.push_back(Note::Missing);
+                    self.contest(now);
+                } else {
+                    self.story.decided_at = now;
+                    self.backoff.reset();
+                }
+            }
+            State::Held { until } => {
+                self.held(before, until, now);
+                self.announce_anew(now);
+            }
+            State::Doubtful { until } => {
+                self.square_at = next_square(until, now);
+                self.story.decided_at = self.confirmed_at;
+                let last = self.evidence.newest().cloned();
+                self.notes.push_back(Note::Doubtful { last, why: self.blind.clone(), until });
+            }
+            State::Releasing { .. } => {
+                let stood =
+                    !self.standing().is_empty() || matches!(before, State::Held { .. } | State::Doubtful { .. });
+                self.story.decided_at = now;
+                self.programmed = None;
+                let intruder = cause == Some(Cause::Intruder);
+                let cause = cause.unwrap_or(Cause::Stop);
+                if stood {
+                    self.notes.push_back(Note::Leaving { cause: cause.clone() });
+                }
+                self.story.parting = Some((cause, stood));
+                self.backoff.reset();
+                if intruder {
+                    self.contest(now);
+                }
+            }
+            State::Unknown { .. } | State::Standby | State::Stopped { .. } => {}
+        }
+    }
+
+    fn held(&mut self, before: State, until: Moment, now: Moment) {
+        self.story.waiting = None;
+        let Some(evidence) = self.evidence.newest().cloned() else { return };
+        let note = match before {
+            State::Doubtful { .. } => {
+                let silent_for = evidence.answered_at.since(self.story.decided_at);
+                Note::Confirmed { evidence, silent_for }
+            }
+            State::Acquiring { .. } if self.story.missing => Note::Restored,
+            State::Unknown { .. }
+            | State::Standby
+            | State::Acquiring { .. }
+            | State::Held { .. }
+            | State::Releasing { .. }
+            | State::Stopped { .. } => Note::Acquired { evidence, until, took: now.since(self.story.decided_at) },
+        };
+        self.notes.push_back(note);
+    }
+
+    fn parted(&mut self, now: Moment) {
+        if let Some((cause, stood)) = self.story.parting.take() {
+            if stood && !matches!(self.state, State::Acquiring { .. }) {
+                self.notes.push_back(Note::Released { cause, after: now.since(self.story.decided_at) });
+            } else if self.state == State::Standby {
+                self.notes.push_back(Note::StandingBy { cause });
+            }
+        }
+    }
+
+    /// What follows from the state alone.
+    fn settle(&mut self, now: Moment) {
+        self.pass_time(now);
+        let linkless = self.observation.as_ref().is_some_and(|observation| observation.link.is_none());
+        match self.state {
+            // Without the interface there is nothing to remove.
+            State::Releasing { .. } if linkless => self.step(Fact::Seen { exact: false, any: false }, None, now),
+            State::Acquiring { .. } if linkless => self.wait_for(Obstacle::NoInterface),
+            State::Unknown { .. }
+            | State::Standby
+            | State::Acquiring { .. }
+            | State::Held { .. }
+            | State::Doubtful { .. }
+            | State::Releasing { .. }
+            | State::Stopped { .. } => {}
+        }
+    }
+
+    fn wait_for(&mut self, for_what: Obstacle) {
+        if self.story.waiting != Some(for_what)
+            && let Some(evidence) = self.evidence.newest().cloned()
+        {
+            self.story.waiting = Some(for_what);
+            self.notes.push_back(Note::Waiting { evidence, for_what });
+        }
+    }
+
+    // Announcements
+
+    fn may_announce(&self) -> bool {
+        matches!(self.state, State::Held { .. }) && self.link().is_some_and(|link| link.up)
+    }
+
+    fn announce_anew(&mut self, now: Moment) {
+        if self.may_announce() {
+            self.series.begin(now);
+        }
+    }
+}
+
+/// The next moment, a little before whole seconds are left.
+fn next_square(until: Moment, now: Moment) -> Option<Moment> {
+    let left = until.since(now);
+    let whole = left.checked_sub(SQUARE_EARLY / 2)?.as_secs();
+    (whole > 0).then(|| until - Duration::from_secs(whole) - SQUARE_EARLY / 2)
+}
+
+/// A kernel lifetime is a whole number of seconds and at least one.
+const SHORTEST_LIFETIME: Duration = Duration::from_secs(1);
+/// How long before whole seconds are left the lifetime is squared with the deadline, for a timer that is late.
+const SQUARE_EARLY: Duration = Duration::from_millis(40);
+/// A confirmation is overdue when the read before it and its own are both late.
+const OVERDUE_INTERVALS: u32 = 2;

@@ -1,0 +1,68 @@
+# Everything a newcomer needs: `make demo` and `make test`. Both install what they lack.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+# Debian keeps ip and nft where a user's PATH does not look.
+export PATH := $(PATH):/usr/sbin:/sbin:$(HOME)/.cargo/bin
+
+# Programs and files that must be there, each with the package that brings it.
+TOOLS := arping:iputils-arping cc:build-essential etcd:etcd-server etcdctl:etcd-client ip:iproute2 nft:nftables \
+	openssl:openssl ping:iputils-ping protoc:protobuf-compiler ss:iproute2 sysctl:procps tcpdump:tcpdump
+FILES := /usr/include/google/protobuf/descriptor.proto:libprotobuf-dev
+
+# Only what needs the privilege gets it: cargo builds as the user and starts the programs of the lab through sudo.
+ifneq ($(shell id -u),0)
+SUDO := sudo
+HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
+AS_ROOT := CARGO_TARGET_$(HOST)_RUNNER="sudo -E env PATH=$(PATH)"
+endif
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: deps privilege ## Watch a VIP follow its leader through a switchover, a crash and a cut (2 minutes)
+	@cargo build --quiet --bins --examples
+	@$(AS_ROOT) cargo run --quiet --example demo
+
+.PHONY: test
+test: deps privilege nextest ## Run all tests; ARGS go to the test runner
+	@$(AS_ROOT) cargo nextest run $(ARGS)
+
+.PHONY: bench
+bench: deps privilege ## Measure leader changes and the footprint, and write docs/benchmarks.md; ARGS=--quick for a try
+	@$(AS_ROOT) cargo bench --bench leader_change -- $(ARGS)
+
+.PHONY: build
+build: deps ## Build the release binary
+	cargo build --release
+
+.PHONY: lint
+lint: deps ## Formatting, clippy, the purity of the pure rooms, documentation
+	cargo fmt --check
+	cargo clippy --all-targets --quiet -- -D warnings
+	cargo check --lib --no-default-features --quiet
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --quiet
+
+.PHONY: deps
+deps: ## Install the Debian packages that are missing
+	@command -v cargo >/dev/null || { echo "Rust is missing; https://rustup.rs brings it" >&2; exit 1; }
+	@missing=""; \
+	for need in $(TOOLS); do command -v "$${need%%:*}" >/dev/null || missing="$$missing $${need##*:}"; done; \
+	for need in $(FILES); do [ -e "$${need%%:*}" ] || missing="$$missing $${need##*:}"; done; \
+	[ -n "$$missing" ] || exit 0; \
+	command -v apt-get >/dev/null || { echo "please install what these Debian packages bring:$$missing" >&2; exit 1; }; \
+	echo "Installing$$missing"; \
+	$(SUDO) apt-get update -q; \
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing
+
+.PHONY: privilege
+privilege:
+	@[ "$$(id -u)" = 0 ] || command -v sudo >/dev/null || \
+		{ echo "the lab makes network namespaces: run this as root, or install sudo" >&2; exit 1; }
+
+.PHONY: nextest
+nextest:
+	@cargo nextest --version >/dev/null 2>&1 || cargo install cargo-nextest --locked

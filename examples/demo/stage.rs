@@ -1,0 +1,130 @@
+//! The stage: hosts, etcd, Patroni, daemons, and the clock of the story.
+
+use std::time::Duration;
+
+use vip_manager::keeper::Moment;
+
+use crate::support::clock::{now, pause};
+use crate::support::daemon::{ConfigFile, Daemon};
+use crate::support::etcd::Cluster;
+use crate::support::host::{Host, VIP};
+use crate::support::lab::Lab;
+use crate::support::patroni::{Patroni, Rhythm};
+use crate::support::process;
+use crate::support::tcp::EchoServer;
+use crate::timeline::{self, Timeline};
+use crate::witnesses::Witnesses;
+
+const TICK: Duration = Duration::from_millis(10);
+const LEASE: i64 = 10;
+const HOLD: &str = "5s";
+const MARGIN: &str = "2s";
+
+/// Everything that plays. Dropped from the top down: first those who look, last the lab.
+pub(crate) struct Stage {
+    pub(crate) timeline: Timeline,
+    pub(crate) witnesses: Witnesses,
+    pub(crate) daemons: Vec<Option<Daemon>>,
+    pub(crate) patroni: Vec<Patroni>,
+    pub(crate) cluster: Cluster,
+    pub(crate) hosts: Vec<Host>,
+    _databases: Vec<EchoServer>,
+    pub(crate) lab: Lab,
+}
+
+impl Stage {
+    pub(crate) fn build() -> Self {
+        let lab = Lab::new("demo");
+        let hosts: Vec<Host> = ["db1", "db2", "db3"].map(|name| lab.host(name)).into();
+        let client = lab.host("client");
+        let cluster = Cluster::start(&lab, 3);
+        let names: Vec<String> = hosts.iter().map(|host| host.name().to_owned()).collect();
+        timeline::open(
+            &names,
+            &format!(
+                "Three database hosts, three etcd members and a client, as network namespaces on this machine.\n\
+                 The virtual IP is {VIP}. For the sake of your time Patroni's lease is {LEASE} s here (30 s by\n\
+                 default), hold-timeout {HOLD} (10s) and lease-margin {MARGIN} (3s). ● marks the host that has the address."
+            ),
+        );
+        let witnesses = Witnesses::new(&hosts, &client, &cluster);
+        let databases = hosts.iter().map(EchoServer::on).collect();
+        let rhythm = Rhythm { ttl: LEASE, ..Rhythm::default() };
+        let patroni = hosts.iter().map(|host| Patroni::start(host, &cluster, &rhythm)).collect();
+        let mut stage = Self {
+            timeline: Timeline::new(hosts.len()),
+            witnesses,
+            daemons: hosts.iter().map(|_| None).collect(),
+            patroni,
+            cluster,
+            hosts,
+            _databases: databases,
+            lab,
+        };
+        for host in 0..stage.hosts.len() {
+            stage.start_daemon(host);
+        }
+        stage
+    }
+
+    /// Starts the daemon of a host, in the place of an earlier one.
+    pub(crate) fn start_daemon(&mut self, host: usize) {
+        let config =
+            ConfigFile::basic(&self.hosts[host], &self.cluster).with("hold-timeout", HOLD).with("lease-margin", MARGIN);
+        self.daemons[host] = Some(Daemon::start(&self.hosts[host], &config));
+    }
+
+    pub(crate) fn name(&self, host: usize) -> &str {
+        self.hosts[host].name()
+    }
+
+    /// Lets the play go on until `done`, and panics after `limit` with what was waited for.
+    pub(crate) fn play_until(&mut self, what: &str, limit: Duration, mut done: impl FnMut(&mut Self) -> bool) {
+        let start = now();
+        loop {
+            self.turn();
+            if done(self) {
+                return;
+            }
+            let waited = now().since(start);
+            if waited > limit {
+                self.timeline.flush();
+                panic!("waited {waited:.1?} in vain for: {what}\n{}", process::recent_words());
+            }
+        }
+    }
+
+    /// Lets the play go on for a while.
+    pub(crate) fn play_for(&mut self, span: Duration) {
+        let end = now() + span;
+        while now() < end {
+            self.turn();
+        }
+    }
+
+    /// Waits until `host` has the address and the client hears from it, and returns since when it has it.
+    pub(crate) fn play_until_held(&mut self, host: usize, limit: Duration) -> Moment {
+        let what = format!("the address on {}", self.name(host));
+        self.play_until(&what, limit, |stage| stage.witnesses.holds(host));
+        let since = self.witnesses.held_since(host);
+        self.play_until("an answer to the client", Duration::from_secs(10), |stage| {
+            stage.witnesses.answered_since(since) && stage.witnesses.connected_since(since)
+        });
+        since
+    }
+
+    fn turn(&mut self) {
+        for (host, daemon) in self.daemons.iter_mut().enumerate() {
+            if let Some(process) = daemon
+                && let Some(status) = process.process.ended()
+            {
+                let words = process.process.text();
+                panic!("the daemon on {} has ended: {status}\n{words}", self.hosts[host].name());
+            }
+        }
+        let living: Vec<bool> = self.daemons.iter().map(Option::is_some).collect();
+        self.witnesses.report(&living, &mut self.timeline);
+        self.timeline.settle();
+        pause(TICK);
+    }
+}

@@ -1,0 +1,165 @@
+//! What the demo prints: a line an event, in the order in which things happened, and a table at the end.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::io::{IsTerminal, Write, stdout};
+use std::time::Duration;
+
+use vip_manager::keeper::Moment;
+
+use crate::story::Chapter;
+use crate::support::clock::now;
+
+/// How long an event waits for earlier ones that a slower witness reports.
+const SETTLE: Duration = Duration::from_millis(150);
+const WIDTH: usize = 100;
+
+/// Whose event it is; it decides the colour.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Voice {
+    /// The demo does something to the cluster.
+    Story,
+    /// What the leader key says.
+    Key,
+    /// A host has taken the address.
+    Took(usize),
+    /// A host has lost it.
+    Lost(usize),
+    /// A packet on the wire.
+    Wire,
+    /// The client is content.
+    Content,
+    /// The client is not.
+    Complaint,
+}
+
+/// Collects events and prints them when their order is certain.
+pub(crate) struct Timeline {
+    start: Moment,
+    waiting: Vec<(Moment, Voice, String)>,
+    holders: BTreeSet<usize>,
+    hosts: usize,
+}
+
+impl Timeline {
+    pub(crate) fn new(hosts: usize) -> Self {
+        Self { start: now(), waiting: Vec::new(), holders: BTreeSet::new(), hosts }
+    }
+
+    pub(crate) fn event(&mut self, at: Moment, voice: Voice, text: impl Into<String>) {
+        self.waiting.push((at, voice, text.into()));
+    }
+
+    /// Says what the demo does, now.
+    pub(crate) fn say(&mut self, text: impl Into<String>) {
+        self.event(now(), Voice::Story, text);
+    }
+
+    /// Prints the events that nothing can come before any more.
+    pub(crate) fn settle(&mut self) {
+        self.print_until(now() - SETTLE);
+    }
+
+    /// Prints everything, and a heading.
+    pub(crate) fn heading(&mut self, text: &str) {
+        self.print_until(now());
+        let rule = "─".repeat(WIDTH.saturating_sub(text.chars().count() + 4));
+        print(&format!("\n{}\n", paint("1", &format!("── {text} {rule}"))));
+    }
+
+    /// Prints everything.
+    pub(crate) fn flush(&mut self) {
+        self.print_until(now());
+    }
+
+    fn print_until(&mut self, limit: Moment) {
+        self.waiting.sort_by_key(|(at, _, _)| *at);
+        let ready = self.waiting.partition_point(|(at, _, _)| *at <= limit);
+        for (at, voice, text) in self.waiting.drain(..ready).collect::<Vec<_>>() {
+            self.print_event(at, voice, &text);
+        }
+    }
+
+    fn print_event(&mut self, at: Moment, voice: Voice, text: &str) {
+        match voice {
+            Voice::Took(host) => drop(self.holders.insert(host)),
+            Voice::Lost(host) => drop(self.holders.remove(&host)),
+            Voice::Story | Voice::Key | Voice::Wire | Voice::Content | Voice::Complaint => {}
+        }
+        let dots: Vec<String> = (0..self.hosts).map(|host| self.dot(host)).collect();
+        let (colour, sign) = match voice {
+            Voice::Story => ("1", "▶"),
+            Voice::Key => ("35", "="),
+            Voice::Took(_) => ("32", "+"),
+            Voice::Lost(_) => ("33", "-"),
+            Voice::Wire => ("36", "»"),
+            Voice::Content => ("2", "·"),
+            Voice::Complaint => ("31", "!"),
+        };
+        let time = at.since(self.start).as_secs_f64();
+        print(&format!("{time:8.3}   {}   {}\n", dots.join("   "), paint(colour, &format!("{sign} {text}"))));
+    }
+
+    fn dot(&self, host: usize) -> String {
+        match (self.holders.contains(&host), self.holders.len()) {
+            (false, _) => paint("2", "·"),
+            (true, 1) => paint("32", "●"),
+            (true, _) => paint("31", "●"),
+        }
+    }
+}
+
+/// The introduction, above the first heading.
+pub(crate) fn open(hosts: &[String], text: &str) {
+    print(&format!("\n{text}\n\n    time   {}\n", hosts.join(" ")));
+}
+
+/// The table of what came of it.
+pub(crate) fn close(chapters: &[Chapter]) {
+    let line = |cells: [&str; 6]| {
+        let [what, hosts, away, silent, lost, connection] = cells;
+        format!("  {what:<32} {hosts:<9} {away:>10} {silent:>10} {lost:>6}  {connection}\n")
+    };
+    let heading = line(["", "hosts", "no holder", "silent for", "pings", "connection"]);
+    print(&format!("\n{}\n{}", paint("1", &format!("── Summary {}", "─".repeat(WIDTH - 11))), paint("2", &heading)));
+    for chapter in chapters {
+        print(&line([
+            &chapter.what,
+            &chapter.hosts,
+            &span(chapter.away),
+            &span(chapter.silent),
+            &chapter.lost.to_string(),
+            &chapter.connection,
+        ]));
+    }
+    let overlap: Duration = chapters.iter().map(|chapter| chapter.overlap).sum();
+    if overlap.is_zero() {
+        print(&format!("\n  {}\n\n", paint("32", "At no time did two hosts have the address.")));
+    } else {
+        let text = format!("Two hosts had the address at once for {}.", span(overlap));
+        print(&format!("\n  {}\n\n", paint("31", &text)));
+    }
+}
+
+/// A duration as people read it.
+pub(crate) fn span(duration: Duration) -> String {
+    if duration.is_zero() {
+        "-".to_owned()
+    } else if duration < Duration::from_millis(10) {
+        format!("{:.1} ms", duration.as_secs_f64() * 1e3)
+    } else if duration < Duration::from_secs(1) {
+        format!("{:.0} ms", duration.as_secs_f64() * 1e3)
+    } else {
+        format!("{:.1} s", duration.as_secs_f64())
+    }
+}
+
+fn paint(colour: &str, text: &str) -> String {
+    let wanted = stdout().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    if wanted { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+fn print(text: &str) {
+    // Whoever closed the pipe has seen enough; the lab still goes down in order.
+    let _ = stdout().write_all(text.as_bytes());
+}

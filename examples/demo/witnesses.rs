@@ -1,0 +1,236 @@
+//! Turns what the witnesses see into events of the timeline.
+
+use std::time::Duration;
+
+use vip_manager::keeper::Moment;
+
+use crate::support::capture::{Announcement, Capture};
+use crate::support::clock::now;
+use crate::support::daemon::KEY;
+use crate::support::etcd::Cluster;
+use crate::support::holding::{Interval, What};
+use crate::support::host::{Host, VIP};
+use crate::support::ping::{Outage, Pinger, Pings};
+use crate::support::tcp::{Fate, TcpClient};
+use crate::support::watcher::Watcher;
+use crate::support::witness::AddressWitness;
+use crate::timeline::{Timeline, Voice, span};
+
+const PING: Duration = Duration::from_millis(20);
+/// A silence that is worth a line.
+const SILENCE: Duration = Duration::from_millis(100);
+/// The time between two attempts of the client to connect.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// The kernels, the client's link, its pings, its connection.
+pub(crate) struct Witnesses {
+    hosts: Vec<Host>,
+    client: Host,
+    address: AddressWitness,
+    capture: Capture,
+    pinger: Pinger,
+    heard: usize,
+    key: Watcher,
+    told: usize,
+    /// A host that took the address and has not been heard on the wire since.
+    unannounced: Option<(usize, Moment)>,
+    silent: bool,
+    outages: usize,
+    connection: Connection,
+}
+
+/// The client's connection through the VIP.
+#[derive(Default)]
+struct Connection {
+    client: Option<TcpClient>,
+    since: Option<Moment>,
+    tried: Moment,
+    silent: bool,
+    resets: u32,
+}
+
+impl Witnesses {
+    pub(crate) fn new(hosts: &[Host], client: &Host, cluster: &Cluster) -> Self {
+        Self {
+            address: AddressWitness::over(&hosts.iter().collect::<Vec<_>>()),
+            capture: Capture::on(client),
+            pinger: Pinger::start(client, VIP, PING),
+            hosts: hosts.to_vec(),
+            client: client.clone(),
+            heard: 0,
+            key: Watcher::on(client, cluster, KEY),
+            told: 0,
+            unannounced: None,
+            silent: true,
+            outages: 0,
+            connection: Connection::default(),
+        }
+    }
+
+    pub(crate) fn holds(&self, host: usize) -> bool {
+        self.address.holds(&self.hosts[host], VIP)
+    }
+
+    pub(crate) fn held_since(&self, host: usize) -> Moment {
+        self.intervals(host).last().map_or_else(now, |interval| interval.from)
+    }
+
+    /// When the host lost the address for the last time.
+    pub(crate) fn lost_at(&self, host: usize) -> Option<Moment> {
+        self.intervals(host).last().and_then(|interval| interval.until)
+    }
+
+    pub(crate) fn intervals(&self, host: usize) -> Vec<Interval> {
+        self.address.intervals(&self.hosts[host], VIP)
+    }
+
+    /// For how long any two hosts had the address at once, in all.
+    pub(crate) fn overlap(&self) -> Duration {
+        let pairs = (0..self.hosts.len()).flat_map(|one| (0..one).map(move |other| (one, other)));
+        pairs.map(|(one, other)| self.address.overlap(&self.hosts[one], &self.hosts[other], VIP)).sum()
+    }
+
+    pub(crate) fn pings(&self) -> Pings {
+        self.pinger.pings()
+    }
+
+    pub(crate) fn answered_since(&self, moment: Moment) -> bool {
+        self.pings().answers.last_key_value().is_some_and(|(_, at)| *at > moment)
+    }
+
+    pub(crate) fn connected_since(&self, moment: Moment) -> bool {
+        self.connection.client.as_ref().is_some_and(|client| client.standing().last_answer > moment)
+    }
+
+    pub(crate) fn resets(&self) -> u32 {
+        self.connection.resets
+    }
+
+    /// Puts what is new on the timeline. `living` says which hosts have a daemon.
+    pub(crate) fn report(&mut self, living: &[bool], timeline: &mut Timeline) {
+        self.report_key(timeline);
+        self.report_addresses(living, timeline);
+        self.report_announcement(timeline);
+        self.report_pings(timeline);
+        self.report_connection(timeline);
+    }
+
+    fn report_key(&mut self, timeline: &mut Timeline) {
+        let news = self.key.changes_after(self.told);
+        self.told += news.len();
+        for told in news {
+            let text = match told.value {
+                Some(name) => format!("etcd: the leader key names {name}"),
+                None => "etcd: the leader key is gone".to_owned(),
+            };
+            timeline.event(told.at, Voice::Key, text);
+        }
+    }
+
+    fn report_addresses(&mut self, living: &[bool], timeline: &mut Timeline) {
+        let notices = self.address.notices();
+        for (place, notice) in notices.iter().enumerate().skip(self.heard).filter(|(_, notice)| notice.address == VIP) {
+            let Some(host) = self.hosts.iter().position(|host| host.name() == notice.host) else { continue };
+            let earlier = &notices[..place];
+            let carried = crate::support::holding::intervals(earlier, &notice.host, VIP)
+                .last()
+                .is_some_and(|interval| interval.until.is_none());
+            match (notice.what, carried) {
+                (What::Shown { lifetime }, false) => {
+                    let limit = lifetime.map_or("for ever".to_owned(), |limit| format!("for {} s", limit.as_secs()));
+                    timeline.event(
+                        notice.at,
+                        Voice::Took(host),
+                        format!("{} has the address, {limit} unless renewed", notice.host),
+                    );
+                    self.unannounced = Some((host, notice.at));
+                }
+                (What::Removed, true) => {
+                    let whose = if living[host] {
+                        "has let the address go"
+                    } else {
+                        "lost the address: its kernel took it away"
+                    };
+                    timeline.event(notice.at, Voice::Lost(host), format!("{} {whose}", notice.host));
+                }
+                // A renewal, or the end of what had ended.
+                (What::Shown { .. }, true) | (What::Removed, false) => {}
+            }
+        }
+        self.heard = notices.len();
+    }
+
+    fn report_announcement(&mut self, timeline: &mut Timeline) {
+        let Some((host, taken)) = self.unannounced else { return };
+        let Some(Announcement { at, mac, .. }) = self.capture.first(taken, VIP, &self.hosts[host].mac()) else {
+            return;
+        };
+        let text = format!("on the client's wire, {} later: {VIP} is at {mac}", span(at.since(taken)));
+        timeline.event(at, Voice::Wire, text);
+        self.unannounced = None;
+    }
+
+    fn report_pings(&mut self, timeline: &mut Timeline) {
+        let pings = self.pings();
+        let Some((_, last)) = pings.answers.last_key_value() else { return };
+        if now().since(*last) > SILENCE && !self.silent {
+            self.silent = true;
+            timeline.event(*last + SILENCE, Voice::Complaint, "the client's pings go unanswered");
+        }
+        if now().since(*last) < SILENCE && self.silent {
+            self.silent = false;
+            if self.outages == 0 && pings.outages().is_empty() {
+                timeline.event(*last, Voice::Content, "the client's pings are answered");
+            }
+        }
+        let outages: Vec<Outage> =
+            pings.outages().into_iter().filter(|outage| outage.until.since(outage.from) > SILENCE).collect();
+        for outage in outages.iter().skip(self.outages) {
+            let silence = span(outage.until.since(outage.from));
+            timeline.event(
+                outage.until,
+                Voice::Content,
+                format!("the client's pings are answered again, after {silence}"),
+            );
+        }
+        self.outages = outages.len();
+    }
+
+    fn report_connection(&mut self, timeline: &mut Timeline) {
+        let connection = &mut self.connection;
+        let Some(client) = &connection.client else { return self.connect(timeline) };
+        let standing = client.standing();
+        match standing.fate {
+            Fate::Open => {
+                let silent = now().since(standing.last_answer) > 5 * SILENCE;
+                if silent && !connection.silent {
+                    let text = "the client's connection is silent";
+                    timeline.event(standing.last_answer + 5 * SILENCE, Voice::Complaint, text);
+                } else if !silent && connection.silent {
+                    timeline.event(standing.last_answer, Voice::Content, "the client's connection goes on");
+                }
+                connection.silent = silent;
+            }
+            Fate::Reset(at) | Fate::Closed(at) => {
+                timeline.event(at, Voice::Complaint, "the client's connection is reset: it knows at once");
+                *connection = Connection { resets: connection.resets + 1, tried: at, ..Connection::default() };
+            }
+        }
+    }
+
+    fn connect(&mut self, timeline: &mut Timeline) {
+        let connection = &mut self.connection;
+        // Where nobody has the address an attempt would only block the play.
+        let held = self.hosts.iter().any(|host| self.address.holds(host, VIP));
+        if !held || now().since(connection.tried) < RETRY {
+            return;
+        }
+        connection.tried = now();
+        if let Ok(client) = TcpClient::connect(&self.client, VIP) {
+            let at = now();
+            connection.since = Some(at);
+            connection.client = Some(client);
+            timeline.event(at, Voice::Content, "the client has a connection through the address");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The command line. Its flags come from the table of keys; this adds the subcommands.
+//!
+//! A flag that does not exist is a mistake of the command line (64). A flag whose value is wrong is a mistake of the
+//! configuration (78), reported with all others: that is why clap hands every value on as it came.
+
+use std::ffi::OsString;
+
+use clap::Command;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use crate::config::keys::{self, Key};
+use crate::config::{self, Flags};
+
+/// Exit status for a command line that cannot be understood, as in sysexits.h.
+pub const USAGE: u8 = 64;
+/// Exit status for a configuration with mistakes, as in sysexits.h.
+pub const CONFIG: u8 = 78;
+
+/// What is to be done, and with which flags.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub action: Action,
+    pub flags: Flags,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// Be the daemon.
+    Run,
+    /// Print every value of the configuration with where it came from.
+    ShowConfig,
+    /// Take this host's virtual IPs from it, without a daemon.
+    Release,
+}
+
+/// Understands the command line, program name first. The error is clap's: it may also be the help text or the version.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, clap::Error> {
+    let matches = command().try_get_matches_from(config::double_dashes(args)).map_err(name_nearest)?;
+    let (action, matches) = match matches.subcommand() {
+        Some((SHOW_CONFIG, inner)) => (Action::ShowConfig, inner),
+        Some((RELEASE, inner)) => (Action::Release, inner),
+        Some(_) | None => (Action::Run, &matches),
+    };
+    Ok(Request { action, flags: Flags::of(matches) })
+}
+
+/// Has the error name the nearest modern flag. Clap alone would also offer the historic ones, which are hidden.
+fn name_nearest(mut error: clap::Error) -> clap::Error {
+    if error.kind() != ErrorKind::UnknownArgument {
+        return error;
+    }
+    if let Some(ContextValue::String(arg)) = error.get(ContextKind::InvalidArg) {
+        let near = keys::nearest(arg.trim_start_matches('-')).filter(|near| *near != Key::Vips.name());
+        let near = near.map_or(ContextValue::None, |near| ContextValue::String(format!("--{near}")));
+        error.insert(ContextKind::SuggestedArg, near);
+    }
+    error
+}
+
+/// The definition of the command line.
+pub fn command() -> Command {
+    Command::new("vip-manager")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(env!("CARGO_PKG_DESCRIPTION"))
+        .long_about(
+            "Keeps one stable IP address on the leader of a PostgreSQL cluster.\n\nWithout a command it is the daemon: \
+             it watches the leader key in etcd, puts the virtual IP on the interface while the key names this host, \
+             and takes it away otherwise.",
+        )
+        .after_help(
+            "Every option is also a key of the file, and a variable: --trigger-key, trigger-key:, VIP_TRIGGER_KEY. \
+             Options win over variables, variables over the file.\nDurations are milliseconds, or such as 250ms, 10s, \
+             1m.\n\nExit status: 0 ended as told, 64 command line, 77 privileges missing, 78 configuration.",
+        )
+        .disable_help_subcommand(true)
+        .args(config::flags())
+        .subcommand(Command::new(SHOW_CONFIG).about("Print every value of the configuration with where it came from"))
+        .subcommand(Command::new(RELEASE).about("Take this host's virtual IPs from it; needs no running daemon"))
+}
+
+const SHOW_CONFIG: &str = "show-config";
+const RELEASE: &str = "release";

@@ -1,0 +1,317 @@
+//! The VIPs: every entry of `vips` over the keys at the top, or the top alone where there is no such list.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::addresses::{Address, Joined};
+use super::{Checker, Origin, Reported};
+use crate::config::DEFAULT_FILE;
+use crate::config::keys::{self, Key, TABLE};
+use crate::config::model::{Announce, VipConfig};
+use crate::config::place::Place;
+use crate::config::setting::{Layer, Setting};
+use crate::config::values::{count, duration_within, show_duration, switch};
+use crate::vip::InterfaceName;
+
+/// Where the keys of one VIP are looked up.
+#[derive(Clone)]
+pub(super) struct Scope<'a> {
+    entry: Option<(&'a Place, &'a Layer)>,
+    top: &'a Layer,
+}
+
+impl<'a> Scope<'a> {
+    pub(super) fn find(&self, key: Key) -> Option<&'a Setting> {
+        self.entry.and_then(|(_, layer)| layer.find(key)).or_else(|| self.top.find(key))
+    }
+
+    /// Whether the entry itself sets the key.
+    pub(super) fn is_own(&self, key: Key) -> bool {
+        self.entry.is_some_and(|(_, layer)| layer.find(key).is_some())
+    }
+
+    /// The setting of a key that has a historic twin; the twin counts where the key is not set on the same level.
+    fn find_either(&self, modern: Key, historic: Key) -> Option<&'a Setting> {
+        let entry = self.entry.map(|(_, layer)| layer);
+        [entry, Some(self.top)]
+            .into_iter()
+            .flatten()
+            .find_map(|layer| layer.find(modern).or_else(|| layer.find(historic)))
+    }
+
+    fn blank(&self, key: Key) -> Option<&'a Place> {
+        self.entry.and_then(|(_, layer)| layer.blank(key)).or_else(|| self.top.blank(key))
+    }
+
+    fn origins(&self, joined: Joined<'a>) -> BTreeMap<Key, Origin> {
+        let per_vip = TABLE.iter().filter(|spec| spec.per_vip);
+        let mut origins: BTreeMap<_, _> =
+            per_vip.filter_map(|spec| self.find(spec.key).map(|setting| (spec.key, Origin::of(setting)))).collect();
+        for (modern, historic) in TWINS {
+            if let Some(setting) = self.find_either(modern, historic) {
+                origins.insert(modern, Origin::of(setting));
+            }
+        }
+        origins.entry(Key::Ip).and_modify(|origin| origin.place = joined.place.clone());
+        origins.remove(&Key::Netmask);
+        origins.extend(joined.prefix.map(|origin| (Key::Netmask, origin)));
+        origins
+    }
+}
+
+/// What the VIPs of one scope have in common.
+struct Common {
+    interface: InterfaceName,
+    key: String,
+    value: String,
+    hold_timeout: Duration,
+    lease_margin: Duration,
+    announce: Announce,
+    reset_connections: bool,
+}
+
+type Vips = (Vec<VipConfig>, Vec<BTreeMap<Key, Origin>>);
+
+impl<'a> Checker<'a> {
+    pub(super) fn vips(&mut self, interval: Result<Duration, Reported>) -> Result<Vips, Reported> {
+        let scopes = self.scopes();
+        self.note_overridden();
+        let addresses: Vec<_> = scopes.iter().map(|scope| self.addresses(scope)).collect();
+        let commons: Vec<_> = scopes.iter().map(|scope| self.common(scope, interval)).collect();
+        let all: Vec<&Address<'_>> = addresses.iter().flatten().flatten().collect();
+        let joined: Vec<_> = addresses
+            .iter()
+            .map(|own| own.as_ref().map_err(|reported| *reported).and_then(|own| self.join(own, &all)))
+            .collect();
+        let (mut vips, mut origins, mut places) = (Vec::new(), Vec::new(), Vec::new());
+        let mut sound = if scopes.is_empty() { Err(Reported) } else { Ok(()) };
+        for ((scope, joined), common) in scopes.iter().zip(joined).zip(commons) {
+            let (Ok(joined), Ok(common)) = (joined, common) else {
+                sound = Err(Reported);
+                continue;
+            };
+            for joined in joined {
+                vips.push(common.of(joined.vip));
+                places.push(joined.place);
+                origins.push(scope.origins(joined));
+            }
+        }
+        self.refuse_twice(&vips, &places).and(sound).map(|()| (vips, origins))
+    }
+
+    fn scopes(&self) -> Vec<Scope<'a>> {
+        let top = &self.given.top;
+        match &self.given.entries {
+            None => vec![Scope { entry: None, top }],
+            Some(entries) => entries.iter().map(|(place, layer)| Scope { entry: Some((place, layer)), top }).collect(),
+        }
+    }
+
+    fn common(&mut self, scope: &Scope<'a>, interval: Result<Duration, Reported>) -> Result<Common, Reported> {
+        let interface = self.interface(scope);
+        let key = self.key(scope);
+        let value = self.trigger_value(scope);
+        let hold_timeout = self.hold_timeout(scope, interval);
+        let lease_margin = self.value(scope.find(Key::LeaseMargin), |text| duration_within(text, &(SECOND..=MINUTE)));
+        let announce = self.announce(scope);
+        let reset_connections = self.value(scope.find(Key::ResetConnections), switch);
+        Ok(Common {
+            interface: interface?,
+            key: key?,
+            value: value?,
+            hold_timeout: hold_timeout?,
+            lease_margin: lease_margin?.unwrap_or(LEASE_MARGIN),
+            announce: announce?,
+            reset_connections: reset_connections?.unwrap_or(true),
+        })
+    }
+
+    fn interface(&mut self, scope: &Scope<'a>) -> Result<InterfaceName, Reported> {
+        let setting = self.required(scope, Key::Interface, "the name of a network interface, such as eth0")?;
+        InterfaceName::new(setting.text().trim())
+            .map_err(|error| self.problem(&setting.place, format!("{}: {error}", setting.name)))
+    }
+
+    fn key(&mut self, scope: &Scope<'a>) -> Result<String, Reported> {
+        let setting = self.required(scope, Key::TriggerKey, "the leader key, such as /service/pg_cluster/leader")?;
+        let key = setting.text();
+        if !key.starts_with('/') || !key.ends_with("/leader") {
+            let text = format!(
+                "{} does not look like a leader key of Patroni, which is such as /service/pg_cluster/leader; it is \
+                 watched exactly as written",
+                setting.quoted()
+            );
+            self.findings.notice(&setting.place, text);
+        }
+        Ok(key.to_owned())
+    }
+
+    fn trigger_value(&mut self, scope: &Scope<'a>) -> Result<String, Reported> {
+        match (scope.find(Key::TriggerValue), &self.given.host_name) {
+            (Some(setting), _) => Ok(setting.text().to_owned()),
+            (None, Some(host_name)) => Ok(host_name.clone()),
+            (None, None) => {
+                let expected = "the name of this host's member in Patroni, since the host name is not known";
+                self.required(scope, Key::TriggerValue, expected).map(|setting| setting.text().to_owned())
+            }
+        }
+    }
+
+    /// At least three intervals: a renewal that is a little late must not lose the address. Old files may have a
+    /// long interval and cannot know of this, so the default gives way.
+    fn hold_timeout(&mut self, scope: &Scope<'a>, interval: Result<Duration, Reported>) -> Result<Duration, Reported> {
+        let bounds = Duration::from_secs(2)..=HOUR;
+        let setting = scope.find(Key::HoldTimeout);
+        let given = self.value(setting, |text| duration_within(text, &bounds))?;
+        let interval = interval?;
+        let least = interval * 3;
+        match (setting, given) {
+            (Some(setting), Some(given)) if given < least => {
+                let interval_place = self.given.top.find(Key::Interval).map(|setting| format!(" at {}", setting.place));
+                let text = format!(
+                    "{} is less than three times the interval of {}{}; expected at least {}",
+                    setting.quoted(),
+                    show_duration(interval),
+                    interval_place.unwrap_or_default(),
+                    show_duration(least)
+                );
+                Err(self.problem(&setting.place, text))
+            }
+            (_, Some(given)) => Ok(given),
+            (_, None) => {
+                if let (true, Some(interval)) = (least > HOLD_TIMEOUT, self.given.top.find(Key::Interval)) {
+                    let text = format!("so long an interval raises hold-timeout to {}", show_duration(least));
+                    self.findings.notice(&interval.place, text);
+                }
+                Ok(least.max(HOLD_TIMEOUT))
+            }
+        }
+    }
+
+    fn announce(&mut self, scope: &Scope<'a>) -> Result<Announce, Reported> {
+        for (modern, historic) in TWINS {
+            let counts = scope.find_either(modern, historic).map(|setting| setting.key);
+            if let (Some(setting), true) = (scope.find(historic), counts == Some(modern)) {
+                let text = format!("{} has no effect: {} is set", setting.name, modern.name());
+                self.findings.notice(&setting.place, text);
+            }
+        }
+        let count = self.announce_count(scope);
+        let interval = self.announce_interval(scope);
+        let refresh = self.value(scope.find(Key::AnnounceRefresh), |text| {
+            duration_within(text, &(Duration::ZERO..=HOUR * 24)).and_then(|refresh| {
+                let expected = "is too short; expected 1s to 24h, or 0 for no refresh";
+                if refresh.is_zero() || refresh >= SECOND { Ok(refresh) } else { Err(expected.to_owned()) }
+            })
+        });
+        Ok(Announce { count: count?, interval: interval?, refresh: refresh?.unwrap_or(ANNOUNCE_REFRESH) })
+    }
+
+    fn announce_count(&mut self, scope: &Scope<'a>) -> Result<Option<u32>, Reported> {
+        let setting = scope.find_either(Key::AnnounceCount, Key::RetryNum);
+        let Some(setting) = setting.filter(|setting| setting.key == Key::RetryNum) else {
+            return self.value(setting, |text| count(text, &(1..=MOST_ROUNDS)));
+        };
+        let given = self.value(Some(setting), |text| count(text, &(0..=u32::MAX)))?;
+        Ok(given.map(|given| self.within(setting, given, (1, MOST_ROUNDS), |count| count.to_string())))
+    }
+
+    fn announce_interval(&mut self, scope: &Scope<'a>) -> Result<Option<Duration>, Reported> {
+        let setting = scope.find_either(Key::AnnounceInterval, Key::RetryAfter);
+        let Some(setting) = setting.filter(|setting| setting.key == Key::RetryAfter) else {
+            return self.value(setting, |text| duration_within(text, &(SHORTEST_PAUSE..=MINUTE)));
+        };
+        let given = self.value(Some(setting), |text| duration_within(text, &(Duration::ZERO..=Duration::MAX)))?;
+        Ok(given.map(|given| self.within(setting, given, (SHORTEST_PAUSE, MINUTE), show_duration)))
+    }
+
+    /// Historic keys were never checked: what they ask for is brought within bounds, and said.
+    fn within<T: Ord + Copy>(&mut self, setting: &Setting, given: T, bounds: (T, T), show: fn(T) -> String) -> T {
+        let taken = given.clamp(bounds.0, bounds.1);
+        if taken != given {
+            self.findings.notice(&setting.place, format!("{} is taken as {}", setting.quoted(), show(taken)));
+        }
+        taken
+    }
+
+    /// The setting of a key that has no default.
+    pub(super) fn required(&mut self, scope: &Scope<'a>, key: Key, expected: &str) -> Result<&'a Setting, Reported> {
+        if let Some(setting) = scope.find(key) {
+            return Ok(setting);
+        }
+        let name = key.name();
+        if let Some(blank) = scope.blank(key) {
+            return Err(self.problem(blank, format!("{name} is empty; expected {expected}")));
+        }
+        if !self.given.complete {
+            return Err(Reported);
+        }
+        let variable = keys::variable(name);
+        let (place, text) = match (scope.entry, &self.given.file) {
+            (Some((place, _)), _) => {
+                (place.clone(), format!("{name} is missing; expected {expected}, in this entry of vips or at the top"))
+            }
+            (None, Some(_)) => {
+                (self.lacking(), format!("{name} is missing; expected {expected}, here, in {variable} or by --{name}"))
+            }
+            (None, None) => (
+                Place::Nowhere,
+                format!("{name} is missing; expected {expected}, in {DEFAULT_FILE}, in {variable} or by --{name}"),
+            ),
+        };
+        Err(self.problem(&place, text))
+    }
+
+    fn refuse_twice(&mut self, vips: &[VipConfig], places: &[&Place]) -> Result<(), Reported> {
+        let mut seen = BTreeMap::new();
+        let mut sound = Ok(());
+        for (config, place) in vips.iter().zip(places) {
+            if let Some(first) = seen.insert((config.vip.address(), &config.interface), *place) {
+                let (address, interface) = (config.vip.address(), &config.interface);
+                let text = format!("ip {address} on {interface} is given twice, first at {first}; expected it once");
+                sound = Err(self.problem(place, text));
+            }
+        }
+        sound
+    }
+
+    /// What every entry overrides cannot do anything at the top.
+    fn note_overridden(&mut self) {
+        let given = self.given;
+        let entries = given.entries.iter().flatten();
+        for setting in given.top.settings().filter(|setting| setting.key.spec().per_vip) {
+            let mut entries = entries.clone().map(|(_, layer)| layer).peekable();
+            if entries.peek().is_some() && entries.all(|layer| layer.find(setting.key).is_some()) {
+                let text = format!("{} has no effect: every entry of vips sets it", setting.name);
+                self.findings.notice(&setting.place, text);
+            }
+        }
+    }
+}
+
+impl Common {
+    fn of(&self, vip: crate::vip::Vip) -> VipConfig {
+        VipConfig {
+            vip,
+            interface: self.interface.clone(),
+            key: self.key.clone(),
+            value: self.value.clone(),
+            hold_timeout: self.hold_timeout,
+            lease_margin: self.lease_margin,
+            announce: self.announce,
+            reset_connections: self.reset_connections,
+        }
+    }
+}
+
+/// Keys with the historic ones that count where they are not set.
+const TWINS: [(Key, Key); 2] = [(Key::AnnounceCount, Key::RetryNum), (Key::AnnounceInterval, Key::RetryAfter)];
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+const HOLD_TIMEOUT: Duration = Duration::from_secs(10);
+const LEASE_MARGIN: Duration = Duration::from_secs(3);
+const ANNOUNCE_REFRESH: Duration = Duration::from_secs(60);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+const MOST_ROUNDS: u32 = 1000;

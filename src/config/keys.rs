@@ -1,0 +1,248 @@
+//! The one table of keys.
+//!
+//! Flags, variables, the keys of the file, suggestions, `show-config`, the shipped sample and the reference in
+//! `docs/configuration.md` all come from it or are compared with it, so that a key exists in one place and everywhere.
+
+mod table;
+
+use std::sync::LazyLock;
+
+pub use table::TABLE;
+
+/// A key by its meaning, whatever name it was given under. The order is that of [`TABLE`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Key {
+    Config,
+    Ip,
+    Netmask,
+    Interface,
+    TriggerKey,
+    TriggerValue,
+    DcsType,
+    DcsEndpoints,
+    EtcdUser,
+    EtcdPassword,
+    EtcdPasswordFile,
+    EtcdCaFile,
+    EtcdCertFile,
+    EtcdKeyFile,
+    ConsulToken,
+    Interval,
+    HoldTimeout,
+    LeaseMargin,
+    ManagerType,
+    OnStop,
+    AnnounceCount,
+    AnnounceInterval,
+    AnnounceRefresh,
+    RetryNum,
+    RetryAfter,
+    ResetConnections,
+    LogLevel,
+    LogFormat,
+    LogFile,
+    Verbose,
+    Vips,
+}
+
+/// What a key takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Takes {
+    /// One address or several.
+    Addresses,
+    Netmask,
+    Interface,
+    /// Any text, taken literally.
+    Text,
+    /// One of a few words.
+    Choice,
+    /// One endpoint or several.
+    Endpoints,
+    File,
+    Duration,
+    Count,
+    Switch,
+    /// A list of mappings; only a file can hold it.
+    Entries,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    pub key: Key,
+    /// The modern name, in kebab-case: the flag without its dashes, the key of the file.
+    pub name: &'static str,
+    /// Historic names, as they were written.
+    pub aliases: &'static [&'static str],
+    pub takes: Takes,
+    /// What serves where nothing is given, in words where it is no fixed value.
+    pub default: &'static str,
+    pub help: &'static str,
+    pub secret: bool,
+    /// Whether an entry of `vips` may hold it.
+    pub per_vip: bool,
+}
+
+impl Key {
+    pub fn spec(self) -> &'static Spec {
+        &TABLE[self as usize]
+    }
+
+    pub fn name(self) -> &'static str {
+        self.spec().name
+    }
+
+    /// Whether it can be given as a flag or a variable.
+    pub fn is_flat(self) -> bool {
+        self != Self::Vips
+    }
+}
+
+impl Takes {
+    /// Whether several values may be given under one key.
+    pub fn several(self) -> bool {
+        matches!(self, Self::Addresses | Self::Endpoints)
+    }
+
+    /// The word that stands for the value in the help text.
+    pub fn placeholder(self) -> &'static str {
+        match self {
+            Self::Addresses => "ADDRESS[/PREFIX]",
+            Self::Netmask => "BITS",
+            Self::Interface => "NAME",
+            Self::Text => "TEXT",
+            Self::Choice => "CHOICE",
+            Self::Endpoints => "URL",
+            Self::File => "FILE",
+            Self::Duration => "DURATION",
+            Self::Count => "NUMBER",
+            Self::Switch => "BOOL",
+            Self::Entries => "LIST",
+        }
+    }
+}
+
+/// A key found by one of its names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Found {
+    pub key: Key,
+    /// Whether the name is not the modern one.
+    pub historic: bool,
+}
+
+/// The key of this name in a file. Case and `_` for `-` are forgiven, as they ever were.
+pub fn find(name: &str) -> Option<Found> {
+    let plain = plain(name);
+    TABLE
+        .iter()
+        .find(|spec| spec.name == plain || spec.aliases.iter().any(|alias| self::plain(alias) == plain))
+        .map(|spec| Found { key: spec.key, historic: spec.name != name })
+}
+
+/// The key of this variable. `-` cannot stand in a variable's name, so `_` for it is no historic name here.
+pub fn find_variable(name: &str) -> Option<Found> {
+    let rest = name.strip_prefix("VIP_").filter(|rest| !rest.contains(|c: char| c.is_ascii_lowercase()))?;
+    let plain = plain(rest);
+    find(&plain).filter(|found| found.key.is_flat())
+}
+
+/// The variable that gives the key of this name: `VIP_TRIGGER_KEY`.
+pub fn variable(name: &str) -> String {
+    format!("VIP_{}", name.to_uppercase().replace('-', "_"))
+}
+
+/// The modern name that somebody who wrote `name` most likely meant.
+pub fn nearest(name: &str) -> Option<&'static str> {
+    let plain = plain(name);
+    let names = TABLE.iter().flat_map(|spec| {
+        let aliases = spec.aliases.iter().map(|alias| self::plain(alias));
+        aliases.chain([spec.name.to_owned()]).map(move |known| (known, spec.name))
+    });
+    nearest_of(&plain, names)
+}
+
+/// The meaning whose text is close enough to `text` to be offered.
+pub fn nearest_of<K: AsRef<str>, T>(text: &str, known: impl IntoIterator<Item = (K, T)>) -> Option<T> {
+    let reach = (text.chars().count() / 3).clamp(1, 3);
+    known
+        .into_iter()
+        .map(|(name, meaning)| (strsim::damerau_levenshtein(text, name.as_ref()), meaning))
+        .filter(|(distance, _)| *distance <= reach)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, meaning)| meaning)
+}
+
+/// All names under which a flag can be given: the modern one first, then each historic one in both spellings.
+pub fn flag_names(spec: &'static Spec) -> &'static [String] {
+    static NAMES: LazyLock<Vec<Vec<String>>> = LazyLock::new(|| TABLE.iter().map(spellings).collect());
+    &NAMES[spec.key as usize]
+}
+
+fn spellings(spec: &Spec) -> Vec<String> {
+    let mut names = vec![spec.name.to_owned()];
+    for name in std::iter::once(&spec.name).chain(spec.aliases) {
+        for spelling in [(*name).to_owned(), plain(name), plain(name).replace('-', "_")] {
+            if !names.contains(&spelling) {
+                names.push(spelling);
+            }
+        }
+    }
+    names
+}
+
+fn plain(name: &str) -> String {
+    name.to_lowercase().replace('_', "-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_stands_in_the_order_of_the_keys_and_each_name_once() {
+        let mut names = Vec::new();
+        for (row, spec) in TABLE.iter().enumerate() {
+            assert_eq!(spec.key as usize, row, "{}", spec.name);
+            assert!(!spec.help.is_empty() && !spec.name.is_empty());
+            names.extend(flag_names(spec));
+        }
+        let all = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+
+    #[test]
+    fn a_key_is_found_by_every_name_it_ever_had() {
+        for (name, key, historic) in [
+            ("interface", Key::Interface, false),
+            ("iface", Key::Interface, true),
+            ("Iface", Key::Interface, true),
+            ("trigger_key", Key::TriggerKey, true),
+            ("node_name", Key::TriggerValue, true),
+            ("hosting-type", Key::ManagerType, true),
+            ("hosting_type", Key::ManagerType, true),
+            ("etcd_ca_file", Key::EtcdCaFile, true),
+        ] {
+            assert_eq!(find(name), Some(Found { key, historic }), "{name}");
+        }
+        assert_eq!(find("hold-timout"), None);
+    }
+
+    #[test]
+    fn a_variable_is_the_name_in_upper_case() {
+        assert_eq!(find_variable("VIP_ETCD_USER"), Some(Found { key: Key::EtcdUser, historic: false }));
+        assert_eq!(find_variable("VIP_IFACE"), Some(Found { key: Key::Interface, historic: true }));
+        assert_eq!(find_variable("VIP_iface"), None);
+        assert_eq!(find_variable("VIP_VIPS"), None);
+        assert_eq!(variable("trigger-key"), "VIP_TRIGGER_KEY");
+    }
+
+    #[test]
+    fn what_was_meant_is_offered_and_nothing_far_fetched() {
+        assert_eq!(nearest("hold-timout"), Some("hold-timeout"));
+        assert_eq!(nearest("nodname"), Some("trigger-value"));
+        assert_eq!(nearest("endpoitns"), Some("dcs-endpoints"));
+        assert_eq!(nearest("colour"), None);
+    }
+}

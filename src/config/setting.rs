@@ -1,0 +1,138 @@
+//! A value as somebody wrote it, and a level of precedence made of such values.
+
+use std::collections::BTreeMap;
+
+use super::keys::{self, Found, Key};
+use super::place::Place;
+use super::problem::Findings;
+
+/// One key with what it was set to. Without items it was written down and left empty, which counts as not set.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Setting {
+    pub(super) key: Key,
+    /// The name that it was given under.
+    pub(super) name: String,
+    pub(super) place: Place,
+    pub(super) items: Vec<Item>,
+}
+
+/// One text: the value, or an element of a list.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Item {
+    pub(super) text: String,
+    pub(super) place: Place,
+}
+
+impl Setting {
+    pub(super) fn new(key: Key, name: &str, place: Place, texts: Vec<Item>) -> Self {
+        let items = if key.spec().takes.several() {
+            texts.iter().flat_map(Item::split).collect()
+        } else {
+            texts.into_iter().filter(|item| !item.text.trim().is_empty()).collect()
+        };
+        Self { key, name: name.to_owned(), place, items }
+    }
+
+    /// The text of a key that takes one; empty where it was left empty.
+    pub(super) fn text(&self) -> &str {
+        self.items.first().map_or("", |item| &item.text)
+    }
+
+    /// The key and its value for a message; a secret's value is never part of it.
+    pub(super) fn quoted(&self) -> String {
+        if self.key.spec().secret { self.key.name().to_owned() } else { format!("{} \"{}\"", self.name, self.text()) }
+    }
+
+    fn same_value(&self, other: &Self) -> bool {
+        let texts = |setting: &Self| setting.items.iter().map(|item| item.text.clone()).collect::<Vec<_>>();
+        texts(self) == texts(other)
+    }
+}
+
+impl Item {
+    /// The elements of a comma list, blanks trimmed, empty ones ignored.
+    fn split(&self) -> impl Iterator<Item = Self> {
+        let texts = self.text.split(',').map(str::trim).filter(|text| !text.is_empty());
+        texts.map(|text| Self { text: text.to_owned(), place: self.place.clone() })
+    }
+}
+
+/// What was given on one level: by flags, by variables, at the top of the file, in one entry of `vips`.
+#[derive(Clone, Default)]
+pub(super) struct Layer {
+    settings: BTreeMap<Key, Setting>,
+    /// Where a key was written down and left empty.
+    blanks: BTreeMap<Key, Place>,
+}
+
+impl Layer {
+    /// Takes a level together. Two names of one key must agree.
+    pub(super) fn gather(settings: Vec<Setting>, findings: &mut Findings) -> Self {
+        let mut layer = Self::default();
+        for setting in settings {
+            layer.add(setting, findings);
+        }
+        layer
+    }
+
+    fn add(&mut self, setting: Setting, findings: &mut Findings) {
+        if setting.items.is_empty() {
+            self.blanks.insert(setting.key, setting.place);
+            return;
+        }
+        match self.settings.get(&setting.key) {
+            Some(first) if !first.same_value(&setting) => {
+                findings.problem(&setting.place, contradiction(first, &setting));
+            }
+            Some(_) => {}
+            None => {
+                self.settings.insert(setting.key, setting);
+            }
+        }
+    }
+
+    /// This level over a weaker one.
+    pub(super) fn over(mut self, weaker: Self) -> Self {
+        for (key, setting) in weaker.settings {
+            self.settings.entry(key).or_insert(setting);
+        }
+        for (key, place) in weaker.blanks {
+            self.blanks.entry(key).or_insert(place);
+        }
+        self
+    }
+
+    pub(super) fn find(&self, key: Key) -> Option<&Setting> {
+        self.settings.get(&key)
+    }
+
+    pub(super) fn blank(&self, key: Key) -> Option<&Place> {
+        self.blanks.get(&key)
+    }
+
+    pub(super) fn settings(&self) -> impl Iterator<Item = &Setting> {
+        self.settings.values()
+    }
+}
+
+fn contradiction(first: &Setting, second: &Setting) -> String {
+    let other = &first.place;
+    if second.key.spec().secret {
+        format!("{} contradicts {other}; expected it once", second.name)
+    } else {
+        format!("{} contradicts {} \"{}\" at {other}; expected it once", second.quoted(), first.name, first.text())
+    }
+}
+
+/// Says once that a name is historic and what the key is called now.
+pub(super) fn name_modern(found: Found, place: &Place, name: &str, findings: &mut Findings) {
+    if found.historic {
+        let key = found.key.name();
+        let modern = match place {
+            Place::Flag(_) => format!("--{key}"),
+            Place::Variable(_) => keys::variable(key),
+            Place::Line { .. } | Place::Nowhere => key.to_owned(),
+        };
+        findings.notice(place, format!("\"{name}\" is accepted as ever; its modern name is \"{modern}\""));
+    }
+}

@@ -1,0 +1,359 @@
+//! The driver: one loop that waits for whatever comes next, lets the keepers decide, and carries out what they say.
+//!
+//! Every turn begins with the clock, before the event is looked at: a process that was stopped for a while finds its
+//! deadlines over before it reads what has piled up. Then the keepers concerned take the event in, the host follows,
+//! and what is worth a line is written. Nothing in a turn waits.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::time::Duration;
+
+use super::clock;
+use super::hands;
+use super::logging::Logging;
+use super::sentence;
+use super::signals::{Asked, Signals};
+use super::systemd::Systemd;
+use super::timer::Timer;
+use super::ward::Ward;
+use super::wards::{WardId, Wards, watched};
+use crate::config::{Config, Loaded, OnStop, Sources, VipConfig};
+use crate::host::{Changed, DumpError, Host, Kernel, MonitorError, Notice, Notices, OpenError};
+use crate::keeper::{Event as Told, Farewell, Moment};
+use crate::source::etcd::{self, Source};
+use crate::source::{KeyIndex, Report, Watched};
+
+/// What can happen to the driver.
+#[derive(Debug)]
+enum Event {
+    Asked(Asked),
+    Time,
+    Notices(Notices),
+    Report(Report),
+}
+
+/// Why the daemon cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Fatal {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error("the driver's timer or signals cannot be set up")]
+    SetUp(#[source] io::Error),
+    #[error(
+        "{vip} is the only address of its family on {interface} and was not put there by vip-manager; it looks like \
+         the host's own: choose another address for \"ip\", or give the host one of its own first"
+    )]
+    HostsOwn { vip: String, interface: String },
+    #[error(transparent)]
+    Monitor(#[from] MonitorError),
+    #[error(transparent)]
+    Dump(#[from] DumpError),
+    #[error("the tasks that watch etcd have ended by themselves")]
+    SourceEnded,
+    #[error("{left} could not be removed within {} s; the kernel's own lifetime ends it", STOP_LIMIT.as_secs())]
+    NotReleased { left: String },
+}
+
+pub(super) struct Driver {
+    pub(super) config: Config,
+    pub(super) sources: Sources,
+    pub(super) wards: Wards,
+    pub(super) systemd: Systemd,
+    pub(super) logging: Logging,
+    host: Host,
+    kernel: Kernel,
+    watched: Vec<Watched>,
+    source: Source,
+    timer: Timer,
+    signals: Signals,
+    stop_by: Option<Moment>,
+}
+
+impl Driver {
+    /// Opens everything, looks at the host, and begins to watch. It has to be called within the runtime.
+    pub(super) fn start(loaded: Loaded, sources: Sources, logging: Logging) -> Result<Self, Fatal> {
+        let signals = Signals::listen().map_err(Fatal::SetUp)?;
+        let timer = Timer::open().map_err(Fatal::SetUp)?;
+        let mut host = Host::open(clock::now)?;
+        let mut kernel = Kernel::default();
+        kernel.replace(&host.addresses.dump()?);
+        let config = loaded.config;
+        let watched = watched(&config.vips);
+        let mut driver = Self {
+            source: start_source(&config, &watched),
+            watched,
+            sources,
+            host,
+            kernel,
+            wards: Wards::default(),
+            timer,
+            signals,
+            systemd: Systemd::connect(clock::now()),
+            logging,
+            stop_by: None,
+            config,
+        };
+        driver.check_own_feet(&driver.config.vips)?;
+        for vip in driver.config.vips.clone() {
+            driver.take_in(vip);
+        }
+        driver.turn_over(&driver.wards.ids());
+        driver.systemd.ready();
+        Ok(driver)
+    }
+
+    /// Goes round until it was told to stop and everything is released.
+    pub(super) async fn run(&mut self) -> Result<(), Fatal> {
+        loop {
+            self.set_timer()?;
+            let event = self.next().await?;
+            let now = clock::now();
+            self.pass_time(now);
+            match event {
+                Event::Time => {}
+                Event::Asked(Asked::Stop(signal)) => self.stop(signal, now),
+                Event::Asked(Asked::Reload) => self.reload(),
+                Event::Notices(notices) => self.notice(notices)?,
+                Event::Report(report) => self.report(report, now),
+            }
+            self.systemd.ping(clock::now());
+            if self.stop_by.is_some() && self.is_stopped()? {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Result<Event, Fatal> {
+        tokio::select! {
+            biased;
+            asked = self.signals.next() => Ok(Event::Asked(asked)),
+            expired = self.timer.expired() => expired.map(|()| Event::Time).map_err(Fatal::SetUp),
+            notices = self.host.monitor.next() => Ok(Event::Notices(notices?)),
+            report = self.source.reports.recv() => report.map(Event::Report).ok_or(Fatal::SourceEnded),
+        }
+    }
+
+    fn set_timer(&mut self) -> Result<(), Fatal> {
+        let next = [self.wards.next_deadline(), self.systemd.next_ping(), self.stop_by].into_iter().flatten().min();
+        next.map_or(Ok(()), |moment| self.timer.set(moment).map_err(Fatal::SetUp))
+    }
+
+    // Events
+
+    fn pass_time(&mut self, now: Moment) {
+        let due = self.wards.due(now);
+        for (_, ward) in self.wards.some_mut(&due) {
+            ward.keeper.handle_timeout(now);
+        }
+        self.turn_over(&due);
+    }
+
+    fn report(&mut self, report: Report, now: Moment) {
+        let mut concerned = BTreeSet::new();
+        match report {
+            Report::Read(sightings) => {
+                for (key, sighting) in sightings {
+                    self.tell(key, &Told::Read(sighting), now, &mut concerned);
+                }
+            }
+            Report::Changed(changes) => {
+                for (key, change) in changes {
+                    self.tell(key, &Told::Changed(change), now, &mut concerned);
+                }
+            }
+            Report::Blind { why } => {
+                concerned = self.wards.ids();
+                for (_, ward) in self.wards.some_mut(&concerned) {
+                    ward.keeper.handle(Told::Blind { why: why.clone() }, now);
+                }
+            }
+        }
+        self.turn_over(&concerned);
+    }
+
+    fn tell(&mut self, key: KeyIndex, told: &Told, now: Moment, concerned: &mut BTreeSet<WardId>) {
+        let Some(watched) = self.watched.get(key) else { return };
+        for id in self.wards.of_key(&watched.key) {
+            if let Some(ward) = self.wards.one_mut(id) {
+                ward.keeper.handle(told.clone(), now);
+                concerned.insert(id);
+            }
+        }
+    }
+
+    /// Takes in all news that is there before any keeper is told: our own changes are in the queue behind older
+    /// news, and a half-read queue would show the past.
+    fn notice(&mut self, notices: Notices) -> Result<(), Fatal> {
+        let mut concerned = BTreeSet::new();
+        self.mirror(notices, &mut concerned)?;
+        for _ in 0..BATCHES_A_TURN {
+            let Some(more) = self.host.monitor.pending()? else { break };
+            self.mirror(more, &mut concerned)?;
+        }
+        let now = clock::now();
+        for id in &concerned {
+            if let Some(ward) = self.wards.one_mut(*id) {
+                let observation = ward.observation(&self.kernel);
+                ward.keeper.handle(Told::Observed(observation), now);
+            }
+        }
+        self.turn_over(&concerned);
+        Ok(())
+    }
+
+    fn mirror(&mut self, notices: Notices, concerned: &mut BTreeSet<WardId>) -> Result<(), Fatal> {
+        match notices {
+            Notices::Overrun => {
+                tracing::debug!("the kernel dropped notices; listing everything anew");
+                self.kernel.replace(&self.host.addresses.dump()?);
+                concerned.extend(self.wards.ids());
+            }
+            Notices::Seen(seen) => {
+                for notice in &seen {
+                    self.mirror_one(notice, concerned);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn mirror_one(&mut self, notice: &Notice, concerned: &mut BTreeSet<WardId>) {
+        match self.kernel.apply(notice) {
+            Changed::Nothing => {}
+            Changed::Link(_) => concerned.extend(self.wards.ids()),
+            Changed::Address(_, address) => concerned.extend(self.wards.of_address(address)),
+        }
+    }
+
+    // Stopping
+
+    fn stop(&mut self, signal: &str, now: Moment) {
+        if self.stop_by.is_some() {
+            return;
+        }
+        let (farewell, words) = match self.config.on_stop {
+            OnStop::Release => (Farewell::Release, "releasing what is held"),
+            OnStop::Keep => {
+                (Farewell::Keep, "what is held stays for its kernel lifetime, for the next start to take over")
+            }
+        };
+        tracing::info!("stopping on {signal}: {words}");
+        self.systemd.stopping(words);
+        self.stop_by = Some(now + STOP_LIMIT);
+        self.say_farewell(farewell);
+    }
+
+    fn is_stopped(&self) -> Result<bool, Fatal> {
+        let left: Vec<_> = self.wards.all().filter(|(_, ward)| !ward.stopped()).map(|(_, ward)| ward).collect();
+        if left.is_empty() {
+            return Ok(true);
+        }
+        if self.stop_by.is_none_or(|limit| clock::now() < limit) {
+            return Ok(false);
+        }
+        let left: Vec<_> = left.iter().map(|ward| ward.config.vip.to_string()).collect();
+        Err(Fatal::NotReleased { left: left.join(", ") })
+    }
+
+    /// Tells every keeper that this is the end; also the way out after an error.
+    pub(super) fn say_farewell(&mut self, farewell: Farewell) {
+        let now = clock::now();
+        let all = self.wards.ids();
+        for (_, ward) in self.wards.some_mut(&all) {
+            ward.keeper.handle(Told::Stop(farewell), now);
+        }
+        self.turn_over(&all);
+    }
+
+    // Wards
+
+    /// Refuses an address that is the host's own (rule 10 of the promise), before anything was touched.
+    pub(super) fn check_own_feet(&self, vips: &[VipConfig]) -> Result<(), Fatal> {
+        match vips.iter().find(|vip| self.is_the_hosts_own(vip)) {
+            Some(vip) => {
+                Err(Fatal::HostsOwn { vip: vip.vip.address().to_string(), interface: vip.interface.to_string() })
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn is_the_hosts_own(&self, vip: &VipConfig) -> bool {
+        let Some(link) = self.kernel.link_by_name(&vip.interface) else { return false };
+        let address = vip.vip.address();
+        let marked = self.kernel.addresses(link.index, address).any(|standing| standing.ours);
+        !marked && self.kernel.only_address_of_family(link.index, address)
+    }
+
+    /// Takes a VIP in; what stands of it already is found by its keeper.
+    pub(super) fn take_in(&mut self, vip: VipConfig) -> WardId {
+        let seed = self.wards.next_id().wrapping_mul(SPREAD) ^ u64::from(std::process::id());
+        let mut ward = Ward::new(vip, self.config.interval, seed);
+        let observation = ward.observation(&self.kernel);
+        ward.keeper.handle(Told::Observed(observation), clock::now());
+        self.wards.insert(ward)
+    }
+
+    /// Drains these wards: the host follows, neighbours and readers of the log are told, the next deadlines stand.
+    pub(super) fn turn_over(&mut self, ids: &BTreeSet<WardId>) {
+        if ids.is_empty() {
+            return;
+        }
+        let mut wards = self.wards.some_mut(ids);
+        hands::settle(&mut self.host, &mut wards);
+        let mut deadlines = Vec::with_capacity(wards.len());
+        let mut said = false;
+        for (id, ward) in &mut wards {
+            hands::announce(&mut self.host, ward);
+            said |= speak(ward);
+            let now = clock::now();
+            deadlines.push((*id, ward.keeper.next_deadline(now).map(|(at, _)| at), ward.leaving && ward.stopped()));
+        }
+        for (id, at, done) in deadlines {
+            self.wards.set_deadline(id, at);
+            if done {
+                self.wards.remove(id);
+            }
+        }
+        if said && self.stop_by.is_none() {
+            self.systemd.status(&sentence::overview(self.wards.all().map(|(_, ward)| ward)));
+        }
+    }
+
+    /// Watches what the configuration names now, unless that is what is watched already.
+    pub(super) fn watch_anew(&mut self, before: &Config) {
+        let watched = watched(&self.config.vips);
+        let same_cluster = before.etcd == self.config.etcd && before.interval == self.config.interval;
+        if !same_cluster || call_limit(before) != call_limit(&self.config) || watched != self.watched {
+            self.source = start_source(&self.config, &watched);
+            self.watched = watched;
+        }
+    }
+}
+
+/// Writes what a keeper has to say, and tells whether there was anything.
+fn speak(ward: &mut Ward) -> bool {
+    let mut said = false;
+    while let Some(note) = ward.keeper.note() {
+        let (level, line) = sentence::note(&note, &ward.config, clock::now());
+        sentence::say(level, &line);
+        said = true;
+    }
+    said
+}
+
+fn start_source(config: &Config, watched: &[Watched]) -> Source {
+    etcd::start(&config.etcd, config.interval, call_limit(config), watched.to_vec())
+}
+
+/// A call may take so long that two more can follow it before the first deadline.
+fn call_limit(config: &Config) -> Duration {
+    let shortest = config.vips.iter().map(|vip| vip.hold_timeout).min().unwrap_or(config.interval * 3);
+    shortest / 3
+}
+
+/// More than the queue can hold, unless somebody fills it as fast as it is read.
+const BATCHES_A_TURN: usize = 256;
+/// How long a stop waits for the kernel to let go.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+/// An odd number without a pattern (2^64 over the golden ratio), so that neighbouring wards draw different jitter.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;

@@ -1,0 +1,114 @@
+//! Carries out what the keepers order, and tells them what became of it.
+//!
+//! Nothing here decides: orders are taken as they come, releases first, and everything is over when a call returns.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use super::causes::Causes;
+use super::clock;
+use super::ward::Ward;
+use super::wards::WardId;
+use crate::host::{AddressError, AnnounceError, Held, Host, ResetError, Sent};
+use crate::keeper::{Event, Order, Outcome};
+use crate::vip::Vip;
+
+/// Brings the host to where the keepers of these wards want it.
+pub(super) fn settle(host: &mut Host, wards: &mut [(WardId, &mut Ward)]) {
+    reset_connections(host, wards);
+    for leaving in [true, false] {
+        for (_, ward) in wards.iter_mut().filter(|(_, ward)| wants_release(ward) == leaving) {
+            carry_out_all(host, ward);
+        }
+    }
+}
+
+/// Sends the announcements that are due.
+pub(super) fn announce(host: &mut Host, ward: &mut Ward) {
+    while ward.keeper.announce(clock::now()) {
+        let (interface, address) = (&ward.config.interface, ward.config.vip.address());
+        match host.announcer.announce(interface, address) {
+            Ok(Sent::From(mac)) => tracing::trace!("announced {address} on {interface} from {mac}"),
+            Ok(Sent::NoHardwareAddress) if !ward.told_unannounced => {
+                ward.told_unannounced = true;
+                tracing::info!("{interface} has no hardware address, so {address} is not announced there");
+            }
+            Ok(Sent::NoHardwareAddress) => {}
+            Err(error @ (AnnounceError::Down { .. } | AnnounceError::NoInterface { .. })) => {
+                tracing::debug!("{error}");
+            }
+            Err(error) => tracing::warn!("{error}"),
+        }
+    }
+}
+
+fn wants_release(ward: &Ward) -> bool {
+    matches!(ward.keeper.order(clock::now()), Some(Order::Release { .. }))
+}
+
+/// Clients learn of it at once, which only works while the address still stands; and one look at the sockets serves
+/// all VIPs that leave together.
+fn reset_connections(host: &mut Host, wards: &[(WardId, &mut Ward)]) {
+    let now = clock::now();
+    let leaving: BTreeSet<IpAddr> = wards
+        .iter()
+        .map(|(_, ward)| ward)
+        .filter(|ward| ward.config.reset_connections)
+        .filter(|ward| matches!(ward.keeper.order(now), Some(Order::Release { standing: true, .. })))
+        .map(|ward| ward.config.vip.address())
+        .collect();
+    if leaving.is_empty() {
+        return;
+    }
+    match host.connections.reset(&leaving) {
+        Ok(0) => {}
+        Ok(count) => tracing::info!("reset {count} connections of {}", listed(&leaving)),
+        Err(error @ ResetError::Unsupported) => tracing::debug!("{error}"),
+        Err(error) => tracing::warn!("{}", Causes(&error)),
+    }
+}
+
+fn listed(addresses: &BTreeSet<IpAddr>) -> String {
+    match addresses.iter().next() {
+        Some(only) if addresses.len() == 1 => only.to_string(),
+        Some(_) | None => format!("{} addresses", addresses.len()),
+    }
+}
+
+/// The keeper's timers bound this: an order that fails is not given again at once.
+fn carry_out_all(host: &mut Host, ward: &mut Ward) {
+    while let Some(order) = ward.keeper.order(clock::now()) {
+        let outcome =
+            carry_out(host, ward, &order).unwrap_or_else(|error| Outcome::Refused { why: error.to_string().into() });
+        tracing::debug!("{} on {}: {order:?}: {outcome:?}", ward.config.vip, ward.config.interface);
+        ward.keeper.handle(Event::Applied(outcome), clock::now());
+    }
+}
+
+fn carry_out(host: &mut Host, ward: &Ward, order: &Order) -> Result<Outcome, AddressError> {
+    let vip = &ward.config.vip;
+    match order {
+        Order::Hold { link, until, standing, strays } => {
+            if host.addresses.hold(*link, vip, *until, *standing)? == Held::Late {
+                return Ok(Outcome::Late);
+            }
+            for prefix in strays {
+                host.addresses.remove(*link, vip.address(), *prefix)?;
+            }
+            Ok(Outcome::Held { until: *until })
+        }
+        Order::Limit { link, prefix, until } => {
+            let Ok(inherited) = Vip::new(vip.address(), *prefix) else { return Ok(Outcome::Late) };
+            Ok(match host.addresses.hold(*link, &inherited, *until, true)? {
+                Held::For(_) => Outcome::Limited { prefix: *prefix, until: *until },
+                Held::Late => Outcome::Late,
+            })
+        }
+        Order::Release { link, prefixes, .. } => {
+            for prefix in prefixes {
+                host.addresses.remove(*link, vip.address(), *prefix)?;
+            }
+            Ok(Outcome::Released)
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Lines on stderr, in the form that whoever reads them wants.
+//!
+//! journald stamps the time itself and takes the priority from a prefix; a terminal gets colour and the time of day
+//! is left to it; anything else gets a full timestamp and plain text; `json` gives one object a line.
+
+use std::fmt;
+use std::io::IsTerminal;
+use std::os::fd::AsFd;
+
+use nix::sys::stat::fstat;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Registry, reload};
+
+use crate::config::{LogFormat, LogLevel};
+
+/// The handle that changes the level of a running daemon.
+#[derive(Debug)]
+pub(super) struct Logging {
+    level: reload::Handle<LevelFilter, Registry>,
+}
+
+impl Logging {
+    /// Starts to log. Only the first call of a process has an effect.
+    pub(super) fn start(level: LogLevel, format: LogFormat) -> Self {
+        let (filter, handle) = reload::Layer::new(filter(level));
+        let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).event_format(Form::find(format));
+        let _already_started = Registry::default().with(filter).with(lines).try_init();
+        Self { level: handle }
+    }
+
+    pub(super) fn set_level(&self, level: LogLevel) {
+        let _subscriber_gone = self.level.reload(filter(level));
+    }
+}
+
+const fn filter(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    }
+}
+
+/// How a line looks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Form {
+    Journald,
+    Terminal,
+    Plain,
+    Json,
+}
+
+impl Form {
+    fn find(format: LogFormat) -> Self {
+        match format {
+            LogFormat::Json => Self::Json,
+            LogFormat::Auto if goes_to_journald(std::env::var("JOURNAL_STREAM").ok().as_deref()) => Self::Journald,
+            LogFormat::Auto if std::io::stderr().is_terminal() => Self::Terminal,
+            LogFormat::Auto => Self::Plain,
+        }
+    }
+}
+
+/// Whether stderr is the very stream that systemd says it has connected to the journal.
+fn goes_to_journald(stream: Option<&str>) -> bool {
+    let Some((device, inode)) = stream.and_then(|stream| stream.split_once(':')) else { return false };
+    fstat(std::io::stderr().as_fd())
+        .is_ok_and(|stat| device.parse() == Ok(stat.st_dev) && inode.parse() == Ok(stat.st_ino))
+}
+
+impl<S, N> FormatEvent<S, N> for Form
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let level = *event.metadata().level();
+        let mut line = Line::default();
+        event.record(&mut line);
+        match self {
+            Self::Journald => writeln!(writer, "<{}>{}", priority(level), line.text()),
+            Self::Terminal => writeln!(writer, "{} {}", coloured(level), line.text()),
+            Self::Plain => {
+                SystemTime.format_time(&mut writer)?;
+                writeln!(writer, " {level:<5} {}", line.text())
+            }
+            Self::Json => {
+                write!(writer, "{{\"time\":\"")?;
+                SystemTime.format_time(&mut writer)?;
+                writeln!(writer, "\",\"level\":\"{}\"{}}}", word(level), line.json())
+            }
+        }
+    }
+}
+
+/// syslog's numbers.
+const fn priority(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 3,
+        Level::WARN => 4,
+        Level::INFO => 6,
+        Level::DEBUG | Level::TRACE => 7,
+    }
+}
+
+const fn word(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warn",
+        Level::INFO => "info",
+        Level::DEBUG => "debug",
+        Level::TRACE => "trace",
+    }
+}
+
+const fn coloured(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "\x1b[31merror\x1b[0m",
+        Level::WARN => "\x1b[33mwarn \x1b[0m",
+        Level::INFO => "\x1b[32minfo \x1b[0m",
+        Level::DEBUG => "\x1b[34mdebug\x1b[0m",
+        Level::TRACE => "\x1b[2mtrace\x1b[0m",
+    }
+}
+
+/// An event's message and its fields, each on one line whatever they hold.
+#[derive(Default)]
+struct Line {
+    message: String,
+    fields: Vec<(&'static str, String)>,
+}
+
+impl Line {
+    fn text(&self) -> String {
+        let mut text = one_line(&self.message);
+        for (name, value) in &self.fields {
+            text.push_str(&format!(" {name}={}", one_line(value)));
+        }
+        text
+    }
+
+    fn json(&self) -> String {
+        let mut json = format!(",\"message\":{}", quoted(&self.message));
+        for (name, value) in &self.fields {
+            json.push_str(&format!(",{}:{}", quoted(name), quoted(value)));
+        }
+        json
+    }
+}
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.message = format!("{value:?}");
+        } else {
+            self.fields.push((field.name(), format!("{value:?}")));
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "message" {
+            value.clone_into(&mut self.message);
+        } else {
+            self.fields.push((field.name(), value.to_owned()));
+        }
+    }
+}
+
+/// What came from outside (a key's value, a server's words) must not end the line or reach the terminal as a command.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn quoted(text: &str) -> String {
+    let mut json = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => json.push_str("\\\""),
+            '\\' => json.push_str("\\\\"),
+            '\n' => json.push_str("\\n"),
+            c if c.is_control() => json.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => json.push(c),
+        }
+    }
+    json.push('"');
+    json
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_from_outside_cannot_end_a_line_or_colour_a_terminal() {
+        assert_eq!(one_line("pg1\n<0>fake\x1b[31m"), "pg1 <0>fake [31m");
+        assert_eq!(quoted("a\"b\\c\nd\x01"), r#""a\"b\\c\nd\u0001""#);
+    }
+
+    #[test]
+    fn a_stream_that_is_not_stderr_is_not_the_journal() {
+        assert!(!goes_to_journald(None));
+        assert!(!goes_to_journald(Some("nonsense")));
+        assert!(!goes_to_journald(Some("0:0")));
+    }
+}

@@ -1,0 +1,86 @@
+//! `vip-manager release`: removes what is ours, without a daemon.
+//!
+//! systemd calls it after the daemon has ended in whatever way, and so may anybody, any number of times. It removes
+//! the configured VIPs from their interfaces, whatever prefix length they stand with, and nothing else. A VIP that a
+//! daemon kept on purpose for the next one is left alone when systemd asks, and removed when a person does.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::process::ExitCode;
+
+use super::causes::Causes;
+use super::clock;
+use super::driver::Fatal;
+use super::exit;
+use super::logging::Logging;
+use super::ward::place;
+use crate::config::{Config, OnStop, VipConfig};
+use crate::host::{AddressSocket, Connections, Kernel, Removed, ResetError};
+
+/// Removes every configured VIP.
+pub fn release(config: &Config) -> ExitCode {
+    Logging::start(config.log_level, config.log_format);
+    if kept_on_purpose(config) {
+        tracing::debug!("the daemon ended as it should and left what it held; so does this");
+        return ExitCode::SUCCESS;
+    }
+    match remove_all(config) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => exit::after(&error),
+    }
+}
+
+/// Whether systemd asks after a clean end (its `ExecStopPost=`) of a daemon that was to leave what it held.
+fn kept_on_purpose(config: &Config) -> bool {
+    config.on_stop == OnStop::Keep && std::env::var("SERVICE_RESULT").as_deref() == Ok("success")
+}
+
+/// Returns how many could not be removed; each was said.
+fn remove_all(config: &Config) -> Result<usize, Fatal> {
+    let mut addresses = AddressSocket::open(clock::now).map_err(|errno| Fatal::SetUp(errno.into()))?;
+    let mut kernel = Kernel::default();
+    kernel.replace(&addresses.dump()?);
+    let standing: Vec<&VipConfig> = config.vips.iter().filter(|vip| !prefixes(&kernel, vip).is_empty()).collect();
+    reset_connections(&standing);
+    let mut left = 0;
+    for vip in standing {
+        for (link, prefix) in prefixes(&kernel, vip) {
+            match addresses.remove(link, vip.vip.address(), prefix) {
+                Ok(Removed::Gone) => tracing::info!("{}/{prefix} is gone from {}", vip.vip.address(), vip.interface),
+                Ok(Removed::WasAbsent) => {}
+                Err(error) => {
+                    left += 1;
+                    tracing::error!("{}", Causes(&error));
+                }
+            }
+        }
+    }
+    Ok(left)
+}
+
+/// Where the VIP stands on its interface, unless it is the host's own address.
+fn prefixes(kernel: &Kernel, vip: &VipConfig) -> Vec<(u32, u8)> {
+    let (interface, address) = place(vip);
+    let Some(link) = kernel.link_by_name(interface) else { return Vec::new() };
+    let ours = kernel.addresses(link.index, address).any(|standing| standing.ours);
+    if !ours && kernel.only_address_of_family(link.index, address) {
+        tracing::warn!("{address} is the host's own address on {interface}; it is left alone");
+        return Vec::new();
+    }
+    kernel.addresses(link.index, address).map(|standing| (link.index, standing.prefix)).collect()
+}
+
+fn reset_connections(vips: &[&VipConfig]) {
+    let leaving: BTreeSet<IpAddr> =
+        vips.iter().filter(|vip| vip.reset_connections).map(|vip| vip.vip.address()).collect();
+    if leaving.is_empty() {
+        return;
+    }
+    let reset = Connections::open(clock::now).map(|mut connections| connections.reset(&leaving));
+    match reset {
+        Ok(Ok(_) | Err(ResetError::Unsupported)) => {}
+        Ok(Err(error)) => tracing::warn!("{}", Causes(&error)),
+        Err(errno) => tracing::warn!("connections cannot be reset: {errno}"),
+    }
+}

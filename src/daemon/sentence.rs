@@ -1,0 +1,266 @@
+//! Turns what a keeper has to say into the one line that answers "why".
+//!
+//! Each names the VIP, what the key holds, what was expected, when it was read and from whom, and what is left of
+//! the lease: the questions that people ask of such a daemon, answered before they are asked.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::Level;
+
+use super::ward::Ward;
+use crate::config::VipConfig;
+use crate::keeper::{Cause, Change, Lease, Moment, Note, Obstacle, Sighting};
+
+/// The line for a note, and how loud it is.
+pub(super) fn note(note: &Note, vip: &VipConfig, now: Moment) -> (Level, String) {
+    let place = format!("{} on {}", vip.vip, vip.interface);
+    let teller = Teller { vip, now };
+    match note {
+        Note::Adopted { until } => {
+            let text = format!(
+                "{place} was there at the start and may stay for {} unless a read of {} says otherwise",
+                span(until.since(now)),
+                vip.key
+            );
+            (Level::INFO, text)
+        }
+        Note::Waiting { evidence, for_what } => teller.waiting(&place, evidence, *for_what),
+        Note::Acquired { evidence, until, took } => {
+            let text = format!(
+                "{place} is up after {}: {}; held for {} unless confirmed",
+                span(*took),
+                teller.read(evidence),
+                span(until.since(now))
+            );
+            (Level::INFO, text)
+        }
+        Note::Doubtful { last, why, until } => {
+            let text = format!(
+                "{place} is in doubt: no confirmation{}{}; kept for {} more, not announced",
+                teller.since(last.as_ref()),
+                because(why.as_ref()),
+                span(until.since(now))
+            );
+            (Level::INFO, text)
+        }
+        Note::Confirmed { evidence, silent_for } => {
+            let text =
+                format!("{place} is confirmed again after {} of silence: {}", span(*silent_for), teller.read(evidence));
+            (Level::INFO, text)
+        }
+        Note::Missing => {
+            (Level::WARN, format!("{place} was taken away by somebody else, or went with its link; putting it back"))
+        }
+        Note::Restored => (Level::INFO, format!("{place} is back, and announced")),
+        Note::Leaving { cause } => (Level::DEBUG, format!("{place} has to go: {}", teller.cause(cause))),
+        Note::Released { cause, after } => {
+            (loudness(cause), format!("{place} is gone, {} after the decision: {}", span(*after), teller.cause(cause)))
+        }
+        Note::StandingBy { cause } => (Level::INFO, format!("{place} stays away: {}", teller.cause(cause))),
+        Note::Refused { why, retry_in } => {
+            (Level::ERROR, format!("{place} cannot be changed: {why}; trying again, in {} at first", span(*retry_in)))
+        }
+    }
+}
+
+/// Writes a line as loud as it is.
+pub(super) fn say(level: Level, line: &str) {
+    match level {
+        Level::ERROR => tracing::error!("{line}"),
+        Level::WARN => tracing::warn!("{line}"),
+        Level::INFO => tracing::info!("{line}"),
+        Level::DEBUG | Level::TRACE => tracing::debug!("{line}"),
+    }
+}
+
+/// What `systemctl status` shows: the one VIP, or how many are in which state.
+pub(super) fn overview<'a>(wards: impl Iterator<Item = &'a Ward>) -> String {
+    let wards: Vec<_> = wards.collect();
+    if let [only] = wards[..] {
+        return one(only);
+    }
+    let mut counts = BTreeMap::new();
+    for ward in &wards {
+        *counts.entry(ward.keeper.state().name()).or_insert(0_usize) += 1;
+    }
+    let counts: Vec<_> = counts.iter().map(|(state, count)| format!("{count} {state}")).collect();
+    format!("{} VIPs: {}", wards.len(), counts.join(", "))
+}
+
+fn one(ward: &Ward) -> String {
+    let vip = &ward.config;
+    let holder =
+        ward.keeper.sighting().map_or_else(|| "was not read yet".to_owned(), |read| holds(read.holder.as_ref()));
+    let state = ward.keeper.state().name();
+    format!("{} on {}: {state} ({} {holder}; this host is \"{}\")", vip.vip, vip.interface, vip.key, vip.value)
+}
+
+/// A decision by the clock deserves to wake someone; one by the key is daily business.
+fn loudness(cause: &Cause) -> Level {
+    match cause {
+        Cause::Read(_) | Cause::Event(_) | Cause::Stop => Level::INFO,
+        Cause::Deadline { .. } | Cause::LeaseEnding(_) | Cause::NeverConfirmed { .. } | Cause::Intruder => Level::WARN,
+    }
+}
+
+struct Teller<'a> {
+    vip: &'a VipConfig,
+    now: Moment,
+}
+
+impl Teller<'_> {
+    fn waiting(&self, place: &str, evidence: &Sighting, obstacle: Obstacle) -> (Level, String) {
+        let reason = match obstacle {
+            Obstacle::NoInterface => format!("there is no interface {}; waiting for it", self.vip.interface),
+            Obstacle::LeaseTooShort => format!(
+                "its lease has no more than the margin of {} left; waiting for a refresh",
+                span(self.vip.lease_margin)
+            ),
+        };
+        (Level::WARN, format!("{place} cannot be put up yet: {reason}; {}", self.read(evidence)))
+    }
+
+    fn cause(&self, cause: &Cause) -> String {
+        match cause {
+            Cause::Read(sighting) => self.read(sighting),
+            Cause::Event(change) => self.event(change),
+            Cause::Deadline { last, why } => {
+                format!("no confirmation{} within its time{}", self.since(last.as_ref()), because(why.as_ref()))
+            }
+            Cause::LeaseEnding(sighting) => {
+                format!("the lease of {} is about to end; {}", self.vip.key, self.read(sighting))
+            }
+            Cause::NeverConfirmed { why } => {
+                format!("it was there at the start, and no read confirmed it in time{}", because(why.as_ref()))
+            }
+            Cause::Intruder => {
+                format!("somebody put it there, but {} does not say that it is this host's", self.vip.key)
+            }
+            Cause::Stop => "told to stop".to_owned(),
+        }
+    }
+
+    fn read(&self, sighting: &Sighting) -> String {
+        let mut text = format!(
+            "{} {}, {} (read {} ago from {}, revision {}",
+            self.vip.key,
+            holds(sighting.holder.as_ref()),
+            self.verdict(sighting.holder.as_ref()),
+            span(self.now.since(sighting.sent_at)),
+            sighting.from,
+            sighting.mod_revision.max(0),
+        );
+        match sighting.lease {
+            Lease::None if sighting.holder.is_some() => text.push_str(", no lease"),
+            Lease::Left(left) => {
+                let _infallible = write!(text, ", lease {} left", span(left));
+            }
+            Lease::None | Lease::Unknown => {}
+        }
+        text.push(')');
+        text
+    }
+
+    fn event(&self, change: &Change) -> String {
+        format!(
+            "{} {}, {} (event from {}, revision {})",
+            self.vip.key,
+            holds(change.holder.as_ref()),
+            self.verdict(change.holder.as_ref()),
+            change.from,
+            change.mod_revision,
+        )
+    }
+
+    fn verdict(&self, holder: Option<&Arc<str>>) -> String {
+        match holder {
+            Some(holder) if **holder == *self.vip.value => "which is this host".to_owned(),
+            Some(_) | None => format!("this host is \"{}\"", self.vip.value),
+        }
+    }
+
+    fn since(&self, last: Option<&Sighting>) -> String {
+        last.map_or_else(String::new, |last| {
+            format!(" for {}, since {} said so", span(self.now.since(last.answered_at)), last.from)
+        })
+    }
+}
+
+fn holds(holder: Option<&Arc<str>>) -> String {
+    holder.map_or_else(|| "is absent".to_owned(), |holder| format!("holds \"{holder}\""))
+}
+
+fn because(why: Option<&Arc<str>>) -> String {
+    why.map_or_else(String::new, |why| format!(" ({why})"))
+}
+
+/// A span for people: three digits are enough.
+fn span(span: Duration) -> String {
+    if span < Duration::from_secs(1) {
+        let tenths = span.as_micros() / 100;
+        format!("{}.{} ms", tenths / 10, tenths % 10)
+    } else {
+        let tenths = span.as_millis() / 100;
+        format!("{}.{} s", tenths / 10, tenths % 10)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Announce;
+    use crate::vip::{InterfaceName, Vip};
+
+    fn vip() -> VipConfig {
+        VipConfig {
+            vip: Vip::single("10.0.0.5".parse().unwrap()).unwrap(),
+            interface: InterfaceName::new("eth0").unwrap(),
+            key: "/service/pg/leader".into(),
+            value: "pg-node-1".into(),
+            hold_timeout: Duration::from_secs(10),
+            lease_margin: Duration::from_secs(3),
+            announce: Announce { count: None, interval: None, refresh: Duration::from_secs(60) },
+            reset_connections: true,
+        }
+    }
+
+    fn sighting(holder: Option<&str>) -> Sighting {
+        Sighting {
+            holder: holder.map(Into::into),
+            revision: 40,
+            mod_revision: 37,
+            sent_at: Moment::from_boot(Duration::from_millis(10_000)),
+            answered_at: Moment::from_boot(Duration::from_millis(10_001)),
+            lease: if holder.is_some() { Lease::Left(Duration::from_secs(27)) } else { Lease::None },
+            from: "http://10.0.0.1:2379".into(),
+        }
+    }
+
+    fn said(what: &Note) -> String {
+        note(what, &vip(), Moment::from_boot(Duration::from_millis(10_002))).1
+    }
+
+    #[test]
+    fn a_line_says_what_the_key_holds_what_was_expected_read_when_and_from_whom() {
+        assert_eq!(
+            said(&Note::StandingBy { cause: Cause::Read(sighting(Some("pg-node1"))) }),
+            "10.0.0.5/32 on eth0 stays away: /service/pg/leader holds \"pg-node1\", this host is \"pg-node-1\" \
+             (read 2.0 ms ago from http://10.0.0.1:2379, revision 37, lease 27.0 s left)"
+        );
+        assert_eq!(
+            said(&Note::Leaving { cause: Cause::Read(sighting(None)) }),
+            "10.0.0.5/32 on eth0 has to go: /service/pg/leader is absent, this host is \"pg-node-1\" \
+             (read 2.0 ms ago from http://10.0.0.1:2379, revision 37)"
+        );
+    }
+
+    #[test]
+    fn a_deadline_says_why_nobody_confirmed() {
+        let cause = Cause::Deadline { last: Some(sighting(Some("pg-node-1"))), why: Some("no route to host".into()) };
+        assert_eq!(loudness(&cause), Level::WARN);
+        assert!(said(&Note::Leaving { cause }).ends_with("(no route to host)"));
+    }
+}

@@ -1,0 +1,136 @@
+//! What the kernel was last heard to say, kept for quick questions.
+//!
+//! It is a mirror, not a plan: it changes by notices and lists alone, never because something was ordered. So it
+//! can be a moment behind, and whoever acts on it must be able to bear that; the kernel has the last word.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::address::Snapshot;
+use super::notice::{Address, Link, Notice};
+use crate::vip::InterfaceName;
+
+/// The links and addresses of this host.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Kernel {
+    links: BTreeMap<u32, Link>,
+    names: BTreeMap<InterfaceName, u32>,
+    addresses: BTreeMap<Place, Address>,
+}
+
+/// Interface, address, prefix length: what the kernel tells addresses apart by.
+type Place = (u32, IpAddr, u8);
+
+/// What a notice changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Changed {
+    Nothing,
+    /// Something about this interface: it came, went, was renamed or switched, or its hardware address is another.
+    /// Every name may now lead elsewhere.
+    Link(u32),
+    /// Something about this address on this interface, be it only its lifetime.
+    Address(u32, IpAddr),
+}
+
+impl Kernel {
+    /// Takes in what happened.
+    pub fn apply(&mut self, notice: &Notice) -> Changed {
+        match notice {
+            Notice::Link(link) => self.update(link),
+            Notice::LinkGone { index } => self.forget(*index),
+            Notice::Address(address) => {
+                let place = (address.index, address.address, address.prefix);
+                let before = self.addresses.insert(place, *address);
+                changed(before != Some(*address), address.index, address.address)
+            }
+            Notice::AddressGone { index, address, prefix } => {
+                let before = self.addresses.remove(&(*index, *address, *prefix));
+                changed(before.is_some(), *index, *address)
+            }
+        }
+    }
+
+    /// Forgets everything and takes in a fresh list.
+    pub fn replace(&mut self, snapshot: &Snapshot) {
+        *self = Self::default();
+        for notice in &snapshot.notices {
+            self.apply(notice);
+        }
+    }
+
+    /// The interface that bears this name now.
+    pub fn link_by_name(&self, name: &InterfaceName) -> Option<&Link> {
+        self.names.get(name).and_then(|index| self.links.get(index))
+    }
+
+    pub fn link(&self, index: u32) -> Option<&Link> {
+        self.links.get(&index)
+    }
+
+    /// The address on that interface, once for each prefix length that it stands with.
+    pub fn addresses(&self, index: u32, address: IpAddr) -> impl Iterator<Item = &Address> {
+        self.addresses.range((index, address, 0)..=(index, address, u8::MAX)).map(|(_, address)| address)
+    }
+
+    /// Every address of this host that bears our mark.
+    pub fn ours(&self) -> impl Iterator<Item = &Address> {
+        self.addresses.values().filter(|address| address.ours)
+    }
+
+    /// Whether the address stands on that interface, and no other of its family beside it. Link-local IPv6
+    /// addresses do not count: every interface makes itself one, and nobody reaches the host by it.
+    pub fn only_address_of_family(&self, index: u32, address: IpAddr) -> bool {
+        let (first, last) = match address {
+            IpAddr::V4(_) => (IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::BROADCAST)),
+            IpAddr::V6(_) => (IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::from([0xff; 16]))),
+        };
+        let family = self.addresses.range((index, first, 0)..=(index, last, u8::MAX)).map(|((_, ip, _), _)| *ip);
+        let others = family.filter(|ip| *ip != address && !is_link_local(*ip)).count();
+        others == 0 && self.addresses(index, address).next().is_some()
+    }
+
+    fn update(&mut self, link: &Link) -> Changed {
+        let before = self.links.insert(link.index, link.clone());
+        if before.as_ref() == Some(link) {
+            return Changed::Nothing;
+        }
+        if let Some(before) = before {
+            self.unname(&before);
+        }
+        self.names.insert(link.name.clone(), link.index);
+        Changed::Link(link.index)
+    }
+
+    fn forget(&mut self, index: u32) -> Changed {
+        // The kernel says so of each address too, before; but it need not for us to believe it.
+        let first = (index, IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+        let gone: Vec<Place> =
+            self.addresses.range(first..).map(|(place, _)| *place).take_while(|place| place.0 == index).collect();
+        for place in &gone {
+            self.addresses.remove(place);
+        }
+        let Some(link) = self.links.remove(&index) else {
+            return if gone.is_empty() { Changed::Nothing } else { Changed::Link(index) };
+        };
+        self.unname(&link);
+        Changed::Link(index)
+    }
+
+    /// Takes the link's name away, unless another link has taken it over already.
+    fn unname(&mut self, link: &Link) {
+        if self.names.get(&link.name) == Some(&link.index) {
+            self.names.remove(&link.name);
+        }
+    }
+}
+
+fn changed(really: bool, index: u32, address: IpAddr) -> Changed {
+    if really { Changed::Address(index, address) } else { Changed::Nothing }
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! The system calls that no safe wrapper offers.
+//!
+//! Three facts stand behind them: a packet socket is addressed by a structure that `nix` can read but not make; the
+//! two questions about an interface are `ioctl`s; tokio wants a promise before it watches a foreign descriptor. The
+//! questions could be asked by rtnetlink without any of this, but that takes the lock that every change of the
+//! network's set-up on this host takes, and an announcement would wait behind a container runtime that is busy.
+#![expect(unsafe_code, reason = "system calls without a safe wrapper")]
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::socket::{LinkAddr, MsgFlags, SockaddrLike, sendto};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use crate::vip::InterfaceName;
+
+/// An interface as a sender of frames sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Hardware {
+    pub(super) index: i32,
+    /// One of the `ARPHRD_` numbers.
+    pub(super) kind: u16,
+    pub(super) address: [u8; 6],
+}
+
+/// What the kernel says of the interface now. Any socket of the same network namespace serves for the question.
+pub(super) fn hardware(socket: BorrowedFd<'_>, interface: &InterfaceName) -> Result<Hardware, Errno> {
+    let mut request = named(interface);
+    ask(socket, libc::SIOCGIFINDEX, &mut request)?;
+    // SAFETY: SIOCGIFINDEX has just written this member of the union; an integer has no invalid bits.
+    let index = unsafe { request.ifr_ifru.ifru_ifindex };
+
+    ask(socket, libc::SIOCGIFHWADDR, &mut request)?;
+    // SAFETY: SIOCGIFHWADDR has just written this member of the union; it is made of integers.
+    let address = unsafe { request.ifr_ifru.ifru_hwaddr };
+
+    let mut octets = [0; 6];
+    for (octet, byte) in octets.iter_mut().zip(address.sa_data) {
+        *octet = byte.to_ne_bytes()[0];
+    }
+    Ok(Hardware { index, kind: address.sa_family, address: octets })
+}
+
+/// Lets the current tokio runtime watch a descriptor for something to read.
+pub(crate) fn watch(socket: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: the descriptor is owned, so it is open, stays the same one, and is closed by nobody but the `AsyncFd`.
+    // What is returned is never exchanged through `get_mut`: its one holder keeps it behind `&self` methods.
+    Ok(unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }?)
+}
+
+/// Sends one complete Ethernet frame, now or not at all.
+pub(super) fn send_frame(socket: BorrowedFd<'_>, index: i32, ethertype: u16, frame: &[u8]) -> Result<(), Errno> {
+    let to = frame_address(index, ethertype, frame).ok_or(Errno::EINVAL)?;
+    sendto(socket.as_raw_fd(), frame, &to, MsgFlags::MSG_DONTWAIT).map(drop)
+}
+
+fn frame_address(index: i32, ethertype: u16, frame: &[u8]) -> Option<LinkAddr> {
+    let mut destination = [0; 8];
+    destination[..6].copy_from_slice(frame.get(..6)?);
+    let address = libc::sockaddr_ll {
+        sll_family: u16::try_from(libc::AF_PACKET).ok()?,
+        sll_protocol: ethertype.to_be(),
+        sll_ifindex: index,
+        sll_hatype: 0,
+        sll_pkttype: 0,
+        sll_halen: 6,
+        sll_addr: destination,
+    };
+    let length = libc::socklen_t::try_from(size_of_val(&address)).ok()?;
+    // SAFETY: the pointer is to a whole, initialised `sockaddr_ll` of this length, whose family says what it is, and
+    // it is copied before this function returns.
+    unsafe { LinkAddr::from_raw((&raw const address).cast(), Some(length)) }
+}
+
+/// A request that names the interface and is zero otherwise.
+fn named(interface: &InterfaceName) -> libc::ifreq {
+    // SAFETY: `ifreq` is an array of characters and a union of plain data; all zero bits are valid for each.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    // The last byte stays zero: an `InterfaceName` has at most 15.
+    let room = request.ifr_name.len() - 1;
+    for (place, byte) in request.ifr_name[..room].iter_mut().zip(interface.as_str().bytes()) {
+        *place = libc::c_char::from_ne_bytes([byte]);
+    }
+    request
+}
+
+fn ask(socket: BorrowedFd<'_>, question: libc::Ioctl, request: &mut libc::ifreq) -> Result<(), Errno> {
+    // SAFETY: the descriptor is borrowed and so open; both questions read and write one `ifreq`, to which `request`
+    // is an exclusive reference.
+    let answer = unsafe { libc::ioctl(socket.as_raw_fd(), question, std::ptr::from_mut(request)) };
+    Errno::result(answer).map(drop)
+}

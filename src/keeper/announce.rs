@@ -1,0 +1,143 @@
+//! The schedule of announcements, as data.
+//!
+//! A series tells the neighbours at once and again over the next seconds, because one packet may be lost and a
+//! neighbour ignores some packets within its lock time of a second. A refresh follows for as long as the address is
+//! held: switches forget a silent MAC after some 300 s, gateways an ARP entry after 1,200 s or more.
+
+use std::time::Duration;
+
+use super::Moment;
+use super::backoff::jittered;
+
+/// When to announce, counted from the start of a series.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Schedule {
+    offsets: Vec<Duration>,
+    refresh: Option<Duration>,
+}
+
+impl Schedule {
+    /// A schedule of `count` rounds, `interval` apart where that is given and at the measured offsets otherwise,
+    /// then one round each `refresh` (none where that is zero).
+    pub fn new(count: Option<u32>, interval: Option<Duration>, refresh: Duration) -> Self {
+        let usual = u32::try_from(OFFSETS.len()).unwrap_or(u32::MAX);
+        let rounds = count.unwrap_or(usual).clamp(1, MOST_ROUNDS);
+        let offsets =
+            (0..rounds).map(|round| interval.map_or_else(|| usual_offset(round), |gap| gap * round)).collect();
+        Self { offsets, refresh: Some(refresh).filter(|span| !span.is_zero()) }
+    }
+
+    /// When the round with this number is due, `previous` being when the one before was sent.
+    fn due(&self, round: usize, started: Moment, previous: Moment, seed: &mut u64) -> Option<Moment> {
+        match self.offsets.get(round) {
+            Some(offset) => Some(started + *offset),
+            None => self.refresh.map(|span| previous + jittered(span, seed)),
+        }
+    }
+}
+
+fn usual_offset(round: u32) -> Duration {
+    let last = OFFSETS.len() - 1;
+    let index = usize::try_from(round).unwrap_or(usize::MAX);
+    let beyond = u32::try_from(index.saturating_sub(last)).unwrap_or(u32::MAX);
+    Duration::from_millis(OFFSETS[index.min(last)]) + BEYOND.saturating_mul(beyond)
+}
+
+/// Where a keeper is in its schedule.
+#[derive(Clone, Debug)]
+pub(super) struct Series {
+    started: Moment,
+    round: usize,
+    due: Option<Moment>,
+    seed: u64,
+}
+
+impl Series {
+    /// Nothing is due before a series is begun.
+    pub(super) const fn idle(seed: u64) -> Self {
+        Self { started: Moment::from_boot(Duration::ZERO), round: 0, due: None, seed }
+    }
+
+    /// Begins a fresh series: its first round is due at once.
+    pub(super) const fn begin(&mut self, now: Moment) {
+        self.started = now;
+        self.round = 0;
+        self.due = Some(now);
+    }
+
+    pub(super) const fn end(&mut self) {
+        self.due = None;
+    }
+
+    pub(super) const fn due(&self) -> Option<Moment> {
+        self.due
+    }
+
+    /// Takes the round that is due, if one is. Rounds that were slept through are not made up for.
+    pub(super) fn take(&mut self, schedule: &Schedule, now: Moment) -> bool {
+        if self.due.is_none_or(|due| due > now) {
+            return false;
+        }
+        while self.due.is_some_and(|due| due <= now) {
+            self.round = self.round.saturating_add(1);
+            self.due = schedule.due(self.round, self.started, now, &mut self.seed);
+        }
+        true
+    }
+}
+
+/// Twice within a neighbour's lock time, then around and beyond it.
+const OFFSETS: [u64; 6] = [0, 100, 500, 1_100, 2_200, 4_400];
+/// The gap between the rounds that a user asks for beyond the usual ones.
+const BEYOND: Duration = Duration::from_millis(2_200);
+const MOST_ROUNDS: u32 = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rounds(schedule: &Schedule, most: usize) -> Vec<u64> {
+        let start = Moment::from_boot(Duration::from_secs(50));
+        let mut series = Series::idle(1);
+        series.begin(start);
+        let mut sent = Vec::new();
+        while let Some(due) = series.due().filter(|_| sent.len() < most) {
+            assert!(series.take(schedule, due));
+            sent.push(u64::try_from(due.since(start).as_millis()).unwrap());
+        }
+        sent
+    }
+
+    #[test]
+    fn the_usual_series_is_six_rounds_and_then_a_refresh_a_minute() {
+        let sent = rounds(&Schedule::new(None, None, Duration::from_secs(60)), 8);
+        assert_eq!(sent[..6], [0, 100, 500, 1_100, 2_200, 4_400]);
+        assert!((54_000..=66_000).contains(&(sent[6] - sent[5])), "{sent:?}");
+        assert!((54_000..=66_000).contains(&(sent[7] - sent[6])), "{sent:?}");
+    }
+
+    #[test]
+    fn count_and_interval_shape_the_series_and_zero_turns_the_refresh_off() {
+        let even = Schedule::new(Some(3), Some(Duration::from_millis(250)), Duration::ZERO);
+        assert_eq!(rounds(&even, 9), [0, 250, 500]);
+        let longer = Schedule::new(Some(8), None, Duration::ZERO);
+        assert_eq!(rounds(&longer, 9), [0, 100, 500, 1_100, 2_200, 4_400, 6_600, 8_800]);
+    }
+
+    #[test]
+    fn an_interval_of_zero_still_ends() {
+        let rush = Schedule::new(Some(5), Some(Duration::ZERO), Duration::ZERO);
+        assert_eq!(rounds(&rush, 9), [0]);
+    }
+
+    #[test]
+    fn rounds_that_were_slept_through_are_not_made_up_for() {
+        let schedule = Schedule::new(None, None, Duration::from_secs(60));
+        let start = Moment::from_boot(Duration::from_secs(50));
+        let mut series = Series::idle(1);
+        series.begin(start);
+        assert!(series.take(&schedule, start + Duration::from_secs(3)));
+        assert!(!series.take(&schedule, start + Duration::from_secs(3)));
+        assert_eq!(series.due(), Some(start + Duration::from_millis(4_400)));
+    }
+}

@@ -1,0 +1,85 @@
+//! How long to wait before something that the kernel refused is tried again.
+
+use std::time::Duration;
+
+use super::Moment;
+
+/// Doubling pauses with a jitter that comes from a seed, so that a keeper stays a function of its inputs.
+#[derive(Clone, Debug)]
+pub(super) struct Backoff {
+    failures: u32,
+    retry_at: Option<Moment>,
+    seed: u64,
+}
+
+impl Backoff {
+    pub(super) const fn new(seed: u64) -> Self {
+        Self { failures: 0, retry_at: None, seed }
+    }
+
+    /// Whether a try may be made now.
+    pub(super) fn ready(&self, now: Moment) -> bool {
+        self.retry_at.is_none_or(|at| at <= now)
+    }
+
+    pub(super) const fn retry_at(&self) -> Option<Moment> {
+        self.retry_at
+    }
+
+    /// A try has not succeeded; returns the pause until the next.
+    pub(super) fn failed(&mut self, now: Moment) -> Duration {
+        let full = FIRST.saturating_mul(1 << self.failures.min(DOUBLINGS)).min(LONGEST);
+        let pause = jittered(full, &mut self.seed);
+        self.failures = self.failures.saturating_add(1);
+        self.retry_at = Some(now + pause);
+        pause
+    }
+
+    /// A try has succeeded, or there is news that makes waiting pointless.
+    pub(super) const fn reset(&mut self) {
+        self.failures = 0;
+        self.retry_at = None;
+    }
+}
+
+/// Between 90 % and 110 % of a span. The seed moves on (an xorshift step) each time.
+pub(super) fn jittered(span: Duration, seed: &mut u64) -> Duration {
+    let mut x = *seed | 1;
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    *seed = x;
+    let permille = u32::try_from(x % 201).unwrap_or(100);
+    span.saturating_mul(900 + permille) / 1000
+}
+
+const FIRST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(5);
+const DOUBLINGS: u32 = 6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_to_a_limit_and_a_success_starts_over() {
+        let mut backoff = Backoff::new(7);
+        let now = Moment::from_boot(Duration::from_secs(100));
+        let pauses: Vec<_> = (0..12).map(|_| backoff.failed(now)).collect();
+        assert!((90..=110).contains(&pauses[0].as_millis()), "{pauses:?}");
+        assert!((180..=220).contains(&pauses[1].as_millis()), "{pauses:?}");
+        assert!(pauses.iter().all(|pause| *pause <= LONGEST * 11 / 10));
+        assert!(!backoff.ready(now));
+        assert!(backoff.ready(now + LONGEST * 11 / 10));
+        backoff.reset();
+        assert!(backoff.ready(now));
+        assert!(backoff.failed(now) <= FIRST * 11 / 10);
+    }
+
+    #[test]
+    fn jitter_spreads_and_is_the_same_for_the_same_seed() {
+        let draw = |mut seed: u64| (0..50).map(|_| jittered(LONGEST, &mut seed)).collect::<Vec<_>>();
+        assert_eq!(draw(3), draw(3));
+        assert_ne!(draw(3), draw(4));
+    }
+}

@@ -1,0 +1,148 @@
+//! The keeper's eyes on the kernel, and its hands: what an observation changes, and which order follows.
+
+use super::state::Fact;
+use super::{
+    Cause, Expiry, Keeper, Link, Moment, Note, Observation, Order, Outcome, SHORTEST_LIFETIME, Standing, State,
+};
+use std::time::Duration;
+
+impl Keeper {
+    pub(super) fn observe(&mut self, observation: Observation, now: Moment) {
+        let before = self.observation.replace(observation);
+        let first = before.is_none();
+        let link_before = before.and_then(|before| before.link);
+        let link = self.link();
+        let came_up = link.is_some_and(|link| link.up) && !link_before.is_some_and(|link| link.up);
+        let another = link.map(|link| link.index) != link_before.map(|link| link.index);
+        if another {
+            self.programmed = None;
+        }
+        if another || came_up {
+            self.backoff.reset();
+        }
+        if came_up || link.map(|link| link.mac) != link_before.map(|link| link.mac) {
+            self.announce_anew(now);
+        }
+        if first && self.state == (State::Unknown { adopting: None }) && !self.standing().is_empty() {
+            let until = now + self.rules.hold_timeout;
+            self.state = State::Unknown { adopting: Some(until) };
+            self.notes.push_back(Note::Adopted { until });
+        }
+        self.see(Some(Cause::Intruder), now);
+        if self.drifted() {
+            self.contest(now);
+        }
+    }
+
+    /// Whether the kernel shows another lifetime than the one that it acknowledged.
+    fn drifted(&self) -> bool {
+        let (Some((_, until)), Some(standing)) = (self.programmed, self.exact()) else { return false };
+        wrong_expiry(standing.expires, until)
+    }
+
+    fn see(&mut self, cause: Option<Cause>, now: Moment) {
+        let exact = self.exact().is_some();
+        let any = !self.standing().is_empty();
+        self.step(Fact::Seen { exact, any }, cause, now);
+    }
+
+    pub(super) fn applied(&mut self, outcome: Outcome, now: Moment) {
+        if let Outcome::Refused { why } = outcome {
+            let retry_in = self.backoff.failed(now);
+            if self.story.refused.as_ref() != Some(&why) {
+                self.story.refused = Some(why.clone());
+                self.notes.push_back(Note::Refused { why, retry_in });
+            }
+            return;
+        }
+        self.backoff.reset();
+        self.story.refused = None;
+        let prefix = self.rules.prefix;
+        if let Some(observation) = &mut self.observation {
+            match outcome {
+                Outcome::Held { until } => {
+                    observation.standing = vec![Standing { prefix, expires: Expiry::At(until) }];
+                    self.programmed = observation.link.map(|link| (link.index, until));
+                }
+                Outcome::Limited { prefix, until } => {
+                    for standing in observation.standing.iter_mut().filter(|standing| standing.prefix == prefix) {
+                        standing.expires = Expiry::At(until);
+                    }
+                }
+                Outcome::Late | Outcome::Released => observation.standing.clear(),
+                Outcome::Refused { .. } => {}
+            }
+        }
+        self.see(None, now);
+    }
+
+    pub(super) fn wanted(&self, now: Moment) -> Option<Order> {
+        let link = self.link()?.index;
+        match self.state {
+            State::Acquiring { until, .. } | State::Held { until } | State::Doubtful { until } => {
+                self.wanted_hold(link, until, now)
+            }
+            State::Unknown { adopting: Some(until) } => self
+                .standing()
+                .iter()
+                .find(|standing| standing.expires.later_than(until + SLACK))
+                .map(|standing| Order::Limit { link, prefix: standing.prefix, until }),
+            State::Releasing { .. } => {
+                let mut prefixes: Vec<u8> = self.strays();
+                prefixes.insert(0, self.rules.prefix);
+                Some(Order::Release { link, prefixes, standing: !self.standing().is_empty() })
+            }
+            State::Unknown { adopting: None } | State::Standby | State::Stopped { .. } => None,
+        }
+    }
+
+    fn wanted_hold(&self, link: u32, until: Moment, now: Moment) -> Option<Order> {
+        let strays = self.strays();
+        let exact = self.exact();
+        if exact.is_none() && until < now + SHORTEST_LIFETIME {
+            return None;
+        }
+        let wrong = exact.is_none_or(|standing| wrong_expiry(standing.expires, until));
+        let due = wrong || !strays.is_empty() || self.programmed != Some((link, until));
+        due.then(|| Order::Hold { link, until, standing: exact.is_some(), strays })
+    }
+
+    pub(super) fn link(&self) -> Option<Link> {
+        self.observation.as_ref().and_then(|observation| observation.link)
+    }
+
+    pub(super) fn standing(&self) -> &[Standing] {
+        self.observation.as_ref().map_or(&[], |observation| &observation.standing)
+    }
+
+    fn exact(&self) -> Option<&Standing> {
+        self.standing().iter().find(|standing| standing.prefix == self.rules.prefix)
+    }
+
+    fn strays(&self) -> Vec<u8> {
+        self.standing().iter().map(|standing| standing.prefix).filter(|prefix| *prefix != self.rules.prefix).collect()
+    }
+
+    /// Somebody else works on the same address. The first answer comes at once, the next ones at a bounded pace.
+    pub(super) fn contest(&mut self, now: Moment) {
+        let again = self.contested_at.is_some_and(|last| now.since(last) < CONTEST);
+        self.contested_at = Some(now);
+        self.backoff.reset();
+        if again {
+            self.backoff.failed(now);
+        }
+    }
+}
+
+fn wrong_expiry(expires: Expiry, until: Moment) -> bool {
+    expires.later_than(until + SLACK) || expires.sooner_than(until - TOO_SHORT)
+}
+
+/// The kernel tells whole seconds, rounded up, and its notice is read a little later: an end that seems to lie this
+/// much behind the deadline may be the right one.
+const SLACK: Duration = Duration::from_millis(1_500);
+/// A kernel lifetime that ends this much before the deadline was not set by us: rounding and a notice that is one
+/// renewal late explain less.
+const TOO_SHORT: Duration = Duration::from_millis(2_500);
+/// Two interventions within this time are a contest.
+const CONTEST: Duration = Duration::from_secs(1);

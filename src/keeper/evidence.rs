@@ -1,0 +1,172 @@
+//! Which reads and events count.
+//!
+//! Reads are ordered by time, events by revision. A read that was sent after another was answered is at least as
+//! new, whatever its revision says (a cluster restored from a snapshot counts from a lower one); of two that
+//! overlapped, the higher revision is the newer. An event is old when a read or an event that counted has already
+//! seen its revision: three members deliver the same change three times.
+
+use std::time::Duration;
+
+use super::{Change, Lease, Moment, Sighting};
+
+/// What counts so far about one key.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Evidence {
+    newest: Option<Sighting>,
+    /// The highest revision that counted since.
+    horizon: i64,
+    /// When the last event came that spoke against us: only a read sent later can speak for us.
+    denied_at: Option<Moment>,
+    last_event_at: Option<Moment>,
+}
+
+/// What a read is worth.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Verdict {
+    /// It names us: hold until then, as far as this read goes.
+    Mine {
+        until: Moment,
+    },
+    NotMine,
+    /// It names us, but its lease could not be told: no ground for anything.
+    Inconclusive,
+    /// Something newer counts already.
+    Overtaken,
+}
+
+impl Evidence {
+    pub(super) const fn newest(&self) -> Option<&Sighting> {
+        self.newest.as_ref()
+    }
+
+    /// Weighs a read, and remembers it where it counts.
+    pub(super) fn read(&mut self, sighting: &Sighting, rules: Limits<'_>) -> Verdict {
+        if self.overtakes(sighting) {
+            return Verdict::Overtaken;
+        }
+        let ours = sighting.holder.as_deref() == Some(rules.value);
+        if ours && self.denied_at.is_some_and(|denied| sighting.sent_at < denied) {
+            return Verdict::Overtaken;
+        }
+        let verdict = match (ours, hold_span(sighting.lease, rules)) {
+            (false, _) => Verdict::NotMine,
+            (true, Some(span)) => Verdict::Mine { until: sighting.sent_at + span },
+            (true, None) => return Verdict::Inconclusive,
+        };
+        let authoritative = self.last_event_at.is_none_or(|event| event <= sighting.sent_at);
+        self.horizon = if authoritative { sighting.revision } else { self.horizon.max(sighting.revision) };
+        self.newest = Some(sighting.clone());
+        verdict
+    }
+
+    /// Weighs an event: whether it is news.
+    pub(super) fn change(&mut self, change: &Change, value: &str, now: Moment) -> bool {
+        if change.mod_revision <= self.horizon {
+            return false;
+        }
+        self.horizon = change.mod_revision;
+        self.last_event_at = Some(now);
+        if change.holder.as_deref() != Some(value) {
+            self.denied_at = Some(now);
+        }
+        true
+    }
+
+    fn overtakes(&self, sighting: &Sighting) -> bool {
+        self.newest.as_ref().is_some_and(|newest| {
+            let overlapped = sighting.sent_at < newest.answered_at;
+            let older = sighting.revision < newest.revision
+                || (sighting.revision == newest.revision && sighting.sent_at < newest.sent_at);
+            overlapped && older
+        })
+    }
+}
+
+/// What bounds a hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits<'a> {
+    pub value: &'a str,
+    pub hold_timeout: Duration,
+    pub lease_margin: Duration,
+}
+
+/// How long a read that names us lets us hold, from the moment it was sent.
+fn hold_span(lease: Lease, limits: Limits<'_>) -> Option<Duration> {
+    match lease {
+        Lease::None => Some(limits.hold_timeout),
+        Lease::Left(left) => Some(left.saturating_sub(limits.lease_margin).min(limits.hold_timeout)),
+        Lease::Unknown => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits<'static> =
+        Limits { value: "pg1", hold_timeout: Duration::from_secs(10), lease_margin: Duration::from_secs(3) };
+
+    fn at(millis: u64) -> Moment {
+        Moment::from_boot(Duration::from_millis(100_000 + millis))
+    }
+
+    fn read(holder: &str, revision: i64, sent: u64, answered: u64) -> Sighting {
+        Sighting {
+            holder: (!holder.is_empty()).then(|| holder.into()),
+            revision,
+            mod_revision: revision,
+            sent_at: at(sent),
+            answered_at: at(answered),
+            lease: Lease::Left(Duration::from_secs(25)),
+            from: "test".into(),
+        }
+    }
+
+    fn event(holder: &str, mod_revision: i64) -> Change {
+        Change { holder: (!holder.is_empty()).then(|| holder.into()), mod_revision, from: "test".into() }
+    }
+
+    #[test]
+    fn the_deadline_counts_from_the_request_and_keeps_the_margin() {
+        let until = |lease| Evidence::default().read(&Sighting { lease, ..read("pg1", 5, 0, 400) }, LIMITS);
+        assert_eq!(until(Lease::None), Verdict::Mine { until: at(10_000) });
+        assert_eq!(until(Lease::Left(Duration::from_secs(25))), Verdict::Mine { until: at(10_000) });
+        assert_eq!(until(Lease::Left(Duration::from_secs(8))), Verdict::Mine { until: at(5_000) });
+        assert_eq!(until(Lease::Left(Duration::from_secs(2))), Verdict::Mine { until: at(0) });
+        assert_eq!(until(Lease::Unknown), Verdict::Inconclusive);
+    }
+
+    #[test]
+    fn of_two_reads_that_overlapped_the_higher_revision_is_the_newer() {
+        let mut evidence = Evidence::default();
+        assert_eq!(evidence.read(&read("pg2", 12, 10, 20), LIMITS), Verdict::NotMine);
+        assert_eq!(evidence.read(&read("pg1", 10, 0, 30), LIMITS), Verdict::Overtaken);
+        assert_eq!(evidence.read(&read("pg1", 13, 15, 40), LIMITS), Verdict::Mine { until: at(10_015) });
+    }
+
+    #[test]
+    fn after_a_restore_from_a_snapshot_a_later_read_counts_though_its_revision_is_lower() {
+        let mut evidence = Evidence::default();
+        assert_eq!(evidence.read(&read("pg1", 1_000, 0, 5), LIMITS), Verdict::Mine { until: at(10_000) });
+        assert_eq!(evidence.read(&read("pg2", 7, 1_000, 1_005), LIMITS), Verdict::NotMine);
+        assert!(evidence.change(&event("pg1", 8), "pg1", at(1_500)));
+    }
+
+    #[test]
+    fn a_read_sent_before_an_event_against_us_cannot_speak_for_us() {
+        let mut evidence = Evidence::default();
+        assert!(evidence.change(&event("", 11), "pg1", at(50)));
+        assert_eq!(evidence.read(&read("pg1", 10, 40, 60), LIMITS), Verdict::Overtaken);
+        assert_eq!(evidence.read(&read("pg1", 12, 51, 60), LIMITS), Verdict::Mine { until: at(10_051) });
+    }
+
+    #[test]
+    fn the_same_change_from_a_slower_member_is_no_news() {
+        let mut evidence = Evidence::default();
+        assert!(evidence.change(&event("", 11), "pg1", at(50)));
+        assert!(evidence.change(&event("pg1", 12), "pg1", at(51)));
+        assert!(!evidence.change(&event("", 11), "pg1", at(55)));
+        assert_eq!(evidence.read(&read("pg1", 12, 52, 60), LIMITS), Verdict::Mine { until: at(10_052) });
+        assert!(!evidence.change(&event("pg1", 12), "pg1", at(70)));
+    }
+}

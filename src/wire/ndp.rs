@@ -1,0 +1,202 @@
+//! Unsolicited neighbour advertisements (RFC 4861, 7.2.6): "this IPv6 address is at this hardware address".
+//!
+//! To all nodes, with hop limit 255, the Override flag and the target's link-layer address: without any one of these
+//! Linux drops the packet or keeps the old address. The frame bears its own checksum, because it does not pass the
+//! IP layer.
+
+use std::net::Ipv6Addr;
+
+use super::{field, put};
+use crate::vip::Mac;
+
+/// The length of the frame.
+pub const LENGTH: usize = 86;
+
+/// The Ethernet type of IPv6.
+pub const ETHERTYPE: u16 = 0x86dd;
+
+/// The hardware address of all nodes.
+pub const ALL_NODES_MAC: [u8; 6] = [0x33, 0x33, 0, 0, 0, 1];
+
+/// "`vip` is at `mac`", to all nodes. `router` says whether this host forwards packets.
+pub fn advertisement(vip: Ipv6Addr, mac: Mac, router: bool) -> [u8; LENGTH] {
+    let mut frame = [0; LENGTH];
+    put(&mut frame, DESTINATION_MAC, &ALL_NODES_MAC);
+    put(&mut frame, SOURCE_MAC, &mac.0);
+    put(&mut frame, TYPE, &ETHERTYPE.to_be_bytes());
+
+    frame[VERSION] = 0x60;
+    put(&mut frame, PAYLOAD_LENGTH, &PAYLOAD.to_be_bytes());
+    frame[NEXT_HEADER] = ICMPV6;
+    frame[HOP_LIMIT] = NEVER_FORWARDED;
+    put(&mut frame, SOURCE, &vip.octets());
+    put(&mut frame, DESTINATION, &ALL_NODES.octets());
+
+    frame[KIND] = NEIGHBOUR_ADVERTISEMENT;
+    frame[FLAGS] = if router { OVERRIDE | ROUTER } else { OVERRIDE };
+    put(&mut frame, TARGET, &vip.octets());
+    put(&mut frame, OPTION, &[TARGET_LINK_LAYER_ADDRESS, ONE_UNIT]);
+    put(&mut frame, OPTION_MAC, &mac.0);
+
+    let checksum = !sum(&frame);
+    put(&mut frame, CHECKSUM, &checksum.to_be_bytes());
+    frame
+}
+
+/// What a neighbour advertisement says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Advertisement {
+    pub source: Ipv6Addr,
+    pub target: Ipv6Addr,
+    /// The hardware address that the packet came from.
+    pub from: Mac,
+    pub router: bool,
+    pub overrides: bool,
+}
+
+/// Reads a frame; nothing where it is not a sound neighbour advertisement.
+pub fn parse(frame: &[u8]) -> Option<Advertisement> {
+    let sound = u16::from_be_bytes(field(frame, TYPE)?) == ETHERTYPE
+        && *frame.get(VERSION)? >> 4 == 6
+        && *frame.get(NEXT_HEADER)? == ICMPV6
+        && *frame.get(HOP_LIMIT)? == NEVER_FORWARDED
+        && *frame.get(KIND)? == NEIGHBOUR_ADVERTISEMENT;
+    let length = usize::from(u16::from_be_bytes(field(frame, PAYLOAD_LENGTH)?));
+    let packet = frame.get(..KIND + length)?;
+    if !sound || length < OPTION - KIND || sum(packet) != u16::MAX {
+        return None;
+    }
+    Some(Advertisement {
+        source: Ipv6Addr::from(field::<16>(packet, SOURCE)?),
+        target: Ipv6Addr::from(field::<16>(packet, TARGET)?),
+        from: Mac(field(packet, SOURCE_MAC)?),
+        router: packet[FLAGS] & ROUTER != 0,
+        overrides: packet[FLAGS] & OVERRIDE != 0,
+    })
+}
+
+/// The one's complement sum over the ICMPv6 packet of `frame` and its pseudo header (RFC 8200, 8.1): all ones where
+/// the checksum in it is right.
+fn sum(frame: &[u8]) -> u16 {
+    let packet = &frame[KIND..];
+    let pseudo = u64::from(ICMPV6) + packet.len() as u64;
+    let total = pseudo + words(&frame[SOURCE..KIND]) + words(packet);
+    fold(total)
+}
+
+fn words(bytes: &[u8]) -> u64 {
+    let (pairs, rest) = bytes.as_chunks::<2>();
+    let last = rest.first().map_or(0, |byte| u64::from(*byte) << 8);
+    pairs.iter().map(|pair| u64::from(u16::from_be_bytes(*pair))).sum::<u64>() + last
+}
+
+/// Adds the carries back in until none is left.
+fn fold(mut total: u64) -> u16 {
+    loop {
+        match u16::try_from(total) {
+            Ok(sum) => return sum,
+            Err(_) => total = (total >> 16) + (total & 0xffff),
+        }
+    }
+}
+
+const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+const ICMPV6: u8 = 58;
+/// A hop limit that no router has lowered: the packet is from this very link.
+const NEVER_FORWARDED: u8 = 255;
+const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
+const ROUTER: u8 = 0x80;
+const OVERRIDE: u8 = 0x20;
+const TARGET_LINK_LAYER_ADDRESS: u8 = 2;
+/// Option lengths count units of eight bytes.
+const ONE_UNIT: u8 = 1;
+/// The ICMPv6 packet: header, target, one option.
+const PAYLOAD: u16 = 32;
+
+const DESTINATION_MAC: usize = 0;
+const SOURCE_MAC: usize = 6;
+const TYPE: usize = 12;
+const VERSION: usize = 14;
+const PAYLOAD_LENGTH: usize = 18;
+const NEXT_HEADER: usize = 20;
+const HOP_LIMIT: usize = 21;
+const SOURCE: usize = 22;
+const DESTINATION: usize = 38;
+const KIND: usize = 54;
+const CHECKSUM: usize = 56;
+const FLAGS: usize = 58;
+const TARGET: usize = 62;
+const OPTION: usize = 78;
+const OPTION_MAC: usize = 80;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const VIP: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 5);
+    const MAC: Mac = Mac([0x02, 0x11, 0x22, 0x33, 0x44, 0x55]);
+
+    #[test]
+    #[rustfmt::skip]
+    fn an_advertisement_tells_all_nodes_and_overrides() {
+        assert_eq!(advertisement(VIP, MAC, false), [
+            0x33, 0x33, 0x00, 0x00, 0x00, 0x01,   0x02, 0x11, 0x22, 0x33, 0x44, 0x55,   0x86, 0xdd,
+            0x60, 0x00, 0x00, 0x00,   0x00, 0x20,   58,   255,
+            0xfd, 0x00, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x05,
+            0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01,
+            136,   0,   0xf3, 0xfa,   0x20, 0x00, 0x00, 0x00,
+            0xfd, 0x00, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x05,
+            2, 1,   0x02, 0x11, 0x22, 0x33, 0x44, 0x55,
+        ]);
+    }
+
+    #[test]
+    fn a_host_that_forwards_says_that_it_is_a_router() {
+        let (host, router) = (advertisement(VIP, MAC, false), advertisement(VIP, MAC, true));
+        assert_eq!(router[FLAGS], host[FLAGS] | 0x80);
+        assert_eq!(sum(&router), u16::MAX);
+    }
+
+    #[test]
+    fn what_is_cut_short_or_damaged_is_not_read() {
+        let frame = advertisement(VIP, MAC, false);
+        for length in 0..LENGTH {
+            assert_eq!(parse(&frame[..length]), None);
+        }
+        for offset in [TYPE, VERSION, NEXT_HEADER, HOP_LIMIT, KIND, TARGET, OPTION_MAC] {
+            let mut damaged = frame;
+            damaged[offset] ^= 0x11;
+            assert_eq!(parse(&damaged), None, "byte {offset}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_made_is_read_back(vip: [u8; 16], mac: [u8; 6], router: bool) {
+            let (vip, mac) = (Ipv6Addr::from(vip), Mac(mac));
+            let read = parse(&advertisement(vip, mac, router));
+            prop_assert_eq!(read, Some(Advertisement { source: vip, target: vip, from: mac, router, overrides: true }));
+        }
+
+        /// Against the sum as RFC 1071 words it: sixteen bits at a time, the carry brought round at once.
+        #[test]
+        fn the_checksum_is_the_one_of_the_book(vip: [u8; 16], mac: [u8; 6], router: bool) {
+            let frame = advertisement(Ipv6Addr::from(vip), Mac(mac), router);
+            let mut covered = frame[SOURCE..KIND].to_vec();
+            covered.extend([0, 0, 0, 32, 0, 0, 0, 58]);
+            covered.extend(&frame[KIND..]);
+            let mut sum = 0_u16;
+            for pair in covered.chunks_exact(2) {
+                let (added, carry) = sum.overflowing_add(u16::from_be_bytes([pair[0], pair[1]]));
+                sum = added + u16::from(carry);
+            }
+            prop_assert_eq!(sum, u16::MAX);
+        }
+
+        #[test]
+        fn no_bytes_make_the_reader_fall(bytes: Vec<u8>) {
+            prop_assert!(parse(&bytes).is_none_or(|_| bytes.len() >= OPTION));
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Network namespaces to try things in, and the patience to wait for a state.
+
+use std::net::IpAddr;
+use std::os::fd::AsFd;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use nix::sched::{CloneFlags, setns};
+use vip_manager::daemon::clock;
+use vip_manager::host::{Address, AddressSocket, Kernel};
+use vip_manager::keeper::Moment;
+use vip_manager::vip::{InterfaceName, Mac, Vip};
+
+/// A network namespace that lives as long as this does.
+pub(crate) struct Namespace(String);
+
+impl Namespace {
+    pub(crate) fn new(label: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let namespace = Self(format!("vmh-{}-{number}-{label}", std::process::id()));
+        run(&["netns", "add", &namespace.0]);
+        namespace.ip("link set lo up");
+        namespace
+    }
+
+    /// One with a pair of interfaces in it, `v0` and `v1`, both up.
+    pub(crate) fn with_pair(label: &str) -> Self {
+        let namespace = Self::new(label);
+        namespace.ip("link add v0 type veth peer name v1");
+        namespace.ip("link set v0 up");
+        namespace.ip("link set v1 up");
+        namespace
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// Runs `ip` in here.
+    pub(crate) fn ip(&self, arguments: &str) -> String {
+        let mut all = vec!["-n", &self.0];
+        all.extend(arguments.split_whitespace());
+        run(&all)
+    }
+
+    /// Does something in a thread that has entered this namespace.
+    pub(crate) fn enter<T: Send>(&self, something: impl FnOnce() -> T + Send) -> T {
+        std::thread::scope(|scope| {
+            let inside = scope.spawn(|| {
+                let path = format!("/run/netns/{}", self.0);
+                let namespace = std::fs::File::open(path).expect("the namespace has a name");
+                setns(namespace.as_fd(), CloneFlags::CLONE_NEWNET)
+                    .expect("these tests enter network namespaces, which takes root (CAP_SYS_ADMIN)");
+                something()
+            });
+            inside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+
+    /// The same, with a tokio runtime.
+    pub(crate) fn enter_async<T: Send>(&self, something: impl AsyncFnOnce() -> T + Send) -> T {
+        self.enter(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(something())
+        })
+    }
+
+    /// Writes to `/proc/sys/net/…` in here.
+    pub(crate) fn set(&self, switch: &str, value: &str) {
+        self.enter(|| std::fs::write(format!("/proc/sys/net/{switch}"), value)).expect("the switch exists");
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["netns", "del", &self.0]).output();
+    }
+}
+
+fn run(arguments: &[&str]) -> String {
+    let output = Command::new("ip").args(arguments).output().expect("these tests need iproute2");
+    let said = String::from_utf8_lossy(&output.stderr);
+    let what = arguments.join(" ");
+    assert!(output.status.success(), "these tests make network namespaces, which takes root; ip {what}: {said}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Waits for something to be there, at most so long, and says what was awaited.
+pub(crate) fn eventually<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let until = clock::now() + limit;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(clock::now() < until, "not within {limit:?}: {what}");
+        std::thread::park_timeout(Duration::from_millis(2));
+    }
+}
+
+pub(crate) fn addresses() -> AddressSocket {
+    AddressSocket::open(clock::now).unwrap()
+}
+
+/// What the kernel shows, freshly listed.
+pub(crate) fn listed() -> Kernel {
+    let mut kernel = Kernel::default();
+    kernel.replace(&addresses().dump().unwrap());
+    kernel
+}
+
+pub(crate) fn standing(index: u32, address: &str) -> Vec<Address> {
+    listed().addresses(index, ip(address)).copied().collect()
+}
+
+pub(crate) fn index(interface: &str) -> u32 {
+    listed().link_by_name(&name(interface)).expect("the interface exists").index
+}
+
+pub(crate) fn mac(interface: &str) -> Mac {
+    listed().link_by_name(&name(interface)).expect("the interface exists").mac.expect("it is Ethernet")
+}
+
+pub(crate) fn after(millis: u64) -> Moment {
+    clock::now() + Duration::from_millis(millis)
+}
+
+pub(crate) fn vip(text: &str) -> Vip {
+    let (address, prefix) = text.split_once('/').expect("address/prefix");
+    Vip::new(ip(address), prefix.parse().unwrap()).unwrap()
+}
+
+pub(crate) fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+pub(crate) fn name(text: &str) -> InterfaceName {
+    InterfaceName::new(text).unwrap()
+}

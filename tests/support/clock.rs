@@ -1,0 +1,45 @@
+//! The lab's clock, which is the daemon's, and its one way to wait: for a state, with a limit.
+
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
+pub(crate) use vip_manager::daemon::clock::now;
+use vip_manager::keeper::Moment;
+
+use super::fail::OrFail;
+use super::process;
+
+const POLL: Duration = Duration::from_millis(2);
+
+/// Waits until `condition` holds, and panics after `limit` with what was waited for and what the daemons said.
+#[track_caller]
+pub(crate) fn wait_for(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) {
+    wait_until(what, limit, || condition().then_some(()));
+}
+
+/// Waits until `look` finds something, and panics after `limit` with what was waited for and what the daemons said.
+#[track_caller]
+pub(crate) fn wait_until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        let waited = now().since(start);
+        assert!(waited < limit, "waited {waited:.1?} in vain for: {what}\n{}", process::recent_words());
+        pause(POLL);
+    }
+}
+
+/// Lets time pass, where the passing of time is what is tested.
+#[expect(clippy::disallowed_methods, reason = "the one place of the lab that sleeps")]
+pub(crate) fn pause(span: Duration) {
+    std::thread::sleep(span);
+}
+
+/// The moment of a wall-clock time, as kernel timestamps and `ping -D` give it.
+pub(crate) fn from_wall(wall: Duration) -> Moment {
+    let clock = Duration::from(clock_gettime(ClockId::CLOCK_REALTIME).or_fail("reading the wall clock"));
+    let now = now();
+    now + wall.saturating_sub(clock) - clock.saturating_sub(wall)
+}

@@ -1,0 +1,65 @@
+//! Who held an address when: intervals, and how they overlap.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use vip_manager::keeper::Moment;
+
+/// What a kernel said about an address of its host.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Notice {
+    pub(crate) at: Moment,
+    pub(crate) host: String,
+    pub(crate) address: IpAddr,
+    pub(crate) prefix: u8,
+    pub(crate) what: What,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum What {
+    /// It is there, or its lifetime is a new one; for ever where there is none.
+    Shown {
+        lifetime: Option<Duration>,
+    },
+    Removed,
+}
+
+/// A time during which a host carried an address; still, where it has no end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Interval {
+    pub(crate) from: Moment,
+    pub(crate) until: Option<Moment>,
+}
+
+/// The times during which `host` carried `address`, with whatever prefix.
+pub(crate) fn intervals(notices: &[Notice], host: &str, address: IpAddr) -> Vec<Interval> {
+    let mut prefixes = BTreeSet::new();
+    let mut intervals: Vec<Interval> = Vec::new();
+    for notice in notices.iter().filter(|notice| notice.host == host && notice.address == address) {
+        let held = !prefixes.is_empty();
+        match notice.what {
+            What::Shown { .. } => prefixes.insert(notice.prefix),
+            What::Removed => prefixes.remove(&notice.prefix),
+        };
+        match (held, !prefixes.is_empty()) {
+            (false, true) => intervals.push(Interval { from: notice.at, until: None }),
+            (true, false) => {
+                if let Some(last) = intervals.last_mut() {
+                    last.until = Some(notice.at);
+                }
+            }
+            (false, false) | (true, true) => {}
+        }
+    }
+    intervals
+}
+
+/// For how long two hosts carried the address at once, up to `now`.
+pub(crate) fn overlap(one: &[Interval], other: &[Interval], now: Moment) -> Duration {
+    let shared = |a: &Interval, b: &Interval| {
+        let end = a.until.unwrap_or(now).min(b.until.unwrap_or(now));
+        end.since(a.from.max(b.from))
+    };
+    one.iter().flat_map(|a| other.iter().map(move |b| shared(a, b))).sum()
+}

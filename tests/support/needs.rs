@@ -1,0 +1,59 @@
+//! What the lab needs from the machine. Whatever is missing is said at once, all of it, with the cure.
+
+use std::env;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Once;
+
+use nix::sched::{CloneFlags, unshare};
+
+/// Each tool with the Debian package that brings it.
+const TOOLS: [(&str, &str); 9] = [
+    ("arping", "iputils-arping"),
+    ("etcd", "etcd-server"),
+    ("etcdctl", "etcd-client"),
+    ("ip", "iproute2"),
+    ("nft", "nftables"),
+    ("openssl", "openssl"),
+    ("ping", "iputils-ping"),
+    ("sysctl", "procps"),
+    ("timeout", "coreutils"),
+];
+
+/// Panics where something is missing.
+pub(crate) fn check() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let lacks = missing();
+        assert!(lacks.is_empty(), "the lab cannot work here:\n{}", lacks.join("\n"));
+    });
+}
+
+fn missing() -> Vec<String> {
+    let mut lacks: Vec<String> = TOOLS
+        .iter()
+        .filter(|(tool, _)| !installed(tool))
+        .map(|(tool, package)| format!("  {tool} is not installed; `apt-get install {package}` brings it"))
+        .collect();
+    if let Err(error) = may_make_namespaces() {
+        lacks.push(format!(
+            "  no network namespace can be made ({error}); run as root (`make test` uses sudo), \
+             in a container with --privileged"
+        ));
+    }
+    lacks
+}
+
+fn installed(tool: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|directory| executable(&directory.join(tool)))
+}
+
+fn executable(file: &Path) -> bool {
+    file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}
+
+/// Tries it, on a thread that ends at once: more telling than any list of capabilities.
+fn may_make_namespaces() -> Result<(), nix::Error> {
+    std::thread::spawn(|| unshare(CloneFlags::CLONE_NEWNET)).join().unwrap_or(Err(nix::Error::EPERM))
+}

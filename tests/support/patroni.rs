@@ -1,0 +1,199 @@
+//! A stand-in for Patroni: on each database host it fights for the leader key as Patroni does.
+//!
+//! The leader writes its name with a lease once and then only refreshes the lease, every `loop_wait`; the others
+//! look for a key that is gone and create it with a lease of their own. That is all that a VIP ever sees of Patroni.
+
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+use vip_manager::keeper::Moment;
+
+use super::clock::{now, wait_until};
+use super::etcd::Cluster;
+use super::fail::OrFail;
+use super::host::Host;
+use super::store::{Hand, StoreError};
+
+/// How often a follower looks whether the key is free.
+const LOOK: Duration = Duration::from_millis(100);
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// The rhythm of a Patroni cluster.
+#[derive(Clone, Debug)]
+pub(crate) struct Rhythm {
+    pub(crate) key: String,
+    /// The lease under the leader key, in seconds.
+    pub(crate) ttl: i64,
+    pub(crate) loop_wait: Duration,
+}
+
+impl Default for Rhythm {
+    /// Patroni's own defaults would make a test wait half a minute.
+    fn default() -> Self {
+        Self { key: "/service/pg_cluster/leader".to_owned(), ttl: 10, loop_wait: Duration::from_secs(1) }
+    }
+}
+
+/// Patroni on one host. Dropped, it dies, and its lease lives on.
+#[derive(Debug)]
+pub(crate) struct Patroni {
+    name: String,
+    jobs: mpsc::Sender<Job>,
+}
+
+type Job = Box<dyn FnOnce(&mut Actor) + Send>;
+
+/// Whether the host leads, follows or is dead.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Role {
+    /// It does nothing at all; a lease that it held runs out.
+    Dead,
+    /// It waits for the key to be free, if it may lead.
+    Follower { may_lead: bool },
+    /// It refreshes its lease.
+    Leader { lease: i64, refreshed: Moment },
+}
+
+struct Actor {
+    name: String,
+    rhythm: Rhythm,
+    hand: Hand,
+    role: Role,
+}
+
+impl Patroni {
+    /// Starts as a follower that may not lead until it is told to.
+    pub(crate) fn start(host: &Host, cluster: &Cluster, rhythm: &Rhythm) -> Self {
+        let (jobs, inbox) = mpsc::channel();
+        let (name, rhythm) = (host.name().to_owned(), rhythm.clone());
+        let (doors, user) = (cluster.side_doors(), cluster.user());
+        drop(host.spawn({
+            let name = name.clone();
+            move || {
+                let role = Role::Follower { may_lead: false };
+                Actor { name, rhythm, hand: Hand::new(doors, user), role }.live(&inbox);
+            }
+        }));
+        Self { name, jobs }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        self.with(|actor| actor.role)
+    }
+
+    /// Whether it takes a key that becomes free.
+    pub(crate) fn may_lead(&self, may_lead: bool) {
+        self.with(move |actor| {
+            if let Role::Follower { .. } = actor.role {
+                actor.role = Role::Follower { may_lead };
+            }
+        });
+    }
+
+    /// Takes the free key, and returns once it is written.
+    #[track_caller]
+    pub(crate) fn take_over(&self) -> Moment {
+        wait_until(&format!("{} to take the leader key", self.name), LIMIT, || {
+            self.with(|actor| match actor.seize() {
+                Ok(true) => Some(now()),
+                Ok(false) | Err(_) => None,
+            })
+        })
+    }
+
+    /// Deletes its key and follows, without taking the key again.
+    pub(crate) fn step_down(&self) -> Moment {
+        self.with(Actor::step_down).or_fail("stepping down");
+        now()
+    }
+
+    /// Dies as with the power of its host: its lease lives on for as long as it has left.
+    pub(crate) fn die(&self) {
+        self.with(|actor| actor.role = Role::Dead);
+    }
+
+    /// Comes back as a follower.
+    pub(crate) fn revive(&self, may_lead: bool) {
+        self.with(move |actor| actor.role = Role::Follower { may_lead });
+    }
+
+    fn with<T: Send + 'static>(&self, work: impl FnOnce(&mut Actor) -> T + Send + 'static) -> T {
+        let (answer, answered) = mpsc::channel();
+        let job = Box::new(move |actor: &mut Actor| {
+            let _ = answer.send(work(actor));
+        });
+        self.jobs.send(job).or_fail("speaking to Patroni");
+        answered.recv().or_fail("hearing from Patroni")
+    }
+}
+
+/// A switchover as Patroni does it: the old leader deletes the key, the new one creates it.
+pub(crate) fn switch_over(from: &Patroni, to: &Patroni) -> Moment {
+    from.step_down();
+    to.take_over()
+}
+
+impl Actor {
+    fn live(mut self, inbox: &mpsc::Receiver<Job>) {
+        loop {
+            match inbox.recv_timeout(self.pause()) {
+                Ok(job) => job(&mut self),
+                // A call that failed is tried again at the next turn, as Patroni does.
+                Err(RecvTimeoutError::Timeout) => drop(self.turn()),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn pause(&self) -> Duration {
+        match self.role {
+            Role::Dead | Role::Follower { .. } => LOOK,
+            Role::Leader { refreshed, .. } => self.rhythm.loop_wait.saturating_sub(now().since(refreshed)).min(LOOK),
+        }
+    }
+
+    fn turn(&mut self) -> Result<(), StoreError> {
+        match self.role {
+            Role::Dead | Role::Follower { may_lead: false } => Ok(()),
+            Role::Follower { may_lead: true } => self.seize().map(|_| ()),
+            Role::Leader { lease, refreshed } => self.refresh(lease, refreshed),
+        }
+    }
+
+    fn refresh(&mut self, lease: i64, refreshed: Moment) -> Result<(), StoreError> {
+        let since = now();
+        if since.since(refreshed) < self.rhythm.loop_wait {
+            return Ok(());
+        }
+        if self.hand.keep_alive(lease)? {
+            self.role = Role::Leader { lease, refreshed: since };
+        } else {
+            // The lease ran out while etcd could not be reached: somebody else may lead by now.
+            self.role = Role::Follower { may_lead: true };
+        }
+        Ok(())
+    }
+
+    fn seize(&mut self) -> Result<bool, StoreError> {
+        if self.hand.get(&self.rhythm.key)?.is_some() {
+            return Ok(false);
+        }
+        let lease = self.hand.grant(self.rhythm.ttl)?;
+        let created = self.hand.create(&self.rhythm.key, &self.name, lease)?;
+        if created {
+            self.role = Role::Leader { lease, refreshed: now() };
+        }
+        Ok(created)
+    }
+
+    fn step_down(&mut self) -> Result<(), StoreError> {
+        let Role::Leader { lease, .. } = self.role else { return Ok(()) };
+        self.role = Role::Follower { may_lead: false };
+        self.hand.delete(&self.rhythm.key)?;
+        self.hand.revoke(lease)
+    }
+}

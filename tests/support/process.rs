@@ -1,0 +1,144 @@
+//! A process of the lab: its words with the moment that each was heard, its signals, its end.
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use vip_manager::keeper::Moment;
+
+use super::clock::{now, wait_until};
+use super::fail::{OrFail, locked};
+
+/// How much of each process a failed wait shows.
+const RECENT: usize = 40;
+
+/// Everybody whose words are worth showing when something does not come.
+static SPEAKERS: Mutex<Vec<(String, Weak<Lines>)>> = Mutex::new(Vec::new());
+
+type Lines = Mutex<Vec<Line>>;
+
+/// A line that a process wrote, and when it was heard.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    pub(crate) at: Moment,
+    pub(crate) text: String,
+}
+
+/// A running process. Dropped, it is killed.
+#[derive(Debug)]
+pub(crate) struct Process {
+    name: String,
+    child: Child,
+    lines: Arc<Lines>,
+    ended: Option<ExitStatus>,
+}
+
+impl Process {
+    /// Starts the command; what it writes to either output is kept.
+    pub(crate) fn start(name: &str, mut command: Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // A Ctrl-C at the terminal is for the lab; it ends the rest in its own order.
+            .process_group(0)
+            .spawn()
+            .or_fail(&format!("starting {name}"));
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        listen(child.stdout.take(), &lines);
+        listen(child.stderr.take(), &lines);
+        locked(&SPEAKERS).push((name.to_owned(), Arc::downgrade(&lines)));
+        Self { name: name.to_owned(), child, lines, ended: None }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Everything it wrote so far.
+    pub(crate) fn lines(&self) -> Vec<Line> {
+        locked(&self.lines).clone()
+    }
+
+    /// What it wrote after its first `known` lines.
+    pub(crate) fn lines_after(&self, known: usize) -> Vec<Line> {
+        locked(&self.lines).get(known..).unwrap_or_default().to_vec()
+    }
+
+    /// The same as one text.
+    pub(crate) fn text(&self) -> String {
+        let lines: Vec<String> = self.lines().into_iter().map(|line| line.text).collect();
+        lines.join("\n")
+    }
+
+    /// Whether it has written a line with `words` in it.
+    pub(crate) fn said(&self, words: &str) -> bool {
+        locked(&self.lines).iter().any(|line| line.text.contains(words))
+    }
+
+    #[track_caller]
+    pub(crate) fn signal(&self, signal: Signal) {
+        assert!(self.ended.is_none(), "lab: {signal} to {}, which has ended", self.name);
+        let pid = Pid::from_raw(self.pid().cast_signed());
+        kill(pid, signal).or_fail(&format!("sending {signal} to {}", self.name));
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        if self.ended.is_none() {
+            self.ended = self.child.try_wait().or_fail(&format!("asking after {}", self.name));
+        }
+        self.ended
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub(crate) fn wait(&mut self, limit: Duration) -> ExitStatus {
+        let name = self.name.clone();
+        wait_until(&format!("the end of {name}"), limit, || self.ended())
+    }
+
+    /// Kills it and waits for its end. One that has ended is left alone.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        self.ended = self.child.wait().ok();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The last words of every process that still belongs to somebody, for a message of failure.
+pub(crate) fn recent_words() -> String {
+    let mut words = Vec::new();
+    for (name, lines) in locked(&SPEAKERS).iter() {
+        let Some(lines) = lines.upgrade() else { continue };
+        let lines = locked(&lines);
+        for line in &lines[lines.len().saturating_sub(RECENT)..] {
+            words.push(format!("{:12.3} {name}: {}", line.at.since_boot().as_secs_f64(), line.text));
+        }
+    }
+    words.join("\n")
+}
+
+fn listen(output: Option<impl Read + Send + 'static>, lines: &Arc<Lines>) {
+    let Some(output) = output else { return };
+    let lines = Arc::clone(lines);
+    std::thread::spawn(move || {
+        let mut reader = BufReader::new(output);
+        let mut bytes = Vec::new();
+        while reader.read_until(b'\n', &mut bytes).is_ok_and(|read| read > 0) {
+            let at = now();
+            let text = String::from_utf8_lossy(&bytes).trim_end().to_owned();
+            locked(&lines).push(Line { at, text });
+            bytes.clear();
+        }
+    });
+}

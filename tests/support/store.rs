@@ -1,0 +1,259 @@
+//! The lab's own hand on an etcd cluster: blocking calls, each with a deadline, on whichever member answers.
+//!
+//! It goes through the side door of the members (see [`etcd`](super::etcd)), so that TLS and cuts that are meant for
+//! the daemon leave it alone.
+
+use std::collections::HashMap;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use etcd_client::{Client, Compare, CompareOp, ConnectOptions, Error, GetOptions, PutOptions, Txn, TxnOp};
+use tokio::runtime::Runtime;
+
+use super::fail::OrFail;
+use super::host::Host;
+
+/// How long one member may take for one call.
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// Why a call did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    #[error("{door} did not answer within {LIMIT:?}")]
+    Late { door: String },
+    #[error("{door}: {cause}")]
+    Refused { door: String, cause: Error },
+    #[error("no etcd member is known")]
+    Nobody,
+}
+
+/// A user of etcd.
+#[derive(Clone, Debug)]
+pub(crate) struct User {
+    pub(crate) name: String,
+    pub(crate) password: String,
+}
+
+/// A key as it was read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Entry {
+    pub(crate) value: String,
+    pub(crate) lease: i64,
+    pub(crate) mod_revision: i64,
+}
+
+/// Clients that live on the thread that uses them. One client a member: the library's own balancing goes on asking
+/// dead ones.
+pub(crate) struct Hand {
+    runtime: Runtime,
+    doors: Vec<String>,
+    user: Option<User>,
+    clients: HashMap<String, Client>,
+}
+
+impl Hand {
+    pub(crate) fn new(doors: Vec<String>, user: Option<User>) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        Self { runtime: runtime.or_fail("building a runtime"), doors, user, clients: HashMap::new() }
+    }
+
+    /// Asks the members in turn, the one that answered last first.
+    pub(crate) fn ask<T>(&mut self, op: &impl AsyncFn(&mut Client) -> Result<T, Error>) -> Result<T, StoreError> {
+        let mut failure = StoreError::Nobody;
+        for place in 0..self.doors.len() {
+            match self.ask_one(&self.doors[place].clone(), op) {
+                Ok(answer) => {
+                    self.doors[..=place].rotate_right(1);
+                    return Ok(answer);
+                }
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
+    /// Asks one member only.
+    pub(crate) fn ask_one<T>(
+        &mut self,
+        door: &str,
+        op: &impl AsyncFn(&mut Client) -> Result<T, Error>,
+    ) -> Result<T, StoreError> {
+        let client = self.clients.remove(door);
+        let user = self.user.clone();
+        let work = async {
+            let mut client = match client {
+                Some(client) => client,
+                None => connect(door, user).await?,
+            };
+            let answer = op(&mut client).await?;
+            Ok((client, answer))
+        };
+        match self.runtime.block_on(async { tokio::time::timeout(LIMIT, work).await }) {
+            Ok(Ok((client, answer))) => {
+                self.clients.insert(door.to_owned(), client);
+                Ok(answer)
+            }
+            Ok(Err(cause)) => Err(StoreError::Refused { door: door.to_owned(), cause }),
+            Err(_) => Err(StoreError::Late { door: door.to_owned() }),
+        }
+    }
+
+    pub(crate) fn get(&mut self, key: &str) -> Result<Option<Entry>, StoreError> {
+        self.ask(&async |client| {
+            let answer = client.get(key, Some(GetOptions::new())).await?;
+            Ok(answer.kvs().first().map(|kv| Entry {
+                value: String::from_utf8_lossy(kv.value()).into_owned(),
+                lease: kv.lease(),
+                mod_revision: kv.mod_revision(),
+            }))
+        })
+    }
+
+    /// Writes the key, with a lease unless it is 0, and returns the revision.
+    pub(crate) fn put(&mut self, key: &str, value: &str, lease: i64) -> Result<i64, StoreError> {
+        self.ask(&async |client| {
+            let answer = client.put(key, value, Some(PutOptions::new().with_lease(lease))).await?;
+            Ok(answer.header().map_or(0, etcd_client::ResponseHeader::revision))
+        })
+    }
+
+    /// Writes the key where there is none, and says whether it did.
+    pub(crate) fn create(&mut self, key: &str, value: &str, lease: i64) -> Result<bool, StoreError> {
+        self.ask(&async |client| {
+            let absent = Compare::create_revision(key, CompareOp::Equal, 0);
+            let write = TxnOp::put(key, value, Some(PutOptions::new().with_lease(lease)));
+            Ok(client.txn(Txn::new().when([absent]).and_then([write])).await?.succeeded())
+        })
+    }
+
+    /// Writes many keys in as few transactions as etcd allows (128 operations each).
+    pub(crate) fn put_all(&mut self, pairs: &[(String, String)], lease: i64) -> Result<(), StoreError> {
+        for chunk in pairs.chunks(128) {
+            self.ask(&async |client| {
+                let writes: Vec<TxnOp> = chunk
+                    .iter()
+                    .map(|(key, value)| {
+                        TxnOp::put(key.as_str(), value.as_str(), Some(PutOptions::new().with_lease(lease)))
+                    })
+                    .collect();
+                client.txn(Txn::new().and_then(writes)).await.map(|_| ())
+            })?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn delete(&mut self, key: &str) -> Result<(), StoreError> {
+        self.ask(&async |client| client.delete(key, None).await.map(|_| ()))
+    }
+
+    pub(crate) fn grant(&mut self, seconds: i64) -> Result<i64, StoreError> {
+        self.ask(&async |client| Ok(client.lease_grant(seconds, None).await?.id()))
+    }
+
+    /// Renews the lease, and says whether there is one.
+    pub(crate) fn keep_alive(&mut self, lease: i64) -> Result<bool, StoreError> {
+        self.ask(&async |client| match client.lease_keep_alive(lease).await {
+            // To open the stream is to renew the lease once.
+            Ok(_) => Ok(true),
+            Err(Error::LeaseKeepAliveError(_)) => Ok(false),
+            Err(error) => Err(error),
+        })
+    }
+
+    pub(crate) fn revoke(&mut self, lease: i64) -> Result<(), StoreError> {
+        self.ask(&async |client| client.lease_revoke(lease).await.map(|_| ()))
+    }
+}
+
+/// A [`Hand`] on a thread of its own inside a host, for anybody to use.
+#[derive(Clone, Debug)]
+pub(crate) struct Store {
+    jobs: mpsc::Sender<Job>,
+}
+
+type Job = Box<dyn FnOnce(&mut Hand) + Send>;
+
+impl Store {
+    /// Reaches the members from `host`.
+    pub(crate) fn from(host: &Host, doors: Vec<String>, user: Option<User>) -> Self {
+        let (jobs, inbox) = mpsc::channel::<Job>();
+        drop(host.spawn(move || {
+            let mut hand = Hand::new(doors, user);
+            for job in inbox {
+                job(&mut hand);
+            }
+        }));
+        Self { jobs }
+    }
+
+    /// Does something with the hand, and returns what came of it.
+    pub(crate) fn with<T: Send + 'static>(&self, work: impl FnOnce(&mut Hand) -> T + Send + 'static) -> T {
+        let (answer, answered) = mpsc::channel();
+        let job = Box::new(move |hand: &mut Hand| {
+            // Nobody listens any more: then nobody needs the answer.
+            let _ = answer.send(work(hand));
+        });
+        self.jobs.send(job).or_fail("asking etcd");
+        answered.recv().or_fail("hearing etcd's answer")
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<Entry> {
+        let key = key.to_owned();
+        self.with(move |hand| hand.get(&key)).or_fail("reading a key")
+    }
+
+    /// Writes the key without a lease and returns the revision.
+    pub(crate) fn put(&self, key: &str, value: &str) -> i64 {
+        self.put_leased(key, value, 0)
+    }
+
+    /// Writes the key with a lease and returns the revision.
+    pub(crate) fn put_leased(&self, key: &str, value: &str, lease: i64) -> i64 {
+        let (key, value) = (key.to_owned(), value.to_owned());
+        self.with(move |hand| hand.put(&key, &value, lease)).or_fail("writing a key")
+    }
+
+    pub(crate) fn put_all(&self, pairs: Vec<(String, String)>, lease: i64) {
+        self.with(move |hand| hand.put_all(&pairs, lease)).or_fail("writing keys");
+    }
+
+    pub(crate) fn delete(&self, key: &str) {
+        let key = key.to_owned();
+        self.with(move |hand| hand.delete(&key)).or_fail("deleting a key");
+    }
+
+    pub(crate) fn grant(&self, seconds: i64) -> i64 {
+        self.with(move |hand| hand.grant(seconds)).or_fail("granting a lease")
+    }
+
+    pub(crate) fn keep_alive(&self, lease: i64) -> bool {
+        self.with(move |hand| hand.keep_alive(lease)).or_fail("renewing a lease")
+    }
+
+    pub(crate) fn revoke(&self, lease: i64) {
+        self.with(move |hand| hand.revoke(lease)).or_fail("revoking a lease");
+    }
+
+    /// Does one thing with the client of whichever member answers.
+    pub(crate) fn ask<T: Send + 'static>(
+        &self,
+        op: impl AsyncFn(&mut Client) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.with(move |hand| hand.ask(&op))
+    }
+
+    /// Does one thing with the client of one member.
+    pub(crate) fn ask_one<T: Send + 'static>(
+        &self,
+        door: &str,
+        op: impl AsyncFn(&mut Client) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let door = door.to_owned();
+        self.with(move |hand| hand.ask_one(&door, &op))
+    }
+}
+
+async fn connect(door: &str, user: Option<User>) -> Result<Client, Error> {
+    let options = user.map(|user| ConnectOptions::new().with_user(user.name, user.password));
+    Client::connect([door], options).await
+}

@@ -1,0 +1,156 @@
+//! A TCP connection through the VIP, as a client of the database would hold one.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use vip_manager::keeper::Moment;
+
+use super::clock::{now, pause};
+use super::fail::{OrFail, locked};
+use super::host::Host;
+
+/// Where the database would listen.
+pub(crate) const DATABASE: u16 = 5432;
+const PATIENCE: Duration = Duration::from_millis(20);
+const CONNECT: Duration = Duration::from_secs(2);
+
+/// Answers every byte with the same byte, on all addresses of a host, the VIP included.
+#[derive(Debug)]
+pub(crate) struct EchoServer {
+    stop: Arc<AtomicBool>,
+}
+
+impl EchoServer {
+    pub(crate) fn on(host: &Host) -> Self {
+        let listener = host.enter(|| TcpListener::bind(("::", DATABASE)).or_fail("listening"));
+        listener.set_nonblocking(true).or_fail("listening without blocking");
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        std::thread::spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                match listener.accept() {
+                    Ok((stream, _)) => drop(std::thread::spawn(move || echo(stream))),
+                    Err(_) => pause(Duration::from_millis(2)),
+                }
+            }
+        });
+        Self { stop }
+    }
+}
+
+impl Drop for EchoServer {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// How a connection fares.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Fate {
+    /// It stands; whether anybody answers is for `last_answer` to say.
+    Open,
+    /// It was reset: the client knows at once.
+    Reset(Moment),
+    /// The other end closed it in peace.
+    Closed(Moment),
+}
+
+/// What is known of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standing {
+    pub(crate) fate: Fate,
+    pub(crate) last_answer: Moment,
+    /// The longest time between two answers so far, the one that is running included.
+    pub(crate) longest_silence: Duration,
+}
+
+/// A client that says something every few milliseconds and waits for the echo.
+#[derive(Debug)]
+pub(crate) struct TcpClient {
+    standing: Arc<Mutex<Standing>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl TcpClient {
+    /// Connects from `host`; an `Err` is why it could not.
+    pub(crate) fn connect(host: &Host, address: IpAddr) -> Result<Self, std::io::Error> {
+        let target = SocketAddr::new(address, DATABASE);
+        let stream = host.enter(move || TcpStream::connect_timeout(&target, CONNECT))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let standing = Standing { fate: Fate::Open, last_answer: now(), longest_silence: Duration::ZERO };
+        let standing = Arc::new(Mutex::new(standing));
+        let stop = Arc::new(AtomicBool::new(false));
+        let (shared, stopped) = (Arc::clone(&standing), Arc::clone(&stop));
+        std::thread::spawn(move || converse(stream, &shared, &stopped));
+        Ok(Self { standing, stop })
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        let mut standing = *locked(&self.standing);
+        if standing.fate == Fate::Open {
+            standing.longest_silence = standing.longest_silence.max(now().since(standing.last_answer));
+        }
+        standing
+    }
+}
+
+impl Drop for TcpClient {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+fn echo(mut stream: TcpStream) {
+    let mut bytes = [0; 256];
+    while let Ok(length) = stream.read(&mut bytes) {
+        if length == 0 || stream.write_all(&bytes[..length]).is_err() {
+            return;
+        }
+    }
+}
+
+/// Says one byte, waits for its echo, says the next.
+fn converse(mut stream: TcpStream, standing: &Mutex<Standing>, stop: &AtomicBool) {
+    let mut waiting = false;
+    while !stop.load(Ordering::Relaxed) {
+        let turn = if waiting { hear(&mut stream) } else { stream.write_all(b"?").map(|()| Step::Asked) };
+        let mut standing = locked(standing);
+        match turn {
+            Ok(Step::Answered) => {
+                let at = now();
+                standing.longest_silence = standing.longest_silence.max(at.since(standing.last_answer));
+                standing.last_answer = at;
+                waiting = false;
+                drop(standing);
+                pause(PATIENCE / 4);
+            }
+            Ok(Step::Asked) => waiting = true,
+            Ok(Step::Closed) => {
+                standing.fate = Fate::Closed(now());
+                return;
+            }
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {}
+            Err(_) => {
+                standing.fate = Fate::Reset(now());
+                return;
+            }
+        }
+    }
+}
+
+enum Step {
+    Asked,
+    Answered,
+    Closed,
+}
+
+fn hear(stream: &mut TcpStream) -> std::io::Result<Step> {
+    let mut byte = [0; 1];
+    Ok(if stream.read(&mut byte)? == 0 { Step::Closed } else { Step::Answered })
+}

@@ -1,0 +1,104 @@
+//! Bare etcd watch clients: one a member, and the first to tell of a change counts.
+//!
+//! Nobody who learns of a change through etcd can learn of it earlier, so this is the floor that the daemon is
+//! measured against.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use etcd_client::{Client, ConnectOptions, Error, EventType, WatchOptions};
+use vip_manager::keeper::Moment;
+
+use super::clock::now;
+use super::etcd::Cluster;
+use super::fail::{OrFail, locked};
+use super::host::Host;
+use super::store::User;
+
+const CHECK: Duration = Duration::from_millis(200);
+
+/// A change of a key, and when the first watch told of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Told {
+    pub(crate) at: Moment,
+    pub(crate) key: String,
+    /// Nothing where the key is gone.
+    pub(crate) value: Option<String>,
+}
+
+/// Every change so far, by revision and key.
+type Changes = Mutex<BTreeMap<(i64, String), Told>>;
+
+/// Watches every key that begins with a prefix, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Watcher {
+    changes: Arc<Changes>,
+}
+
+impl Watcher {
+    /// Watches from `host` from now on.
+    pub(crate) fn on(host: &Host, cluster: &Cluster, prefix: &str) -> Self {
+        let changes = Arc::new(Mutex::new(BTreeMap::new()));
+        for door in cluster.side_doors() {
+            let (kept, prefix, user) = (Arc::downgrade(&changes), prefix.to_owned(), cluster.user());
+            drop(host.spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                runtime.or_fail("building a runtime").block_on(watch_on(&door, user.as_ref(), &prefix, &kept));
+            }));
+        }
+        Self { changes }
+    }
+
+    /// Every change so far, the oldest first.
+    pub(crate) fn changes(&self) -> Vec<Told> {
+        locked(&self.changes).values().cloned().collect()
+    }
+
+    /// What is new after the first `known` changes.
+    pub(crate) fn changes_after(&self, known: usize) -> Vec<Told> {
+        locked(&self.changes).values().skip(known).cloned().collect()
+    }
+
+    /// When the change that made this revision of the key was told.
+    pub(crate) fn told_of(&self, revision: i64, key: &str) -> Option<Moment> {
+        locked(&self.changes).get(&(revision, key.to_owned())).map(|told| told.at)
+    }
+
+    pub(crate) fn clear(&self) {
+        locked(&self.changes).clear();
+    }
+}
+
+/// Watches one member, and begins anew when the stream ends: this is a witness, not a model of a good client.
+async fn watch_on(door: &str, user: Option<&User>, prefix: &str, kept: &Weak<Changes>) {
+    while kept.strong_count() > 0 {
+        let _ = watch_once(door, user, prefix, kept).await;
+        tokio::time::sleep(CHECK).await;
+    }
+}
+
+async fn watch_once(door: &str, user: Option<&User>, prefix: &str, kept: &Weak<Changes>) -> Result<(), Error> {
+    let options = user.map(|user| ConnectOptions::new().with_user(user.name.as_str(), user.password.as_str()));
+    let mut client = Client::connect([door], options).await?;
+    let mut stream = client.watch(prefix, Some(WatchOptions::new().with_prefix())).await?;
+    loop {
+        let Ok(message) = tokio::time::timeout(CHECK, stream.message()).await else {
+            if kept.strong_count() == 0 {
+                return Ok(());
+            }
+            continue;
+        };
+        let at = now();
+        let (Some(message), Some(changes)) = (message?, kept.upgrade()) else { return Ok(()) };
+        let mut changes = locked(&changes);
+        for event in message.events() {
+            let Some(kv) = event.kv() else { continue };
+            let key = String::from_utf8_lossy(kv.key()).into_owned();
+            let value =
+                (event.event_type() == EventType::Put).then(|| String::from_utf8_lossy(kv.value()).into_owned());
+            let told = changes.entry((kv.mod_revision(), key.clone())).or_insert(Told { at, key, value });
+            told.at = told.at.min(at);
+        }
+    }
+}
