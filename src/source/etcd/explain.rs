@@ -34,6 +34,8 @@ pub(super) enum CallError {
          etcdctl role grant-permission ROLE read KEY, etcdctl user grant-role USER ROLE"
     )]
     Forbidden,
+    #[error("it belongs to another etcd cluster (id {0:x}) than the members that answered before; check dcs-endpoints")]
+    OtherCluster(u64),
     #[error("etcd has authentication turned off")]
     AuthenticationOff,
     #[error("{0}")]

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
-use super::board::{Board, MemberIndex};
+use super::board::{Board, MemberIndex, Others};
 use super::explain::{self, CallError};
 use super::keys::Keys;
 use super::reader::Wake;
@@ -68,7 +68,9 @@ impl Member {
             };
             let spent = clock::now().since(began);
             let why: Arc<str> = explain::chain(&end).into();
-            self.board.down(self.index, Arc::clone(&why));
+            if self.board.down(self.index, Arc::clone(&why)) == Others::AllDown {
+                self.keys.forget_cluster();
+            }
             let was_up = self.voice.is_up();
             let proved = was_up && spent >= PROVED;
             self.voice.down(&why, was_up && end.is_routine());

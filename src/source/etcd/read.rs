@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use etcd_client::{KeyValue, Txn, TxnOp, TxnOpResponse};
+use etcd_client::{KeyValue, Txn, TxnOp, TxnOpResponse, TxnResponse};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -56,7 +56,7 @@ struct Reading<'a> {
 
 /// What came back.
 enum Part {
-    Batch(Vec<KeyIndex>, Result<(i64, Vec<Option<KeyValue>>), etcd_client::Error>),
+    Batch(Vec<KeyIndex>, Result<TxnResponse, etcd_client::Error>),
     Lease(i64, Lease),
 }
 
@@ -95,8 +95,7 @@ impl<'a> Reading<'a> {
         while self.unanswered > 0 || !self.waiting.is_empty() {
             match self.parts.join_next().await {
                 Some(Ok(Part::Batch(batch, answer))) => {
-                    let (revision, values) = answer?;
-                    self.take_batch(&batch, revision, values).await;
+                    self.take_batch(&batch, &answer?).await?;
                 }
                 Some(Ok(Part::Lease(id, lease))) => self.take_lease(id, lease).await,
                 Some(Err(_)) | None => return Err(CallError::Ended),
@@ -109,13 +108,7 @@ impl<'a> Reading<'a> {
         let Some(batch) = self.batches.next() else { return };
         let mut kv = self.session.kv();
         let gets: Vec<_> = batch.iter().map(|&key| TxnOp::get(self.keys.name(key), None)).collect();
-        self.parts.spawn(async move {
-            let answer = kv.txn(Txn::new().and_then(gets)).await.map(|answer| {
-                let revision = answer.header().map_or(0, etcd_client::ResponseHeader::revision);
-                (revision, answer.op_responses().into_iter().map(first_value).collect())
-            });
-            Part::Batch(batch, answer)
-        });
+        self.parts.spawn(async move { Part::Batch(batch, kv.txn(Txn::new().and_then(gets)).await) });
     }
 
     fn ask_lease(&mut self, id: i64) {
@@ -127,7 +120,12 @@ impl<'a> Reading<'a> {
         self.parts.spawn(async move { Part::Lease(id, left(leases.time_to_live(id, None).await)) });
     }
 
-    async fn take_batch(&mut self, batch: &[KeyIndex], revision: i64, values: Vec<Option<KeyValue>>) {
+    async fn take_batch(&mut self, batch: &[KeyIndex], answer: &TxnResponse) -> Result<(), CallError> {
+        let (cluster, revision) = answer.header().map_or((0, 0), |header| (header.cluster_id(), header.revision()));
+        if !self.keys.is_from(cluster) {
+            return Err(CallError::OtherCluster(cluster));
+        }
+        let values = answer.op_responses().into_iter().map(first_value);
         self.ask_next_batch();
         self.unanswered -= 1;
         self.oldest = self.oldest.min(revision);
@@ -152,6 +150,7 @@ impl<'a> Reading<'a> {
             }
         }
         self.report(complete).await;
+        Ok(())
     }
 
     /// What the answer says of one key, and the lease that has to be asked for.
