@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::keys::{self, Found, Key};
 use super::place::Place;
-use super::problem::Findings;
+use super::problem::{Findings, brief};
 
 /// One key with what it was set to. Without items it was written down and left empty, which counts as not set.
 #[derive(Clone, PartialEq, Eq)]
@@ -40,7 +40,11 @@ impl Setting {
 
     /// The key and its value for a message; a secret's value is never part of it.
     pub(super) fn quoted(&self) -> String {
-        if self.key.spec().secret { self.key.name().to_owned() } else { format!("{} \"{}\"", self.name, self.text()) }
+        if self.key.spec().secret {
+            self.key.name().to_owned()
+        } else {
+            format!("{} \"{}\"", self.name, brief(self.text()))
+        }
     }
 
     fn same_value(&self, other: &Self) -> bool {
@@ -120,7 +124,12 @@ fn contradiction(first: &Setting, second: &Setting) -> String {
     if second.key.spec().secret {
         format!("{} contradicts {other}; expected it once", second.name)
     } else {
-        format!("{} contradicts {} \"{}\" at {other}; expected it once", second.quoted(), first.name, first.text())
+        format!(
+            "{} contradicts {} \"{}\" at {other}; expected it once",
+            second.quoted(),
+            first.name,
+            brief(first.text())
+        )
     }
 }
 
