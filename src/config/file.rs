@@ -37,7 +37,7 @@ enum FileError {
     Directory,
     #[error("the file is larger than 1 MiB; expected a configuration")]
     TooLarge,
-    #[error("line {line} is not UTF-8 text; expected the file in UTF-8")]
+    #[error("this line is not UTF-8 text; expected the file in UTF-8")]
     NotText { line: usize },
     #[error("the file cannot be read: {0}")]
     Io(io::Error),
@@ -49,7 +49,8 @@ pub(super) fn read(path: &Path, findings: &mut Findings) -> Option<FileSettings>
     match text(path) {
         Ok(text) => interpret(&name, &text, findings),
         Err(error) => {
-            findings.problem(&Place::file(&name), error.to_string());
+            let line = if let FileError::NotText { line } = &error { *line } else { 0 };
+            findings.problem(&Place::line(&name, line), error.to_string());
             None
         }
     }
@@ -126,7 +127,9 @@ impl Reader<'_> {
     fn entries(&mut self, name: &str, list: &Node) -> Option<Vec<(Place, Vec<Setting>)>> {
         match &list.content {
             Content::Null => None,
-            Content::List(nodes) if !nodes.is_empty() => Some(nodes.iter().map(|node| self.entry(node)).collect()),
+            Content::List(nodes) if !nodes.is_empty() => {
+                Some(nodes.iter().filter_map(|node| self.entry(node)).collect())
+            }
             Content::List(_) => {
                 self.complain(list.line, format!("{name} is an empty list; expected an entry for each virtual IP"));
                 Some(Vec::new())
@@ -142,21 +145,21 @@ impl Reader<'_> {
         }
     }
 
-    fn entry(&mut self, node: &Node) -> (Place, Vec<Setting>) {
-        let mut settings = Vec::new();
-        if let Content::Mapping(pairs) = &node.content {
-            for (key, name, line, value) in self.known(pairs) {
-                if key.spec().per_vip {
-                    settings.extend(self.setting(key, &name, line, value));
-                } else {
-                    self.complain(line, format!("\"{name}\" holds for all entries of vips; expected it at the top"));
-                }
-            }
-        } else {
+    fn entry(&mut self, node: &Node) -> Option<(Place, Vec<Setting>)> {
+        let Content::Mapping(pairs) = &node.content else {
             let found = kind(node);
             self.complain(node.line, format!("this entry of vips is {found}; expected keys such as \"ip: 10.0.0.5\""));
+            return None;
+        };
+        let mut settings = Vec::new();
+        for (key, name, line, value) in self.known(pairs) {
+            if key.spec().per_vip {
+                settings.extend(self.setting(key, &name, line, value));
+            } else {
+                self.complain(line, format!("\"{name}\" holds for all entries of vips; expected it at the top"));
+            }
         }
-        (Place::line(self.path, node.line), settings)
+        Some((Place::line(self.path, node.line), settings))
     }
 
     /// The pairs whose key is known and stands for the first time, with key, name and line.
@@ -242,3 +245,14 @@ fn shape(takes: Takes) -> &'static str {
 
 /// Far more than any configuration needs, and no burden to hold.
 const LARGEST: u64 = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_may_not_be_read_says_how_to_cure_it() {
+        let error = classify(io::Error::from_raw_os_error(13)).to_string();
+        assert!(error.contains("permission") && error.contains("chmod 640"), "{error}");
+    }
+}

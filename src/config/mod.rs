@@ -117,3 +117,6 @@ fn given(named: Layer, path: Option<&Path>, sources: &Sources, findings: &mut Fi
 }
 
 const DEFAULT_FILE: &str = "/etc/default/vip-manager.yml";
+
+#[cfg(test)]
+mod tests;

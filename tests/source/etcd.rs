@@ -180,7 +180,7 @@ pub(crate) async fn handled(member: &Member, method: &str) -> u64 {
     stream.read_to_string(&mut text).await.unwrap();
     let wanted = format!("grpc_method=\"{method}\"");
     let lines = text.lines().filter(|line| line.starts_with("grpc_server_started_total") && line.contains(&wanted));
-    lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64).sum()
+    lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
 }
 
 async fn ready(url: &str) -> Client {

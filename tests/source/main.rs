@@ -1,5 +1,7 @@
 //! The source against real etcd processes.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is not as it must be")]
+
 mod auth;
 mod changes;
 mod etcd;

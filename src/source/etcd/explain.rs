@@ -8,7 +8,7 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-use tokio_rustls::rustls;
+use tokio_rustls::rustls::{self, AlertDescription};
 use tonic::{Code, Status};
 
 use super::trust::Trust;
@@ -40,12 +40,15 @@ pub(super) enum CallError {
     Refused(String),
     #[error("{0}")]
     Broken(String),
-    #[error("{cause}{hint}")]
+    #[error("{cause}, before any answer; {hint}")]
     BrokenAtOnce { cause: String, hint: &'static str },
+    #[error("it ended the connection with the TLS alert {0:?}")]
+    Alert(AlertDescription),
     #[error(
-        "the client certificate is refused ({0}); is it signed by the CA that etcd trusts, and made for client use?"
+        "etcd refuses the client certificate ({0:?}); \
+         is it signed by the CA that etcd trusts, and made for clients?"
     )]
-    CertificateRefused(String),
+    CertificateRefused(AlertDescription),
     #[error("etcd demands a client certificate; set etcd-cert-file and etcd-key-file")]
     CertificateDemanded,
 }
@@ -56,20 +59,30 @@ impl CallError {
         !matches!(self, Self::NotNow(_))
     }
 
+    /// An error of TLS after the handshake: with TLS 1.3 the server judges the client's certificate only then.
+    pub(super) fn from_tls(error: &rustls::Error) -> Self {
+        match error {
+            rustls::Error::AlertReceived(alert) => Self::Alert(*alert),
+            other => Self::Broken(other.to_string()),
+        }
+    }
+
     /// A connection that breaks before it gave any answer is mostly one that speaks another language, or lacks a
-    /// certificate: the other side says so by hanging up, and nothing else.
+    /// certificate: the other side says so by hanging up, and seldom more.
     pub(super) fn before_any_answer(self, trust: Option<&Trust>) -> Self {
-        let Self::Broken(cause) = self else { return self };
-        let hint = match trust {
-            None => " (before any answer: does this port expect https?)",
-            Some(trust) if trust.has_identity() => {
-                " (before any answer: does etcd accept the client certificate of etcd-cert-file?)"
+        match (self, trust) {
+            (Self::Alert(_), Some(trust)) if !trust.has_identity() => Self::CertificateDemanded,
+            (Self::Alert(alert), Some(_)) => Self::CertificateRefused(alert),
+            (Self::Broken(cause), None) => Self::BrokenAtOnce { cause, hint: "does this port expect https?" },
+            (Self::Broken(cause), Some(trust)) if !trust.has_identity() => Self::BrokenAtOnce {
+                cause,
+                hint: "does etcd demand a client certificate? set etcd-cert-file and etcd-key-file",
+            },
+            (Self::Broken(cause), Some(_)) => {
+                Self::BrokenAtOnce { cause, hint: "does etcd accept the client certificate of etcd-cert-file?" }
             }
-            Some(_) => {
-                " (before any answer: does etcd demand a client certificate? set etcd-cert-file and etcd-key-file)"
-            }
-        };
-        Self::BrokenAtOnce { cause, hint }
+            (other, _) => other,
+        }
     }
 
     /// Whether nothing is wrong but the age of the login: no reason to wake anybody.
@@ -110,20 +123,8 @@ impl From<Status> for CallError {
 
 fn broken(status: &Status) -> CallError {
     match find_tls(status) {
-        Some(rustls::Error::AlertReceived(alert)) => alert_received(*alert),
-        Some(tls) => CallError::Broken(tls.to_string()),
-        None => CallError::Broken(match root(status) {
-            Some(cause) => cause,
-            None => status.message().to_owned(),
-        }),
-    }
-}
-
-/// An alert after the handshake: with TLS 1.3 the server judges the client's certificate only then.
-fn alert_received(alert: rustls::AlertDescription) -> CallError {
-    match alert {
-        rustls::AlertDescription::CertificateRequired => CallError::CertificateDemanded,
-        other => CallError::CertificateRefused(format!("{other:?}")),
+        Some(tls) => CallError::from_tls(tls),
+        None => CallError::Broken(root(status).unwrap_or_else(|| status.message().to_owned())),
     }
 }
 

@@ -15,7 +15,6 @@ use super::explain::{self, CallError};
 use super::keys::Keys;
 use super::reader::Wake;
 use super::session::{Door, Keeping, OpenError, Session};
-use super::trust::Trust;
 use super::watch::{Heard, WatchError, Watcher};
 use super::{Link, MemberState, pace::Pace};
 use crate::daemon::clock;
@@ -28,7 +27,6 @@ const PROVED: Duration = Duration::from_secs(1);
 pub(super) struct Member {
     pub(super) index: MemberIndex,
     pub(super) door: Door,
-    pub(super) trust: Option<Arc<Trust>>,
     pub(super) keys: Arc<Keys>,
     pub(super) board: Arc<Board>,
     pub(super) reports: mpsc::Sender<Report>,
@@ -83,13 +81,13 @@ impl Member {
         let limit = self.door.limit;
         let start = Watcher::start(&session, &self.keys, revision + 1);
         let mut watcher = timeout(limit, start).await.map_err(|_elapsed| CallError::Silent { limit })??;
-        self.follow(&mut watcher, &mut keeping).await
+        self.follow(&mut watcher, &mut keeping).await.map_err(|end| end.corrected(&session))
     }
 
     async fn read_first(&self, session: &Session) -> Result<i64, End> {
         let all: Vec<KeyIndex> = self.keys.all().collect();
         let read = session.read(&self.keys, &all, self.door.limit, &self.reports).await;
-        let revision = read.map_err(|error| error.before_any_answer(self.trust.as_deref()))?;
+        let revision = read.map_err(|error| error.before_any_answer(self.door.trust.as_deref()))?;
         for key in all {
             self.keys.rewind(key, revision);
         }
@@ -132,7 +130,7 @@ impl Member {
     }
 
     fn check_files(&self, keeping: &Keeping) -> Result<(), End> {
-        match self.trust.as_ref().map(|trust| trust.current()) {
+        match self.door.trust.as_ref().map(|trust| trust.current()) {
             Some(Ok(credentials)) if credentials.edition != keeping.edition => Err(End::FilesChanged),
             Some(_) | None => Ok(()),
         }
@@ -140,6 +138,13 @@ impl Member {
 }
 
 impl End {
+    fn corrected(self, session: &Session) -> Self {
+        match self {
+            Self::Call(error) | Self::Watch(WatchError::Call(error)) => Self::Call(session.correct(error)),
+            other => other,
+        }
+    }
+
     /// Whether it is part of normal life, and no reason to wake anybody.
     fn is_routine(&self) -> bool {
         match self {
