@@ -115,10 +115,12 @@ impl Reader<'_> {
     fn top(&mut self, pairs: &[Pair]) -> FileSettings {
         let mut file = FileSettings::default();
         for (key, name, line, value) in self.known(pairs) {
-            match key {
-                Key::Vips => file.entries = self.entries(&name, value),
-                Key::Config => self.complain(line, format!("\"{name}\" names this very file; remove it")),
-                _ => file.top.extend(self.setting(key, &name, line, value)),
+            if key == Key::Vips {
+                file.entries = self.entries(&name, value);
+            } else if key == Key::Config {
+                self.complain(line, format!("\"{name}\" names this very file; remove it"));
+            } else {
+                file.top.extend(self.setting(key, &name, line, value));
             }
         }
         file

@@ -22,7 +22,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use args::{Flags, double_dashes, flags};
+pub use args::{Flags, arrange, flags};
 pub use model::{
     Announce, Config, Endpoint, EtcdConfig, Identity, LogFormat, LogLevel, Login, OnStop, Password, Secret, VipConfig,
 };

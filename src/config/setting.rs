@@ -84,14 +84,16 @@ impl Layer {
             self.blanks.insert(setting.key, setting.place);
             return;
         }
-        match self.settings.get(&setting.key) {
-            Some(first) if !first.same_value(&setting) => {
-                findings.problem(&setting.place, contradiction(first, &setting));
-            }
-            Some(_) => {}
+        match self.settings.get_mut(&setting.key) {
             None => {
                 self.settings.insert(setting.key, setting);
             }
+            Some(first) if first.same_value(&setting) => {}
+            // A flag that takes several values may be given several times.
+            Some(first) if setting.key.spec().takes.several() && first.place == setting.place => {
+                first.items.extend(setting.items);
+            }
+            Some(first) => findings.problem(&setting.place, contradiction(first, &setting)),
         }
     }
 

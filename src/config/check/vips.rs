@@ -95,7 +95,7 @@ impl<'a> Checker<'a> {
                         origins.push(scope.origins(joined));
                     }
                 }
-                _ => sound = Err(Reported),
+                (Err(Reported), _) | (_, Err(Reported)) => sound = Err(Reported),
             }
         }
         self.refuse_twice(&vips, &places).and(sound).map(|()| (vips, origins))
