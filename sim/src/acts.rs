@@ -343,10 +343,11 @@ impl World {
     }
 
     fn restore(&mut self) {
-        let before = self.store.holder();
+        let before = self.store.key;
         if !self.store.restore() {
             return;
         }
+        self.restored_at = self.now;
         let after = self.store.holder();
         let revision = self.store.revision;
         self.story.tell(self.now, Who::Etcd, || {
@@ -354,7 +355,6 @@ impl World {
         });
         self.judge_change(before, after);
         for host in 0..self.hosts.len() {
-            self.hosts[host].record.horizon = 0;
             for path in 0..MEMBERS {
                 self.reopen(host, path);
             }
@@ -386,9 +386,15 @@ impl World {
             self.agenda.set(Alarm::Tick, host, now + 1);
         }
         // Where the clock shows the pause and the daemon is there to look, it acts at once.
-        let acts_at_once = pause.clock_jumps && self.hosts[host].runs();
+        let here = &self.hosts[host];
+        let acts_at_once = pause.clock_jumps && here.runs() && here.kernel.refusing == 0;
         let kernel = Setup::at_most(self.setup.hold) + KERNEL_LATENESS;
-        self.hosts[host].record.grace = if acts_at_once { now } else { now + kernel };
+        let grace = if acts_at_once { now } else { now + kernel };
+        // An earlier pause may excuse it still: its clock has not caught up.
+        let record = &mut self.hosts[host].record;
+        let before = if record.grace > pause.since { record.grace + (now - pause.since) } else { 0 };
+        record.grace = grace.max(before);
+        record.grace_unattended = now + kernel;
         self.touch(host, RETRANSMISSION);
     }
 

@@ -39,7 +39,7 @@ pub enum Item {
     /// It took too long, and another member is asked as well.
     Hedge { host: u8, life: u32, round: u32, change: bool },
     /// A watch speaks.
-    Event { host: u8, path: u8, life: u32, holder: Option<u8>, revision: i64, again: bool },
+    Event { host: u8, path: u8, epoch: u32, holder: Option<u8>, revision: i64, again: bool },
     /// The kernel's notices are there to be read.
     Notices { host: u8, life: u32 },
     /// Patroni noticed that something changed.

@@ -67,7 +67,7 @@ impl World {
         let here = &mut self.hosts[host];
         here.daemon = None;
         here.life += 1;
-        here.record.uninterrupted = false;
+        here.record.unattended();
         self.agenda.set(Alarm::Keeper, host, NEVER);
         self.agenda.set(Alarm::Tick, host, NEVER);
         self.touch(host, 0);
@@ -80,7 +80,7 @@ impl World {
             return;
         }
         daemon.frozen = true;
-        here.record.uninterrupted = false;
+        here.record.unattended();
         let life = here.life;
         self.agenda.put(self.now + span, Item::Continue { host: host as u8, life });
         self.touch(host, 0);
@@ -94,6 +94,8 @@ impl World {
         let Some(daemon) = &mut here.daemon else { return };
         daemon.frozen = false;
         let stage = daemon.stage.take();
+        // Two stops within one request are beyond what is promised.
+        here.trap = None;
         self.story.tell(self.now, Who::Daemon(host), || "goes on".to_owned());
         self.touch(host, 0);
         if let Some(stage) = stage {

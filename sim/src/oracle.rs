@@ -13,6 +13,7 @@ use vip_manager::keeper::Moment;
 
 use crate::host::{Left, Reading, names};
 use crate::setup::Setup;
+use crate::store::Key;
 use crate::story::Who;
 use crate::time::{MILLI, Micros, NEVER};
 use crate::world::World;
@@ -54,16 +55,24 @@ pub struct Record {
     pub permit: Micros,
     /// Whether what ended the permit was the end of the lease.
     pub expired: bool,
+    /// The lease that lay under the key when it was moved away.
+    pub lease: Option<u32>,
     /// A machine that was paused may go on holding up to here.
     pub grace: Micros,
+    /// The same if its daemon ends before: nobody is there to act at once.
+    pub grace_unattended: Micros,
     /// From when on it is a fault that it does not hold, or that it still does.
     pub due: Micros,
+    /// What struck it excuses it up to then.
+    pub lenient_until: Micros,
     /// The newest read that names it and counts.
     pub ground: Option<Ground>,
-    /// When it last learned that it does not lead.
+    /// When it last heard that it does not lead.
     pub denied_at: Micros,
     /// The newest revision that it knows of.
     pub horizon: i64,
+    /// The restore of etcd that it has read the outcome of: revisions count anew from there.
+    pub seen_restore: Micros,
     /// Since when the key has named it without a break.
     pub named_since: Micros,
     pub blind: bool,
@@ -73,7 +82,6 @@ pub struct Record {
 
 #[derive(Clone, Copy, Debug)]
 pub struct Ground {
-    sent_at: Micros,
     served_at: Micros,
     answered: Moment,
     deadline: Moment,
@@ -82,6 +90,12 @@ pub struct Ground {
 }
 
 impl Record {
+    /// Its daemon does not run any more.
+    pub fn unattended(&mut self) {
+        self.uninterrupted = false;
+        self.grace = self.grace.max(self.grace_unattended);
+    }
+
     /// A new process knows nothing.
     pub const fn forget(&mut self) {
         self.ground = None;
@@ -138,19 +152,24 @@ impl World {
 
     /// Whatever delays a host in following has just happened: its time begins anew.
     pub fn touch(&mut self, host: usize, extra: Micros) {
+        let lenient = &mut self.hosts[host].record.lenient_until;
+        *lenient = (*lenient).max(self.now + extra);
+        let from = *lenient;
         let here = &self.hosts[host];
         let named = names(self.store.key, host);
         let due = if !here.is_well() || (named && self.lease_is_low()) {
             NEVER
         } else {
             let intervals = if named { 2 } else { 1 };
-            self.now + Setup::at_most(intervals * self.setup.interval) + SLACK + extra
+            from + Setup::at_most(intervals * self.setup.interval) + SLACK
         };
         self.hosts[host].record.due = due;
     }
 
-    pub fn judge_change(&mut self, before: Option<u8>, after: Option<u8>) {
+    pub fn judge_change(&mut self, before: Option<Key>, after: Option<u8>) {
         let now = self.now;
+        let lease = before.and_then(|key| key.lease);
+        let before = before.map(|key| key.holder);
         for host in 0..self.hosts.len() {
             let (was, is) = (before == Some(host as u8), after == Some(host as u8));
             let record = &mut self.hosts[host].record;
@@ -162,8 +181,9 @@ impl World {
             } else if was {
                 record.permit = now + Setup::at_most(self.setup.hold) + LATE_KERNEL + SLACK / 10;
                 record.expired = false;
+                record.lease = lease;
             }
-            if was != is {
+            if was || is {
                 self.touch(host, 0);
             }
         }
@@ -173,25 +193,30 @@ impl World {
         let answered = self.hosts[host].clock.moment(self.now);
         let (hold, margin) = (self.setup.hold, self.setup.margin);
         let record = &mut self.hosts[host].record;
-        record.horizon = record.horizon.max(reading.answer.revision);
+        record.horizon = if record.seen_restore < self.restored_at && reading.sent_at > self.restored_at {
+            record.seen_restore = self.restored_at;
+            reading.answer.revision
+        } else {
+            record.horizon.max(reading.answer.revision)
+        };
         if !names(reading.answer.key, host) {
             if record.ground.is_none_or(|ground| ground.served_at < reading.served_at) {
                 record.ground = None;
-                record.denied_at = record.denied_at.max(reading.sent_at);
             }
             return;
         }
         let span = match reading.left {
-            Left::Unknown => return,
+            Left::Unknown => return self.touch(host, 0),
             Left::NoLease => hold,
             Left::Seconds(seconds) => hold.min((seconds * 1_000 * MILLI).saturating_sub(margin)),
         };
-        let newer = record.ground.is_none_or(|ground| ground.sent_at <= reading.sent_at);
+        if let Some(ground) = &mut record.ground {
+            ground.answered = ground.answered.max(answered);
+        }
+        let newer = record.ground.is_none_or(|ground| ground.served_at <= reading.served_at);
         if reading.sent_at >= record.denied_at && newer {
             record.blind = false;
-            let answered = record.ground.map_or(answered, |ground| ground.answered.max(answered));
             record.ground = Some(Ground {
-                sent_at: reading.sent_at,
                 served_at: reading.served_at,
                 answered,
                 deadline: reading.sent + std::time::Duration::from_micros(span),
@@ -228,7 +253,8 @@ impl World {
         let Some(ground) = record.ground else { return };
         let local = here.clock.moment(self.now);
         let kept = names(self.store.key, host) && record.named_since <= ground.served_at;
-        let running = record.uninterrupted && here.runs() && here.kernel.refusing == 0;
+        let stopping = here.daemon.as_ref().is_none_or(|daemon| daemon.stopping);
+        let running = record.uninterrupted && here.runs() && !stopping && here.kernel.refusing == 0;
         let tolerance = if ground.by_lease { LEASE_TOLERANCE } else { TOLERANCE };
         if kept && running && local + tolerance < ground.deadline {
             let early = ground.deadline.since(local).as_millis();
@@ -245,8 +271,9 @@ impl World {
         let fresh = here.record.ground.is_some_and(|ground| {
             local < ground.deadline && local <= ground.answered + interval * 2 + std::time::Duration::from_millis(15)
         });
-        // The notice of what it has done itself is on its way.
-        let there = shown || here.kernel.main.is_some();
+        // What it did itself, or what was done just now, may be on its way.
+        let unread = here.daemon.as_ref().is_some_and(|daemon| daemon.notices_due);
+        let there = shown || unread || here.kernel.main.is_some();
         if !there || !fresh || here.record.blind {
             self.broken(host, Broken::A1);
         }

@@ -77,7 +77,8 @@ impl World {
         if self.store.key.is_some_and(|key| key.lease == Some(lease.id)) {
             self.change(super::store::Store::delete, "its lease has ended");
             self.hosts[host].record.permit = self.now;
-        } else if !names(self.store.key, host) {
+            self.hosts[host].record.expired = true;
+        } else if !names(self.store.key, host) && self.hosts[host].record.lease == Some(lease.id) {
             // What was allowed by a move of the key was never allowed longer than the lease.
             let permit = &mut self.hosts[host].record.permit;
             *permit = (*permit).min(self.now);
@@ -86,7 +87,7 @@ impl World {
 
     /// Changes the key, and tells everybody who watches it.
     pub fn change(&mut self, change: impl FnOnce(&mut crate::store::Store), why: &str) {
-        let before = self.store.holder();
+        let before = self.store.key;
         change(&mut self.store);
         let after = self.store.holder();
         let revision = self.store.revision;

@@ -289,18 +289,15 @@ impl World {
         let way = &mut here.paths[path];
         let at = (self.now + lag).max(way.last_event);
         way.last_event = at;
-        let (host, path, life) = (host as u8, path as u8, here.life);
-        self.agenda.put(at, Item::Event { host, path, life, holder, revision, again });
+        let (host, path, epoch) = (host as u8, path as u8, way.epoch);
+        self.agenda.put(at, Item::Event { host, path, epoch, holder, revision, again });
     }
 
     pub fn event(&mut self, item: Item) {
-        let Item::Event { host, path, life, holder, revision, again } = item else { return };
+        let Item::Event { host, path, epoch, holder, revision, again } = item else { return };
         let here = &mut self.hosts[host as usize];
-        if here.life != life || here.daemon.is_none() {
-            return;
-        }
         let way = &mut here.paths[path as usize];
-        if way.closed > 0 || way.reopening {
+        if here.daemon.is_none() || way.epoch != epoch || way.closed > 0 || way.reopening {
             return;
         }
         if way.silent + way.deaf > 0 {

@@ -31,6 +31,8 @@ pub struct World {
     pub doing: Vec<Option<usize>>,
     pub story: Story,
     pub verdict: Option<(Broken, usize)>,
+    /// When etcd was last restored from a backup.
+    pub restored_at: Micros,
     /// How many things happened.
     pub steps: u64,
 }
@@ -71,6 +73,7 @@ impl World {
             plan,
             story,
             verdict: None,
+            restored_at: 0,
             steps: 0,
             setup,
             weather: weather.clone(),
