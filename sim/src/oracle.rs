@@ -65,7 +65,7 @@ pub struct Record {
     pub due: Micros,
     /// What struck it excuses it up to then.
     pub lenient_until: Micros,
-    /// The newest read that names it and counts.
+    /// The newest reads that name it and count.
     pub ground: Option<Ground>,
     /// When it last heard that it does not lead.
     pub denied_at: Micros,
@@ -84,6 +84,8 @@ pub struct Record {
 pub struct Ground {
     served_at: Micros,
     answered: Moment,
+    /// Up to when the most generous of them allows it, and the least.
+    latest: Moment,
     deadline: Moment,
     /// It is the lease that bounds it.
     by_lease: bool,
@@ -210,19 +212,25 @@ impl World {
             Left::NoLease => hold,
             Left::Seconds(seconds) => hold.min((seconds * 1_000 * MILLI).saturating_sub(margin)),
         };
-        if let Some(ground) = &mut record.ground {
-            ground.answered = ground.answered.max(answered);
+        if reading.sent_at < record.denied_at {
+            return;
         }
-        let newer = record.ground.is_none_or(|ground| ground.served_at <= reading.served_at);
-        if reading.sent_at >= record.denied_at && newer {
-            record.blind = false;
-            record.ground = Some(Ground {
-                served_at: reading.served_at,
-                answered,
-                deadline: reading.sent + std::time::Duration::from_micros(span),
-                by_lease: span < hold,
-            });
-        }
+        record.blind = false;
+        let deadline = reading.sent + std::time::Duration::from_micros(span);
+        let by_lease = span < hold;
+        record.ground = Some(match record.ground {
+            // Of reads that overlapped any may be the newer: either is ground enough, and neither can be insisted on.
+            Some(before) if reading.sent < before.answered => Ground {
+                served_at: before.served_at.max(reading.served_at),
+                answered: before.answered.max(answered),
+                latest: before.latest.max(deadline),
+                deadline: before.deadline.min(deadline),
+                by_lease: before.by_lease || by_lease,
+            },
+            Some(_) | None => {
+                Ground { served_at: reading.served_at, answered, latest: deadline, deadline, by_lease }
+            }
+        });
     }
 
     pub fn judge_event(&mut self, host: usize, holder: Option<u8>, revision: i64) {
@@ -269,7 +277,7 @@ impl World {
         let local = here.clock.moment(self.now);
         let shown = here.daemon.as_ref().is_some_and(|daemon| daemon.mirror.main.is_some());
         let fresh = here.record.ground.is_some_and(|ground| {
-            local < ground.deadline && local <= ground.answered + interval * 2 + std::time::Duration::from_millis(15)
+            local < ground.latest && local <= ground.answered + interval * 2 + std::time::Duration::from_millis(15)
         });
         // What it did itself, or what was done just now, may be on its way.
         let unread = here.daemon.as_ref().is_some_and(|daemon| daemon.notices_due);
