@@ -15,7 +15,7 @@ use crate::host::{Left, Reading, names};
 use crate::setup::Setup;
 use crate::store::Key;
 use crate::story::Who;
-use crate::time::{MILLI, Micros, NEVER};
+use crate::time::{MILLI, Micros, NEVER, SECOND};
 use crate::world::World;
 
 /// A promise that was broken.
@@ -146,10 +146,15 @@ impl World {
         }
     }
 
+    /// With no more than this left of it, the last read may not reach to the next one.
+    pub fn low_lease(&self) -> Micros {
+        self.setup.margin + 2 * self.setup.interval + 2 * SECOND
+    }
+
     fn lease_is_low(&self) -> bool {
         let lease = self.store.key.and_then(|key| key.lease).and_then(|id| self.store.owner(id));
         let ends = lease.and_then(|owner| self.store.leases[owner]).map_or(NEVER, |lease| lease.ends);
-        ends.saturating_sub(self.now) < self.setup.margin + 4_000 * MILLI
+        ends.saturating_sub(self.now) < self.low_lease()
     }
 
     /// Whatever delays a host in following has just happened: its time begins anew.
@@ -170,6 +175,8 @@ impl World {
 
     pub fn judge_change(&mut self, before: Option<Key>, after: Option<u8>) {
         let now = self.now;
+        // What a restore brought back may have been allowed by reads of what it undid.
+        let restored = self.restored_at > 0 && now < self.restored_at + Setup::at_most(self.setup.hold);
         let lease = before.and_then(|key| key.lease);
         let before = before.map(|key| key.holder);
         for host in 0..self.hosts.len() {
@@ -183,7 +190,7 @@ impl World {
             } else if was {
                 record.permit = now + Setup::at_most(self.setup.hold) + LATE_KERNEL + SLACK / 10;
                 record.expired = false;
-                record.lease = lease;
+                record.lease = lease.filter(|_| !restored);
             }
             if was || is {
                 self.touch(host, 0);

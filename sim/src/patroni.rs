@@ -53,7 +53,7 @@ impl World {
         self.agenda.set(Alarm::Lease, host, ends);
         self.hosts[host].patroni.last_refresh = self.now;
         self.hosts[host].patroni.leads = true;
-        if before < self.now + self.setup.margin + 4 * SECOND {
+        if before < self.now + self.low_lease() {
             self.story.tell(self.now, Who::Etcd, || format!("lease of pg{} refreshed at the last moment", host + 1));
             self.touch(host, 0);
         }
