@@ -7,6 +7,7 @@ use crate::agenda::{Alarm, Item, MEMBERS};
 use crate::host::{Input, Pause};
 use crate::kernel::{Address, Notice, PREFIX, STRAY};
 use crate::network::Obstacle;
+use crate::oracle::LONGEST_BACKOFF;
 use crate::plan::{Act, Hook, What, When, Whom};
 use crate::setup::Setup;
 use crate::store::Store;
@@ -455,7 +456,6 @@ impl World {
 
 const SLOW_ANSWERS: Micros = 4 * SECOND;
 const LATE_NOTICES: Micros = 3 * SECOND;
-const LONGEST_BACKOFF: Micros = 7 * SECOND;
 const RETRANSMISSION: Micros = 2_500 * MILLI;
 const CONTEST: Micros = SECOND;
 const KERNEL_LATENESS: Micros = 2_200 * MILLI;

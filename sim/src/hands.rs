@@ -11,7 +11,8 @@ use crate::world::World;
 impl World {
     /// The daemon's request to put the address up or to renew it.
     pub fn kernel_put(&mut self, host: usize, prefix: u8, seconds: u64, limits: bool) {
-        if prefix == PREFIX {
+        // An inherited address that somebody removed in this very moment comes back for what it had left.
+        if prefix == PREFIX && !limits {
             self.judge_put(host);
         }
         let now = self.now;
@@ -55,7 +56,7 @@ impl World {
     pub fn expire(&mut self, host: usize) {
         if !self.hosts[host].kernel.lingering {
             self.hosts[host].kernel.lingering = true;
-            let late = self.weather.kernel_lateness();
+            let late = if self.setup.late_kernel { MOST_LATE } else { self.weather.kernel_lateness() };
             if late > 0 {
                 self.agenda.set(Alarm::Expiry, host, self.now + late);
                 return;
@@ -96,3 +97,6 @@ impl World {
         agenda.put(now + lag, Item::Notices { host: host as u8, life });
     }
 }
+
+/// The latest that a kernel was ever seen to be.
+const MOST_LATE: u64 = 2_100 * MILLI;

@@ -13,6 +13,8 @@ use crate::world::{Ended, live};
 #[derive(Clone, Debug)]
 pub struct History {
     pub seed: u64,
+    /// Where the delays come from.
+    pub weather: u64,
     pub setup: Setup,
     pub plan: Vec<Act>,
 }
@@ -33,11 +35,11 @@ impl History {
         let mut rng = Rng::new(seed);
         let setup = Setup::draw(&mut rng);
         let plan = plan::draw(&mut rng, &setup);
-        Self { seed, setup, plan }
+        Self { seed, weather: seed, setup, plan }
     }
 
     pub fn live(&self, story: Story) -> Ended {
-        live(&self.setup, &self.plan, self.seed, story)
+        live(&self.setup, &self.plan, self.weather, story)
     }
 
     /// Makes a history that broke the promise as small as possible: whatever can go, goes.
@@ -49,14 +51,9 @@ impl History {
         while chunk > 0 {
             let mut from = 0;
             while from < fault.history.plan.len() {
-                let mut fewer = fault.history.clone();
-                let to = (from + chunk).min(fewer.plan.len());
-                fewer.plan.drain(from..to);
-                match fewer.live(Story::silent()) {
-                    Ended { verdict: Some((same, host)), at, .. } if same == what => {
-                        fault = Fault { what, host, at, history: fewer, acts };
-                    }
-                    Ended { .. } => from += chunk,
+                match fault.without(from, chunk) {
+                    Some(smaller) => fault = smaller,
+                    None => from += chunk,
                 }
             }
             chunk /= 2;
@@ -66,6 +63,20 @@ impl History {
 }
 
 impl Fault {
+    /// The same fault with fewer acts, if they are not needed for it. Without them everything after them happens a
+    /// little differently, so other weathers are tried too.
+    fn without(&self, from: usize, count: usize) -> Option<Self> {
+        (0..WEATHERS).find_map(|shift| {
+            let mut fewer = self.history.clone();
+            let to = (from + count).min(fewer.plan.len());
+            fewer.plan.drain(from..to);
+            fewer.weather = fewer.weather.wrapping_add(shift);
+            let ended = fewer.live(Story::silent());
+            let (what, host) = ended.verdict.filter(|(what, _)| *what == self.what)?;
+            Some(Self { what, host, at: ended.at, history: fewer, acts: self.acts })
+        })
+    }
+
     /// What happened, to be read.
     pub fn story(&self) -> String {
         let ended = self.history.live(Story::written());
@@ -89,3 +100,5 @@ impl Fault {
         )
     }
 }
+
+const WEATHERS: u64 = 6;

@@ -7,9 +7,11 @@ use vip_manager_sim::story::Story;
 fn main() {
     let n: u64 = std::env::args().nth(1).map_or(1000, |n| n.parse().unwrap_or(1000));
     let from: u64 = std::env::args().nth(2).map_or(1, |n| n.parse().unwrap_or(1));
-    let (mut total, mut steps, mut found) = (0, 0, std::collections::BTreeMap::new());
-    for seed in from..from + n {
-        let history = History::of(seed);
+    let (mut total, mut steps, mut count_all, mut found) = (0, 0, 0, std::collections::BTreeMap::new());
+    let it: Box<dyn Iterator<Item = History>> =
+        if n == 0 { Box::new(vip_manager_sim::sweep::histories()) } else { Box::new((from..from + n).map(History::of)) };
+    for history in it {
+        count_all += 1;
         let ended = history.live(Story::silent());
         total += ended.at;
         steps += ended.steps;
@@ -21,5 +23,5 @@ fn main() {
             }
         }
     }
-    println!("{} hours, {steps} steps, {found:?}", total / 3_600_000_000);
+    println!("{count_all} histories, {} hours, {steps} steps, {found:?}", total / 3_600_000_000);
 }

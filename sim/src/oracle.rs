@@ -297,6 +297,8 @@ impl World {
 
 /// Hedges, notices, retries of what was contested: what comes on top of the intervals.
 const SLACK: Micros = 1_000 * MILLI;
+/// After a refusal it is tried again within this.
+pub const LONGEST_BACKOFF: Micros = 7 * SECOND;
 /// The kernel's own lateness.
 const LATE_KERNEL: Micros = 2_100 * MILLI;
 /// The kernel's lifetime is made to end with the deadline, up to this much before it.

@@ -138,9 +138,10 @@ enum Kind {
     Link,
     Refuse,
     LastMoment,
+    LastWish,
 }
 
-const KINDS: [Kind; 18] = [
+const KINDS: [Kind; 19] = [
     Kind::Process,
     Kind::Trap,
     Kind::Terminate,
@@ -159,6 +160,7 @@ const KINDS: [Kind; 18] = [
     Kind::Link,
     Kind::Refuse,
     Kind::LastMoment,
+    Kind::LastWish,
 ];
 
 fn gap(rng: &mut Rng) -> Micros {
@@ -232,6 +234,7 @@ fn act(rng: &mut Rng, setup: &Setup, at: Micros, kind: Kind, acts: &mut Vec<Act>
         Kind::Link => rng.pick(&[What::LinkDown, What::LinkGone]),
         Kind::Refuse => What::Refuse,
         Kind::LastMoment => return last_moment(rng, setup, at, acts),
+        Kind::LastWish => return last_wish(rng, setup, at, acts),
     };
     let (when, whom, span) = (when(rng), whom(rng, setup), span(rng, setup));
     acts.push(Act { at, when, whom, what, span });
@@ -279,4 +282,24 @@ fn last_moment(rng: &mut Rng, setup: &Setup, at: Micros, acts: &mut Vec<Act>) {
     };
     let later = at + rng.within(500 * MILLI, 2 * SECOND);
     acts.push(Act { at: later, when: last, whom, what: daemon, span: span(rng, setup) });
+}
+
+/// The lease runs out, the daemon hears nothing more, is held up in its last renewals, and dies: from then on the
+/// kernel alone keeps the deadline.
+fn last_wish(rng: &mut Rng, setup: &Setup, at: Micros, acts: &mut Vec<Act>) {
+    let whom = Whom::Leader;
+    let act = |at, when, what, span| Act { at, when, whom, what, span };
+    acts.push(act(at, When::Then, What::PatroniDown, setup.ttl + 10 * SECOND));
+    let soon = at + rng.within(500 * MILLI, 2 * SECOND);
+    let cut = rng.within(setup.margin, setup.margin + setup.hold) as i64;
+    if !rng.one_in(3) {
+        let what = What::Cut { obstacle: obstacle(rng), patroni: false };
+        acts.push(act(soon, When::LeaseEnd(-cut), what, 15 * SECOND));
+    }
+    let stop = rng.within(200 * MILLI, 2 * SECOND);
+    let trap = Trap { place: Place::Putting, passes: 0, stop: Some(stop) };
+    let held_up = cut - rng.within(0, 3 * SECOND) as i64;
+    acts.push(act(soon, When::LeaseEnd(-held_up), What::Trap(trap), 0));
+    let last = setup.margin as i64 + rng.within(0, 3 * SECOND) as i64;
+    acts.push(act(soon, When::LeaseEnd(-last), What::Kill { clean: false }, 0));
 }

@@ -21,8 +21,10 @@ pub struct Setup {
     pub etcd_rate: i64,
     /// How long the history is.
     pub length: Micros,
-    /// Every delay is the shortest and the kernel is punctual, so that only the plan makes a difference.
+    /// Every delay is the shortest, so that only the plan makes a difference.
     pub calm: bool,
+    /// The kernel is always as late as it can be.
+    pub late_kernel: bool,
 }
 
 impl Setup {
@@ -63,6 +65,7 @@ impl Setup {
             etcd_rate: 0,
             length: MINUTE,
             calm: false,
+            late_kernel: false,
         }
     }
 
