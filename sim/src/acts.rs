@@ -355,6 +355,7 @@ impl World {
             format!("restored from a backup: key names {}, revision {revision}", crate::story::name(after))
         });
         self.judge_change(before, after);
+        self.extend_leases();
         for host in 0..self.hosts.len() {
             for path in 0..MEMBERS {
                 self.reopen(host, path);

@@ -198,6 +198,16 @@ impl World {
         }
     }
 
+    /// The lease under the key has ended, and with it whatever it allowed.
+    pub fn judge_expiry(&mut self, host: usize) {
+        // What was read before a restore is beyond what a lease can take back.
+        let before_restore = if self.restored_at > 0 { self.restored_at + Setup::at_most(self.setup.hold) } else { 0 };
+        let late = if before_restore > self.now { LATE_KERNEL + SLACK / 10 } else { 0 };
+        let record = &mut self.hosts[host].record;
+        record.permit = self.now.max(before_restore + late);
+        record.expired = true;
+    }
+
     pub fn judge_read(&mut self, host: usize, reading: &Reading) {
         let answered = self.hosts[host].clock.moment(self.now);
         let (hold, margin) = (self.setup.hold, self.setup.margin);

@@ -76,8 +76,7 @@ impl World {
         self.agenda.set(Alarm::Lease, host, NEVER);
         if self.store.key.is_some_and(|key| key.lease == Some(lease.id)) {
             self.change(super::store::Store::delete, "its lease has ended");
-            self.hosts[host].record.permit = self.now;
-            self.hosts[host].record.expired = true;
+            self.judge_expiry(host);
         } else if !names(self.store.key, host) && self.hosts[host].record.lease == Some(lease.id) {
             // What was allowed by a move of the key was never allowed longer than the lease.
             let permit = &mut self.hosts[host].record.permit;
