@@ -52,6 +52,7 @@ impl World {
             way.parked.clear();
             way.busy_until = 0;
             way.reopening = true;
+            way.watching = false;
             let epoch = way.epoch;
             let at = now + self.weather.moment(50 * MILLI);
             self.agenda.put(at, Item::Reopen { host: host as u8, path: path as u8, epoch });

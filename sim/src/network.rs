@@ -24,6 +24,8 @@ pub struct Path {
     pub closed: u8,
     /// The connection is being made anew.
     pub reopening: bool,
+    /// The first read of the session was answered, and the watch begins after it.
+    pub watching: bool,
     /// Since when the first obstacle lies there.
     pub since: Micros,
     /// Counts connections.
@@ -47,6 +49,7 @@ impl Path {
             deaf: 0,
             closed: 0,
             reopening: false,
+            watching: false,
             since: 0,
             epoch: 0,
             parked: Vec::new(),

@@ -203,6 +203,9 @@ impl World {
         let limit = self.setup.call_limit();
         // What comes after its limit is dropped, unless the process was not there to notice the limit.
         if now > call.sent_at + limit && !daemon.frozen && !self.weather.one_in(8) {
+            if call.purpose == Purpose::First {
+                self.reopen(host, call.path as usize);
+            }
             return;
         }
         let Some(answer) = call.answer else { return };
@@ -218,7 +221,16 @@ impl World {
         match call.purpose {
             Purpose::Round if source.round == call.number => source.answered[0] = true,
             Purpose::Change if source.errand == call.number => source.answered[1] = true,
-            Purpose::First => source.heard = source.heard.min(answer.revision),
+            Purpose::First => {
+                source.heard = source.heard.min(answer.revision);
+                way.watching = true;
+                let parked = std::mem::take(&mut way.parked);
+                // The watch begins after what was read.
+                let news = |item: &Item| matches!(item, Item::Event { revision, .. } if *revision > answer.revision);
+                for item in parked.into_iter().filter(news) {
+                    self.agenda.put(now + 1, item);
+                }
+            }
             Purpose::Round | Purpose::Change => {}
         }
         source.lease = ours.and_then(|key| key.lease);
@@ -300,7 +312,7 @@ impl World {
         if here.daemon.is_none() || way.epoch != epoch || way.closed > 0 || way.reopening {
             return;
         }
-        if way.silent + way.deaf > 0 {
+        if way.silent + way.deaf > 0 || !way.watching {
             way.parked.push(item);
             return;
         }
@@ -350,6 +362,7 @@ impl World {
         way.parked.clear();
         way.epoch += 1;
         way.reopening = true;
+        way.watching = false;
         way.busy_until = 0;
         way.last_event = 0;
         let epoch = way.epoch;
