@@ -60,11 +60,13 @@ pub struct Agenda {
     front: Option<Entry>,
     heap: BinaryHeap<Reverse<Entry>>,
     count: u64,
+    /// How many of the alarms there are hosts for.
+    used: usize,
 }
 
 impl Agenda {
-    pub fn new() -> Self {
-        Self { alarms: [NEVER; ALARMS], front: None, heap: BinaryHeap::new(), count: 0 }
+    pub fn new(hosts: usize) -> Self {
+        Self { alarms: [NEVER; ALARMS], front: None, heap: BinaryHeap::new(), count: 0, used: hosts * KINDS.len() }
     }
 
     pub const fn set(&mut self, alarm: Alarm, host: usize, at: Micros) {
@@ -89,7 +91,7 @@ impl Agenda {
     /// When the next thing happens, and what it is. An alarm is cleared by this.
     pub fn next(&mut self) -> (Micros, Happening) {
         let (mut place, mut soonest) = (0, self.alarms[0]);
-        for (index, &at) in self.alarms.iter().enumerate() {
+        for (index, &at) in self.alarms[..self.used].iter().enumerate() {
             if at < soonest {
                 (place, soonest) = (index, at);
             }
@@ -151,7 +153,7 @@ mod tests {
 
     #[test]
     fn things_happen_in_the_order_of_their_times_and_those_of_one_time_as_they_were_put() {
-        let mut agenda = Agenda::new();
+        let mut agenda = Agenda::new(MOST_HOSTS);
         for (number, at) in [50, 10, 30, 10, 40, 5].into_iter().enumerate() {
             agenda.put(at, Item::Patroni { host: number as u8 });
         }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use vip_manager::keeper::renewal::{Renewal, Step};
-use vip_manager::keeper::{Change, Event, Keeper, Lease, Note, Order, Outcome, Rules, Schedule, Sighting, State};
+use vip_manager::keeper::{Change, Event, Keeper, Lease, Moment, Note, Order, Outcome, Rules, Schedule, Sighting, State};
 
 use crate::agenda::{Alarm, Item, MEMBERS};
 use crate::host::{Daemon, Input, Left, Reading, Source, Stage};
@@ -43,6 +43,7 @@ impl World {
             stopping: false,
             notices_due: false,
             spins: 0,
+            next_deadline: None,
         });
         here.record.forget();
         self.story.tell(now, Who::Daemon(host), || "started".to_owned());
@@ -118,7 +119,32 @@ impl World {
             return;
         }
         let now = here.clock.moment(self.now);
-        self.run(host, Stage::Began(input, now));
+        if here.trap.is_some() {
+            self.run(host, Stage::Began(input, now));
+            return;
+        }
+        // The same steps, without a look for a trap between them: this is where most of the time goes.
+        self.begin_turn(host, input, now);
+        let Some(daemon) = &self.hosts[host].daemon else { return };
+        match daemon.keeper.order(now) {
+            Some(order) => self.run(host, Stage::Ordered(order)),
+            None => {
+                if let Some(stage) = self.wind_up(host) {
+                    self.run(host, stage);
+                }
+            }
+        }
+    }
+
+    /// The clock comes first, then the event.
+    fn begin_turn(&mut self, host: usize, input: Input, now: Moment) {
+        let Some(daemon) = &mut self.hosts[host].daemon else { return };
+        if daemon.next_deadline.is_some_and(|at| at <= now) {
+            daemon.keeper.handle_timeout(now);
+            daemon.rest = Some((input, now));
+        } else {
+            self.feed(host, input, now);
+        }
     }
 
     pub fn work_off(&mut self, host: usize) {
@@ -190,13 +216,7 @@ impl World {
         let local = self.hosts[host].clock.moment(self.now);
         match stage {
             Stage::Began(input, now) => {
-                let daemon = self.hosts[host].daemon.as_mut()?;
-                if daemon.keeper.next_deadline(now).is_some_and(|(at, _)| at <= now) {
-                    daemon.keeper.handle_timeout(now);
-                    daemon.rest = Some((input, now));
-                } else {
-                    self.feed(host, input, now);
-                }
+                self.begin_turn(host, input, now);
                 Some(Stage::Settle)
             }
             Stage::Settle => {
@@ -272,7 +292,7 @@ impl World {
     }
 
     /// Hands one event to the keeper.
-    fn feed(&mut self, host: usize, input: Input, now: vip_manager::keeper::Moment) {
+    fn feed(&mut self, host: usize, input: Input, now: Moment) {
         let local = self.hosts[host].clock.moment(self.now);
         let event = match input {
             Input::Time => return,
@@ -374,20 +394,27 @@ impl World {
             self.start_later(host);
             return None;
         }
-        match daemon.keeper.next_deadline(local) {
-            Some((at, _)) => {
+        let next = daemon.keeper.next_deadline(local).map(|(at, _)| at);
+        match next {
+            Some(at) => {
                 let spins = if at <= local { daemon.spins + 1 } else { 0 };
                 let at = self.hosts[host].clock.when(at) + self.weather.timer_lateness();
                 self.agenda.set(Alarm::Keeper, host, at.max(self.now + 1));
                 if let Some(daemon) = &mut self.hosts[host].daemon {
                     daemon.spins = spins;
+                    daemon.next_deadline = next;
                 }
                 // Once it may be behind: the process was stopped within the turn.
                 if spins > 2 {
                     self.broken(host, Broken::Restless);
                 }
             }
-            None => self.agenda.set(Alarm::Keeper, host, NEVER),
+            None => {
+                self.agenda.set(Alarm::Keeper, host, NEVER);
+                if let Some(daemon) = &mut self.hosts[host].daemon {
+                    daemon.next_deadline = None;
+                }
+            }
         }
         None
     }

@@ -90,6 +90,8 @@ pub struct Daemon {
     pub inbox: VecDeque<Input>,
     pub stopping: bool,
     pub notices_due: bool,
+    /// As the keeper said at the end of the last turn.
+    pub next_deadline: Option<Moment>,
     /// Turns in a row after which the next deadline did not lie ahead.
     pub spins: u8,
 }

@@ -47,9 +47,11 @@ impl Clock {
     }
 
     pub const fn when_local(&self, local: Micros) -> Micros {
-        let ahead = local.saturating_sub(self.local_base) as i64;
-        let mut at = self.true_base + (ahead as i128 * MILLION as i128 / (MILLION + self.ppm) as i128) as u64;
-        while self.local(at) < local {
+        // Whatever lies beyond the end of all histories may lie there.
+        let ahead = local.saturating_sub(self.local_base);
+        let ahead = (if ahead < BEYOND { ahead } else { BEYOND }) as i64;
+        let mut at = self.true_base + (ahead * MILLION / (MILLION + self.ppm)) as u64;
+        while self.local(at) < local && ahead < BEYOND as i64 {
             at += 1;
         }
         at
@@ -63,6 +65,7 @@ impl Clock {
 }
 
 const MILLION: i64 = 1_000_000;
+const BEYOND: Micros = 1_000 * HOUR;
 
 #[cfg(test)]
 mod tests {

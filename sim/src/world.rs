@@ -63,7 +63,7 @@ impl World {
         let clock = |host: usize| Clock::new((1_000 + 777 * host as u64) * SECOND, setup.rates[host]);
         let mut world = Self {
             now: 0,
-            agenda: Agenda::new(),
+            agenda: Agenda::new(setup.hosts),
             store: Store::new(setup.etcd_rate),
             hosts: (0..setup.hosts).map(|host| Host::new(clock(host))).collect(),
             names: (1..=setup.hosts).map(|host| format!("pg{host}").into()).collect(),
