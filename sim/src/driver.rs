@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use vip_manager::keeper::renewal::{Renewal, Step};
-use vip_manager::keeper::{Change, Event, Keeper, Lease, Moment, Note, Order, Outcome, Rules, Schedule, Sighting, State};
+use vip_manager::keeper::{
+    Change, Event, Keeper, Lease, Moment, Note, Order, Outcome, Rules, Schedule, Sighting, State,
+};
 
 use crate::agenda::{Alarm, Item, MEMBERS};
 use crate::host::{Daemon, Input, Left, Reading, Source, Stage};
@@ -327,7 +329,11 @@ impl World {
                 self.judge_event(host, holder, revision);
                 self.read_after(host, path);
                 let holder = holder.map(|holder| Arc::clone(&self.names[holder as usize]));
-                Event::Changed(Change { holder, mod_revision: revision, from: Arc::clone(&self.members[path as usize]) })
+                Event::Changed(Change {
+                    holder,
+                    mod_revision: revision,
+                    from: Arc::clone(&self.members[path as usize]),
+                })
             }
             Input::Blind => {
                 self.hosts[host].record.blind = true;

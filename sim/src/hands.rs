@@ -78,7 +78,15 @@ impl World {
         } else {
             here.kernel.notices.push_back(notice);
         }
-        Self::wake_for_notices(&mut self.agenda, &mut self.weather, self.now, here.late_notices > 0, host, here.life, daemon);
+        Self::wake_for_notices(
+            &mut self.agenda,
+            &mut self.weather,
+            self.now,
+            here.late_notices > 0,
+            host,
+            here.life,
+            daemon,
+        );
     }
 
     fn wake_for_notices(

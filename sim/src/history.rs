@@ -42,10 +42,14 @@ impl History {
         live(&self.setup, &self.plan, self.weather, story)
     }
 
+    pub fn as_it_is(self, what: Broken, host: usize, at: Micros) -> Fault {
+        let acts = self.plan.len();
+        Fault { what, host, at, history: self, acts }
+    }
+
     /// Makes a history that broke the promise as small as possible: whatever can go, goes.
     pub fn shrink(self, what: Broken, host: usize, at: Micros) -> Fault {
-        let acts = self.plan.len();
-        let mut fault = Fault { what, host, at, history: self, acts };
+        let mut fault = self.as_it_is(what, host, at);
         fault.history.plan.retain(|act| act.at <= at);
         let mut chunk = fault.history.plan.len().max(1);
         while chunk > 0 {

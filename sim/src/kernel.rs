@@ -23,8 +23,13 @@ pub struct Address {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Notice {
     /// Stands with so many seconds, or for ever where there are none.
-    Stands { prefix: u8, seconds: Option<u64> },
-    Gone { prefix: u8 },
+    Stands {
+        prefix: u8,
+        seconds: Option<u64>,
+    },
+    Gone {
+        prefix: u8,
+    },
     Link(Option<Link>),
 }
 

@@ -14,7 +14,8 @@
 //! | [`plan`], [`acts`] | what is done to all of them |
 //! | [`oracle`] | the judges |
 //! | [`world`], [`agenda`] | the loop |
-//! | [`history`] | one seed from its beginning to its verdict |
+//! | [`history`], [`crowd`] | one seed from its beginning to its verdict, and many of them |
+//! | [`sweep`] | every short history of a certain kind |
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
@@ -24,6 +25,8 @@
 
 pub mod acts;
 pub mod agenda;
+pub mod budget;
+pub mod crowd;
 pub mod driver;
 pub mod hands;
 pub mod history;

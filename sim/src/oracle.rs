@@ -244,9 +244,7 @@ impl World {
                 deadline: before.deadline.min(deadline),
                 by_lease: before.by_lease || by_lease,
             },
-            Some(_) | None => {
-                Ground { served_at: reading.served_at, answered, latest: deadline, deadline, by_lease }
-            }
+            Some(_) | None => Ground { served_at: reading.served_at, answered, latest: deadline, deadline, by_lease },
         });
     }
 

@@ -90,9 +90,8 @@ impl World {
         change(&mut self.store);
         let after = self.store.holder();
         let revision = self.store.revision;
-        self.story.tell(self.now, Who::Etcd, || {
-            format!("key names {}, revision {revision}: {why}", story::name(after))
-        });
+        self.story
+            .tell(self.now, Who::Etcd, || format!("key names {}, revision {revision}: {why}", story::name(after)));
         self.judge_change(before, after);
         self.publish();
         for host in 0..self.hosts.len() {

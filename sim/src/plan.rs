@@ -53,18 +53,33 @@ pub enum Whom {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum What {
     /// SIGKILL. Where it is clean, `vip-manager release` follows, as systemd does it.
-    Kill { clean: bool },
+    Kill {
+        clean: bool,
+    },
     /// SIGSTOP, and SIGCONT after the span.
     Stop,
     Trap(Trap),
     /// SIGTERM.
-    Terminate { keep: bool },
+    Terminate {
+        keep: bool,
+    },
     /// The way to every member, of the daemon alone or of Patroni as well.
-    Cut { obstacle: Obstacle, patroni: bool },
-    CutPath { obstacle: Obstacle, path: u8 },
+    Cut {
+        obstacle: Obstacle,
+        patroni: bool,
+    },
+    CutPath {
+        obstacle: Obstacle,
+        path: u8,
+    },
     /// All hosts lose one member.
-    MemberDown { path: u8 },
-    Slow { low: Micros, high: Micros },
+    MemberDown {
+        path: u8,
+    },
+    Slow {
+        low: Micros,
+        high: Micros,
+    },
     /// All of etcd is away, for everybody.
     Away,
     /// etcd elects a leader: nobody is answered for a while, and each lease begins anew.
@@ -85,7 +100,9 @@ pub enum What {
     BackUp,
     Restore,
     /// The machine stands still; afterwards its clock shows that, or not.
-    Pause { clock_jumps: bool },
+    Pause {
+        clock_jumps: bool,
+    },
     /// Power is lost, and comes back.
     Crash,
     /// Somebody removes the address.

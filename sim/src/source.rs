@@ -288,15 +288,7 @@ impl World {
         }
     }
 
-    fn send_event(
-        &mut self,
-        host: usize,
-        path: usize,
-        lag: Micros,
-        holder: Option<u8>,
-        revision: i64,
-        again: bool,
-    ) {
+    fn send_event(&mut self, host: usize, path: usize, lag: Micros, holder: Option<u8>, revision: i64, again: bool) {
         let here = &mut self.hosts[host];
         let way = &mut here.paths[path];
         let at = (self.now + lag).max(way.last_event);

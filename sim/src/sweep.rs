@@ -18,7 +18,14 @@ pub fn histories() -> impl Iterator<Item = History> {
     let all = triples.flat_map(|pair| STRIKES.iter().map(move |third| (pair, *third)));
     let late = all.flat_map(|history| [false, true].map(|late| (history, late)));
     late.enumerate().map(|(number, ((((first, at, second), after), third), late))| {
-        let setup = Setup { calm: true, late_kernel: late, rates: slow(late), etcd_rate: fast(late), length: 75 * SECOND, ..Setup::delivered(2) };
+        let setup = Setup {
+            calm: true,
+            late_kernel: late,
+            rates: slow(late),
+            etcd_rate: fast(late),
+            length: 75 * SECOND,
+            ..Setup::delivered(2)
+        };
         let (what, span) = first;
         let begin = 12 * SECOND;
         let plan = vec![
