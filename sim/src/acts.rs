@@ -7,7 +7,6 @@ use crate::agenda::{Alarm, Item, MEMBERS};
 use crate::host::{Input, Pause};
 use crate::kernel::{Address, Notice, PREFIX, STRAY};
 use crate::network::Obstacle;
-use crate::oracle::LONGEST_BACKOFF;
 use crate::plan::{Act, Hook, What, When, Whom};
 use crate::setup::Setup;
 use crate::store::Store;
@@ -267,7 +266,7 @@ impl World {
             What::LinkDown | What::LinkGone => self.change_link(host, act.what, true),
             What::Refuse => {
                 self.hosts[host].kernel.refusing -= 1;
-                self.touch(host, LONGEST_BACKOFF);
+                self.touch(host, 0);
             }
             What::Kill { .. }
             | What::Stop

@@ -11,7 +11,7 @@ use vip_manager::keeper::{
 use crate::agenda::{Alarm, Item, MEMBERS};
 use crate::host::{Daemon, Input, Left, Reading, Source, Stage};
 use crate::kernel::{Mirror, PREFIX};
-use crate::oracle::{Broken, LONGEST_BACKOFF};
+use crate::oracle::Broken;
 use crate::plan::Hook;
 use crate::story::Who;
 use crate::time::{MILLI, NEVER};
@@ -259,7 +259,7 @@ impl World {
             Stage::Applied(outcome) => {
                 self.story.tell_routine(self.now, Who::Daemon(host), || format!("carried out: {}", told(&outcome)));
                 if matches!(outcome, Outcome::Refused { .. }) {
-                    self.touch(host, LONGEST_BACKOFF);
+                    self.touch_refused(host);
                 }
                 self.hosts[host].daemon.as_mut()?.keeper.handle(Event::Applied(outcome), local);
                 Some(Stage::Settle)

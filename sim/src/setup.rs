@@ -4,6 +4,7 @@
 //! is too small for the hold-timeout and the clocks is not, and is not drawn.
 
 use crate::agenda::MOST_HOSTS;
+use crate::oracle::Judges;
 use crate::rng::Rng;
 use crate::time::{MILLI, MINUTE, Micros, SECOND};
 
@@ -25,6 +26,7 @@ pub struct Setup {
     pub calm: bool,
     /// The kernel is always as late as it can be.
     pub late_kernel: bool,
+    pub judges: Judges,
 }
 
 impl Setup {
@@ -66,6 +68,7 @@ impl Setup {
             length: MINUTE,
             calm: false,
             late_kernel: false,
+            judges: Judges::ALL,
         }
     }
 
