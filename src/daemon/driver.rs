@@ -12,7 +12,7 @@ use super::clock;
 use super::hands;
 use super::logging::Logging;
 use super::sentence;
-use super::signals::{Asked, Signals};
+use super::signals::{Asked, Signals, Then};
 use super::systemd::Systemd;
 use super::timer::Timer;
 use super::ward::Ward;
@@ -111,7 +111,7 @@ impl Driver {
             self.pass_time(now);
             match event {
                 Event::Time => {}
-                Event::Asked(Asked::Stop(signal)) => self.stop(signal, now),
+                Event::Asked(Asked::Stop { signal, then }) => self.stop(signal, then, now),
                 Event::Asked(Asked::Reload) => self.reload(),
                 Event::Notices(notices) => self.notice(notices)?,
                 Event::Report(report) => self.report(report, now),
@@ -227,13 +227,16 @@ impl Driver {
 
     // Stopping
 
-    fn stop(&mut self, signal: &str, now: Moment) {
+    fn stop(&mut self, signal: &str, then: Then, now: Moment) {
         if self.stop_by.is_some() {
             return;
         }
-        let (farewell, words) = match self.config.on_stop {
-            OnStop::Release => (Farewell::Release, "releasing what is held"),
-            OnStop::Keep => {
+        let (farewell, words) = match (self.config.on_stop, then) {
+            (OnStop::Release, Then::Nobody) => (Farewell::Release, "releasing what is held"),
+            (OnStop::Release, Then::Restart) => {
+                (Farewell::Keep, "systemd restarts it, so what is held stays for the new process to take over")
+            }
+            (OnStop::Keep, Then::Nobody | Then::Restart) => {
                 (Farewell::Keep, "what is held stays for its kernel lifetime, for the next start to take over")
             }
         };

@@ -9,6 +9,7 @@ pub mod clock;
 mod driver;
 mod exit;
 mod hands;
+mod job;
 mod logging;
 mod release;
 mod reload;
