@@ -135,11 +135,9 @@ fn the_variables_of_an_instance_on_debian_work_without_a_file() {
         ("VIP_ENDPOINT", "http://10.1.2.9:2379"),
     ];
     let (shown, _) = Run::new().env(&variables).args(&["--config=-/etc/vip-manager/no-such-instance.yml"]).shown();
-    for row in [
-        "10.1.2.3/24 on eth0",
-        "trigger-value db1 VIP_HOST",
-        "dcs-endpoints http://10.1.2.9:2379 VIP_DCS_ENDPOINTS",
-    ] {
+    for row in
+        ["10.1.2.3/24 on eth0", "trigger-value db1 VIP_HOST", "dcs-endpoints http://10.1.2.9:2379 VIP_DCS_ENDPOINTS"]
+    {
         has_row(&shown, row);
     }
 }
