@@ -6,7 +6,9 @@
 use std::ffi::OsString;
 
 use clap::Command;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use crate::config::keys::{self, Key};
 use crate::config::{self, Flags};
 
 /// Exit status for a command line that cannot be understood, as in sysexits.h.
@@ -33,13 +35,27 @@ pub enum Action {
 
 /// Understands the command line, program name first. The error is clap's: it may also be the help text or the version.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, clap::Error> {
-    let matches = command().try_get_matches_from(config::double_dashes(args))?;
+    let matches =
+        command().try_get_matches_from(config::arrange(args, &[SHOW_CONFIG, RELEASE])).map_err(name_nearest)?;
     let (action, matches) = match matches.subcommand() {
         Some((SHOW_CONFIG, inner)) => (Action::ShowConfig, inner),
         Some((RELEASE, inner)) => (Action::Release, inner),
         Some(_) | None => (Action::Run, &matches),
     };
     Ok(Request { action, flags: Flags::of(matches) })
+}
+
+/// Has the error name the nearest modern flag. Clap alone would also offer the historic ones, which are hidden.
+fn name_nearest(mut error: clap::Error) -> clap::Error {
+    if error.kind() != ErrorKind::UnknownArgument {
+        return error;
+    }
+    if let Some(ContextValue::String(arg)) = error.get(ContextKind::InvalidArg) {
+        let near = keys::nearest(arg.trim_start_matches('-')).filter(|near| *near != Key::Vips.name());
+        let near = near.map_or(ContextValue::None, |near| ContextValue::String(format!("--{near}")));
+        error.insert(ContextKind::SuggestedArg, near);
+    }
+    error
 }
 
 /// The definition of the command line.

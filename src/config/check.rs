@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::keys::{self, Key};
+use super::file::FileSettings;
+use super::keys::Key;
 use super::model::{Config, LogFormat, LogLevel, OnStop};
 use super::place::Place;
 use super::problem::Findings;
@@ -33,6 +34,25 @@ pub(super) struct Given {
     /// Whether all that was given could be read. Else what seems to be missing may well be there.
     pub(super) complete: bool,
     pub(super) host_name: Option<String>,
+}
+
+impl Given {
+    /// Takes flags and variables together with the file, if one was read: its name, and what it holds if it could be
+    /// understood.
+    pub(super) fn new(
+        named: Layer,
+        file: Option<(Arc<str>, Option<FileSettings>)>,
+        host_name: Option<String>,
+        findings: &mut Findings,
+    ) -> Self {
+        let (path, file) = file.map_or((None, Some(FileSettings::default())), |(path, file)| (Some(path), file));
+        let complete = file.is_some();
+        let FileSettings { top, entries } = file.unwrap_or_default();
+        let top = named.over(Layer::gather(top, findings));
+        let gather = |(place, settings)| (place, Layer::gather(settings, findings));
+        let entries = entries.map(|entries| entries.into_iter().map(gather).collect());
+        Self { top, entries, file: path, complete, host_name }
+    }
 }
 
 /// Where each value of a configuration comes from; what is absent is a default.
@@ -67,16 +87,16 @@ struct Checker<'a> {
     findings: &'a mut Findings,
 }
 
-impl Checker<'_> {
+impl<'a> Checker<'a> {
     fn check(&mut self) -> Result<(Config, Origins), Reported> {
         let interval = self.interval();
         let vips = self.vips(interval);
         let etcd = self.etcd();
-        let dcs_type = self.choice(Key::DcsType, keys::DCS_TYPES);
-        let manager_type = self.choice(Key::ManagerType, keys::MANAGER_TYPES);
-        let on_stop = self.choice(Key::OnStop, keys::ON_STOP);
+        let dcs_type = self.choice(Key::DcsType, values::DCS_TYPES);
+        let manager_type = self.choice(Key::ManagerType, values::MANAGER_TYPES);
+        let on_stop = self.choice(Key::OnStop, values::ON_STOP);
         let log_level = self.log_level();
-        let log_format = self.choice(Key::LogFormat, keys::LOG_FORMATS);
+        let log_format = self.choice(Key::LogFormat, values::LOG_FORMATS);
         if let Some(file) = self.given.top.find(Key::LogFile) {
             self.findings.notice(&file.place, "log-file has no effect: the log goes to standard error");
         }
@@ -86,12 +106,11 @@ impl Checker<'_> {
             vips,
             etcd: etcd?,
             interval: interval?,
-            on_stop: if on_stop? == Some(1) { OnStop::Keep } else { OnStop::Release },
+            on_stop: on_stop?.unwrap_or(OnStop::Release),
             log_level: log_level?,
-            log_format: if log_format? == Some(1) { LogFormat::Json } else { LogFormat::Auto },
+            log_format: log_format?.unwrap_or(LogFormat::Auto),
         };
-        let top = self.given.top.settings().map(|setting| (setting.key, Origin::of(setting))).collect();
-        Ok((config, Origins { top, vips: origins }))
+        Ok((config, Origins { top: self.origins(), vips: origins }))
     }
 
     fn interval(&mut self) -> Result<Duration, Reported> {
@@ -100,26 +119,28 @@ impl Checker<'_> {
         Ok(interval.unwrap_or(INTERVAL))
     }
 
-    /// `verbose` is the historic way to say debug; the stronger of the two counts, and `log-level` among equals.
     fn log_level(&mut self) -> Result<LogLevel, Reported> {
-        let top = &self.given.top;
-        let verbose = self.value(top.find(Key::Verbose), values::switch);
-        let level = self.choice(Key::LogLevel, keys::LOG_LEVELS)?;
-        let by_level = top.find(Key::LogLevel).map(|setting| setting.place.level());
-        let by_verbose = top.find(Key::Verbose).map(|setting| setting.place.level());
-        let debug =
-            verbose? == Some(true) && by_level.is_none_or(|level| by_verbose.is_some_and(|verbose| verbose < level));
-        Ok(match level {
-            _ if debug => LogLevel::Debug,
-            Some(0) => LogLevel::Error,
-            Some(1) => LogLevel::Warn,
-            Some(3) => LogLevel::Debug,
-            Some(4) => LogLevel::Trace,
-            Some(_) | None => LogLevel::Info,
-        })
+        let verbose = self.value(self.given.top.find(Key::Verbose), values::switch);
+        let level = self.choice(Key::LogLevel, values::LOG_LEVELS)?;
+        let debug = verbose? == Some(true) && self.verbose().is_some();
+        Ok(if debug { LogLevel::Debug } else { level.unwrap_or(LogLevel::Info) })
     }
 
-    fn choice(&mut self, key: Key, words: &'static [&'static str]) -> Result<Option<usize>, Reported> {
+    /// The historic way to say debug, where it counts: where it is given on a stronger level than `log-level`.
+    fn verbose(&self) -> Option<&'a Setting> {
+        let level = |key| self.given.top.find(key).map_or(u8::MAX, |setting: &Setting| setting.place.level());
+        self.given.top.find(Key::Verbose).filter(|_| level(Key::Verbose) < level(Key::LogLevel))
+    }
+
+    fn origins(&self) -> BTreeMap<Key, Origin> {
+        let settings = self.given.top.settings();
+        let mut origins: BTreeMap<_, _> = settings.map(|setting| (setting.key, Origin::of(setting))).collect();
+        let verbose = self.verbose().filter(|setting| values::switch(setting.text()) == Ok(true));
+        origins.extend(verbose.map(|setting| (Key::LogLevel, Origin::of(setting))));
+        origins
+    }
+
+    fn choice<T: Copy>(&mut self, key: Key, words: values::Words<T>) -> Result<Option<T>, Reported> {
         self.value(self.given.top.find(key), |text| values::choice(text, words))
     }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::keys::{self, Key, Takes};
 use super::place::Place;
-use super::problem::Findings;
+use super::problem::{Findings, brief};
 use super::setting::{Item, Setting, name_modern};
 use super::yaml::{self, Content, Node, Pair};
 
@@ -37,7 +37,7 @@ enum FileError {
     Directory,
     #[error("the file is larger than 1 MiB; expected a configuration")]
     TooLarge,
-    #[error("line {line} is not UTF-8 text; expected the file in UTF-8")]
+    #[error("this line is not UTF-8 text; expected the file in UTF-8")]
     NotText { line: usize },
     #[error("the file cannot be read: {0}")]
     Io(io::Error),
@@ -49,7 +49,8 @@ pub(super) fn read(path: &Path, findings: &mut Findings) -> Option<FileSettings>
     match text(path) {
         Ok(text) => interpret(&name, &text, findings),
         Err(error) => {
-            findings.problem(&Place::file(&name), error.to_string());
+            let line = if let FileError::NotText { line } = &error { *line } else { 0 };
+            findings.problem(&Place::line(&name, line), error.to_string());
             None
         }
     }
@@ -114,10 +115,12 @@ impl Reader<'_> {
     fn top(&mut self, pairs: &[Pair]) -> FileSettings {
         let mut file = FileSettings::default();
         for (key, name, line, value) in self.known(pairs) {
-            match key {
-                Key::Vips => file.entries = self.entries(&name, value),
-                Key::Config => self.complain(line, format!("\"{name}\" names this very file; remove it")),
-                _ => file.top.extend(self.setting(key, &name, line, value)),
+            if key == Key::Vips {
+                file.entries = self.entries(&name, value);
+            } else if key == Key::Config {
+                self.complain(line, format!("\"{name}\" names this very file; remove it"));
+            } else {
+                file.top.extend(self.setting(key, &name, line, value));
             }
         }
         file
@@ -126,7 +129,9 @@ impl Reader<'_> {
     fn entries(&mut self, name: &str, list: &Node) -> Option<Vec<(Place, Vec<Setting>)>> {
         match &list.content {
             Content::Null => None,
-            Content::List(nodes) if !nodes.is_empty() => Some(nodes.iter().map(|node| self.entry(node)).collect()),
+            Content::List(nodes) if !nodes.is_empty() => {
+                Some(nodes.iter().filter_map(|node| self.entry(node)).collect())
+            }
             Content::List(_) => {
                 self.complain(list.line, format!("{name} is an empty list; expected an entry for each virtual IP"));
                 Some(Vec::new())
@@ -142,21 +147,21 @@ impl Reader<'_> {
         }
     }
 
-    fn entry(&mut self, node: &Node) -> (Place, Vec<Setting>) {
-        let mut settings = Vec::new();
-        if let Content::Mapping(pairs) = &node.content {
-            for (key, name, line, value) in self.known(pairs) {
-                if key.spec().per_vip {
-                    settings.extend(self.setting(key, &name, line, value));
-                } else {
-                    self.complain(line, format!("\"{name}\" holds for all entries of vips; expected it at the top"));
-                }
-            }
-        } else {
+    fn entry(&mut self, node: &Node) -> Option<(Place, Vec<Setting>)> {
+        let Content::Mapping(pairs) = &node.content else {
             let found = kind(node);
             self.complain(node.line, format!("this entry of vips is {found}; expected keys such as \"ip: 10.0.0.5\""));
+            return None;
+        };
+        let mut settings = Vec::new();
+        for (key, name, line, value) in self.known(pairs) {
+            if key.spec().per_vip {
+                settings.extend(self.setting(key, &name, line, value));
+            } else {
+                self.complain(line, format!("\"{name}\" holds for all entries of vips; expected it at the top"));
+            }
         }
-        (Place::line(self.path, node.line), settings)
+        Some((Place::line(self.path, node.line), settings))
     }
 
     /// The pairs whose key is known and stands for the first time, with key, name and line.
@@ -170,7 +175,7 @@ impl Reader<'_> {
                 continue;
             };
             if let Some(first) = seen.insert(text.clone(), line) {
-                self.complain(line, format!("\"{text}\" stands here and on line {first}; expected it once"));
+                self.complain(line, format!("\"{}\" stands here and on line {first}; expected it once", brief(text)));
             } else if let Some(found) = keys::find(text) {
                 name_modern(found, &Place::line(self.path, line), text, self.findings);
                 known.push((found.key, text.clone(), line, &**value));
@@ -220,6 +225,7 @@ impl Reader<'_> {
 }
 
 fn unknown(name: &str) -> String {
+    let name = &brief(name);
     match keys::nearest(name) {
         Some(near) => format!("unknown key \"{name}\"; did you mean \"{near}\"?"),
         None if name == "<<" => "merge keys are not read; expected the keys themselves".to_owned(),
@@ -242,3 +248,14 @@ fn shape(takes: Takes) -> &'static str {
 
 /// Far more than any configuration needs, and no burden to hold.
 const LARGEST: u64 = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_may_not_be_read_says_how_to_cure_it() {
+        let error = classify(io::Error::from_raw_os_error(13)).to_string();
+        assert!(error.contains("permission") && error.contains("chmod 640"), "{error}");
+    }
+}

@@ -3,7 +3,11 @@
 //! Flags, variables, the keys of the file, suggestions, `show-config`, the shipped sample and the reference in
 //! `docs/configuration.md` all come from it or are compared with it, so that a key exists in one place and everywhere.
 
+mod table;
+
 use std::sync::LazyLock;
+
+pub use table::TABLE;
 
 /// A key by its meaning, whatever name it was given under. The order is that of [`TABLE`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -50,7 +54,8 @@ pub enum Takes {
     Interface,
     /// Any text, taken literally.
     Text,
-    Choice(&'static [&'static str]),
+    /// One of a few words.
+    Choice,
     /// One endpoint or several.
     Endpoints,
     File,
@@ -106,7 +111,7 @@ impl Takes {
             Self::Netmask => "BITS",
             Self::Interface => "NAME",
             Self::Text => "TEXT",
-            Self::Choice(_) => "CHOICE",
+            Self::Choice => "CHOICE",
             Self::Endpoints => "URL",
             Self::File => "FILE",
             Self::Duration => "DURATION",
@@ -161,10 +166,15 @@ pub fn nearest_of<K: AsRef<str>, T>(text: &str, known: impl IntoIterator<Item = 
     let reach = (text.chars().count() / 3).clamp(1, 3);
     known
         .into_iter()
-        .map(|(name, meaning)| (strsim::damerau_levenshtein(text, name.as_ref()), meaning))
+        .map(|(name, meaning)| (distance(text, name.as_ref()), meaning))
         .filter(|(distance, _)| *distance <= reach)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, meaning)| meaning)
+}
+
+/// What is merely longer, as "warning" for "warn", is near.
+fn distance(text: &str, name: &str) -> usize {
+    if name.len() > 3 && text.starts_with(name) { 1 } else { strsim::damerau_levenshtein(text, name) }
 }
 
 /// All names under which a flag can be given: the modern one first, then each historic one in both spellings.
@@ -188,295 +198,6 @@ fn spellings(spec: &Spec) -> Vec<String> {
 fn plain(name: &str) -> String {
     name.to_lowercase().replace('_', "-")
 }
-
-pub(super) const SWITCH: &[&str] = &["true", "false", "yes", "no", "on", "off", "1", "0"];
-pub(super) const DCS_TYPES: &[&str] = &["etcd", "etcd3"];
-pub(super) const MANAGER_TYPES: &[&str] = &["basic"];
-pub(super) const ON_STOP: &[&str] = &["release", "keep"];
-pub(super) const LOG_LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
-pub(super) const LOG_FORMATS: &[&str] = &["auto", "json"];
-
-const PLAIN: Spec = Spec {
-    key: Key::Config,
-    name: "",
-    aliases: &[],
-    takes: Takes::Text,
-    default: "",
-    help: "",
-    secret: false,
-    per_vip: false,
-};
-
-/// Every key, in the order in which people read about them.
-pub static TABLE: [Spec; 31] = [
-    Spec {
-        key: Key::Config,
-        name: "config",
-        aliases: &["configfile"],
-        takes: Takes::File,
-        default: "/etc/default/vip-manager.yml where it exists",
-        help: "The file to read; it cannot stand in the file itself",
-        ..PLAIN
-    },
-    Spec {
-        key: Key::Ip,
-        name: "ip",
-        takes: Takes::Addresses,
-        default: "required",
-        help: "The virtual IP address, or several, IPv4 and IPv6; each may carry its prefix: 10.0.0.5/24",
-        per_vip: true,
-        ..PLAIN
-    },
-    Spec {
-        key: Key::Netmask,
-        name: "netmask",
-        aliases: &["mask"],
-        takes: Takes::Netmask,
-        default: "32, or 128 for IPv6",
-        help: "The prefix length, 1 to 32 or 1 to 128; -1 for the default. With both families up to 32 means IPv4, \
-               above it IPv6",
-        per_vip: true,
-        ..PLAIN
-    },
-    Spec {
-        key: Key::Interface,
-        name: "interface",
-        aliases: &["iface"],
-        takes: Takes::Interface,
-        default: "required",
-        help: "The network interface that the address is put on",
-        per_vip: true,
-        ..PLAIN
-    },
-    Spec {
-        key: Key::TriggerKey,
-        name: "trigger-key",
-        aliases: &["key"],
-        default: "required",
-        help: "The leader key, as Patroni writes it: /service/pg_cluster/leader",
-        per_vip: true,
-        ..PLAIN
-    },
-    Spec {
-        key: Key::TriggerValue,
-        name: "trigger-value",
-        aliases: &["host", "nodename", "node_name"],
-        default: "the host name",
-        help: "The value of the key that means this host: the name of its member in Patroni",
-        per_vip: true,
-        ..PLAIN
-    },
-    Spec {
-        key: Key::DcsType,
-        name: "dcs-type",
-        aliases: &["type", "endpoint_type"],
-        takes: Takes::Choice(DCS_TYPES),
-        default: "etcd",
-        help: "Where the leader key lives: etcd or etcd3, which mean the same",
-        ..PLAIN
-    },
-    Spec {
-        key: Key::DcsEndpoints,
-        name: "dcs-endpoints",
-        aliases: &["endpoint", "endpoints"],
-        takes: Takes::Endpoints,
-        default: "127.0.0.1:2379",
-        help: "The members of etcd, as a list or with commas. Without a scheme: http, or https where an etcd-*-file for \
-               TLS is set",
-        ..PLAIN
-    },
-    Spec {
-        key: Key::EtcdUser,
-        name: "etcd-user",
-        aliases: &["etcd_user", "dcs-user"],
-        help: "The user of etcd to authenticate as",
-        ..PLAIN
-    },
-    Spec {
-        key: Key::EtcdPassword,
-        name: "etcd-password",
-        aliases: &["etcd_password", "dcs-secret"],
-        help: "The password of that user. As a flag every user of the host can read it: prefer the file or a variable",
-        secret: true,
-        ..PLAIN
-    },
-    Spec {
-        key: Key::EtcdPasswordFile,
-        name: "etcd-password-file",
-        takes: Takes::File,
-        help: "A file that holds the password, read anew at each login; instead of etcd-password",
-        ..PLAIN
-    },
-    Spec {
-        key: Key::EtcdCaFile,
-        name: "etcd-ca-file",
-        aliases: &["etcd_ca_file"],
-        takes: Takes::File,
-        default: "the roots of the system",
-        help: "The certificate authorities to trust, in PEM",
-        ..PLAIN
-    },
-    Spec {
-        key: Key::EtcdCertFile,
-        name: "etcd-cert-file",
-        aliases: &["etcd_cert_file"],
-        takes: Takes::File,
-        help: "The client certificate, in PEM; needs etcd-key-file",
-        ..PLAIN
-    },
-    Spec {
-        key: Key::EtcdKeyFile,
-        name: "etcd-key-file",
-        aliases: &["etcd_key_file"],
-        takes: Takes::File,
-        help: "The private key of the client certificate, in PEM; needs etcd-cert-file",
-        ..PLAIN
-    },
-    Spec {
-        key: Key::ConsulToken,
-        name: "consul-token",
-        aliases: &["consul_token"],
-        help: "Accepted for old files; etcd has no use for it",
-        secret: true,
-        ..PLAIN
-    },
-    Spec {
-        key: Key::Interval,
-        name: "interval",
-        takes: Takes::Duration,
-        default: "1s",
-        help: "The time between two reads of the truth, 50ms to 60s",
-        ..PLAIN
-    },
-    Spec {
-        key: Key::HoldTimeout,
-        name: "hold-timeout",
-        takes: Takes::Duration,
-        default: "10s, or three intervals where that is more",
-        help: "How long the address may stay without a fresh read that says so, 2s to 1h, at least three intervals",
-        per_vip: true,
-        ..PLAIN
-    },
-    Spec {
-        key: Key::LeaseMargin,
-        name: "lease-margin",
-        takes: Takes::Duration,
-        default: "3s",
-        help: "How long before the end of the key's lease the address goes, 1s to 60s",
-        per_vip: true,
-        ..PLAIN
-    },
-    Spec {
-        key: Key::ManagerType,
-        name: "manager-type",
-        aliases: &["hosting-type", "hostingtype", "hosting_type", "manager-mode"],
-        takes: Takes::Choice(MANAGER_TYPES),
-        default: "basic",
-        help: "How the address is managed: basic, on the interface of this host",
-        ..PLAIN
-    },
-    Spec {
-        key: Key::OnStop,
-        name: "on-stop",
-        takes: Takes::Choice(ON_STOP),
-        default: "release",
-        help: "What becomes of a held address when the daemon is stopped: release, or keep it for its kernel lifetime so \
-               that the next start takes it over",
-        ..PLAIN
-    },
-    Spec {
-        key: Key::AnnounceCount,
-        name: "announce-count",
-        takes: Takes::Count,
-        default: "6",
-        help: "Announcements in a series, at least 1",
-        per_vip: true,
-        ..PLAIN
-    },
-    Spec {
-        key: Key::AnnounceInterval,
-        name: "announce-interval",
-        takes: Takes::Duration,
-        default: "growing: after 100ms, 500ms, 1.1s, 2.2s and 4.4s",
-        help: "The time between two announcements of a series, 10ms to 60s",
-        per_vip: true,
-        ..PLAIN
-    },
-    Spec {
-        key: Key::AnnounceRefresh,
-        name: "announce-refresh",
-        takes: Takes::Duration,
-        default: "60s",
-        help: "The time between two announcements afterwards, 1s to 24h; 0 for none",
-        per_vip: true,
-        ..PLAIN
-    },
-    Spec {
-        key: Key::RetryNum,
-        name: "retry-num",
-        aliases: &["retry_num"],
-        takes: Takes::Count,
-        help: "The historic announce-count; counts where that is not set",
-        per_vip: true,
-        ..PLAIN
-    },
-    Spec {
-        key: Key::RetryAfter,
-        name: "retry-after",
-        aliases: &["retry_after"],
-        takes: Takes::Duration,
-        help: "The historic announce-interval; counts where that is not set",
-        per_vip: true,
-        ..PLAIN
-    },
-    Spec {
-        key: Key::ResetConnections,
-        name: "reset-connections",
-        takes: Takes::Switch,
-        default: "true",
-        help: "Whether TCP connections to the address are reset before it goes, so that clients reconnect at once",
-        per_vip: true,
-        ..PLAIN
-    },
-    Spec {
-        key: Key::LogLevel,
-        name: "log-level",
-        takes: Takes::Choice(LOG_LEVELS),
-        default: "info",
-        help: "How much is logged: error, warn, info, debug or trace",
-        ..PLAIN
-    },
-    Spec {
-        key: Key::LogFormat,
-        name: "log-format",
-        takes: Takes::Choice(LOG_FORMATS),
-        default: "auto",
-        help: "How it is logged: auto (for journald, a terminal or plain, whichever listens) or json",
-        ..PLAIN
-    },
-    Spec {
-        key: Key::LogFile,
-        name: "log-file",
-        takes: Takes::File,
-        help: "Accepted for old files; the log goes to standard error, which systemd hands to the journal",
-        ..PLAIN
-    },
-    Spec {
-        key: Key::Verbose,
-        name: "verbose",
-        takes: Takes::Switch,
-        default: "false",
-        help: "The historic log-level: debug",
-        ..PLAIN
-    },
-    Spec {
-        key: Key::Vips,
-        name: "vips",
-        takes: Takes::Entries,
-        help: "Several virtual IPs: a list of mappings whose entries override the keys at the top. Only in the file",
-        ..PLAIN
-    },
-];
 
 #[cfg(test)]
 mod tests {

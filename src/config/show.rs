@@ -6,9 +6,10 @@ use std::path::Path;
 
 use super::check::{Origin, Origins};
 use super::keys::{Key, Spec, TABLE};
-use super::model::{Config, LogFormat, LogLevel, OnStop, Password, VipConfig};
+use super::model::{Config, Password, VipConfig};
 use super::place::Place;
-use super::values::show_duration;
+use super::problem::one_line;
+use super::values::{LOG_FORMATS, LOG_LEVELS, ON_STOP, show_duration, word};
 
 /// The values of a configuration, ready to be printed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,8 +39,9 @@ impl Settings {
 fn rows(per_vip: bool, origins: &BTreeMap<Key, Origin>, value: impl Fn(Key) -> Option<String>) -> Vec<Row> {
     let specs = TABLE.iter().filter(|spec| spec.per_vip == per_vip);
     let row = |spec: &Spec| {
-        let origin = origins.get(&spec.key).map_or_else(|| "default".to_owned(), |origin| origin.shown(spec.key));
-        value(spec.key).map(|value| Row { name: spec.name, value, origin })
+        let default = if spec.key == Key::TriggerValue { "default, the host name" } else { "default" };
+        let origin = origins.get(&spec.key).map_or_else(|| default.to_owned(), |origin| origin.shown(spec.key));
+        value(spec.key).map(|value| Row { name: spec.name, value: one_line(&value), origin })
     };
     specs.filter_map(row).collect()
 }
@@ -79,17 +81,9 @@ fn common_value(key: Key, config: &Config, origins: &Origins, file: Option<&Path
         Key::EtcdKeyFile => path(identity.map(|identity| identity.key.as_path())),
         Key::Interval => show_duration(config.interval),
         Key::ManagerType => "basic".to_owned(),
-        Key::OnStop => match config.on_stop {
-            OnStop::Release => "release",
-            OnStop::Keep => "keep",
-        }
-        .to_owned(),
-        Key::LogLevel => level(config.log_level).to_owned(),
-        Key::LogFormat => match config.log_format {
-            LogFormat::Auto => "auto",
-            LogFormat::Json => "json",
-        }
-        .to_owned(),
+        Key::OnStop => word(config.on_stop, ON_STOP).to_owned(),
+        Key::LogLevel => word(config.log_level, LOG_LEVELS).to_owned(),
+        Key::LogFormat => word(config.log_format, LOG_FORMATS).to_owned(),
         Key::LogFile
         | Key::Verbose
         | Key::Vips
@@ -146,16 +140,6 @@ fn vip_value(key: Key, config: &VipConfig) -> Option<String> {
         | Key::Verbose
         | Key::Vips => return None,
     })
-}
-
-const fn level(level: LogLevel) -> &'static str {
-    match level {
-        LogLevel::Error => "error",
-        LogLevel::Warn => "warn",
-        LogLevel::Info => "info",
-        LogLevel::Debug => "debug",
-        LogLevel::Trace => "trace",
-    }
 }
 
 impl fmt::Display for Settings {

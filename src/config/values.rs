@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::keys;
+use super::model::{LogFormat, LogLevel, OnStop};
 
 /// A duration: a bare number is milliseconds, as it ever was.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -57,29 +58,65 @@ pub(super) fn count(text: &str, bounds: &RangeInclusive<u32>) -> Result<u32, Str
     }
 }
 
+/// A switch, as YAML and shells write it.
 pub(super) fn switch(text: &str) -> Result<bool, String> {
-    match text.trim().to_lowercase().as_str() {
-        "true" | "yes" | "on" | "1" | "t" | "y" => Ok(true),
-        "false" | "no" | "off" | "0" | "f" | "n" => Ok(false),
-        other => {
-            let near = keys::nearest_of(other, keys::SWITCH.iter().map(|word| (word, *word)));
-            Err(format!("is neither yes nor no; expected true or false{}", meant(near)))
-        }
-    }
+    let text = text.trim().to_lowercase();
+    SWITCH.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
+        let near = keys::nearest_of(&text, SWITCH.iter().map(|(word, _)| (word, *word)));
+        format!("is neither yes nor no; expected true or false{}", meant(near))
+    })
 }
 
-/// One of several words, by its place among them.
-pub(super) fn choice(text: &str, words: &'static [&'static str]) -> Result<usize, String> {
+/// One of several words.
+pub(super) fn choice<T: Copy>(text: &str, words: Words<T>) -> Result<T, String> {
     let text = text.trim();
-    words.iter().position(|word| *word == text).ok_or_else(|| {
-        let near = keys::nearest_of(&text.to_lowercase(), words.iter().map(|word| (word, *word)));
-        format!("is not supported; expected {}{}", words.join(" or "), meant(near))
+    words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
+        let near = keys::nearest_of(&text.to_lowercase(), words.iter().map(|(word, _)| (word, *word)));
+        format!("is not supported; expected {}{}", alternatives(words), meant(near))
     })
+}
+
+/// The word for a value.
+pub(super) fn word<T: Copy + PartialEq>(value: T, words: Words<T>) -> &'static str {
+    words.iter().find(|(_, known)| *known == value).map_or("", |(word, _)| word)
+}
+
+fn alternatives<T>(words: Words<T>) -> String {
+    let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+    match words.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => words.concat(),
+    }
 }
 
 fn meant(near: Option<&str>) -> String {
     near.map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"))
 }
+
+/// Words with what they mean.
+pub(super) type Words<T> = &'static [(&'static str, T)];
+
+const SWITCH: Words<bool> = &[
+    ("true", true),
+    ("false", false),
+    ("yes", true),
+    ("no", false),
+    ("on", true),
+    ("off", false),
+    ("1", true),
+    ("0", false),
+];
+pub(super) const DCS_TYPES: Words<()> = &[("etcd", ()), ("etcd3", ())];
+pub(super) const MANAGER_TYPES: Words<()> = &[("basic", ())];
+pub(super) const ON_STOP: Words<OnStop> = &[("release", OnStop::Release), ("keep", OnStop::Keep)];
+pub(super) const LOG_FORMATS: Words<LogFormat> = &[("auto", LogFormat::Auto), ("json", LogFormat::Json)];
+pub(super) const LOG_LEVELS: Words<LogLevel> = &[
+    ("error", LogLevel::Error),
+    ("warn", LogLevel::Warn),
+    ("info", LogLevel::Info),
+    ("debug", LogLevel::Debug),
+    ("trace", LogLevel::Trace),
+];
 
 #[cfg(test)]
 mod tests {
@@ -132,11 +169,13 @@ mod tests {
 
     #[test]
     fn a_choice_is_told_what_there_is() {
-        assert_eq!(choice("etcd3", keys::DCS_TYPES), Ok(1));
-        assert_eq!(choice("consul", keys::DCS_TYPES), Err("is not supported; expected etcd or etcd3".into()));
+        assert_eq!(choice("etcd3", DCS_TYPES), Ok(()));
+        assert_eq!(choice("consul", DCS_TYPES), Err("is not supported; expected etcd or etcd3".into()));
         assert_eq!(
-            choice("etdc", keys::DCS_TYPES),
+            choice("etdc", DCS_TYPES),
             Err("is not supported; expected etcd or etcd3; did you mean \"etcd\"?".into())
         );
+        assert_eq!(choice("keep", ON_STOP), Ok(OnStop::Keep));
+        assert_eq!(word(LogLevel::Trace, LOG_LEVELS), "trace");
     }
 }

@@ -29,14 +29,18 @@ pub(super) type Pair = (Rc<Node>, Rc<Node>);
 /// Why a text is no YAML that could be a configuration.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub(super) enum YamlError {
-    #[error("a tab stands in the indentation; expected blanks")]
+    #[error("a tab stands where YAML wants blanks; expected blanks")]
     Tab { line: usize, column: usize },
-    #[error("not readable as YAML: {why}; expected lines of the form \"key: value\", with a blank after the colon")]
+    #[error(
+        "not readable as YAML: {why}; expected lines such as \"key: value\", with a blank after the colon, and quotes \
+         around a value that holds \": \""
+    )]
     Syntax { line: usize, column: usize, why: String },
     #[error("a second document begins; expected one")]
     SecondDocument { line: usize },
-    #[error("the tag \"{tag}\" is unknown; expected a plain value")]
-    Tag { line: usize, tag: String },
+    // What follows the sign may be a password that wants quotes, so it is not repeated.
+    #[error("a value begins with \"{sign}\", which has a meaning of its own in YAML; put the value in quotes")]
+    Sign { line: usize, sign: char },
     #[error("aliases multiply to more than {LARGEST_TREE} nodes; expected a configuration")]
     TooMany { line: usize },
     #[error("the document ends in the middle of a value")]
@@ -48,7 +52,7 @@ impl YamlError {
     pub(super) fn position(&self) -> (usize, usize) {
         match self {
             Self::Tab { line, column } | Self::Syntax { line, column, .. } => (*line, *column),
-            Self::SecondDocument { line } | Self::Tag { line, .. } | Self::TooMany { line } | Self::Cut { line } => {
+            Self::SecondDocument { line } | Self::Sign { line, .. } | Self::TooMany { line } | Self::Cut { line } => {
                 (*line, 0)
             }
         }
@@ -61,6 +65,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Rc<Node>>, YamlError> {
     options.block_nesting_limit = DEEPEST;
     options.flow_nesting_limit = DEEPEST;
     let mut reader = Reader {
+        text,
         parser: Parser::new_from_str_with_options(text, options),
         anchors: BTreeMap::new(),
         nodes: 0,
@@ -70,6 +75,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Rc<Node>>, YamlError> {
 }
 
 struct Reader<'a> {
+    text: &'a str,
     parser: Parser<'a, StrInput<'a>>,
     anchors: BTreeMap<usize, (Rc<Node>, usize)>,
     /// How many nodes a walk over the tree would meet, aliases followed.
@@ -99,7 +105,7 @@ impl<'a> Reader<'a> {
                 self.line = span.start.line();
                 Ok((event, span))
             }
-            Some(Err(error)) => Err(syntax(&error)),
+            Some(Err(error)) => Err(syntax(&error, self.text)),
             None => Err(YamlError::Cut { line: self.line }),
         }
     }
@@ -120,6 +126,9 @@ impl<'a> Reader<'a> {
         };
         let node = Rc::new(Node { line, content });
         if let Some(anchor) = anchor {
+            if node.content == Content::Null {
+                return Err(YamlError::Sign { line, sign: '&' });
+            }
             self.anchors.insert(anchor, (Rc::clone(&node), self.nodes - before));
         }
         Ok(node)
@@ -177,19 +186,31 @@ fn scalar(text: String, style: ScalarStyle) -> Content {
 /// in silence.
 fn refuse_tag(tag: Option<&Tag>, line: usize) -> Result<(), YamlError> {
     match tag {
-        Some(tag) if !tag.is_yaml_core_schema() => Err(YamlError::Tag { line, tag: tag.original() }),
+        Some(tag) if !tag.is_yaml_core_schema() => Err(YamlError::Sign { line, sign: '!' }),
         Some(_) | None => Ok(()),
     }
 }
 
-fn syntax(error: &ScanError) -> YamlError {
+fn syntax(error: &ScanError, text: &str) -> YamlError {
     let (line, column) = (error.marker().line(), error.marker().col() + 1);
     match error.kind() {
-        ErrorKind::TabInIndentation | ErrorKind::TabNotAllowed | ErrorKind::TabInBlockIndentation => {
-            YamlError::Tab { line, column }
-        }
+        ErrorKind::TabInIndentation
+        | ErrorKind::TabNotAllowed
+        | ErrorKind::TabInBlockIndentation
+        | ErrorKind::TabInPlainScalar => tab(text, line, column),
+        ErrorKind::UnknownAnchor => YamlError::Sign { line, sign: '*' },
+        ErrorKind::UnexpectedCharacter { character } => YamlError::Sign { line, sign: *character },
         kind => YamlError::Syntax { line, column, why: kind.to_string() },
     }
+}
+
+/// The parser may point to the beginning of the value that the tab ends up in: look for the tab itself.
+fn tab(text: &str, line: usize, column: usize) -> YamlError {
+    let indented = |text: &str| text.trim_start_matches(' ').starts_with('\t').then(|| text.find('\t')).flatten();
+    let mut lines = text.lines().enumerate().skip(line.saturating_sub(1));
+    let found = lines.find_map(|(row, text)| indented(text).map(|column| (row + 1, column + 1)));
+    let (line, column) = found.unwrap_or((line, column));
+    YamlError::Tab { line, column }
 }
 
 /// A configuration is four levels deep.

@@ -1,7 +1,8 @@
 //! `vip-manager release`: removes what is ours, without a daemon.
 //!
 //! systemd calls it after the daemon has ended in whatever way, and so may anybody, any number of times. It removes
-//! the configured VIPs from their interfaces, whatever prefix length they stand with, and nothing else.
+//! the configured VIPs from their interfaces, whatever prefix length they stand with, and nothing else. A VIP that a
+//! daemon kept on purpose for the next one is left alone when systemd asks, and removed when a person does.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -13,17 +14,26 @@ use super::driver::Fatal;
 use super::exit;
 use super::logging::Logging;
 use super::ward::place;
-use crate::config::{Config, VipConfig};
+use crate::config::{Config, OnStop, VipConfig};
 use crate::host::{AddressSocket, Connections, Kernel, Removed, ResetError};
 
 /// Removes every configured VIP.
 pub fn release(config: &Config) -> ExitCode {
     Logging::start(config.log_level, config.log_format);
+    if kept_on_purpose(config) {
+        tracing::debug!("the daemon ended as it should and left what it held; so does this");
+        return ExitCode::SUCCESS;
+    }
     match remove_all(config) {
         Ok(0) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => exit::after(&error),
     }
+}
+
+/// Whether systemd asks after a clean end (its `ExecStopPost=`) of a daemon that was to leave what it held.
+fn kept_on_purpose(config: &Config) -> bool {
+    config.on_stop == OnStop::Keep && std::env::var("SERVICE_RESULT").as_deref() == Ok("success")
 }
 
 /// Returns how many could not be removed; each was said.

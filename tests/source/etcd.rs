@@ -1,5 +1,6 @@
 //! Real etcd members on loopback ports of their own, ended by their process id.
 
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -180,7 +181,7 @@ pub(crate) async fn handled(member: &Member, method: &str) -> u64 {
     stream.read_to_string(&mut text).await.unwrap();
     let wanted = format!("grpc_method=\"{method}\"");
     let lines = text.lines().filter(|line| line.starts_with("grpc_server_started_total") && line.contains(&wanted));
-    lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64).sum()
+    lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
 }
 
 async fn ready(url: &str) -> Client {
@@ -192,4 +193,17 @@ async fn ready(url: &str) -> Client {
         Some(client)
     })
     .await
+}
+
+/// This process's ends of its connections to a local port. (etcd has one to itself, which does not count.)
+pub(crate) fn connections_to(port: u16) -> BTreeSet<String> {
+    let own: BTreeSet<String> = std::fs::read_dir("/proc/self/fd")
+        .unwrap()
+        .filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok())
+        .filter_map(|target| Some(target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+        .collect();
+    let remote = format!("0100007F:{port:04X}");
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let rows = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+    rows.filter(|fields| fields[2] == remote && own.contains(fields[9])).map(|fields| fields[1].to_owned()).collect()
 }

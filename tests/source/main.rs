@@ -1,11 +1,14 @@
 //! The source against real etcd processes.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is not as it must be")]
+
 mod auth;
 mod changes;
 mod etcd;
 mod outages;
 mod proxy;
 mod reading;
+mod telling;
 mod tls;
 mod wait;
 

@@ -62,3 +62,19 @@ pub(crate) async fn why_down(source: &mut Source) -> String {
     };
     timeout(SOON, waiting).await.unwrap_or_else(|_| panic!("not down: {:?}", source.members()))
 }
+
+/// Waits until the only member is down for a cause with these words in it.
+pub(crate) async fn down_saying(source: &mut Source, words: &str) -> String {
+    let mut last = String::new();
+    let waiting = async {
+        loop {
+            last = why_down(source).await;
+            if last.contains(words) {
+                return last.clone();
+            }
+            let _report_or_not = timeout(Duration::from_millis(10), source.reports.recv()).await;
+        }
+    };
+    let said = timeout(SOON, waiting).await;
+    said.unwrap_or_else(|_| panic!("down, but not saying \"{words}\": {last}"))
+}

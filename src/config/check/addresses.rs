@@ -7,9 +7,10 @@
 use std::net::IpAddr;
 
 use super::vips::Scope;
-use super::{Checker, Reported};
+use super::{Checker, Origin, Reported};
 use crate::config::keys::Key;
 use crate::config::place::Place;
+use crate::config::problem::brief;
 use crate::config::setting::{Item, Setting};
 use crate::vip::Vip;
 
@@ -27,6 +28,14 @@ pub(super) struct Address<'a> {
 struct Netmask<'a> {
     bits: u8,
     setting: &'a Setting,
+}
+
+/// A VIP and where its two parts come from.
+pub(super) struct Joined<'a> {
+    pub(super) vip: Vip,
+    pub(super) place: &'a Place,
+    /// Nothing where the prefix length is the default.
+    pub(super) prefix: Option<Origin>,
 }
 
 impl<'a> Checker<'a> {
@@ -61,14 +70,15 @@ impl<'a> Checker<'a> {
         let (address, prefix) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
         let expected = "expected IPv4 or IPv6, with or without a prefix: 10.0.0.5 or 10.0.0.5/24";
         let Ok(address) = address.trim().parse::<IpAddr>() else {
-            return Err(self.problem(&item.place, format!("ip \"{text}\" is not an address; {expected}")));
+            return Err(self.problem(&item.place, format!("ip \"{}\" is not an address; {expected}", brief(text))));
         };
         let address = address.to_canonical();
         let prefix = match prefix.map(|bits| bits.trim().parse::<u8>()) {
             None => None,
             Some(Ok(bits)) => Some(bits),
             Some(Err(_)) => {
-                return Err(self.problem(&item.place, format!("ip \"{text}\" has no number as its prefix; {expected}")));
+                return Err(self
+                    .problem(&item.place, format!("ip \"{}\" has no number as its prefix; {expected}", brief(text))));
             }
         };
         // What the netmask adds is checked when it is joined: here, what is wrong with the address by itself.
@@ -76,38 +86,33 @@ impl<'a> Checker<'a> {
         vip.map(|_| (address, prefix)).map_err(|error| self.problem(&item.place, format!("ip: {error}")))
     }
 
-    /// The VIPs of the addresses. `all` are those of the whole configuration.
-    pub(super) fn join(
-        &mut self,
-        own: &[Address<'a>],
-        all: &[&Address<'a>],
-    ) -> Result<Vec<(Vip, &'a Place)>, Reported> {
+    /// The VIPs of one scope. `all` are the addresses of the whole configuration.
+    pub(super) fn join(&mut self, own: &[Address<'a>], all: &[&Address<'a>]) -> Result<Vec<Joined<'a>>, Reported> {
         let vips: Vec<_> = own.iter().map(|address| self.join_one(address, all)).collect();
         vips.into_iter().collect()
     }
 
-    fn join_one(&mut self, address: &Address<'a>, all: &[&Address<'a>]) -> Result<(Vip, &'a Place), Reported> {
+    fn join_one(&mut self, address: &Address<'a>, all: &[&Address<'a>]) -> Result<Joined<'a>, Reported> {
         let place = &address.item.place;
         let netmask = address.netmask.filter(|netmask| netmask.speaks_of(address.ip, all));
-        let vip = match (address.prefix, netmask) {
-            (None, None) => Vip::single(address.ip),
+        let (vip, prefix) = match (address.prefix, netmask) {
+            (None, None) => (Vip::single(address.ip), None),
             (Some(prefix), Some(netmask)) if address.beside && prefix != netmask.bits => {
-                let text = format!(
-                    "ip \"{}\" disagrees with {} at {}; expected the prefix in one of the two",
-                    address.item.text,
-                    netmask.setting.quoted(),
-                    netmask.setting.place
-                );
+                let (ip, mask, at) = (&address.item.text, netmask.setting.quoted(), &netmask.setting.place);
+                let text = format!("ip \"{ip}\" disagrees with {mask} at {at}; expected the prefix in one of the two");
                 return Err(self.problem(place, text));
             }
-            (Some(prefix), _) => Vip::new(address.ip, prefix),
-            (None, Some(netmask)) => {
-                let vip = Vip::new(address.ip, netmask.bits);
-                let at = &netmask.setting.place;
-                return vip.map(|vip| (vip, place)).map_err(|error| self.problem(at, format!("netmask: {error}")));
+            (Some(prefix), _) => {
+                let origin = Origin { place: place.clone(), name: Key::Ip.name().to_owned() };
+                (Vip::new(address.ip, prefix), Some(origin))
             }
+            (None, Some(netmask)) => (Vip::new(address.ip, netmask.bits), Some(Origin::of(netmask.setting))),
         };
-        vip.map(|vip| (vip, place)).map_err(|error| self.problem(place, format!("ip: {error}")))
+        match (vip, prefix) {
+            (Ok(vip), prefix) => Ok(Joined { vip, place, prefix }),
+            (Err(error), None) => Err(self.problem(place, format!("ip: {error}"))),
+            (Err(error), Some(origin)) => Err(self.problem(&origin.place, format!("{}: {error}", origin.name))),
+        }
     }
 }
 

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::addresses::Address;
+use super::addresses::{Address, Joined};
 use super::{Checker, Origin, Reported};
-use crate::config::keys::{Key, TABLE};
+use crate::config::DEFAULT_FILE;
+use crate::config::keys::{self, Key, TABLE};
 use crate::config::model::{Announce, VipConfig};
 use crate::config::place::Place;
+use crate::config::problem::brief;
 use crate::config::setting::{Layer, Setting};
 use crate::config::values::{count, duration_within, show_duration, switch};
 use crate::vip::InterfaceName;
@@ -42,7 +44,7 @@ impl<'a> Scope<'a> {
         self.entry.and_then(|(_, layer)| layer.blank(key)).or_else(|| self.top.blank(key))
     }
 
-    fn origins(&self) -> BTreeMap<Key, Origin> {
+    fn origins(&self, joined: Joined<'a>) -> BTreeMap<Key, Origin> {
         let per_vip = TABLE.iter().filter(|spec| spec.per_vip);
         let mut origins: BTreeMap<_, _> =
             per_vip.filter_map(|spec| self.find(spec.key).map(|setting| (spec.key, Origin::of(setting)))).collect();
@@ -51,6 +53,9 @@ impl<'a> Scope<'a> {
                 origins.insert(modern, Origin::of(setting));
             }
         }
+        origins.entry(Key::Ip).and_modify(|origin| origin.place = joined.place.clone());
+        origins.remove(&Key::Netmask);
+        origins.extend(joined.prefix.map(|origin| (Key::Netmask, origin)));
         origins
     }
 }
@@ -82,16 +87,15 @@ impl<'a> Checker<'a> {
         let (mut vips, mut origins, mut places) = (Vec::new(), Vec::new(), Vec::new());
         let mut sound = if scopes.is_empty() { Err(Reported) } else { Ok(()) };
         for ((scope, joined), common) in scopes.iter().zip(joined).zip(commons) {
-            let (Ok(joined), Ok(common)) = (joined, common) else {
-                sound = Err(Reported);
-                continue;
-            };
-            for (vip, place) in joined {
-                let mut origin = scope.origins();
-                origin.entry(Key::Ip).and_modify(|origin| origin.place = place.clone());
-                vips.push(common.of(vip));
-                origins.push(origin);
-                places.push(place);
+            match (joined, common) {
+                (Ok(joined), Ok(common)) => {
+                    for joined in joined {
+                        vips.push(common.of(joined.vip));
+                        places.push(joined.place);
+                        origins.push(scope.origins(joined));
+                    }
+                }
+                (Err(Reported), _) | (_, Err(Reported)) => sound = Err(Reported),
             }
         }
         self.refuse_twice(&vips, &places).and(sound).map(|()| (vips, origins))
@@ -126,7 +130,7 @@ impl<'a> Checker<'a> {
 
     fn interface(&mut self, scope: &Scope<'a>) -> Result<InterfaceName, Reported> {
         let setting = self.required(scope, Key::Interface, "the name of a network interface, such as eth0")?;
-        InterfaceName::new(setting.text().trim())
+        InterfaceName::new(&brief(setting.text().trim()))
             .map_err(|error| self.problem(&setting.place, format!("{}: {error}", setting.name)))
     }
 
@@ -187,6 +191,13 @@ impl<'a> Checker<'a> {
     }
 
     fn announce(&mut self, scope: &Scope<'a>) -> Result<Announce, Reported> {
+        for (modern, historic) in TWINS {
+            let counts = scope.find_either(modern, historic).map(|setting| setting.key);
+            if let (Some(setting), true) = (scope.find(historic), counts == Some(modern)) {
+                let text = format!("{} has no effect: {} is set", setting.name, modern.name());
+                self.findings.notice(&setting.place, text);
+            }
+        }
         let count = self.announce_count(scope);
         let interval = self.announce_interval(scope);
         let refresh = self.value(scope.find(Key::AnnounceRefresh), |text| {
@@ -237,7 +248,7 @@ impl<'a> Checker<'a> {
         if !self.given.complete {
             return Err(Reported);
         }
-        let variable = crate::config::keys::variable(name);
+        let variable = keys::variable(name);
         let (place, text) = match (scope.entry, &self.given.file) {
             (Some((place, _)), _) => {
                 (place.clone(), format!("{name} is missing; expected {expected}, in this entry of vips or at the top"))
@@ -247,7 +258,7 @@ impl<'a> Checker<'a> {
             }
             (None, None) => (
                 Place::Nowhere,
-                format!("{name} is missing; expected {expected}, in a file, in {variable} or by --{name}"),
+                format!("{name} is missing; expected {expected}, in {DEFAULT_FILE}, in {variable} or by --{name}"),
             ),
         };
         Err(self.problem(&place, text))

@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use nix::sys::socket::{setsockopt, sockopt};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -24,6 +23,7 @@ use tower::service_fn;
 
 use super::handshake::{self, HandshakeError};
 use super::trust::{Credentials, Trust, TrustError};
+use super::witness::{Stream, Witness, Witnessed};
 use crate::config::model::Endpoint;
 
 /// A kernel answers within a round trip. A lost packet is sent again after a second; our next attempt is that too.
@@ -64,15 +64,13 @@ pub(super) struct Dialer {
     lookup: Option<JoinHandle<io::Result<Vec<SocketAddr>>>>,
 }
 
-/// A connection, and the edition of the TLS files that it was made with.
+/// A connection, who saw how it broke, and the edition of the TLS files that it was made with.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) channel: Channel,
+    pub(super) witness: Witness,
     pub(super) edition: u64,
 }
-
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 impl Dialer {
     pub(super) fn new(endpoint: Endpoint, trust: Arc<Trust>) -> Self {
@@ -99,7 +97,9 @@ impl Dialer {
             None => Box::new(stream),
         };
         *phase = "HTTP/2";
-        Ok(Connection { channel: self.channel(stream).await?, edition })
+        let witness = Witness::default();
+        let channel = self.channel(witness.watch(stream)).await?;
+        Ok(Connection { channel, witness, edition })
     }
 
     /// Asked anew for each connection: names move.
@@ -141,7 +141,7 @@ impl Dialer {
         Ok(secured.map_err(|error| handshake::explain(host, error))?)
     }
 
-    async fn channel(&self, stream: Box<dyn Stream>) -> Result<Channel, DialError> {
+    async fn channel(&self, stream: Witnessed) -> Result<Channel, DialError> {
         let mut once = Some(TokioIo::new(stream));
         let connector = service_fn(move |_uri| {
             let stream = once.take().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected));

@@ -8,7 +8,7 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-use tokio_rustls::rustls;
+use tokio_rustls::rustls::{self, AlertDescription};
 use tonic::{Code, Status};
 
 use super::trust::Trust;
@@ -34,18 +34,23 @@ pub(super) enum CallError {
          etcdctl role grant-permission ROLE read KEY, etcdctl user grant-role USER ROLE"
     )]
     Forbidden,
+    #[error("it belongs to another etcd cluster (id {0:x}) than the members that answered before; check dcs-endpoints")]
+    OtherCluster(u64),
     #[error("etcd has authentication turned off")]
     AuthenticationOff,
     #[error("{0}")]
     Refused(String),
     #[error("{0}")]
     Broken(String),
-    #[error("{cause}{hint}")]
+    #[error("{cause}, before any answer; {hint}")]
     BrokenAtOnce { cause: String, hint: &'static str },
+    #[error("it ended the connection with the TLS alert {0:?}")]
+    Alert(AlertDescription),
     #[error(
-        "the client certificate is refused ({0}); is it signed by the CA that etcd trusts, and made for client use?"
+        "etcd refuses the client certificate ({0:?}); \
+         is it signed by the CA that etcd trusts, and made for clients?"
     )]
-    CertificateRefused(String),
+    CertificateRefused(AlertDescription),
     #[error("etcd demands a client certificate; set etcd-cert-file and etcd-key-file")]
     CertificateDemanded,
 }
@@ -56,20 +61,30 @@ impl CallError {
         !matches!(self, Self::NotNow(_))
     }
 
+    /// An error of TLS after the handshake: with TLS 1.3 the server judges the client's certificate only then.
+    pub(super) fn from_tls(error: &rustls::Error) -> Self {
+        match error {
+            rustls::Error::AlertReceived(alert) => Self::Alert(*alert),
+            other => Self::Broken(other.to_string()),
+        }
+    }
+
     /// A connection that breaks before it gave any answer is mostly one that speaks another language, or lacks a
-    /// certificate: the other side says so by hanging up, and nothing else.
+    /// certificate: the other side says so by hanging up, and seldom more.
     pub(super) fn before_any_answer(self, trust: Option<&Trust>) -> Self {
-        let Self::Broken(cause) = self else { return self };
-        let hint = match trust {
-            None => " (before any answer: does this port expect https?)",
-            Some(trust) if trust.has_identity() => {
-                " (before any answer: does etcd accept the client certificate of etcd-cert-file?)"
+        match (self, trust) {
+            (Self::Alert(_), Some(trust)) if !trust.has_identity() => Self::CertificateDemanded,
+            (Self::Alert(alert), Some(_)) => Self::CertificateRefused(alert),
+            (Self::Broken(cause), None) => Self::BrokenAtOnce { cause, hint: "does this port expect https?" },
+            (Self::Broken(cause), Some(trust)) if !trust.has_identity() => Self::BrokenAtOnce {
+                cause,
+                hint: "does etcd demand a client certificate? set etcd-cert-file and etcd-key-file",
+            },
+            (Self::Broken(cause), Some(_)) => {
+                Self::BrokenAtOnce { cause, hint: "does etcd accept the client certificate of etcd-cert-file?" }
             }
-            Some(_) => {
-                " (before any answer: does etcd demand a client certificate? set etcd-cert-file and etcd-key-file)"
-            }
-        };
-        Self::BrokenAtOnce { cause, hint }
+            (other, _) => other,
+        }
     }
 
     /// Whether nothing is wrong but the age of the login: no reason to wake anybody.
@@ -110,20 +125,8 @@ impl From<Status> for CallError {
 
 fn broken(status: &Status) -> CallError {
     match find_tls(status) {
-        Some(rustls::Error::AlertReceived(alert)) => alert_received(*alert),
-        Some(tls) => CallError::Broken(tls.to_string()),
-        None => CallError::Broken(match root(status) {
-            Some(cause) => cause,
-            None => status.message().to_owned(),
-        }),
-    }
-}
-
-/// An alert after the handshake: with TLS 1.3 the server judges the client's certificate only then.
-fn alert_received(alert: rustls::AlertDescription) -> CallError {
-    match alert {
-        rustls::AlertDescription::CertificateRequired => CallError::CertificateDemanded,
-        other => CallError::CertificateRefused(format!("{other:?}")),
+        Some(tls) => CallError::from_tls(tls),
+        None => CallError::Broken(root(status).unwrap_or_else(|| status.message().to_owned())),
     }
 }
 
@@ -161,4 +164,55 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
             None => cause.source(),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meaning(code: Code, message: &str) -> CallError {
+        CallError::from(Status::new(code, message))
+    }
+
+    #[test]
+    fn what_etcd_says_is_sorted_by_what_it_means() {
+        let said = |code, message: &str| meaning(code, &format!("etcdserver: {message}"));
+        assert!(matches!(said(Code::Unauthenticated, "invalid auth token"), CallError::LoginLost));
+        assert!(matches!(said(Code::PermissionDenied, "permission denied"), CallError::Forbidden));
+        assert!(matches!(said(Code::InvalidArgument, "user name is empty"), CallError::UserDemanded));
+        assert!(matches!(said(Code::InvalidArgument, "revision of auth store is old"), CallError::LoginLost));
+        let wrong = "authentication failed, invalid user ID or password";
+        assert!(matches!(said(Code::InvalidArgument, wrong), CallError::WrongPassword));
+        let off = "authentication is not enabled";
+        assert!(matches!(said(Code::FailedPrecondition, off), CallError::AuthenticationOff));
+        assert!(matches!(said(Code::FailedPrecondition, "something new"), CallError::Refused(_)));
+    }
+
+    #[test]
+    fn a_member_that_cannot_answer_now_keeps_its_session_and_a_broken_connection_does_not() {
+        for message in ["no leader", "request timed out", "leader changed", "too many requests"] {
+            let error = meaning(Code::Unavailable, &format!("etcdserver: {message}"));
+            assert!(!error.ends_session(), "{error}");
+        }
+        assert!(meaning(Code::Unavailable, "tcp connect error").ends_session());
+        assert!(meaning(Code::Cancelled, "Timeout expired").ends_session());
+        assert!(meaning(Code::Unauthenticated, "etcdserver: invalid auth token").ends_session());
+    }
+
+    #[test]
+    fn an_error_of_tls_is_found_below_what_hides_it() {
+        let tls = rustls::Error::AlertReceived(AlertDescription::CertificateRequired);
+        let hidden = io::Error::new(io::ErrorKind::InvalidData, io::Error::other(tls));
+        assert!(matches!(find_tls(&hidden), Some(rustls::Error::AlertReceived(_))));
+        assert!(find_tls(&io::Error::from(io::ErrorKind::BrokenPipe)).is_none());
+    }
+
+    #[test]
+    fn a_chain_says_each_thing_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot connect")]
+        struct Outer(#[source] io::Error);
+        assert_eq!(chain(&Outer(io::Error::other("refused"))), "cannot connect: refused");
+        assert_eq!(chain(&Outer(io::Error::other("cannot connect"))), "cannot connect");
+    }
 }

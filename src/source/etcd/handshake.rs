@@ -54,7 +54,8 @@ pub(super) fn explain(host: &str, error: io::Error) -> HandshakeError {
 
 fn certificate(host: String, problem: CertificateError) -> HandshakeError {
     match problem {
-        CertificateError::UnknownIssuer => HandshakeError::UnknownIssuer { host },
+        // A bad signature is that of a CA which was made anew under the same name.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => HandshakeError::UnknownIssuer { host },
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => HandshakeError::Expired { host },
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             HandshakeError::NotYetValid { host }
@@ -63,11 +64,17 @@ fn certificate(host: String, problem: CertificateError) -> HandshakeError {
             HandshakeError::NoName { host }
         }
         CertificateError::NotValidForNameContext { presented, .. } => {
-            HandshakeError::WrongName { host, names: presented }
+            HandshakeError::WrongName { host, names: presented.iter().map(|name| plain(name)).collect() }
         }
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             HandshakeError::WrongPurpose { host }
         }
         other => HandshakeError::BadCertificate { host, source: rustls::Error::InvalidCertificate(other) },
     }
+}
+
+/// The library prints a name as `DnsName("etcd1")`, an address as `IpAddress(10.0.0.1)`.
+fn plain(name: &str) -> String {
+    let inside = name.split_once('(').map_or(name, |(_kind, inside)| inside);
+    inside.trim_end_matches(')').trim_matches('"').to_owned()
 }

@@ -41,6 +41,7 @@ mod reader;
 mod session;
 mod trust;
 mod watch;
+mod witness;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -121,6 +122,7 @@ pub fn start(config: &EtcdConfig, interval: Duration, call_limit: Duration, watc
         let door = Door {
             name: Arc::clone(&name),
             dialer: Dialer::new(endpoint.clone(), Arc::clone(&trust)),
+            trust: endpoint.tls.then(|| Arc::clone(&trust)),
             login: config.login.clone(),
             limit: call_limit,
             told_needless: Arc::clone(&told_needless),
@@ -128,7 +130,6 @@ pub fn start(config: &EtcdConfig, interval: Duration, call_limit: Duration, watc
         let member = Member {
             index,
             door,
-            trust: endpoint.tls.then(|| Arc::clone(&trust)),
             keys: Arc::clone(&keys),
             board: Arc::clone(&board),
             reports: report_sender.clone(),

@@ -20,6 +20,8 @@ use super::dial::{Connection, DialError, Dialer};
 use super::explain::CallError;
 use super::keys::Keys;
 use super::read::read;
+use super::trust::Trust;
+use super::witness::Witness;
 use crate::config::model::{Login, Password};
 use crate::source::{KeyIndex, Report};
 
@@ -39,6 +41,8 @@ pub(super) enum OpenError {
 pub(super) struct Door {
     pub(super) name: Arc<str>,
     pub(super) dialer: Dialer,
+    /// The TLS files, where this member speaks TLS.
+    pub(super) trust: Option<Arc<Trust>>,
     pub(super) login: Option<Login>,
     pub(super) limit: Duration,
     /// Whether it was told, for all members, that the login is not needed.
@@ -54,6 +58,9 @@ pub(super) struct Session {
 struct Shared {
     name: Arc<str>,
     client: Client,
+    witness: Witness,
+    /// Whether a user is configured, whatever etcd made of it.
+    has_login: bool,
     turn: Arc<Semaphore>,
     end: mpsc::Sender<CallError>,
 }
@@ -68,39 +75,38 @@ pub(super) struct Keeping {
 
 impl Door {
     pub(super) async fn open(&mut self) -> Result<(Session, Keeping), OpenError> {
-        let Connection { channel, edition } = self.dialer.dial(self.limit).await?;
-        let client = self.log_in(Channel::Tonic(channel)).await?;
+        let Connection { channel, witness, edition } = self.dialer.dial(self.limit).await?;
+        let client = self.log_in(Channel::Tonic(channel), &witness).await?;
         let (end, failures) = mpsc::channel(1);
         let (alive_guard, alive) = watch::channel(());
         let turn = Arc::new(Semaphore::new(1));
-        let shared = Arc::new(Shared { name: Arc::clone(&self.name), client, turn, end });
+        let (name, has_login) = (Arc::clone(&self.name), self.login.is_some());
+        let shared = Arc::new(Shared { name, client, witness, has_login, turn, end });
         Ok((Session { shared, alive }, Keeping { edition, failures, _alive: alive_guard }))
     }
 
-    async fn log_in(&self, channel: Channel) -> Result<Client, OpenError> {
+    async fn log_in(&self, channel: Channel, witness: &Witness) -> Result<Client, OpenError> {
         // A member that lost its quorum must say so, and end its watches, instead of serving the past.
         let options = ConnectOptions::new().with_require_leader(true);
         let Some(login) = &self.login else {
-            return Ok(self.within(Client::from_channel(channel, Some(options))).await?);
+            return Ok(self.client(channel, options, witness).await?);
         };
         let with_user = options.clone().with_user(login.user.clone(), password(&login.password)?);
-        match self.within(Client::from_channel(channel.clone(), Some(with_user))).await {
+        match self.client(channel.clone(), with_user, witness).await {
             Err(CallError::AuthenticationOff) => {
                 if !self.told_needless.swap(true, Ordering::Relaxed) {
                     tracing::warn!("etcd has authentication turned off: etcd-user {} is not needed", login.user);
                 }
-                Ok(self.within(Client::from_channel(channel, Some(options))).await?)
+                Ok(self.client(channel, options, witness).await?)
             }
             other => Ok(other?),
         }
     }
 
-    async fn within(
-        &self,
-        call: impl Future<Output = Result<Client, etcd_client::Error>>,
-    ) -> Result<Client, CallError> {
-        match timeout(self.limit, call).await {
-            Ok(answer) => Ok(answer?),
+    async fn client(&self, channel: Channel, options: ConnectOptions, witness: &Witness) -> Result<Client, CallError> {
+        match timeout(self.limit, Client::from_channel(channel, Some(options))).await {
+            Ok(Ok(client)) => Ok(client),
+            Ok(Err(error)) => Err(witness.correct(error.into()).before_any_answer(self.trust.as_deref())),
             Err(_elapsed) => Err(CallError::Silent { limit: self.limit }),
         }
     }
@@ -154,8 +160,17 @@ impl Session {
     ) -> Result<i64, CallError> {
         let mut alive = self.alive.clone();
         tokio::select! {
-            answer = read(self, keys, which, limit, reports) => answer,
+            answer = read(self, keys, which, limit, reports) => answer.map_err(|error| self.correct(error)),
             _ended = alive.changed() => Err(CallError::Ended),
+        }
+    }
+
+    /// The error as the connection and the login have it.
+    pub(super) fn correct(&self, error: CallError) -> CallError {
+        match self.shared.witness.correct(error) {
+            // Authentication was turned on after this session began without it.
+            CallError::UserDemanded if self.shared.has_login => CallError::LoginLost,
+            error => error,
         }
     }
 

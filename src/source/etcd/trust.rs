@@ -53,7 +53,6 @@ pub(super) enum TrustError {
 fn cure(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::PermissionDenied => " (let the user that runs vip-manager read it)",
-        io::ErrorKind::NotFound => " (there is no such file)",
         _ => "",
     }
 }

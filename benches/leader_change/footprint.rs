@@ -1,0 +1,78 @@
+//! What one daemon with one VIP costs.
+
+use std::fs;
+use std::time::Duration;
+
+use vip_manager::keeper::Moment;
+
+use crate::Effort;
+use crate::support::clock::{now, wait_for};
+use crate::support::daemon::{ConfigFile, Daemon, KEY, binary};
+use crate::support::etcd::Cluster;
+use crate::support::fail::OrFail;
+use crate::support::holding::What;
+use crate::support::host::{Host, VIP};
+use crate::support::lab::Lab;
+use crate::support::witness::AddressWitness;
+use crate::usage::{Memory, Rest, at_rest, memory, streams_a_member};
+
+const LIMIT: Duration = Duration::from_secs(10);
+const LEASE: i64 = 3600;
+/// The shortest interval that the daemon takes, in milliseconds.
+const HASTE: u64 = 50;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Footprint {
+    pub(crate) binary_bytes: u64,
+    /// Right after the address was taken, and after all the renewals.
+    pub(crate) early: Memory,
+    pub(crate) late: Memory,
+    pub(crate) renewals: usize,
+    pub(crate) renewals_took: Duration,
+    /// The holder at the default interval.
+    pub(crate) holder: Rest,
+    pub(crate) streams_a_member: f64,
+}
+
+pub(crate) fn measure(effort: &Effort) -> Footprint {
+    let lab = Lab::new("footprint");
+    let host = lab.host("db1");
+    let cluster = Cluster::start(&lab, 3);
+    let lease = cluster.store().grant(LEASE);
+    cluster.store().put_leased(KEY, host.name(), lease);
+
+    let hasty = ConfigFile::basic(&host, &cluster).with("interval", HASTE);
+    let (early, late, renewals_took) = renew(effort, &host, &hasty);
+    let witness = AddressWitness::over(&[&host]);
+    let daemon = Daemon::start(&host, &ConfigFile::basic(&host, &cluster));
+    witness.wait_held(&host, VIP, LIMIT);
+    crate::support::clock::pause(LIMIT);
+    Footprint {
+        binary_bytes: fs::metadata(binary()).or_fail("measuring the binary").len(),
+        early,
+        late,
+        renewals: effort.renewals,
+        renewals_took,
+        holder: at_rest(daemon.process.pid(), &cluster, effort.rest),
+        streams_a_member: streams_a_member(&cluster),
+    }
+}
+
+/// Has a daemon in haste renew as often as one in an hour.
+fn renew(effort: &Effort, host: &Host, config: &ConfigFile) -> (Memory, Memory, Duration) {
+    let witness = AddressWitness::over(&[host]);
+    let mut daemon = Daemon::start(host, config);
+    let begun: Moment = witness.wait_held(host, VIP, LIMIT);
+    let early = memory(daemon.process.pid());
+    let shown = || witness.notices().iter().filter(|notice| matches!(notice.what, What::Shown { .. })).count();
+    let patience = LIMIT + Duration::from_millis(2 * HASTE * effort.renewals as u64);
+    wait_for("an hour's worth of renewals", patience, || {
+        crate::support::clock::pause(Duration::from_millis(100));
+        shown() > effort.renewals
+    });
+    let late = memory(daemon.process.pid());
+    let took = now().since(begun);
+    daemon.process.signal(nix::sys::signal::Signal::SIGTERM);
+    daemon.process.wait(LIMIT);
+    (early, late, took)
+}

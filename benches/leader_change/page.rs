@@ -1,0 +1,131 @@
+//! The result as a page: for the terminal, and for docs/benchmarks.md.
+
+use std::fs;
+use std::process::Command;
+
+use crate::changes::Changes;
+use crate::footprint::Footprint;
+use crate::many::Many;
+use crate::series::{Series, to_f64};
+use crate::support::command::run;
+use crate::usage::{Memory, Rest};
+
+pub(crate) fn text(changes: &Changes, footprint: &Footprint, many: &Many) -> String {
+    [heading(), leader_changes(changes), one_vip(footprint), many_vips(many)].concat()
+}
+
+fn heading() -> String {
+    format!(
+        "# Benchmarks\n\n\
+         Written by `make bench`; every number is of one run, on one machine, which also runs etcd and the bench:\n\n\
+         | | |\n|---|---|\n\
+         | processor | {}, {} of them |\n\
+         | kernel | {} |\n\
+         | etcd | {}, three members, in memory |\n\
+         | Rust | {} |\n\
+         | date | {} |\n",
+        cpu(),
+        std::thread::available_parallelism().map_or(0, usize::from),
+        run("uname", &["-r"]).trim(),
+        run("etcd", &["--version"]).lines().next().unwrap_or_default().trim_start_matches("etcd Version: "),
+        rustc(),
+        run("date", &["-u", "+%Y-%m-%d"]).trim(),
+    )
+}
+
+fn leader_changes(changes: &Changes) -> String {
+    let row = |what: &str, series: &Series| {
+        let [median, rare, most] = [0.5, 0.99, 1.0].map(|share| series.quantile(share));
+        format!("| {what} | {median:.2} | {rare:.2} | {most:.2} |\n")
+    };
+    let gap = &changes.gap;
+    format!(
+        "\n## A leader change\n\n\
+         {} changes between three hosts, each one write of the leader key. *The floor* is the moment at which the first\n\
+         of three bare watch clients, one a member, had the event in hand: nobody who goes by etcd can know earlier.\n\n\
+         | milliseconds | p50 | p99 | max |\n|---|---:|---:|---:|\n{}{}{}{}{}\n\
+         The shortest time between the two hosts was {:.2} ms; {} of {} changes saw both with the address.\n",
+        gap.len(),
+        row("the write sent → the floor", &changes.event),
+        row("the floor → gone from the old host", &changes.removal),
+        row("the floor → there on the new host", &changes.address),
+        row("the floor → first announcement on the client's wire", &changes.announcement),
+        row("gone from the old host → there on the new one", gap),
+        gap.min(),
+        gap.below_zero(),
+        gap.len(),
+    )
+}
+
+fn one_vip(footprint: &Footprint) -> String {
+    let Footprint { early, late, .. } = footprint;
+    format!(
+        "\n## One VIP\n\n| | |\n|---|---:|\n\
+         | binary, stripped | {:.2} MiB |\n\
+         | resident right after taking the address | {} |\n\
+         | the same {} renewals later ({:.0} s) | {} |\n\
+         | threads | {} |\n{}\
+         | watch streams a member | {:.0} |\n",
+        bytes_to_mib(footprint.binary_bytes),
+        resident(early),
+        footprint.renewals,
+        footprint.renewals_took.as_secs_f64(),
+        resident(late),
+        late.threads,
+        at_rest(&footprint.holder),
+        footprint.streams_a_member,
+    )
+}
+
+fn many_vips(many: &Many) -> String {
+    let Many { announced, all, .. } = many;
+    format!(
+        "\n## {} VIPs on one daemon\n\n\
+         Each has a key of its own, all keys share a lease; all are moved at once, {} times.\n\n| | |\n|---|---:|\n\
+         | a key's change → its first announcement, p50 | {:.1} ms |\n\
+         | … p99 | {:.1} ms |\n\
+         | … max | {:.1} ms |\n\
+         | the first key's change → the last announcement, worst move | {:.1} ms |\n\
+         | resident | {} |\n{}\
+         | watch streams a member, of two daemons and the bench | {:.0} |\n",
+        many.vips,
+        all.len(),
+        announced.quantile(0.5),
+        announced.quantile(0.99),
+        announced.max(),
+        all.max(),
+        resident(&many.memory),
+        at_rest(&many.holder),
+        many.streams_a_member,
+    )
+}
+
+fn at_rest(rest: &Rest) -> String {
+    let calls =
+        rest.calls.iter().map(|(method, rate)| format!("| {method} calls a second, whole cluster | {rate:.1} |\n"));
+    format!("| processor at rest | {:.2} ms a second |\n", rest.cpu) + &calls.collect::<String>()
+}
+
+fn resident(memory: &Memory) -> String {
+    format!("{:.2} MiB (PSS {:.2} MiB)", kib_to_mib(memory.rss_kib), kib_to_mib(memory.pss_kib))
+}
+
+fn kib_to_mib(kib: u64) -> f64 {
+    to_f64(usize::try_from(kib).unwrap_or(usize::MAX)) / 1024.0
+}
+
+fn bytes_to_mib(bytes: u64) -> f64 {
+    kib_to_mib(bytes / 1024)
+}
+
+fn cpu() -> String {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    model.map_or("unknown".to_owned(), |(_, name)| name.trim().to_owned())
+}
+
+fn rustc() -> String {
+    let version = Command::new("rustc").arg("--version").output().ok();
+    let text = version.and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
+    text.split_whitespace().nth(1).unwrap_or("unknown").to_owned()
+}
