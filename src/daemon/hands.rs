@@ -89,13 +89,10 @@ fn carry_out(host: &mut Host, ward: &Ward, order: &Order) -> Result<Outcome, Add
     let vip = &ward.config.vip;
     match order {
         Order::Hold { link, until, standing, strays } => {
-            if host.addresses.hold(*link, vip, *until, *standing)? == Held::Late {
-                return Ok(Outcome::Late);
-            }
-            for prefix in strays {
-                host.addresses.remove(*link, vip.address(), *prefix)?;
-            }
-            Ok(Outcome::Held { until: *until })
+            Ok(match host.addresses.hold_alone(*link, vip, *until, *standing, strays)? {
+                Held::For(_) => Outcome::Held { until: *until },
+                Held::Late => Outcome::Late,
+            })
         }
         Order::Limit { link, prefix, until } => {
             let Ok(inherited) = Vip::new(vip.address(), *prefix) else { return Ok(Outcome::Late) };

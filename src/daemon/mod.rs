@@ -10,6 +10,7 @@ mod driver;
 mod exit;
 mod hands;
 mod logging;
+mod outlet;
 mod release;
 mod reload;
 mod sentence;

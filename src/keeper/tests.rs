@@ -225,6 +225,21 @@ fn silence_keeps_the_address_to_the_deadline_and_not_a_moment_longer() {
 }
 
 #[test]
+fn an_inherited_address_that_the_kernel_ends_a_little_early_does_not_go_without_a_word() {
+    let mut desk = Desk::with(vec![Standing { prefix: 24, expires: Expiry::Never }]);
+    desk.handle(Event::Blind { why: "refused".into() });
+    desk.wait(Duration::from_millis(9_100));
+    desk.forget();
+    desk.standing.clear();
+    desk.observe();
+    assert!(
+        matches!(&desk.notes[..], [Note::Released { cause: Cause::NeverConfirmed { why: Some(_) }, .. }]),
+        "{:?}",
+        desk.notes
+    );
+}
+
+#[test]
 fn in_doubt_the_kernels_lifetime_is_squared_with_the_deadline() {
     let mut desk = Desk::empty();
     let sighting = desk.sighting(Some(VALUE));

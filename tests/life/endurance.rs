@@ -122,7 +122,7 @@ fn a_log_that_nobody_reads_does_not_stop_the_daemon() {
     wait_for("new lines", SOON, || {
         scene.name_nobody();
         scene.name(scene.host());
-        text().contains("lost=")
+        text().contains("lost_lines=")
     });
     for line in text().lines().filter(|line| !line.is_empty()) {
         assert!(line.starts_with("20"), "a torn line: {line}");
