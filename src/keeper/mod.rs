@@ -287,7 +287,7 @@ impl Keeper {
 
     fn weigh_change(&mut self, change: Change, now: Moment) {
         let denies = change.holder.as_deref() != Some(&*self.rules.value);
-        if self.evidence.change(&change, &self.rules.value, now) && denies {
+        if self.evidence.change(&change, &self.rules.value) && denies {
             if self.state != State::Standby {
                 self.story.told = Some(Holder(change.holder.clone()));
             }

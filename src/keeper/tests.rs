@@ -83,7 +83,12 @@ impl Desk {
 
     fn event(&mut self, holder: Option<&str>) {
         self.revision += 1;
-        let change = Change { holder: holder.map(Into::into), mod_revision: self.revision, from: "etcd1".into() };
+        let change = Change {
+            holder: holder.map(Into::into),
+            mod_revision: self.revision,
+            heard_at: self.now,
+            from: "etcd1".into(),
+        };
         self.handle(Event::Changed(change));
     }
 
