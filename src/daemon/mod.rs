@@ -8,6 +8,7 @@ mod causes;
 pub mod clock;
 mod driver;
 mod exit;
+mod eyes;
 mod hands;
 mod logging;
 mod outlet;

@@ -333,7 +333,7 @@ fn an_address_taken_by_hand_is_back_at_once_and_announced() {
     desk.observe();
     assert_eq!(desk.standing.len(), 1);
     assert_eq!(desk.announced, 1);
-    assert_eq!(desk.notes, [Note::Missing, Note::Restored]);
+    assert_eq!(desk.notes, [Note::Missing { untold: 0 }, Note::Restored]);
 }
 
 #[test]
@@ -350,6 +350,27 @@ fn a_quarrel_over_the_address_is_fought_at_a_bounded_pace() {
     assert!(puts <= 3, "{puts} in 100 ms");
     desk.wait(secs(1));
     assert_eq!(desk.standing.len(), 1);
+}
+
+#[test]
+fn a_quarrel_is_told_a_few_times_and_then_counted() {
+    let mut desk = Desk::holding();
+    for _ in 0..20 {
+        desk.standing.clear();
+        desk.observe();
+        desk.wait(millis(200));
+        desk.read(Some(VALUE));
+    }
+    let of = |desk: &Desk, wanted: &Note| desk.notes.iter().filter(|note| *note == wanted).count();
+    assert_eq!(of(&desk, &Note::Missing { untold: 0 }), 3, "{:?}", desk.notes);
+    assert_eq!(desk.notes.len(), 6, "{:?}", desk.notes);
+    for _ in 0..60 {
+        desk.wait(secs(1));
+        desk.read(Some(VALUE));
+    }
+    desk.standing.clear();
+    desk.observe();
+    assert_eq!(of(&desk, &Note::Missing { untold: 17 }), 1, "{:?}", desk.notes);
 }
 
 #[test]

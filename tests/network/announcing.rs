@@ -14,7 +14,8 @@ fn rounds(capture: &Capture, since: Moment) -> Vec<Moment> {
     let seen = capture.since(since, VIP);
     let of = |form: Form| seen.iter().filter(move |packet| packet.form == form).map(|packet| packet.at);
     let requests: Vec<Moment> = of(Form::ArpRequest).collect();
-    assert_eq!(requests.len(), of(Form::ArpReply).count(), "each round is a request and a reply");
+    // The last one's may be on its way.
+    assert!(requests.len() - of(Form::ArpReply).count() <= 1, "each round is a request and a reply");
     requests
 }
 
