@@ -132,7 +132,7 @@ impl Teller<'_> {
             Cause::Read(sighting) => self.read(sighting),
             Cause::Event(change) => self.event(change),
             Cause::Deadline { last, why } => {
-                format!("no confirmation{} within its time{}", self.since(last.as_ref()), because(why.as_ref()))
+                format!("its time is over: no confirmation{}{}", self.since(last.as_ref()), because(why.as_ref()))
             }
             Cause::LeaseEnding(sighting) => {
                 format!("the lease of {} is about to end; {}", self.vip.key, self.read(sighting))

@@ -238,7 +238,7 @@ impl Keeper {
     pub fn next_deadline(&self, now: Moment) -> Option<(Moment, &'static str)> {
         let retry = self.backoff.retry_at().filter(|_| self.wanted(now).is_some());
         [
-            self.state.until().map(|at| (at, "hold deadline")),
+            self.lets_go_at().map(|at| (at, "hold deadline")),
             self.overdue_at().map(|at| (at, "confirmation overdue")),
             self.square_at.map(|at| (at, "kernel lifetime")),
             retry.map(|at| (at, "retry")),
@@ -304,7 +304,18 @@ impl Keeper {
     // Time
 
     fn pass_time(&mut self, now: Moment) {
-        if self.state.until().is_some_and(|until| until <= now) {
+        self.let_go_in_time(now);
+        if self.overdue_at().is_some_and(|at| at <= now) {
+            self.step(Fact::Doubt, None, now);
+            self.let_go_in_time(now);
+        }
+        if self.square_at.is_some_and(|at| at <= now) {
+            self.square(now);
+        }
+    }
+
+    fn let_go_in_time(&mut self, now: Moment) {
+        if self.lets_go_at().is_some_and(|at| at <= now) {
             let why = self.blind.clone();
             let cause = match self.state {
                 State::Unknown { .. } => Cause::NeverConfirmed { why },
@@ -317,11 +328,21 @@ impl Keeper {
             };
             self.step(Fact::Spent, Some(cause), now);
         }
-        if self.overdue_at().is_some_and(|at| at <= now) {
-            self.step(Fact::Doubt, None, now);
-        }
-        if self.square_at.is_some_and(|at| at <= now) {
-            self.square(now);
+    }
+
+    /// When the address goes by our own hand if nobody confirms it.
+    ///
+    /// In doubt that is a little before the deadline, where the kernel's lifetime ends too: connections can only be
+    /// reset while the address stands, so the kernel must not be the first.
+    fn lets_go_at(&self) -> Option<Moment> {
+        match self.state {
+            State::Doubtful { until } => Some(until - AHEAD_OF_KERNEL),
+            State::Unknown { .. }
+            | State::Standby
+            | State::Acquiring { .. }
+            | State::Held { .. }
+            | State::Releasing { .. }
+            | State::Stopped { .. } => self.state.until(),
         }
     }
 
@@ -504,6 +525,8 @@ fn next_square(until: Moment, now: Moment) -> Option<Moment> {
 
 /// A kernel lifetime is a whole number of seconds and at least one.
 const SHORTEST_LIFETIME: Duration = Duration::from_secs(1);
+/// A squared lifetime may end as early as [`SQUARE_EARLY`] before the deadline, and a kernel may be early by as much.
+const AHEAD_OF_KERNEL: Duration = Duration::from_millis(80);
 /// How long before whole seconds are left the lifetime is squared with the deadline, for a timer that is late.
 const SQUARE_EARLY: Duration = Duration::from_millis(40);
 /// A confirmation is overdue when the read before it and its own are both late.

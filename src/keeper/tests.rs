@@ -221,10 +221,10 @@ fn each_read_renews_the_kernels_lifetime_once() {
 #[test]
 fn silence_keeps_the_address_to_the_deadline_and_not_a_moment_longer() {
     let mut desk = Desk::holding();
-    desk.wait(millis(9_999));
+    desk.wait(millis(9_900));
     assert!(matches!(desk.keeper.state(), State::Doubtful { .. }));
     assert!(!desk.released());
-    desk.wait(millis(1));
+    desk.wait(millis(99));
     assert!(desk.released());
     assert_eq!(desk.keeper.state(), State::Unknown { adopting: None });
 }
@@ -254,6 +254,19 @@ fn in_doubt_the_kernels_lifetime_is_squared_with_the_deadline() {
     desk.wait(millis(4_000));
     let Expiry::At(expires) = desk.standing[0].expires else { panic!("{:?}", desk.standing) };
     assert!(until.since(expires) <= millis(20) && expires <= until, "{:?}", until.since(expires));
+}
+
+#[test]
+fn at_the_deadline_the_daemon_is_ahead_of_the_kernel_so_that_clients_are_reset() {
+    let mut desk = Desk::holding();
+    desk.wait(millis(9_900));
+    let Expiry::At(expires) = desk.standing[0].expires else { panic!("{:?}", desk.standing) };
+    let (lets_go, _) = desk.keeper.next_deadline(desk.now).unwrap();
+    assert!(lets_go + millis(20) < expires, "{:?} before the kernel's", expires.since(lets_go));
+    desk.forget();
+    desk.wait(expires.since(desk.now));
+    assert!(matches!(desk.orders[..], [Order::Release { standing: true, .. }]), "{:?}", desk.orders);
+    assert!(matches!(desk.notes[..], [Note::Leaving { .. }, Note::Released { .. }]), "{:?}", desk.notes);
 }
 
 #[test]

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use super::measure::{seconds, tell};
 use super::scene::{HOLD, SOON, Scene};
-use super::support::clock::{now, pause, wait_until};
+use super::support::clock::{now, pause, wait_for, wait_until};
 use super::support::daemon::KEY;
 use super::support::etcd::Cluster;
 use super::support::host::VIP;
+use super::support::tcp::{EchoServer, Fate, TcpClient};
 
 const AWAY: Duration = Duration::from_secs(40);
 const QUORUM_LOST: Duration = Duration::from_secs(30);
@@ -27,12 +28,16 @@ fn blackout(name: &str, span: Duration, go: impl FnOnce(&mut Cluster), come: imp
     scene.wait_held(0);
     scene.wait_renewed(0);
     let (watcher, before) = (scene.key_watcher(), scene.entry());
+    let _database = EchoServer::on(&scene.hosts[0]);
+    let session = TcpClient::connect(&scene.client, VIP).unwrap();
 
     go(&mut scene.cluster);
     let dark = now();
     let gone = scene.wait_gone(0, HOLD + SOON);
+    wait_for("the client to be told", SOON, || matches!(session.standing().fate, Fate::Reset(_)));
     pause(span.saturating_sub(now().since(dark)));
     assert!(!scene.holds(0) && !scene.holds(1));
+    let coming = now();
     come(&mut scene.cluster);
     scene.cluster.wait_healthy();
     let healthy = now();
@@ -46,8 +51,9 @@ fn blackout(name: &str, span: Duration, go: impl FnOnce(&mut Cluster), come: imp
     told.retain(|change| change.key == KEY);
     assert_eq!(told, [], "no event ever came");
     tell(&format!(
-        "{name}: gone {:.2} s after etcd, back {:.2} s after it answered again",
+        "{name}: gone {:.2} s after etcd, back {:.2} s after it was let go on, {:.2} s after it answered again",
         seconds(dark, gone),
+        seconds(coming, held),
         seconds(healthy, held)
     ));
     assert!(gone < dark + HOLD + LATE && gone > dark + HOLD - EARLY, "gone after {:.2} s", seconds(dark, gone));

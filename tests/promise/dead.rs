@@ -6,9 +6,11 @@ use nix::sys::signal::Signal;
 
 use super::measure::{seconds, tell};
 use super::reign::{LEASE, Reign};
-use super::scene::Scene;
+use super::scene::{SOON, Scene};
 use super::support::clock::now;
-use super::support::host::VIP;
+use super::support::daemon::ConfigFile;
+use super::support::etcd::{Cluster, ClusterOptions};
+use super::support::host::{VIP, VIP6};
 
 /// A hold-timeout, and a kernel that is as late as it was ever seen.
 const LONGEST: Duration = Duration::from_millis(12_500);
@@ -22,6 +24,21 @@ fn the_daemon_is_killed_and_its_leader_dies_but_never_do_two_hosts_answer() {
     reign.patronis[0].die();
     reign.judge(end);
     assert!(!reign.scene.hosts[0].carries(VIP));
+}
+
+#[test]
+fn a_killed_daemons_ipv6_address_goes_with_its_ipv4_address() {
+    let both = |_: &Cluster, config: ConfigFile| config.with("ip", format!("[\"{VIP}\", \"{VIP6}\"]"));
+    let scene = Scene::with("families", 1, &ClusterOptions::default(), both);
+    scene.lead(0);
+    scene.witness.wait_held(&scene.hosts[0], VIP6, SOON);
+    scene.wait_renewed(0);
+    scene.daemons[0].process.signal(Signal::SIGKILL);
+    let killed = now();
+    let gone = [VIP, VIP6].map(|address| scene.witness.wait_gone(&scene.hosts[0], address, 2 * LONGEST).unwrap());
+    tell(&format!("gone {:.2} s and {:.2} s after the kill", seconds(killed, gone[0]), seconds(killed, gone[1])));
+    assert!(gone.iter().all(|gone| gone.since(killed) < LONGEST), "{gone:?}");
+    assert!(!scene.hosts[0].carries(VIP) && !scene.hosts[0].carries(VIP6));
 }
 
 #[test]

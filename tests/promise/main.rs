@@ -10,6 +10,7 @@
 
 mod auth;
 mod blackout;
+mod chaos;
 mod cut_off;
 mod dead;
 mod hiccups;

@@ -4,11 +4,8 @@
 
 use std::time::Duration;
 
-use vip_manager::keeper::Moment;
-
 use super::measure::{median, tell};
 use super::scene::{SOON, Scene};
-use super::support::clock::wait_for;
 use super::support::cut::Cut;
 
 /// Silences each member in turn, the one that leads etcd first, and moves the leader each time.
@@ -20,7 +17,7 @@ fn lose_each(name: &str, silence: impl Fn(&Scene, usize) -> Option<Cut>, wake: i
     let mut times = Vec::new();
     for turn in 0..2 * members {
         let (member, to) = ((first + turn) % members, (turn + 1) % 2);
-        wait_for("a member that reads", SOON, || !scene.shown_since(1 - to, Moment::default()).is_empty());
+        scene.wait_renewed(1 - to);
         let cut = silence(&scene, member);
         let written = scene.name(to);
         let held = scene.wait_held(to);

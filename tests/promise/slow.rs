@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
+
 use super::measure::tell;
 use super::scene::{SOON, Scene};
 use super::support::clock::{now, pause};
@@ -55,4 +57,22 @@ fn the_members_hang_in_turn_and_the_vip_stays() {
     let held = scene.wait_held(1);
     scene.wait_gone(0, SOON);
     assert!(held.since(moved) < Duration::from_secs(10));
+}
+
+/// The other way round: it is the daemon that gets the processor only now and then.
+#[test]
+fn a_starved_daemon_keeps_the_vip_as_long_as_it_gets_to_read_now_and_then() {
+    let scene = Scene::new("starved", 2);
+    scene.lead(0);
+    scene.wait_renewed(0);
+    let pinger = scene.ping();
+    for _ in 0..4 {
+        scene.daemons[0].process.signal(Signal::SIGSTOP);
+        pause(Duration::from_millis(3_500));
+        scene.daemons[0].process.signal(Signal::SIGCONT);
+        scene.wait_renewed(0);
+    }
+    let pings = scene.unharmed(0, pinger);
+    tell(&format!("a daemon that was stopped for 3.5 s four times: {} pings, none lost", pings.sent));
+    assert_eq!(scene.intervals(1), []);
 }
