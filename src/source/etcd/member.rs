@@ -53,7 +53,7 @@ enum End {
     Call(#[from] CallError),
     #[error(transparent)]
     Watch(#[from] WatchError),
-    #[error("the watch gave no sign of life within {0:?}")]
+    #[error("the watch gave no sign of life within {0:.1?}")]
     NoSign(Duration),
 }
 
