@@ -20,7 +20,7 @@ endif
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: deps privilege ## Watch a VIP follow its leader through a switchover, a crash and a cut (2 minutes)
@@ -38,6 +38,19 @@ bench: deps privilege ## Measure leader changes and the footprint, and write doc
 .PHONY: build
 build: deps ## Build the release binary
 	cargo build --release
+
+.PHONY: package
+package: TOOLS += dpkg-deb:dpkg objdump:binutils python3:python3-venv rpmbuild:rpm
+package: deps ## Build .deb, .rpm and .tar.gz into target/packages; ARCH=aarch64 for the other machine
+	@packaging/package
+
+.PHONY: package-test
+package-test: TOOLS += cpio:cpio debootstrap:debootstrap dpkg-deb:dpkg fish:fish lintian:lintian mandoc:mandoc rpm:rpm \
+	rpm2cpio:rpm2cpio rpmlint:rpmlint zsh:zsh
+package-test: deps privilege nextest ## Install the packages into a booted Debian and upgrade, kill and remove them there
+	@packaging/check
+	@REVISION=2 BINARY=target/$(shell uname -m)-unknown-linux-gnu/release/vip-manager packaging/package target/package-test/newer
+	@$(AS_ROOT) cargo nextest run --test package $(ARGS)
 
 .PHONY: lint
 lint: deps ## Formatting, clippy, the purity of the pure rooms, documentation
