@@ -49,6 +49,7 @@ package-test: TOOLS += cpio:cpio debootstrap:debootstrap dpkg-deb:dpkg fish:fish
 	rpm2cpio:rpm2cpio rpmlint:rpmlint zsh:zsh
 package-test: deps privilege nextest ## Install the packages into a booted Debian and upgrade, kill and remove them there
 	@packaging/check
+	@$(SUDO) tests/package/debian $(CURDIR)/target/package-test/debian
 	@REVISION=2 BINARY=target/$(shell uname -m)-unknown-linux-gnu/release/vip-manager packaging/package target/package-test/newer
 	@$(AS_ROOT) cargo nextest run --test package $(ARGS)
 
@@ -56,6 +57,7 @@ package-test: deps privilege nextest ## Install the packages into a booted Debia
 lint: deps ## Formatting, clippy, the purity of the pure rooms, documentation
 	cargo fmt --check
 	cargo clippy --all-targets --quiet -- -D warnings
+	cargo clippy --test package --quiet -- -D warnings
 	cargo check --lib --no-default-features --quiet
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --quiet
 

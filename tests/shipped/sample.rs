@@ -13,15 +13,10 @@ fn filled_in() -> String {
     let mut marked = 0;
     let lines: Vec<_> = read(SAMPLE)
         .lines()
-        .map(|line| match line.split_once("# <-- such as ") {
-            Some((key, example)) => {
-                marked += 1;
-                format!("{} {example}", key.trim_end())
-            }
-            None => {
-                marked += usize::from(line.contains("# <--"));
-                line.to_owned()
-            }
+        .map(|line| {
+            marked += usize::from(line.contains("# <--"));
+            let example = line.split_once("# <-- such as ");
+            example.map_or(line.to_owned(), |(key, example)| format!("{} {example}", key.trim_end()))
         })
         .collect();
     assert_eq!(marked, 4, "the sample speaks of four lines");

@@ -25,7 +25,6 @@ fn systemd_scores_the_exposure_of_both_units_at_two_or_less() {
         let (_, said) = analyze(&["security", "--offline=true", "--no-pager", &path.display().to_string()]);
         let verdict = said.lines().last().unwrap();
         let score = verdict.split_whitespace().find_map(|word| word.parse::<f64>().ok()).unwrap();
-        eprintln!("{verdict}");
         assert!(score <= 2.0, "{said}");
     }
 }
