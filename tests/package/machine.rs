@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::clock::{wait_for, wait_until};
+use crate::support::clock::{pause, wait_for, wait_until};
 use crate::support::command::attempt;
 use crate::support::fail::OrFail;
 use crate::support::host::Host;
@@ -16,6 +16,8 @@ use crate::support::process::Process;
 
 /// How long systemd may take to come up on a busy machine.
 const BOOT: Duration = Duration::from_secs(60);
+/// How many times the control groups of a dead machine are tried to be removed.
+const BURIAL: usize = 100;
 
 /// A machine. Dropped, it is switched off.
 #[derive(Debug)]
@@ -107,10 +109,17 @@ impl Drop for Machine {
     fn drop(&mut self) {
         let _ = kill(self.init, Signal::SIGKILL);
         self.supervisor.kill();
-        let group = attempt("findmnt", &["--noheadings", "--types", "cgroup2", "--output", "TARGET"], "");
-        let Some(mount) = group.unwrap_or_default().lines().next().map(str::to_owned) else { return };
-        let directory = format!("{mount}/{}", self.namespace);
-        let _ = attempt("find", &[&directory, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"], "");
+        let groups = attempt("findmnt", &["--noheadings", "--types", "cgroup2", "--output", "TARGET"], "");
+        let Some(mount) = groups.unwrap_or_default().lines().next().map(str::to_owned) else { return };
+        // The kernel takes a moment to bury what was in them, and a panic here would hide the one that matters.
+        let group = format!("{mount}/{}", self.namespace);
+        for _ in 0..BURIAL {
+            let _ = attempt("find", &[&group, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"], "");
+            if !Path::new(&group).exists() {
+                break;
+            }
+            pause(Duration::from_millis(20));
+        }
     }
 }
 

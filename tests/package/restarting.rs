@@ -34,7 +34,7 @@ fn an_upgrade_on_the_leader_loses_not_one_ping_and_no_connection_and_keeps_the_c
     let said = site.machine.install(&newer_deb(&site));
     transcript(&said);
     site.wait_process(before);
-    assert!(said.contains("Setting up vip-manager") && said.contains("Keeping old config file"), "{said}");
+    assert!(said.contains("Setting up vip-manager") && said.contains("Using current old file"), "{said}");
     assert_eq!(site.machine.run(&format!("cat {FILE}")), configuration);
     assert_eq!(site.machine.run(&format!("stat -c '%a %U:%G' {FILE}")), "640 root:vip-manager");
     assert!(site.machine.run("dpkg-query -W vip-manager").ends_with(".1"));
