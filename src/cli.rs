@@ -35,7 +35,8 @@ pub enum Action {
 
 /// Understands the command line, program name first. The error is clap's: it may also be the help text or the version.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, clap::Error> {
-    let matches = command().try_get_matches_from(config::double_dashes(args)).map_err(name_nearest)?;
+    let matches =
+        command().try_get_matches_from(config::arrange(args, &[SHOW_CONFIG, RELEASE])).map_err(name_nearest)?;
     let (action, matches) = match matches.subcommand() {
         Some((SHOW_CONFIG, inner)) => (Action::ShowConfig, inner),
         Some((RELEASE, inner)) => (Action::Release, inner),

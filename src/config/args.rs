@@ -20,8 +20,7 @@ impl Flags {
     /// The flags among what clap matched.
     pub fn of(matches: &ArgMatches) -> Self {
         let names = flat().flat_map(keys::flag_names);
-        let given = names.filter(|name| matches.value_source(name) == Some(ValueSource::CommandLine));
-        Self(given.flat_map(|name| values(matches, name)).collect())
+        Self(names.flat_map(|name| values(matches, name)).collect())
     }
 
     pub(super) fn settings(&self, findings: &mut Findings) -> Vec<Setting> {
@@ -44,18 +43,27 @@ pub fn flags() -> impl Iterator<Item = Arg> {
     })
 }
 
-/// Gives the single-dash long flags of the 0.x releases their second dash: `-iface eth0`, `-iface=eth0`.
-pub fn double_dashes(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
-    let mut is_value = false;
-    let mut doubled = Vec::new();
-    for (place, arg) in args.into_iter().enumerate() {
-        let text = arg.to_str().unwrap_or_default();
-        let long = !is_value && place > 0 && text.len() > 2 && text.starts_with('-') && !text.starts_with("--");
-        let arg = if long { OsString::from(format!("-{text}")) } else { arg };
+/// Gives the single-dash long flags of the 0.x releases their second dash (`-iface eth0`, `-iface=eth0`), and puts the
+/// command first: for clap a flag before the command would be lost to the same flag behind it.
+pub fn arrange(args: impl IntoIterator<Item = OsString>, commands: &[&str]) -> Vec<OsString> {
+    let mut is_value = true; // The first is the program's name.
+    let mut command_seen = false;
+    let mut arranged = Vec::new();
+    for arg in args {
+        let arg = if is_value { arg } else { double_dash(arg) };
+        let is_command = !is_value && !command_seen && commands.iter().any(|command| arg == *command);
+        command_seen |= is_command;
         is_value = !is_value && arg.to_str().is_some_and(takes_next);
-        doubled.push(arg);
+        arranged.insert(if is_command { 1 } else { arranged.len() }, arg);
     }
-    doubled
+    arranged
+}
+
+fn double_dash(arg: OsString) -> OsString {
+    match arg.to_str() {
+        Some(text) if text.len() > 2 && text.starts_with('-') && !text.starts_with("--") => format!("-{text}").into(),
+        Some(_) | None => arg,
+    }
 }
 
 fn takes_next(arg: &str) -> bool {
@@ -75,12 +83,13 @@ fn flag(spec: &'static Spec, name: &'static str) -> Arg {
         .value_parser(value_parser!(OsString))
         .action(ArgAction::Append)
         .global(true);
-    match spec.takes {
-        Takes::Switch => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
-        Takes::Netmask => arg.allow_negative_numbers(true),
+    if spec.takes == Takes::Switch {
+        arg.num_args(0..=1).require_equals(true).default_missing_value("true")
+    } else if spec.takes == Takes::Netmask {
+        arg.allow_negative_numbers(true)
+    } else {
         // A password may begin with a dash.
-        _ if spec.secret => arg.allow_hyphen_values(true),
-        _ => arg,
+        arg.allow_hyphen_values(spec.secret)
     }
 }
 
@@ -93,7 +102,8 @@ fn default(spec: &Spec) -> String {
 }
 
 fn values(matches: &ArgMatches, name: &'static str) -> Vec<(&'static str, OsString)> {
-    let values = matches.get_many::<OsString>(name).into_iter().flatten();
+    let given = matches.value_source(name) == Some(ValueSource::CommandLine);
+    let values = given.then(|| matches.get_many::<OsString>(name)).into_iter().flatten().flatten();
     values.map(|value| (name, value.clone())).collect()
 }
 
@@ -108,4 +118,27 @@ fn setting(name: &str, value: &OsString, findings: &mut Findings) -> Option<Sett
     name_modern(found, &place, &written, findings);
     let item = Item { text: text.to_owned(), place: place.clone() };
     Some(Setting::new(found.key, name, place, vec![item]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn single_dashes_are_doubled_and_values_left_alone() {
+        for (typed, meant) in [
+            ("vip -iface eth0 -ip=10.0.0.5", "vip --iface eth0 --ip=10.0.0.5"),
+            ("vip -h", "vip -h"),
+            ("vip --mask -1 --etcd-password -iface", "vip --mask -1 --etcd-password -iface"),
+            ("vip -verbose show --on-stop show", "vip show --verbose --on-stop show"),
+            ("vip --host show", "vip --host show"),
+            ("vip --ip a show show", "vip show --ip a show"),
+            ("show", "show"),
+            ("", ""),
+        ] {
+            let arranged = arrange(typed.split(' ').map(OsString::from), &["show"]);
+            assert_eq!(arranged.join(&OsString::from(" ")), *meant, "{typed}");
+        }
+        assert!(arrange([], &["show"]).is_empty());
+    }
 }

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::file::FileSettings;
 use super::keys::Key;
 use super::model::{Config, LogFormat, LogLevel, OnStop};
 use super::place::Place;
@@ -33,6 +34,25 @@ pub(super) struct Given {
     /// Whether all that was given could be read. Else what seems to be missing may well be there.
     pub(super) complete: bool,
     pub(super) host_name: Option<String>,
+}
+
+impl Given {
+    /// Takes flags and variables together with the file, if one was read: its name, and what it holds if it could be
+    /// understood.
+    pub(super) fn new(
+        named: Layer,
+        file: Option<(Arc<str>, Option<FileSettings>)>,
+        host_name: Option<String>,
+        findings: &mut Findings,
+    ) -> Self {
+        let (path, file) = file.map_or((None, Some(FileSettings::default())), |(path, file)| (Some(path), file));
+        let complete = file.is_some();
+        let FileSettings { top, entries } = file.unwrap_or_default();
+        let top = named.over(Layer::gather(top, findings));
+        let gather = |(place, settings)| (place, Layer::gather(settings, findings));
+        let entries = entries.map(|entries| entries.into_iter().map(gather).collect());
+        Self { top, entries, file: path, complete, host_name }
+    }
 }
 
 /// Where each value of a configuration comes from; what is absent is a default.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::keys::{self, Key, Takes};
 use super::place::Place;
-use super::problem::Findings;
+use super::problem::{Findings, brief};
 use super::setting::{Item, Setting, name_modern};
 use super::yaml::{self, Content, Node, Pair};
 
@@ -115,10 +115,12 @@ impl Reader<'_> {
     fn top(&mut self, pairs: &[Pair]) -> FileSettings {
         let mut file = FileSettings::default();
         for (key, name, line, value) in self.known(pairs) {
-            match key {
-                Key::Vips => file.entries = self.entries(&name, value),
-                Key::Config => self.complain(line, format!("\"{name}\" names this very file; remove it")),
-                _ => file.top.extend(self.setting(key, &name, line, value)),
+            if key == Key::Vips {
+                file.entries = self.entries(&name, value);
+            } else if key == Key::Config {
+                self.complain(line, format!("\"{name}\" names this very file; remove it"));
+            } else {
+                file.top.extend(self.setting(key, &name, line, value));
             }
         }
         file
@@ -173,7 +175,7 @@ impl Reader<'_> {
                 continue;
             };
             if let Some(first) = seen.insert(text.clone(), line) {
-                self.complain(line, format!("\"{text}\" stands here and on line {first}; expected it once"));
+                self.complain(line, format!("\"{}\" stands here and on line {first}; expected it once", brief(text)));
             } else if let Some(found) = keys::find(text) {
                 name_modern(found, &Place::line(self.path, line), text, self.findings);
                 known.push((found.key, text.clone(), line, &**value));
@@ -223,6 +225,7 @@ impl Reader<'_> {
 }
 
 fn unknown(name: &str) -> String {
+    let name = &brief(name);
     match keys::nearest(name) {
         Some(near) => format!("unknown key \"{name}\"; did you mean \"{near}\"?"),
         None if name == "<<" => "merge keys are not read; expected the keys themselves".to_owned(),

@@ -166,10 +166,15 @@ pub fn nearest_of<K: AsRef<str>, T>(text: &str, known: impl IntoIterator<Item = 
     let reach = (text.chars().count() / 3).clamp(1, 3);
     known
         .into_iter()
-        .map(|(name, meaning)| (strsim::damerau_levenshtein(text, name.as_ref()), meaning))
+        .map(|(name, meaning)| (distance(text, name.as_ref()), meaning))
         .filter(|(distance, _)| *distance <= reach)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, meaning)| meaning)
+}
+
+/// What is merely longer, as "warning" for "warn", is near.
+fn distance(text: &str, name: &str) -> usize {
+    if name.len() > 3 && text.starts_with(name) { 1 } else { strsim::damerau_levenshtein(text, name) }
 }
 
 /// All names under which a flag can be given: the modern one first, then each historic one in both spellings.

@@ -19,10 +19,10 @@ mod values;
 mod yaml;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use args::{Flags, double_dashes, flags};
+pub use args::{Flags, arrange, flags};
 pub use model::{
     Announce, Config, Endpoint, EtcdConfig, Identity, LogFormat, LogLevel, Login, OnStop, Password, Secret, VipConfig,
 };
@@ -97,23 +97,12 @@ pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
         Some(setting) => Some(PathBuf::from(setting.text())),
         None => Some(sources.default_file.clone()).filter(|path| path.exists()),
     };
-    let given = given(named, path.as_deref(), sources, &mut findings);
+    let file = path.as_ref().map(|path| (Arc::from(path.display().to_string()), file::read(path, &mut findings)));
+    let given = Given::new(named, file, sources.host_name.clone(), &mut findings);
     let checked = check::check(&given, &mut findings);
     let ((config, origins), notices) = findings.close(checked)?;
     let settings = Settings::of(&config, &origins, path.as_deref());
     Ok(Loaded { config, notices, settings, file: path })
-}
-
-fn given(named: Layer, path: Option<&Path>, sources: &Sources, findings: &mut Findings) -> Given {
-    let file = path.map(|path| file::read(path, findings));
-    let complete = !matches!(file, Some(None));
-    let file = file.flatten().unwrap_or_default();
-    let top = named.over(Layer::gather(file.top, findings));
-    let entries = file.entries.map(|entries| {
-        entries.into_iter().map(|(place, settings)| (place, Layer::gather(settings, findings))).collect()
-    });
-    let file = path.map(|path| Arc::from(path.display().to_string()));
-    Given { top, entries, file, complete, host_name: sources.host_name.clone() }
 }
 
 const DEFAULT_FILE: &str = "/etc/default/vip-manager.yml";

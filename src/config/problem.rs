@@ -58,6 +58,22 @@ impl fmt::Display for Notice {
     }
 }
 
+/// The text with nothing in it that would move a cursor: what it quotes may hold anything.
+pub(super) fn one_line(text: &str) -> String {
+    let plain = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(plain).collect()
+}
+
+/// What a message quotes, cut where it is too long to be read.
+pub(super) fn brief(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_QUOTE) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+const LONGEST_QUOTE: usize = 80;
+
 /// Gathers what reading and checking find, in the order in which they find it.
 #[derive(Default, Debug)]
 pub(super) struct Findings {
@@ -67,14 +83,14 @@ pub(super) struct Findings {
 
 impl Findings {
     pub(super) fn problem(&mut self, place: &Place, text: impl Into<String>) {
-        let problem = Problem { place: place.clone(), text: text.into() };
+        let problem = Problem { place: place.clone(), text: one_line(&text.into()) };
         if !self.problems.contains(&problem) {
             self.problems.push(problem);
         }
     }
 
     pub(super) fn notice(&mut self, place: &Place, text: impl Into<String>) {
-        let notice = Notice { place: place.clone(), text: text.into() };
+        let notice = Notice { place: place.clone(), text: one_line(&text.into()) };
         if !self.notices.contains(&notice) {
             self.notices.push(notice);
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::keys::{self, Found, Key};
 use super::place::Place;
-use super::problem::Findings;
+use super::problem::{Findings, brief};
 
 /// One key with what it was set to. Without items it was written down and left empty, which counts as not set.
 #[derive(Clone, PartialEq, Eq)]
@@ -40,7 +40,11 @@ impl Setting {
 
     /// The key and its value for a message; a secret's value is never part of it.
     pub(super) fn quoted(&self) -> String {
-        if self.key.spec().secret { self.key.name().to_owned() } else { format!("{} \"{}\"", self.name, self.text()) }
+        if self.key.spec().secret {
+            self.key.name().to_owned()
+        } else {
+            format!("{} \"{}\"", self.name, brief(self.text()))
+        }
     }
 
     fn same_value(&self, other: &Self) -> bool {
@@ -80,14 +84,16 @@ impl Layer {
             self.blanks.insert(setting.key, setting.place);
             return;
         }
-        match self.settings.get(&setting.key) {
-            Some(first) if !first.same_value(&setting) => {
-                findings.problem(&setting.place, contradiction(first, &setting));
-            }
-            Some(_) => {}
+        match self.settings.get_mut(&setting.key) {
             None => {
                 self.settings.insert(setting.key, setting);
             }
+            Some(first) if first.same_value(&setting) => {}
+            // A flag that takes several values may be given several times.
+            Some(first) if setting.key.spec().takes.several() && first.place == setting.place => {
+                first.items.extend(setting.items);
+            }
+            Some(first) => findings.problem(&setting.place, contradiction(first, &setting)),
         }
     }
 
@@ -120,7 +126,12 @@ fn contradiction(first: &Setting, second: &Setting) -> String {
     if second.key.spec().secret {
         format!("{} contradicts {other}; expected it once", second.name)
     } else {
-        format!("{} contradicts {} \"{}\" at {other}; expected it once", second.quoted(), first.name, first.text())
+        format!(
+            "{} contradicts {} \"{}\" at {other}; expected it once",
+            second.quoted(),
+            first.name,
+            brief(first.text())
+        )
     }
 }
 

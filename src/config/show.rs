@@ -8,6 +8,7 @@ use super::check::{Origin, Origins};
 use super::keys::{Key, Spec, TABLE};
 use super::model::{Config, Password, VipConfig};
 use super::place::Place;
+use super::problem::one_line;
 use super::values::{LOG_FORMATS, LOG_LEVELS, ON_STOP, show_duration, word};
 
 /// The values of a configuration, ready to be printed.
@@ -40,7 +41,7 @@ fn rows(per_vip: bool, origins: &BTreeMap<Key, Origin>, value: impl Fn(Key) -> O
     let row = |spec: &Spec| {
         let default = if spec.key == Key::TriggerValue { "default, the host name" } else { "default" };
         let origin = origins.get(&spec.key).map_or_else(|| default.to_owned(), |origin| origin.shown(spec.key));
-        value(spec.key).map(|value| Row { name: spec.name, value, origin })
+        value(spec.key).map(|value| Row { name: spec.name, value: one_line(&value), origin })
     };
     specs.filter_map(row).collect()
 }

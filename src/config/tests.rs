@@ -18,13 +18,7 @@ fn read(text: &str, variables: &[(&str, &str)]) -> Result<(Config, String, Vec<N
     let variables: Vec<_> = variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
     let named = Layer::gather(env::read(&variables, &mut findings), &mut findings);
     let file = file::interpret(&path, text, &mut findings);
-    let complete = file.is_some();
-    let file = file.unwrap_or_default();
-    let top = named.over(Layer::gather(file.top, &mut findings));
-    let entries = file.entries.map(|entries| {
-        entries.into_iter().map(|(place, settings)| (place, Layer::gather(settings, &mut findings))).collect()
-    });
-    let given = Given { top, entries, file: Some(path), complete, host_name: Some("db1".to_owned()) };
+    let given = Given::new(named, Some((path, file)), Some("db1".to_owned()), &mut findings);
     let checked = check::check(&given, &mut findings);
     let ((config, origins), notices) = findings.close(checked)?;
     let shown = Settings::of(&config, &origins, None).to_string();
@@ -120,6 +114,14 @@ fn what_is_nested_too_deeply_is_refused() {
 }
 
 #[test]
+fn a_message_is_one_readable_line_whatever_it_quotes() {
+    let text = format!("{SOUND}log-level: \"a\\nb\\e[31m\"\ninterval: {}\n", "9".repeat(10_000));
+    let problems = read(&text, &[]).unwrap_err().to_string();
+    assert!(problems.contains("log-level \"a\\nb\\u{1b}[31m\" is not supported"), "{problems}");
+    assert!(problems.lines().count() == 2 && problems.len() < 400, "{problems}");
+}
+
+#[test]
 fn values_that_are_no_text_are_mistakes() {
     let broken = OsString::from_vec(vec![b'e', 0xff]);
     let variables = vec![(OsString::from("VIP_INTERFACE"), broken)];
@@ -166,6 +168,7 @@ proptest! {
     fn no_text_panics(text in "\\PC{0,200}|[ \\t\\n:#&*!|>'\"%@\\[\\]{},?a-c-]{0,200}") {
         if let Err(problems) = read(&text, &[]) {
             prop_assert!(!problems.is_empty());
+            prop_assert_eq!(problems.to_string().lines().count(), problems.iter().count());
         }
     }
 

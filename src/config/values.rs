@@ -72,14 +72,21 @@ pub(super) fn choice<T: Copy>(text: &str, words: Words<T>) -> Result<T, String> 
     let text = text.trim();
     words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
         let near = keys::nearest_of(&text.to_lowercase(), words.iter().map(|(word, _)| (word, *word)));
-        let all: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-        format!("is not supported; expected {}{}", all.join(" or "), meant(near))
+        format!("is not supported; expected {}{}", alternatives(words), meant(near))
     })
 }
 
 /// The word for a value.
 pub(super) fn word<T: Copy + PartialEq>(value: T, words: Words<T>) -> &'static str {
     words.iter().find(|(_, known)| *known == value).map_or("", |(word, _)| word)
+}
+
+fn alternatives<T>(words: Words<T>) -> String {
+    let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+    match words.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => words.concat(),
+    }
 }
 
 fn meant(near: Option<&str>) -> String {

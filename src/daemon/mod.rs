@@ -8,8 +8,10 @@ mod causes;
 pub mod clock;
 mod driver;
 mod exit;
+mod eyes;
 mod hands;
 mod logging;
+mod outlet;
 mod release;
 mod reload;
 mod sentence;
@@ -32,7 +34,7 @@ use logging::Logging;
 pub fn run(loaded: Loaded, sources: Sources) -> ExitCode {
     let logging = Logging::start(loaded.config.log_level, loaded.config.log_format);
     for notice in &loaded.notices {
-        tracing::warn!("{notice}");
+        tracing::info!("{notice}");
     }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build() {
         Ok(runtime) => runtime,

@@ -20,7 +20,7 @@ impl Driver {
         match config::load(&self.sources) {
             Ok(loaded) => {
                 for notice in &loaded.notices {
-                    tracing::warn!("{notice}");
+                    tracing::info!("{notice}");
                 }
                 self.change_to(loaded.config);
             }

@@ -180,3 +180,6 @@ const HEADER: usize = 16;
 const ALIGNMENT: usize = 4;
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
+
+#[cfg(test)]
+mod tests;

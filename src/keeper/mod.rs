@@ -14,6 +14,7 @@ pub mod note;
 pub mod order;
 #[cfg(test)]
 mod properties;
+mod repeats;
 pub mod sighting;
 mod state;
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub use state::{Farewell, Rest, State};
 use announce::Series;
 use backoff::Backoff;
 use evidence::{Evidence, Limits, Verdict};
+use repeats::Repeats;
 use state::Fact;
 
 /// What one keeper goes by.
@@ -120,6 +122,10 @@ struct Story {
     decided_at: Moment,
     /// The address was there and was taken away by somebody else.
     missing: bool,
+    /// Whether that was told, so that its return is to be told, too.
+    missing_told: bool,
+    /// What others did to the address.
+    interventions: Repeats,
     /// Who else the key was last said to name.
     told: Option<Holder>,
     /// Why a release was decided, and whether there was anything to release.
@@ -232,7 +238,7 @@ impl Keeper {
     pub fn next_deadline(&self, now: Moment) -> Option<(Moment, &'static str)> {
         let retry = self.backoff.retry_at().filter(|_| self.wanted(now).is_some());
         [
-            self.state.until().map(|at| (at, "hold deadline")),
+            self.lets_go_at().map(|at| (at, "hold deadline")),
             self.overdue_at().map(|at| (at, "confirmation overdue")),
             self.square_at.map(|at| (at, "kernel lifetime")),
             retry.map(|at| (at, "retry")),
@@ -287,7 +293,7 @@ impl Keeper {
 
     fn weigh_change(&mut self, change: Change, now: Moment) {
         let denies = change.holder.as_deref() != Some(&*self.rules.value);
-        if self.evidence.change(&change, &self.rules.value, now) && denies {
+        if self.evidence.change(&change, &self.rules.value) && denies {
             if self.state != State::Standby {
                 self.story.told = Some(Holder(change.holder.clone()));
             }
@@ -298,7 +304,18 @@ impl Keeper {
     // Time
 
     fn pass_time(&mut self, now: Moment) {
-        if self.state.until().is_some_and(|until| until <= now) {
+        self.let_go_in_time(now);
+        if self.overdue_at().is_some_and(|at| at <= now) {
+            self.step(Fact::Doubt, None, now);
+            self.let_go_in_time(now);
+        }
+        if self.square_at.is_some_and(|at| at <= now) {
+            self.square(now);
+        }
+    }
+
+    fn let_go_in_time(&mut self, now: Moment) {
+        if self.lets_go_at().is_some_and(|at| at <= now) {
             let why = self.blind.clone();
             let cause = match self.state {
                 State::Unknown { .. } => Cause::NeverConfirmed { why },
@@ -311,11 +328,21 @@ impl Keeper {
             };
             self.step(Fact::Spent, Some(cause), now);
         }
-        if self.overdue_at().is_some_and(|at| at <= now) {
-            self.step(Fact::Doubt, None, now);
-        }
-        if self.square_at.is_some_and(|at| at <= now) {
-            self.square(now);
+    }
+
+    /// When the address goes by our own hand if nobody confirms it.
+    ///
+    /// In doubt that is a little before the deadline, where the kernel's lifetime ends too: connections can only be
+    /// reset while the address stands, so the kernel must not be the first.
+    fn lets_go_at(&self) -> Option<Moment> {
+        match self.state {
+            State::Doubtful { until } => Some(until - AHEAD_OF_KERNEL),
+            State::Unknown { .. }
+            | State::Standby
+            | State::Acquiring { .. }
+            | State::Held { .. }
+            | State::Releasing { .. }
+            | State::Stopped { .. } => self.state.until(),
         }
     }
 
@@ -377,7 +404,9 @@ impl Keeper {
                 self.programmed = None;
                 self.story.missing = matches!(before, State::Held { .. } | State::Doubtful { .. });
                 if self.story.missing {
-                    self.notes.push_back(Note::Missing);
+                    let untold = self.story.interventions.again(now);
+                    self.story.missing_told = untold.is_some();
+                    self.notes.extend(untold.map(|untold| Note::Missing { untold }));
                     self.contest(now);
                 } else {
                     self.story.decided_at = now;
@@ -401,10 +430,11 @@ impl Keeper {
                 self.programmed = None;
                 let intruder = cause == Some(Cause::Intruder);
                 let cause = cause.unwrap_or(Cause::Stop);
-                if stood {
+                let told = !intruder || self.story.interventions.again(now).is_some();
+                if stood && told {
                     self.notes.push_back(Note::Leaving { cause: cause.clone() });
                 }
-                self.story.parting = Some((cause, stood));
+                self.story.parting = told.then_some((cause, stood));
                 self.backoff.reset();
                 if intruder {
                     self.contest(now);
@@ -422,7 +452,10 @@ impl Keeper {
                 let silent_for = evidence.answered_at.since(self.story.decided_at);
                 Note::Confirmed { evidence, silent_for }
             }
-            State::Acquiring { .. } if self.story.missing => Note::Restored,
+            State::Acquiring { .. } if self.story.missing => {
+                self.notes.extend(self.story.missing_told.then_some(Note::Restored));
+                return;
+            }
             State::Unknown { .. }
             | State::Standby
             | State::Acquiring { .. }
@@ -492,6 +525,8 @@ fn next_square(until: Moment, now: Moment) -> Option<Moment> {
 
 /// A kernel lifetime is a whole number of seconds and at least one.
 const SHORTEST_LIFETIME: Duration = Duration::from_secs(1);
+/// A squared lifetime may end as early as [`SQUARE_EARLY`] before the deadline, and a kernel may be early by as much.
+const AHEAD_OF_KERNEL: Duration = Duration::from_millis(80);
 /// How long before whole seconds are left the lifetime is squared with the deadline, for a timer that is late.
 const SQUARE_EARLY: Duration = Duration::from_millis(40);
 /// A confirmation is overdue when the read before it and its own are both late.

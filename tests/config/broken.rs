@@ -163,7 +163,8 @@ fn a_store_or_a_manager_that_is_not_supported() {
             "vip-manager.yml:5: dcs-type \"consul\" is not supported; expected etcd or etcd3",
             "vip-manager.yml:6: hosting_type \"hetzner\" is not supported; expected basic",
             "vip-manager.yml:7: on-stop \"kep\" is not supported; expected release or keep; did you mean \"keep\"?",
-            "vip-manager.yml:8: log-level \"warning\" is not supported; expected error or warn or info or debug or trace",
+            "vip-manager.yml:8: log-level \"warning\" is not supported; expected error, warn, info, debug or trace; \
+             did you mean \"warn\"?",
             "vip-manager.yml:9: verbose \"maybe\" is neither yes nor no; expected true or false",
         ],
     );

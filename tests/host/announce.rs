@@ -8,6 +8,9 @@ use vip_manager::vip::Mac;
 
 use crate::lab::{Namespace, addresses, after, eventually, index, ip, mac, name, vip};
 
+/// Long enough for a busy machine, and too short for the client to ask by itself.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Two hosts and a client on one bridge.
 struct Segment {
     first: Namespace,
@@ -74,7 +77,7 @@ fn a_client_follows(text: &str) {
     take_away(&segment.first, text);
     put_up(&segment.second, text);
     assert_eq!(announce(&segment.second, text), Sent::From(new));
-    eventually(Duration::from_millis(300), "the client believes the new host", || {
+    eventually(PATIENCE, "the client believes the new host", || {
         segment.belief(&address).contains(&new.to_string()).then_some(())
     });
 }
@@ -87,6 +90,30 @@ fn an_ipv4_client_follows_to_the_new_host_at_once() {
 #[test]
 fn an_ipv6_client_follows_to_the_new_host_at_once() {
     a_client_follows("fd00::5/128");
+}
+
+/// Some switches and stacks let only one of the two forms of ARP through. Each does by itself what both do.
+#[test]
+fn an_ipv4_client_that_hears_only_requests_or_only_replies_follows_too() {
+    for deaf_to in ["request", "reply"] {
+        let segment = Segment::new();
+        put_up(&segment.first, "10.9.0.5/32");
+        segment.learn("10.9.0.5");
+        segment.client.enter(|| {
+            let rules = format!(
+                "add table arp deaf
+                 add chain arp deaf input {{ type filter hook input priority 0; }}
+                 add rule arp deaf input arp operation {deaf_to} drop"
+            );
+            let nft = Command::new("nft").arg(rules).output().expect("these tests need nftables");
+            assert!(nft.status.success(), "{}", String::from_utf8_lossy(&nft.stderr));
+        });
+        take_away(&segment.first, "10.9.0.5/32");
+        put_up(&segment.second, "10.9.0.5/32");
+        announce(&segment.second, "10.9.0.5/32");
+        let new = segment.second.enter(|| mac("v0"));
+        eventually(PATIENCE, deaf_to, || segment.belief("10.9.0.5").contains(&new.to_string()).then_some(()));
+    }
 }
 
 #[test]
@@ -108,7 +135,7 @@ fn an_interface_with_a_new_hardware_address_announces_the_new_one() {
         }
     });
     for text in ["10.9.0.5", "fd00::5"] {
-        eventually(Duration::from_millis(300), "the client believes the new address", || {
+        eventually(PATIENCE, "the client believes the new address", || {
             segment.belief(text).contains(&changed.to_string()).then_some(())
         });
     }
@@ -122,7 +149,7 @@ fn a_host_that_forwards_is_announced_as_the_router_that_it_is() {
     assert!(!segment.belief("fd00::5").contains("router"));
     segment.first.set("ipv6/conf/v0/forwarding", "1");
     announce(&segment.first, "fd00::5/128");
-    eventually(Duration::from_secs(1), "the client takes it for a router", || {
+    eventually(PATIENCE, "the client takes it for a router", || {
         segment.belief("fd00::5").contains("router").then_some(())
     });
 }

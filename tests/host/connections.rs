@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use vip_manager::daemon::clock;
-use vip_manager::host::Connections;
+use vip_manager::host::{Connections, ResetError};
+use vip_manager::keeper::Moment;
 
 use crate::lab::{Namespace, addresses, after, index, ip, vip};
 
@@ -106,10 +108,27 @@ fn a_thousand_connections_are_reset_in_one_go() {
     assert_eq!(wire.reset(&VIPS), 1_000);
     let took = clock::now().since(before);
     assert!(took < Duration::from_millis(500), "{took:?}");
+
     for (client, _server) in &mut pairs {
         client.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
         assert_eq!(answer(client), Err(ErrorKind::ConnectionReset));
     }
+}
+
+/// A second goes by with each look.
+fn hasty_clock() -> Moment {
+    static LOOKS: AtomicU32 = AtomicU32::new(0);
+    Moment::from_boot(Duration::from_secs(LOOKS.fetch_add(1, Ordering::Relaxed).into()))
+}
+
+#[test]
+fn the_address_does_not_wait_for_ever_for_its_connections_to_go() {
+    let wire = Wire::new();
+    let (_client, _server) = wire.connect("10.9.0.5:0", "10.9.0.5");
+    let reset = wire.server.enter(|| Connections::open(hasty_clock).unwrap().reset(&[ip("10.9.0.5")].into()));
+    let error = reset.unwrap_err();
+    assert_eq!(error, ResetError::TimeUp { reset: 0, left: 1 });
+    assert_eq!(error.to_string(), "0 connections were reset, then 500 ms were over, and 1 were left alone");
 }
 
 #[test]

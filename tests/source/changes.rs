@@ -7,7 +7,7 @@ use etcd_client::PutOptions;
 use vip_manager::source::Report;
 use vip_manager::source::etcd::start;
 
-use crate::etcd::Cluster;
+use crate::etcd::{Cluster, connections_to};
 use crate::wait::{SOON, all_up, eventually, until};
 use crate::{CALL_LIMIT, KEY, US, change_of, change_to, config, read_naming, read_of, source, watched};
 
@@ -130,20 +130,7 @@ async fn dropping_the_source_closes_its_connections() {
     let mut source = source(&config(cluster.endpoints()));
     all_up(&mut source).await;
     let port = cluster.members[0].port;
-    assert!(connections_to(port) > 0);
+    assert_eq!(connections_to(port).len(), 1, "one connection a member");
     drop(source);
-    eventually("no connection is left", SOON, async || (connections_to(port) == 0).then_some(())).await;
-}
-
-/// This process's connections to a local port. (etcd has one to itself.)
-fn connections_to(port: u16) -> usize {
-    let own: BTreeSet<String> = std::fs::read_dir("/proc/self/fd")
-        .unwrap()
-        .filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok())
-        .filter_map(|target| Some(target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
-        .collect();
-    let remote = format!("0100007F:{port:04X}");
-    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-    let fields = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
-    fields.filter(|fields| fields[2] == remote && own.contains(fields[9])).count()
+    eventually("no connection is left", SOON, async || connections_to(port).is_empty().then_some(())).await;
 }

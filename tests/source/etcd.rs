@@ -1,5 +1,6 @@
 //! Real etcd members on loopback ports of their own, ended by their process id.
 
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -188,8 +189,23 @@ async fn ready(url: &str) -> Client {
     eventually("etcd answers", limit, async || {
         let options = ConnectOptions::new().with_timeout(Duration::from_millis(500));
         let mut client = Client::connect([url], Some(options)).await.ok()?;
-        client.get("/ready", None).await.ok()?;
-        Some(client)
+        client.get("/ready", None).await.ok()
     })
-    .await
+    .await;
+    // What follows may take its time: hashing a password does, on a machine that is busy.
+    let options = ConnectOptions::new().with_timeout(limit);
+    Client::connect([url], Some(options)).await.unwrap()
+}
+
+/// This process's ends of its connections to a local port. (etcd has one to itself, which does not count.)
+pub(crate) fn connections_to(port: u16) -> BTreeSet<String> {
+    let own: BTreeSet<String> = std::fs::read_dir("/proc/self/fd")
+        .unwrap()
+        .filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok())
+        .filter_map(|target| Some(target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+        .collect();
+    let remote = format!("0100007F:{port:04X}");
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let rows = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+    rows.filter(|fields| fields[2] == remote && own.contains(fields[9])).map(|fields| fields[1].to_owned()).collect()
 }

@@ -8,6 +8,7 @@ mod etcd;
 mod outages;
 mod proxy;
 mod reading;
+mod telling;
 mod tls;
 mod wait;
 

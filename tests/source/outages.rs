@@ -188,3 +188,57 @@ async fn a_connection_that_dies_without_a_word_is_given_up_and_made_anew() {
     proxy.set(Wire::Open);
     all_up(&mut source).await;
 }
+
+#[tokio::test]
+async fn a_member_without_its_cluster_is_no_witness() {
+    let mut cluster = Cluster::new(3).await;
+    cluster.client().await.put(KEY, US, None).await.unwrap();
+    let mut source = source(&config(cluster.endpoints()));
+    all_up(&mut source).await;
+    cluster.members[1].kill();
+    cluster.members[2].kill();
+    let why = until(&mut source, "blind", SOON, |report| match report {
+        Report::Blind { why } => Some(why.to_string()),
+        Report::Read(_) | Report::Changed(_) => None,
+    })
+    .await;
+    assert!(cluster.members.iter().all(|member| why.contains(&member.url())), "each member has its cause: {why}");
+
+    // What was under way is over; from here on the one that is left cannot have answered.
+    until(&mut source, "blind again", SOON, |report| matches!(report, Report::Blind { .. }).then_some(())).await;
+    for _ in 0..5 {
+        until(&mut source, "blind, and never a read", SOON, |report| match report {
+            Report::Blind { .. } => Some(()),
+            Report::Read(_) => panic!("read without a quorum: {report:?}"),
+            Report::Changed(_) => None,
+        })
+        .await;
+    }
+    cluster.members[1].start();
+    until(&mut source, "a read with the quorum back", SOON, read_naming(Some(US))).await;
+}
+
+#[tokio::test]
+async fn an_endpoint_of_another_cluster_is_not_believed() {
+    let (ours, other) = (Cluster::new(1).await, Cluster::new(1).await);
+    ours.client().await.put(KEY, US, None).await.unwrap();
+    other.client().await.put(KEY, "host2", None).await.unwrap();
+    let late = Proxy::to(other.members[0].port).await;
+    late.set(Wire::Silent);
+    let mut source = source(&config(vec![ours.members[0].endpoint(), late.endpoint()]));
+    until(&mut source, "ours", SOON, read_naming(Some(US))).await;
+    late.set(Wire::Open);
+    let refused = async {
+        loop {
+            if let Link::Down { why } = &source.members()[1].link
+                && why.contains("another etcd cluster")
+            {
+                return;
+            }
+            let report = tokio::time::timeout(INTERVAL, source.reports.recv()).await;
+            let read = report.ok().flatten().and_then(|report| read_of(&report, 0));
+            assert!(read.is_none_or(|read| read.holder.as_deref() == Some(US)));
+        }
+    };
+    tokio::time::timeout(SOON, refused).await.unwrap();
+}

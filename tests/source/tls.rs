@@ -1,5 +1,6 @@
 //! Certificates: those that work, those that do not and are called by their name, and those that change.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -8,10 +9,11 @@ use rcgen::{
     date_time_ymd,
 };
 use vip_manager::config::model::{Endpoint, EtcdConfig, Identity};
-use vip_manager::source::etcd::Source;
+use vip_manager::source::Report;
+use vip_manager::source::etcd::{Link, Source};
 
-use crate::etcd::{Cluster, Folder};
-use crate::wait::{SOON, all_up, down_saying, eventually, until};
+use crate::etcd::{Cluster, Folder, connections_to};
+use crate::wait::{SOON, all_up, down_saying, until};
 use crate::{config, read_naming, source};
 
 /// An authority and the files of what it signed.
@@ -269,26 +271,55 @@ async fn a_ca_that_changes_on_disk_is_used_without_a_restart() {
     is_let_in(&mut source).await;
 }
 
+/// Takes reads, which must go on, and returns when the connection is another one.
+async fn until_reconnected(source: &mut Source, port: u16, before: &BTreeSet<String>) {
+    until(source, "a connection with the new files", SOON, |report| {
+        assert!(!matches!(report, Report::Blind { .. }), "{report:?}");
+        let now = connections_to(port);
+        (!now.is_empty() && now.is_disjoint(before)).then_some(())
+    })
+    .await;
+}
+
+/// Takes enough reads for changed files to be noticed, and expects the connection to be the same afterwards.
+async fn stays_connected(source: &mut Source, port: u16, before: &BTreeSet<String>) {
+    for _ in 0..10 {
+        until(source, "reads go on", SOON, read_naming(None)).await;
+    }
+    assert!(connections_to(port).is_superset(before));
+    assert_eq!(source.members()[0].link, Link::Up);
+}
+
 #[tokio::test]
-async fn a_client_certificate_that_is_renewed_is_used_and_a_broken_one_disturbs_nobody() {
+async fn a_renewed_client_certificate_is_used_and_half_a_key_disturbs_nobody() {
     let authority = Authority::new();
     let cluster = authority.member(&authority.server(), true);
     let client = authority.client();
     let mut source = source(&config_of(&cluster, &authority.file, Some(client.clone())));
     is_let_in(&mut source).await;
-    let first = source.members()[0].since;
+    let port = cluster.members[0].port;
+    let first = connections_to(port);
 
     std::fs::write(&client.key, "half a key").unwrap();
-    for _ in 0..10 {
-        until(&mut source, "reads go on", SOON, read_naming(None)).await;
-    }
-    assert_eq!(source.members()[0].since, first, "the session with the old files serves on");
-
+    stays_connected(&mut source, port, &first).await;
     let _renewed = authority.client();
-    eventually("a session with the new files", SOON, async || {
-        let _report_or_not = tokio::time::timeout(crate::INTERVAL, source.reports.recv()).await;
-        (source.members()[0].since != first).then_some(())
-    })
-    .await;
+    until_reconnected(&mut source, port, &first).await;
     is_let_in(&mut source).await;
+}
+
+#[tokio::test]
+async fn a_new_client_certificate_that_etcd_refuses_leaves_us_with_the_old_session() {
+    let (authority, other) = (Authority::new(), Authority::named("another authority"));
+    let cluster = authority.member(&authority.server(), true);
+    let client = authority.client();
+    let mut source = source(&config_of(&cluster, &authority.file, Some(client.clone())));
+    is_let_in(&mut source).await;
+    let first = connections_to(cluster.members[0].port);
+
+    let foreign = other.client();
+    std::fs::copy(&foreign.certificate, &client.certificate).unwrap();
+    std::fs::copy(&foreign.key, &client.key).unwrap();
+    stays_connected(&mut source, cluster.members[0].port, &first).await;
+    let _good_again = authority.client();
+    until_reconnected(&mut source, cluster.members[0].port, &first).await;
 }

@@ -10,6 +10,7 @@ use super::vips::Scope;
 use super::{Checker, Origin, Reported};
 use crate::config::keys::Key;
 use crate::config::place::Place;
+use crate::config::problem::brief;
 use crate::config::setting::{Item, Setting};
 use crate::vip::Vip;
 
@@ -69,14 +70,15 @@ impl<'a> Checker<'a> {
         let (address, prefix) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
         let expected = "expected IPv4 or IPv6, with or without a prefix: 10.0.0.5 or 10.0.0.5/24";
         let Ok(address) = address.trim().parse::<IpAddr>() else {
-            return Err(self.problem(&item.place, format!("ip \"{text}\" is not an address; {expected}")));
+            return Err(self.problem(&item.place, format!("ip \"{}\" is not an address; {expected}", brief(text))));
         };
         let address = address.to_canonical();
         let prefix = match prefix.map(|bits| bits.trim().parse::<u8>()) {
             None => None,
             Some(Ok(bits)) => Some(bits),
             Some(Err(_)) => {
-                return Err(self.problem(&item.place, format!("ip \"{text}\" has no number as its prefix; {expected}")));
+                return Err(self
+                    .problem(&item.place, format!("ip \"{}\" has no number as its prefix; {expected}", brief(text))));
             }
         };
         // What the netmask adds is checked when it is joined: here, what is wrong with the address by itself.

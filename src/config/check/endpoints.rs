@@ -8,6 +8,7 @@ use super::{Checker, Reported};
 use crate::config::keys::Key;
 use crate::config::model::Endpoint;
 use crate::config::place::Place;
+use crate::config::problem::brief;
 
 impl Checker<'_> {
     /// `tls`: whether an endpoint without a scheme means https.
@@ -22,7 +23,7 @@ impl Checker<'_> {
         for item in &setting.items {
             match endpoint(&item.text, tls) {
                 Err(why) if quotable => {
-                    sound = Err(self.problem(&item.place, format!("endpoint \"{}\" {why}", item.text)));
+                    sound = Err(self.problem(&item.place, format!("endpoint \"{}\" {why}", brief(&item.text))));
                 }
                 Err(_) => sound = Err(self.problem(&item.place, USER_INFO)),
                 Ok(endpoint) => match endpoints.iter().find(|(known, _)| *known == endpoint) {
@@ -42,7 +43,7 @@ fn endpoint(text: &str, tls: bool) -> Result<Endpoint, String> {
     let (tls, rest) = match text.split_once("://") {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (false, rest),
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (true, rest),
-        Some((scheme, _)) => return Err(format!("has the scheme \"{scheme}\"; expected http or https")),
+        Some((scheme, _)) => return Err(format!("has the scheme \"{}\"; expected http or https", brief(scheme))),
         None => (tls, text),
     };
     if rest.contains('@') {
@@ -58,7 +59,7 @@ fn endpoint(text: &str, tls: bool) -> Result<Endpoint, String> {
     let port = match port {
         None => PORT,
         Some(port) => match port.parse() {
-            Ok(0) | Err(_) => return Err(format!("has the port \"{port}\"; expected 1 to 65535")),
+            Ok(0) | Err(_) => return Err(format!("has the port \"{}\"; expected 1 to 65535", brief(port))),
             Ok(port) => port,
         },
     };
@@ -90,7 +91,10 @@ fn check_host(host: &str) -> Result<(), String> {
     if host.is_empty() {
         Err("names no host; expected one, such as http://10.0.0.1:2379".to_owned())
     } else if !host.chars().all(legal) || (numeric && host.parse::<Ipv4Addr>().is_err()) {
-        Err(format!("has the host \"{host}\", which is neither a name nor an address; expected one of the two"))
+        Err(format!(
+            "has the host \"{}\", which is neither a name nor an address; expected one of the two",
+            brief(host)
+        ))
     } else {
         Ok(())
     }

@@ -9,6 +9,7 @@ use crate::config::DEFAULT_FILE;
 use crate::config::keys::{self, Key, TABLE};
 use crate::config::model::{Announce, VipConfig};
 use crate::config::place::Place;
+use crate::config::problem::brief;
 use crate::config::setting::{Layer, Setting};
 use crate::config::values::{count, duration_within, show_duration, switch};
 use crate::vip::InterfaceName;
@@ -86,14 +87,15 @@ impl<'a> Checker<'a> {
         let (mut vips, mut origins, mut places) = (Vec::new(), Vec::new(), Vec::new());
         let mut sound = if scopes.is_empty() { Err(Reported) } else { Ok(()) };
         for ((scope, joined), common) in scopes.iter().zip(joined).zip(commons) {
-            let (Ok(joined), Ok(common)) = (joined, common) else {
-                sound = Err(Reported);
-                continue;
-            };
-            for joined in joined {
-                vips.push(common.of(joined.vip));
-                places.push(joined.place);
-                origins.push(scope.origins(joined));
+            match (joined, common) {
+                (Ok(joined), Ok(common)) => {
+                    for joined in joined {
+                        vips.push(common.of(joined.vip));
+                        places.push(joined.place);
+                        origins.push(scope.origins(joined));
+                    }
+                }
+                (Err(Reported), _) | (_, Err(Reported)) => sound = Err(Reported),
             }
         }
         self.refuse_twice(&vips, &places).and(sound).map(|()| (vips, origins))
@@ -128,7 +130,7 @@ impl<'a> Checker<'a> {
 
     fn interface(&mut self, scope: &Scope<'a>) -> Result<InterfaceName, Reported> {
         let setting = self.required(scope, Key::Interface, "the name of a network interface, such as eth0")?;
-        InterfaceName::new(setting.text().trim())
+        InterfaceName::new(&brief(setting.text().trim()))
             .map_err(|error| self.problem(&setting.place, format!("{}: {error}", setting.name)))
     }
 

@@ -53,6 +53,13 @@ pub(super) enum Purpose {
     Change,
 }
 
+/// How it stands with the others when a member goes down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Others {
+    SomeUp,
+    AllDown,
+}
+
 /// A member to ask.
 #[derive(Debug)]
 pub(super) struct Pick {
@@ -73,8 +80,11 @@ impl Board {
         self.rows().members[member].state = State::Up { session, suspect: None };
     }
 
-    pub(super) fn down(&self, member: MemberIndex, why: Arc<str>) {
-        self.rows().members[member].state = State::Down { why };
+    pub(super) fn down(&self, member: MemberIndex, why: Arc<str>) -> Others {
+        let mut rows = self.rows();
+        rows.members[member].state = State::Down { why };
+        let all_down = rows.members.iter().all(|row| matches!(row.state, State::Down { .. }));
+        if all_down { Others::AllDown } else { Others::SomeUp }
     }
 
     /// Puts a member behind the others until it answers.

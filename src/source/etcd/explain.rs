@@ -16,7 +16,7 @@ use super::trust::Trust;
 /// Why a call was not answered.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CallError {
-    #[error("no answer within {limit:?}")]
+    #[error("no answer within {limit:.1?}")]
     Silent { limit: Duration },
     #[error("the session ended")]
     Ended,
@@ -34,6 +34,8 @@ pub(super) enum CallError {
          etcdctl role grant-permission ROLE read KEY, etcdctl user grant-role USER ROLE"
     )]
     Forbidden,
+    #[error("it belongs to another etcd cluster (id {0:x}) than the members that answered before; check dcs-endpoints")]
+    OtherCluster(u64),
     #[error("etcd has authentication turned off")]
     AuthenticationOff,
     #[error("{0}")]
@@ -162,4 +164,55 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
             None => cause.source(),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meaning(code: Code, message: &str) -> CallError {
+        CallError::from(Status::new(code, message))
+    }
+
+    #[test]
+    fn what_etcd_says_is_sorted_by_what_it_means() {
+        let said = |code, message: &str| meaning(code, &format!("etcdserver: {message}"));
+        assert!(matches!(said(Code::Unauthenticated, "invalid auth token"), CallError::LoginLost));
+        assert!(matches!(said(Code::PermissionDenied, "permission denied"), CallError::Forbidden));
+        assert!(matches!(said(Code::InvalidArgument, "user name is empty"), CallError::UserDemanded));
+        assert!(matches!(said(Code::InvalidArgument, "revision of auth store is old"), CallError::LoginLost));
+        let wrong = "authentication failed, invalid user ID or password";
+        assert!(matches!(said(Code::InvalidArgument, wrong), CallError::WrongPassword));
+        let off = "authentication is not enabled";
+        assert!(matches!(said(Code::FailedPrecondition, off), CallError::AuthenticationOff));
+        assert!(matches!(said(Code::FailedPrecondition, "something new"), CallError::Refused(_)));
+    }
+
+    #[test]
+    fn a_member_that_cannot_answer_now_keeps_its_session_and_a_broken_connection_does_not() {
+        for message in ["no leader", "request timed out", "leader changed", "too many requests"] {
+            let error = meaning(Code::Unavailable, &format!("etcdserver: {message}"));
+            assert!(!error.ends_session(), "{error}");
+        }
+        assert!(meaning(Code::Unavailable, "tcp connect error").ends_session());
+        assert!(meaning(Code::Cancelled, "Timeout expired").ends_session());
+        assert!(meaning(Code::Unauthenticated, "etcdserver: invalid auth token").ends_session());
+    }
+
+    #[test]
+    fn an_error_of_tls_is_found_below_what_hides_it() {
+        let tls = rustls::Error::AlertReceived(AlertDescription::CertificateRequired);
+        let hidden = io::Error::new(io::ErrorKind::InvalidData, io::Error::other(tls));
+        assert!(matches!(find_tls(&hidden), Some(rustls::Error::AlertReceived(_))));
+        assert!(find_tls(&io::Error::from(io::ErrorKind::BrokenPipe)).is_none());
+    }
+
+    #[test]
+    fn a_chain_says_each_thing_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot connect")]
+        struct Outer(#[source] io::Error);
+        assert_eq!(chain(&Outer(io::Error::other("refused"))), "cannot connect: refused");
+        assert_eq!(chain(&Outer(io::Error::other("cannot connect"))), "cannot connect");
+    }
 }

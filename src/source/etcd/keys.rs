@@ -1,6 +1,6 @@
 //! The watched keys, and the little that the tasks of this source must remember about them together.
 //!
-//! Two facts a key, each a number that any task may read or raise at any time:
+//! Two facts a key (and one of them all: which cluster speaks), each a number that any task may read or raise at any time:
 //! - the newest revision that a watch spoke of. Every member delivers every event, and only the first of them is news;
 //! - the lease that lay under the key when it last named us. Knowing it lets its time to live be asked beside the next
 //!   read instead of after it. A stale one costs a question in vain, nothing else: its answer is used only where
@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use crate::source::{KeyIndex, Watched};
 
@@ -17,6 +17,7 @@ pub(super) const BATCH: usize = 128;
 
 /// No lease lies under the key, or the key names somebody else.
 const NO_LEASE: i64 = 0;
+const NO_CLUSTER: u64 = 0;
 
 #[derive(Debug)]
 pub(super) struct Keys {
@@ -25,6 +26,8 @@ pub(super) struct Keys {
     by_name: Vec<KeyIndex>,
     newest: Vec<AtomicI64>,
     lease: Vec<AtomicI64>,
+    /// The id of the etcd cluster that they are read from; 0 while none is known.
+    cluster: AtomicU64,
 }
 
 impl Keys {
@@ -32,7 +35,7 @@ impl Keys {
         let mut by_name: Vec<KeyIndex> = (0..watched.len()).collect();
         by_name.sort_by(|&a, &b| watched[a].key.cmp(&watched[b].key));
         let numbers = || watched.iter().map(|_| AtomicI64::new(0)).collect();
-        Self { newest: numbers(), lease: numbers(), by_name, watched }
+        Self { newest: numbers(), lease: numbers(), by_name, watched, cluster: AtomicU64::new(NO_CLUSTER) }
     }
 
     pub(super) fn all(&self) -> Range<KeyIndex> {
@@ -64,6 +67,19 @@ impl Keys {
             Some(ours) => (Arc::clone(ours), true),
             None => (Arc::from(text), false),
         }
+    }
+
+    /// Whether an answer comes from the cluster that all others come from. The first one says which that is.
+    ///
+    /// An endpoint that was taken over from another configuration would otherwise name leaders of its own.
+    pub(super) fn is_from(&self, cluster: u64) -> bool {
+        let known = self.cluster.compare_exchange(NO_CLUSTER, cluster, Ordering::Relaxed, Ordering::Relaxed);
+        known.is_ok() || known == Err(cluster) || cluster == NO_CLUSTER
+    }
+
+    /// No member serves any more: the next to come may be of a cluster made anew.
+    pub(super) fn forget_cluster(&self) {
+        self.cluster.store(NO_CLUSTER, Ordering::Relaxed);
     }
 
     /// Takes note of a revision that a watch spoke of; whether it was news.
@@ -121,6 +137,15 @@ mod tests {
         assert!(keys.is_news(0, 1_000));
         keys.rewind(0, 10);
         assert!(keys.is_news(0, 11));
+    }
+
+    #[test]
+    fn the_first_cluster_to_answer_is_the_one_until_nobody_serves() {
+        let keys = keys(&["/a"]);
+        assert!(keys.is_from(7) && keys.is_from(7));
+        assert!(!keys.is_from(8));
+        keys.forget_cluster();
+        assert!(keys.is_from(8) && !keys.is_from(7));
     }
 
     #[test]

@@ -4,13 +4,14 @@
 //! ends for whatever reason is followed by a new one with a new read: what happened meanwhile is never guessed.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
-use super::board::{Board, MemberIndex};
+use super::board::{Board, MemberIndex, Others};
 use super::explain::{self, CallError};
 use super::keys::Keys;
 use super::reader::Wake;
@@ -36,6 +37,13 @@ pub(super) struct Member {
     pub(super) voice: Voice,
 }
 
+/// A session with its watch.
+struct Line {
+    session: Session,
+    keeping: Keeping,
+    watcher: Watcher,
+}
+
 /// Why a session ended, or none began.
 #[derive(Debug, thiserror::Error)]
 enum End {
@@ -45,10 +53,8 @@ enum End {
     Call(#[from] CallError),
     #[error(transparent)]
     Watch(#[from] WatchError),
-    #[error("the watch gave no sign of life within {0:?}")]
+    #[error("the watch gave no sign of life within {0:.1?}")]
     NoSign(Duration),
-    #[error("the TLS files changed")]
-    FilesChanged,
 }
 
 impl Member {
@@ -62,9 +68,12 @@ impl Member {
             };
             let spent = clock::now().since(began);
             let why: Arc<str> = explain::chain(&end).into();
-            self.board.down(self.index, Arc::clone(&why));
-            let proved = self.voice.is_up() && spent >= PROVED;
-            self.voice.down(&why, end.is_routine());
+            if self.board.down(self.index, Arc::clone(&why)) == Others::AllDown {
+                self.keys.forget_cluster();
+            }
+            let was_up = self.voice.is_up();
+            let proved = was_up && spent >= PROVED;
+            self.voice.down(&why, was_up && end.is_routine());
             if proved {
                 pace.reset();
             }
@@ -73,15 +82,21 @@ impl Member {
     }
 
     /// One session from its beginning to its end.
-    async fn serve(&mut self) -> Result<std::convert::Infallible, End> {
-        let (session, mut keeping) = self.door.open().await?;
+    async fn serve(&mut self) -> Result<Infallible, End> {
+        let mut line = self.establish().await?;
+        self.follow(&mut line).await.map_err(|end| end.corrected(&line.session))
+    }
+
+    /// Connects, reads every key, and begins to watch from the revision after the read.
+    async fn establish(&mut self) -> Result<Line, End> {
+        let (session, keeping) = self.door.open().await?;
         let revision = self.read_first(&session).await?;
         self.board.up(self.index, session.clone());
         self.board.answered();
         let limit = self.door.limit;
         let start = Watcher::start(&session, &self.keys, revision + 1);
-        let mut watcher = timeout(limit, start).await.map_err(|_elapsed| CallError::Silent { limit })??;
-        self.follow(&mut watcher, &mut keeping).await.map_err(|end| end.corrected(&session))
+        let watcher = timeout(limit, start).await.map_err(|_elapsed| CallError::Silent { limit })??;
+        Ok(Line { session, keeping, watcher })
     }
 
     async fn read_first(&self, session: &Session) -> Result<i64, End> {
@@ -94,24 +109,46 @@ impl Member {
         Ok(revision)
     }
 
-    async fn follow(&mut self, watcher: &mut Watcher, keeping: &mut Keeping) -> Result<std::convert::Infallible, End> {
+    async fn follow(&mut self, line: &mut Line) -> Result<Infallible, End> {
+        // The confirmation of the watches is the first sign to wait for.
         let mut awaiting_sign = true;
         loop {
             let patience = if awaiting_sign { self.door.limit } else { self.beat };
             tokio::select! {
-                heard = watcher.hear() => {
+                heard = line.watcher.hear() => {
                     awaiting_sign = false;
                     self.hear(heard?).await;
                 }
-                cause = keeping.failure() => return Err(cause.into()),
+                cause = line.keeping.failure() => return Err(cause.into()),
                 () = sleep(patience) => {
                     if awaiting_sign {
                         return Err(End::NoSign(patience));
                     }
-                    self.check_files(keeping)?;
-                    watcher.ask_for_sign().await?;
+                    self.follow_files(line).await;
+                    line.watcher.ask_for_sign().await?;
                     awaiting_sign = true;
                 }
+            }
+        }
+    }
+
+    /// Changes over to a session with the changed TLS files, once it works. While it does not, the old one serves on:
+    /// certificates are seldom changed everywhere at the same instant, and sometimes wrongly.
+    async fn follow_files(&mut self, line: &mut Line) {
+        let edition = match self.door.trust.as_ref().map(|trust| trust.current()) {
+            Some(Ok(credentials)) if credentials.edition != line.keeping.edition => credentials.edition,
+            Some(_) | None => return,
+        };
+        match self.establish().await {
+            Ok(new) => {
+                *line = new;
+                tracing::info!(member = %self.door.name, "etcd member is reached with the changed TLS files");
+            }
+            Err(mistake) => {
+                let why = explain::chain(&mistake);
+                tracing::warn!(member = %self.door.name, "no session with the changed TLS files, the old one serves on: {why}");
+                self.board.up(self.index, line.session.clone());
+                line.keeping.edition = edition;
             }
         }
     }
@@ -128,13 +165,6 @@ impl Member {
             }
         }
     }
-
-    fn check_files(&self, keeping: &Keeping) -> Result<(), End> {
-        match self.door.trust.as_ref().map(|trust| trust.current()) {
-            Some(Ok(credentials)) if credentials.edition != keeping.edition => Err(End::FilesChanged),
-            Some(_) | None => Ok(()),
-        }
-    }
 }
 
 impl End {
@@ -149,7 +179,7 @@ impl End {
     fn is_routine(&self) -> bool {
         match self {
             Self::Call(cause) | Self::Watch(WatchError::Call(cause)) => cause.is_routine(),
-            Self::FilesChanged | Self::Watch(WatchError::Compacted(_)) => true,
+            Self::Watch(WatchError::Compacted(_)) => true,
             Self::Open(_) | Self::Watch(_) | Self::NoSign(_) => false,
         }
     }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use etcd_client::{KeyValue, Txn, TxnOp, TxnOpResponse};
+use etcd_client::{KeyValue, Txn, TxnOp, TxnOpResponse, TxnResponse};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -56,7 +56,7 @@ struct Reading<'a> {
 
 /// What came back.
 enum Part {
-    Batch(Vec<KeyIndex>, Result<(i64, Vec<Option<KeyValue>>), etcd_client::Error>),
+    Batch(Vec<KeyIndex>, Result<TxnResponse, etcd_client::Error>),
     Lease(i64, Lease),
 }
 
@@ -95,8 +95,7 @@ impl<'a> Reading<'a> {
         while self.unanswered > 0 || !self.waiting.is_empty() {
             match self.parts.join_next().await {
                 Some(Ok(Part::Batch(batch, answer))) => {
-                    let (revision, values) = answer?;
-                    self.take_batch(&batch, revision, values).await;
+                    self.take_batch(&batch, &answer?).await?;
                 }
                 Some(Ok(Part::Lease(id, lease))) => self.take_lease(id, lease).await,
                 Some(Err(_)) | None => return Err(CallError::Ended),
@@ -109,13 +108,7 @@ impl<'a> Reading<'a> {
         let Some(batch) = self.batches.next() else { return };
         let mut kv = self.session.kv();
         let gets: Vec<_> = batch.iter().map(|&key| TxnOp::get(self.keys.name(key), None)).collect();
-        self.parts.spawn(async move {
-            let answer = kv.txn(Txn::new().and_then(gets)).await.map(|answer| {
-                let revision = answer.header().map_or(0, etcd_client::ResponseHeader::revision);
-                (revision, answer.op_responses().into_iter().map(first_value).collect())
-            });
-            Part::Batch(batch, answer)
-        });
+        self.parts.spawn(async move { Part::Batch(batch, kv.txn(Txn::new().and_then(gets)).await) });
     }
 
     fn ask_lease(&mut self, id: i64) {
@@ -127,7 +120,12 @@ impl<'a> Reading<'a> {
         self.parts.spawn(async move { Part::Lease(id, left(leases.time_to_live(id, None).await)) });
     }
 
-    async fn take_batch(&mut self, batch: &[KeyIndex], revision: i64, values: Vec<Option<KeyValue>>) {
+    async fn take_batch(&mut self, batch: &[KeyIndex], answer: &TxnResponse) -> Result<(), CallError> {
+        let (cluster, revision) = answer.header().map_or((0, 0), |header| (header.cluster_id(), header.revision()));
+        if !self.keys.is_from(cluster) {
+            return Err(CallError::OtherCluster(cluster));
+        }
+        let values = answer.op_responses().into_iter().map(first_value);
         self.ask_next_batch();
         self.unanswered -= 1;
         self.oldest = self.oldest.min(revision);
@@ -152,6 +150,7 @@ impl<'a> Reading<'a> {
             }
         }
         self.report(complete).await;
+        Ok(())
     }
 
     /// What the answer says of one key, and the lease that has to be asked for.
@@ -216,19 +215,33 @@ fn first_value(answer: TxnOpResponse) -> Option<KeyValue> {
     }
 }
 
-/// What a lease has left, by etcd's answer: whole seconds rounded down, negative where it is gone.
-///
-/// Right after an election the new leader may not count yet and answers a time without end: no lease has more left
-/// than it was granted.
 fn left(answer: Result<etcd_client::LeaseTimeToLiveResponse, etcd_client::Error>) -> Lease {
     match answer {
-        Ok(answer) => {
-            let seconds = answer.ttl().min(answer.granted_ttl());
-            Lease::Left(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
-        }
+        Ok(answer) => left_of(answer.ttl(), answer.granted_ttl()),
         Err(etcd_client::Error::GRpcStatus(status)) if status.message().contains("requested lease not found") => {
             Lease::Left(Duration::ZERO)
         }
         Err(_) => Lease::Unknown,
+    }
+}
+
+/// etcd counts whole seconds, rounded down, and answers -1 for a lease that is gone.
+///
+/// Right after an election the new leader may not count yet and answers a time without end: no lease has more left
+/// than it was granted.
+fn left_of(seconds: i64, granted: i64) -> Lease {
+    Lease::Left(Duration::from_secs(u64::try_from(seconds.min(granted)).unwrap_or(0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_that_is_gone_has_nothing_left_and_none_has_more_than_it_was_granted() {
+        assert_eq!(left_of(17, 30), Lease::Left(Duration::from_secs(17)));
+        assert_eq!(left_of(0, 30), Lease::Left(Duration::ZERO));
+        assert_eq!(left_of(-1, 0), Lease::Left(Duration::ZERO));
+        assert_eq!(left_of(9_223_372_036, 30), Lease::Left(Duration::from_secs(30)));
     }
 }

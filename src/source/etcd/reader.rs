@@ -42,6 +42,8 @@ pub(super) struct Reader {
     /// The answers counted when the last round began.
     answers: u64,
     silent_rounds: u32,
+    /// Whether the round under way was reported as blind.
+    told: bool,
 }
 
 /// What every errand needs.
@@ -71,6 +73,7 @@ impl Reader {
             rounds: JoinSet::new(),
             answers: 0,
             silent_rounds: 0,
+            told: false,
         }
     }
 
@@ -106,30 +109,28 @@ impl Reader {
     }
 
     async fn begin_round(&mut self) {
-        self.count_silence().await;
+        self.look_back().await;
         let all = self.plan.keys.all().collect();
         self.rounds.spawn(errand(Arc::clone(&self.plan), Purpose::Round, all, None));
     }
 
-    /// Looks back on the round that ends with this tick.
-    async fn count_silence(&mut self) {
+    /// Judges the round that ends with this tick.
+    async fn look_back(&mut self) {
         let answers = self.plan.board.answers();
-        if answers == self.answers {
-            self.silent_rounds += 1;
-            if self.silent_rounds >= SILENT_ROUNDS {
-                self.report_blind().await;
-            }
-        } else {
-            self.silent_rounds = 0;
-        }
+        self.silent_rounds = if answers == self.answers { self.silent_rounds + 1 } else { 0 };
         self.answers = answers;
+        let told = std::mem::take(&mut self.told);
+        if self.silent_rounds >= SILENT_ROUNDS && !told {
+            self.report_blind().await;
+        }
     }
 
     /// With everybody failed outright there is nothing to wait for: it is told at once, and not again at the tick.
     async fn end_round(&mut self, outcome: Option<Outcome>) {
         let failed = outcome.is_none_or(|outcome| outcome == Outcome::Failed);
-        let first_silent = self.silent_rounds + 1 < SILENT_ROUNDS;
-        if failed && first_silent && self.plan.board.all_failed() && self.plan.board.answers() == self.answers {
+        let silent = self.plan.board.answers() == self.answers;
+        if failed && silent && !self.told && self.plan.board.all_failed() {
+            self.told = true;
             self.report_blind().await;
         }
     }

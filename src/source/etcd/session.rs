@@ -59,6 +59,8 @@ struct Shared {
     name: Arc<str>,
     client: Client,
     witness: Witness,
+    /// Whether a user is configured, whatever etcd made of it.
+    has_login: bool,
     turn: Arc<Semaphore>,
     end: mpsc::Sender<CallError>,
 }
@@ -78,7 +80,8 @@ impl Door {
         let (end, failures) = mpsc::channel(1);
         let (alive_guard, alive) = watch::channel(());
         let turn = Arc::new(Semaphore::new(1));
-        let shared = Arc::new(Shared { name: Arc::clone(&self.name), client, witness, turn, end });
+        let (name, has_login) = (Arc::clone(&self.name), self.login.is_some());
+        let shared = Arc::new(Shared { name, client, witness, has_login, turn, end });
         Ok((Session { shared, alive }, Keeping { edition, failures, _alive: alive_guard }))
     }
 
@@ -162,9 +165,13 @@ impl Session {
         }
     }
 
-    /// The error as the connection saw it.
+    /// The error as the connection and the login have it.
     pub(super) fn correct(&self, error: CallError) -> CallError {
-        self.shared.witness.correct(error)
+        match self.shared.witness.correct(error) {
+            // Authentication was turned on after this session began without it.
+            CallError::UserDemanded if self.shared.has_login => CallError::LoginLost,
+            error => error,
+        }
     }
 
     /// Tells the member's task that this session is of no use any more. The first cause stands.

@@ -1,0 +1,200 @@
+//! A long life: memory and descriptors stay what they are, and whoever does not read the log cannot stop the daemon.
+
+use std::fs;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, pipe};
+
+use crate::support::clock::{now, pause, wait_for, wait_until};
+use crate::support::daemon::{ConfigFile, Daemon, vip_manager};
+use crate::support::host::VIP;
+use crate::support::scene::{SOON, Scene, figure};
+
+/// Resident memory in KiB.
+fn resident(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+fn descriptors(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
+}
+
+/// Has the leader change so many times, as fast as etcd takes it. Now and then, and at the end, the address is waited
+/// for: of changes that follow each other too closely, the daemon rightly sees only the last.
+fn change_leaders(scene: &Scene, times: usize) {
+    for pair in 0..times / 2 {
+        scene.name_nobody();
+        if pair % 4 == 0 {
+            scene.witness.wait_gone(scene.host(), VIP, SOON);
+        }
+        scene.name(scene.host());
+        if pair % 4 == 0 {
+            scene.witness.wait_held(scene.host(), VIP, SOON);
+        }
+    }
+    scene.name_nobody();
+    scene.witness.wait_gone(scene.host(), VIP, SOON);
+    scene.name(scene.host());
+    scene.witness.wait_held(scene.host(), VIP, SOON);
+}
+
+/// vip-manager #285: memory grew until the OOM killer came.
+#[test]
+fn two_thousand_leader_changes_leave_memory_and_descriptors_as_they_were() {
+    let scene = Scene::new("memory", 1);
+    let daemon = scene.lead(&scene.config().with("interval", 100).with("log-level", "warn"), VIP);
+    let pid = daemon.process.pid();
+    change_leaders(&scene, 400);
+    let (memory, open) = (resident(pid), descriptors(pid));
+    let start = now();
+    change_leaders(&scene, 2_000);
+    figure("2,000 changes took", now().since(start));
+    let (memory_after, open_after) = (resident(pid), descriptors(pid));
+    figure("resident KiB before and after", (memory, memory_after));
+    figure("descriptors before and after", (open, open_after));
+    assert!(memory_after <= memory + 1024, "{memory} KiB have become {memory_after} KiB");
+    assert!(open_after <= open + 1, "{open} descriptors have become {open_after}");
+    figure("times that the address was put up", scene.times_held(VIP));
+    assert!(scene.times_held(VIP) >= 250);
+}
+
+/// A daemon with a stderr of the test's own. Dropped, it is killed.
+struct Muted {
+    child: Child,
+}
+
+impl Muted {
+    fn start(scene: &Scene, config: &ConfigFile, stderr: OwnedFd) -> Self {
+        let mut command = with_config(scene, config);
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::from(stderr)).spawn().unwrap();
+        Self { child }
+    }
+
+    fn ends_well_on_sigterm(mut self) {
+        kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM).unwrap();
+        let status = wait_until("its end", SOON, || self.child.try_wait().unwrap());
+        assert_eq!(status.code(), Some(0));
+    }
+}
+
+impl Drop for Muted {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn with_config(scene: &Scene, config: &ConfigFile) -> Command {
+    let file = scene.lab.directory().join("muted.yml");
+    fs::write(&file, config.text()).unwrap();
+    let mut command = vip_manager(scene.host());
+    command.arg("--config").arg(file);
+    command
+}
+
+/// Has the daemon follow its key back and forth, with many words about it.
+fn follows_its_key(scene: &Scene) {
+    for _ in 0..50 {
+        scene.name(scene.host());
+        scene.witness.wait_held(scene.host(), VIP, SOON);
+        scene.name_nobody();
+        scene.witness.wait_gone(scene.host(), VIP, SOON);
+    }
+}
+
+#[test]
+fn a_log_that_nobody_reads_does_not_stop_the_daemon() {
+    let scene = Scene::new("full", 1);
+    let (reader, writer) = pipe().unwrap();
+    let muted = Muted::start(&scene, &scene.config().with("log-level", "trace"), writer);
+    // More than a pipe holds: some 64 KiB.
+    for _ in 0..6 {
+        follows_its_key(&scene);
+    }
+    // Held over several renewals, not by the kernel's patience alone.
+    scene.name(scene.host());
+    scene.witness.wait_held(scene.host(), VIP, SOON);
+    let held = scene.times_held(VIP);
+    pause(Duration::from_secs(14));
+    assert!(scene.host().carries(VIP));
+    assert_eq!(scene.times_held(VIP), held, "it never went");
+
+    // Once somebody reads, the log goes on, and says what is missing.
+    let text = read_along(reader);
+    wait_for("new lines", SOON, || {
+        scene.name_nobody();
+        scene.name(scene.host());
+        text().contains("lost_lines=")
+    });
+    for line in text().lines().filter(|line| !line.is_empty()) {
+        assert!(line.starts_with("20"), "a torn line: {line}");
+    }
+    muted.ends_well_on_sigterm();
+}
+
+/// Reads on a thread from now on; the function returns what came.
+fn read_along(reader: OwnedFd) -> impl Fn() -> String {
+    let read = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let shared = std::sync::Arc::clone(&read);
+    std::thread::spawn(move || {
+        let mut file = fs::File::from(reader);
+        let mut bytes = [0; 4096];
+        while let Ok(length @ 1..) = file.read(&mut bytes) {
+            shared.lock().unwrap().extend_from_slice(&bytes[..length]);
+        }
+    });
+    move || {
+        let bytes = read.lock().unwrap();
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        String::from_utf8_lossy(&bytes[..whole]).into_owned()
+    }
+}
+
+#[test]
+fn a_log_whose_reader_has_gone_does_not_end_the_daemon() {
+    let scene = Scene::new("gone", 1);
+    let (reader, writer) = pipe().unwrap();
+    let muted = Muted::start(&scene, &scene.config().with("log-level", "debug"), writer);
+    drop(reader);
+    follows_its_key(&scene);
+    muted.ends_well_on_sigterm();
+}
+
+#[test]
+fn a_daemon_without_any_stderr_lives() {
+    let scene = Scene::new("closed", 1);
+    let inner = with_config(&scene, &scene.config().with("log-level", "debug"));
+    let mut command = scene.host().command("sh");
+    command.args(["-c", "exec \"$@\" 2>&- >&- <&-", "sh"]).args(inner.get_args().skip(3));
+    let mut child = Muted { child: command.spawn().unwrap() };
+    follows_its_key(&scene);
+    assert!(child.child.try_wait().unwrap().is_none());
+    child.ends_well_on_sigterm();
+}
+
+#[test]
+fn a_second_sigterm_or_a_burst_of_signals_changes_nothing() {
+    let scene = Scene::new("burst", 1);
+    let mut daemon: Daemon = scene.lead(&scene.config(), VIP);
+    for _ in 0..20 {
+        daemon.process.signal(Signal::SIGHUP);
+    }
+    for signal in [Signal::SIGPIPE, Signal::SIGWINCH, Signal::SIGHUP] {
+        daemon.process.signal(signal);
+    }
+    pause(Duration::from_secs(2));
+    assert_eq!(scene.times_held(VIP), 1);
+    for signal in [Signal::SIGTERM, Signal::SIGTERM, Signal::SIGINT] {
+        if daemon.process.ended().is_none() {
+            daemon.process.signal(signal);
+        }
+    }
+    assert_eq!(daemon.process.wait(SOON).code(), Some(0));
+    assert!(!scene.host().carries(VIP));
+}

@@ -1,0 +1,250 @@
+//! The log answers "why": one line a transition, nothing in between, in the form that its reader wants.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::linux::fs::MetadataExt;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::support::clock::{pause, wait_for};
+use crate::support::daemon::{Daemon, KEY, vip_manager};
+use crate::support::etcd::{Cluster, ClusterOptions};
+use crate::support::host::VIP;
+use crate::support::lab::Lab;
+use crate::support::process::Process;
+use crate::support::scene::{SOON, Scene, wait_said, wait_status};
+use crate::support::store::User;
+
+/// "IP address X state is false, desired false" was the most repeated question: vip-manager #151, #270, #308, #157.
+#[test]
+fn each_transition_is_one_line_that_says_what_was_found_expected_read_when_and_from_whom() {
+    let scene = Scene::new("logs", 1);
+    let daemon = Daemon::start(scene.host(), &scene.config());
+    wait_said(&daemon, "stays away: /service/pg_cluster/leader is absent, this host is \"db1\"");
+
+    // A name that is nearly right.
+    scene.cluster.store().put(KEY, "db1.example.com");
+    wait_said(&daemon, "holds \"db1.example.com\", this host is \"db1\"");
+
+    let lease = scene.cluster.store().grant(20);
+    scene.cluster.store().put_leased(KEY, "db1", lease);
+    wait_said(&daemon, "is up after");
+    wait_status(&daemon, "held");
+    scene.cluster.store().revoke(lease);
+    wait_said(&daemon, "is gone,");
+    wait_status(&daemon, "standby");
+    daemon.process.signal(Signal::SIGTERM);
+
+    let text = daemon.process.text();
+    let the_line = |words: &str| {
+        let lines: Vec<&str> = text.lines().filter(|line| line.contains(words)).collect();
+        assert_eq!(lines.len(), 1, "one line with {words:?} in:\n{text}");
+        lines[0].to_owned()
+    };
+    let member = format!("from http://{}:2379", scene.cluster.members[0].host.v4());
+    let up = the_line("is up after");
+    for word in [" INFO ", "10.66.0.100/32 on eth0", KEY, "holds \"db1\"", "which is this host", "ago ", &member] {
+        assert!(up.contains(word), "no {word:?} in: {up}");
+    }
+    assert!(up.contains("lease 19.0 s left") || up.contains("lease 20.0 s left"), "{up}");
+    assert!(up.contains("held for 10.0 s unless confirmed") || up.contains("held for 9.9 s unless"), "{up}");
+    let gone = the_line("is gone,");
+    for word in [" INFO ", "after the decision", KEY, "is absent", "this host is \"db1\"", &member] {
+        assert!(gone.contains(word), "no {word:?} in: {gone}");
+    }
+    assert_eq!(text.lines().filter(|line| line.contains("stays away")).count(), 2, "{text}");
+}
+
+/// "The same line every 10 s for ever."
+#[test]
+fn a_steady_state_is_silent_for_leader_and_follower_and_while_etcd_is_away() {
+    let scene = Scene::new("quiet", 2);
+    let quick = |host| crate::support::daemon::ConfigFile::basic(host, &scene.cluster).with("interval", 200);
+    let daemons = [0, 1].map(|place| Daemon::start(&scene.hosts[place], &quick(&scene.hosts[place])));
+    scene.name(scene.host());
+    wait_status(&daemons[0], "held");
+    wait_status(&daemons[1], "standby (/service/pg_cluster/leader holds \"db1\"");
+    let known = daemons.each_ref().map(|daemon| daemon.process.lines().len());
+    pause(Duration::from_secs(15));
+    for (daemon, known) in daemons.iter().zip(known) {
+        let new: Vec<String> = daemon.process.lines_after(known).into_iter().map(|line| line.text).collect();
+        assert_eq!(new, [""; 0], "{}", daemon.host.name());
+    }
+    // Nor is an outage told over and over.
+    scene.cluster.members[0].freeze();
+    scene.witness.wait_gone(scene.host(), VIP, 2 * SOON);
+    let known = daemons.each_ref().map(|daemon| daemon.process.lines().len());
+    pause(Duration::from_secs(8));
+    for (daemon, known) in daemons.iter().zip(known) {
+        let new: Vec<String> = daemon.process.lines_after(known).into_iter().map(|line| line.text).collect();
+        assert!(new.len() <= 2, "{}: {new:#?}", daemon.host.name());
+    }
+    scene.cluster.members[0].thaw();
+    scene.witness.wait_held(scene.host(), VIP, 3 * SOON);
+}
+
+#[test]
+fn journald_gets_priorities_and_no_timestamps() {
+    let scene = Scene::new("journal", 1);
+    let config = scene.lab.directory().join("journal.yml");
+    std::fs::write(&config, scene.config().with("ip", "10.66.0.100").with("log-level", "debug").text()).unwrap();
+    let path = scene.lab.directory().join("journal");
+    let journal = File::create(&path).unwrap();
+    let stat = journal.metadata().unwrap();
+    let mut command = vip_manager(scene.host());
+    command.arg("--config").arg(&config);
+    command.env("JOURNAL_STREAM", format!("{}:{}", stat.st_dev(), stat.st_ino()));
+    // The lab takes stderr for itself, so the daemon is given the file by a shell.
+    let mut shell = scene.host().command("sh");
+    shell.args(["-c", "journal=$1; shift; exec \"$@\" 2>>\"$journal\"", "sh"]).arg(&path);
+    shell.args(command.get_args().skip(3)).envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut daemon = Process::start("vip-manager under journald", shell);
+    scene.name(scene.host());
+    scene.witness.wait_held(scene.host(), VIP, SOON);
+    scene.host().ip(&format!("addr del {VIP}/32 dev eth0"));
+    let read = || {
+        let mut text = String::new();
+        File::open(&path).unwrap().read_to_string(&mut text).unwrap();
+        text
+    };
+    wait_for("a warning", SOON, || read().contains("is back"));
+    daemon.signal(Signal::SIGTERM);
+    daemon.wait(SOON);
+    let text = read();
+    for line in text.lines() {
+        assert!(["<3>", "<4>", "<6>", "<7>"].iter().any(|priority| line.starts_with(priority)), "{line}");
+        assert!(!line.contains("202") && !line.contains('\x1b'), "a timestamp or colour: {line}");
+    }
+    for beginning in ["<6>10.66.0.100/32 on eth0 is up", "<4>10.66.0.100/32 on eth0 was taken away", "<7>"] {
+        assert!(text.lines().any(|line| line.starts_with(beginning)), "{beginning}: {text}");
+    }
+}
+
+#[test]
+fn json_lines_can_be_read_by_a_machine_whatever_the_key_holds() {
+    let scene = Scene::new("json", 1);
+    scene.cluster.store().put(KEY, "a \"quoted\" \\ name\nwith a line's end and \u{1b}[31mred");
+    let daemon = Daemon::start(scene.host(), &scene.config().with("log-format", "json"));
+    wait_said(&daemon, "quoted");
+    scene.name(scene.host());
+    scene.witness.wait_held(scene.host(), VIP, SOON);
+    wait_said(&daemon, "is up");
+    for line in daemon.process.lines() {
+        let pairs = json::pairs(&line.text).unwrap_or_else(|at| panic!("no JSON at {at}: {}", line.text));
+        let value = |name: &str| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        assert!(value("time").is_some_and(|time| time.starts_with("20") && time.ends_with('Z')), "{}", line.text);
+        assert!(value("message").is_some_and(|message| !message.is_empty()), "{}", line.text);
+        assert!(["info", "warn", "error"].contains(&value("level").unwrap()), "{}", line.text);
+    }
+}
+
+#[test]
+fn what_a_stranger_wrote_into_the_key_stays_one_line_and_cannot_colour_it() {
+    let scene = Scene::new("stranger", 1);
+    scene.cluster.store().put(KEY, "evil\nERROR a line of its own \u{1b}[2J");
+    let daemon = Daemon::start(scene.host(), &scene.config());
+    wait_said(&daemon, "evil ERROR a line of its own");
+    assert!(!daemon.process.text().contains('\x1b'));
+}
+
+/// "Passwords in endpoint URLs were printed."
+#[test]
+fn no_output_ever_shows_a_password() {
+    let lab = Lab::new("secret");
+    let secret = "tr0ub4dor";
+    let user = User { name: "root".to_owned(), password: secret.to_owned() };
+    let cluster =
+        Cluster::start_with(&lab, &ClusterOptions { members: 1, user: Some(user), ..ClusterOptions::default() });
+    let host = lab.host("db1");
+    cluster.store().put(KEY, "db1");
+    let config = crate::support::daemon::ConfigFile::basic(&host, &cluster)
+        .with("etcd-user", "root")
+        .with("etcd-password", secret)
+        .with("log-level", "trace");
+    let mut daemon = Daemon::start(&host, &config);
+    wait_said(&daemon, "is up");
+    daemon.process.signal(Signal::SIGHUP);
+    wait_said(&daemon, "was read again");
+    cluster.store().put(KEY, "nobody");
+    wait_said(&daemon, "is gone");
+    daemon.process.signal(Signal::SIGTERM);
+    daemon.process.wait(SOON);
+    assert!(!daemon.process.text().contains(secret));
+
+    // A wrong one is as secret, also where a user wrote it into the URL.
+    let url = format!("http://root:{secret}@{}:2379", cluster.members[0].host.v4());
+    for config in [config.clone().with("etcd-password", "wr0ngsecret"), config.with("dcs-endpoints", url)] {
+        let mut daemon = Daemon::start(&host, &config);
+        wait_for("some words", SOON, || daemon.process.lines().len() > 3 || daemon.process.ended().is_some());
+        let text = daemon.process.text();
+        assert!(!text.contains("wr0ngsecret") && !text.contains(secret), "{text}");
+    }
+}
+
+/// Just enough of a parser to be sure that a line is one flat object of strings.
+mod json {
+    /// The pairs, or the place of the first character that does not belong.
+    pub(super) fn pairs(text: &str) -> Result<Vec<(String, String)>, usize> {
+        let mut reader = Reader { text: text.chars().collect(), at: 0 };
+        let mut pairs = Vec::new();
+        reader.take('{')?;
+        loop {
+            let name = reader.string()?;
+            reader.take(':')?;
+            pairs.push((name, reader.string()?));
+            if reader.take(',').is_err() {
+                reader.take('}')?;
+                return if reader.at == reader.text.len() { Ok(pairs) } else { Err(reader.at) };
+            }
+        }
+    }
+
+    struct Reader {
+        text: Vec<char>,
+        at: usize,
+    }
+
+    impl Reader {
+        fn next(&mut self) -> Result<char, usize> {
+            let found = self.text.get(self.at).copied().ok_or(self.at)?;
+            self.at += 1;
+            Ok(found)
+        }
+
+        fn take(&mut self, wanted: char) -> Result<(), usize> {
+            match self.text.get(self.at) {
+                Some(found) if *found == wanted => {
+                    self.at += 1;
+                    Ok(())
+                }
+                _ => Err(self.at),
+            }
+        }
+
+        fn string(&mut self) -> Result<String, usize> {
+            self.take('"')?;
+            let mut value = String::new();
+            loop {
+                match self.next()? {
+                    '"' => return Ok(value),
+                    '\\' => value.push(self.escaped()?),
+                    c if c.is_control() => return Err(self.at - 1),
+                    c => value.push(c),
+                }
+            }
+        }
+
+        fn escaped(&mut self) -> Result<char, usize> {
+            match self.next()? {
+                'n' => Ok('\n'),
+                c @ ('"' | '\\') => Ok(c),
+                'u' => {
+                    let digits: String = (0..4).map(|_| self.next()).collect::<Result<_, _>>()?;
+                    u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32).ok_or(self.at)
+                }
+                _ => Err(self.at - 1),
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! `vip-manager release`: what systemd calls after the daemon has ended, however it has ended.
+
+use std::path::PathBuf;
+
+use crate::support::clock::wait_for;
+use crate::support::daemon::{ConfigFile, vip_manager};
+use crate::support::host::{Host, VIP, VIP6};
+use crate::support::lab::Lab;
+use crate::support::process::Process;
+use crate::support::scene::{SOON, Scene};
+use crate::support::tcp::{EchoServer, Fate, TcpClient};
+
+/// Runs `release` to its end; it has to succeed.
+fn release(host: &Host, config: &ConfigFile) -> String {
+    let file: PathBuf = host.directory().join("release.yml");
+    std::fs::write(&file, config.text()).unwrap();
+    let mut command = vip_manager(host);
+    command.arg("release").arg("--config").arg(&file);
+    let mut process = Process::start("vip-manager release", command);
+    let status = process.wait(SOON);
+    assert_eq!(status.code(), Some(0), "{}", process.text());
+    process.text()
+}
+
+/// kube-vip #996, keepalived #2361: a killed daemon leaves its address behind.
+#[test]
+fn release_removes_what_a_killed_daemon_left_and_a_second_time_finds_nothing() {
+    let scene = Scene::new("release", 1);
+    let _server = EchoServer::on(scene.host());
+    let mut daemon = scene.lead(&scene.config(), VIP);
+    let client = TcpClient::connect(&scene.client, VIP).unwrap();
+    daemon.process.kill();
+    assert!(scene.host().carries(VIP));
+    let said = release(scene.host(), &scene.config());
+    assert!(said.contains("10.66.0.100/32 is gone from eth0"), "{said}");
+    assert!(!scene.host().carries(VIP));
+    wait_for("the reset", SOON, || matches!(client.standing().fate, Fate::Reset(_)));
+    assert_eq!(release(scene.host(), &scene.config()), "", "nothing to do, nothing to say");
+}
+
+/// A lab without any etcd: there is nobody to ask, and nobody is asked.
+fn lonely() -> (Lab, Host, ConfigFile) {
+    let scene = Scene::new("release", 1);
+    let config = scene.config();
+    let host = scene.host().clone();
+    (scene.lab, host, config)
+}
+
+#[test]
+fn release_removes_every_prefix_length_and_both_families() {
+    let (_lab, host, config) = lonely();
+    host.ip(&format!("addr add {VIP}/32 dev eth0"));
+    host.ip(&format!("addr add {VIP}/24 dev eth0"));
+    host.ip(&format!("addr add {VIP}/16 dev eth0 valid_lft 60 preferred_lft 60"));
+    host.ip(&format!("addr add {VIP6}/64 dev eth0 nodad"));
+    let said = release(&host, &config.with("ip", format!("[{VIP}, \"{VIP6}\"]")));
+    assert!(!host.carries(VIP) && !host.carries(VIP6), "{said}");
+    assert!(host.carries(host.v4().into()) && host.carries(host.v6().into()), "the host's own stay");
+    assert_eq!(said.matches("is gone from").count(), 4, "{said}");
+}
+
+#[test]
+fn release_leaves_the_hosts_own_address_alone() {
+    let (_lab, host, config) = lonely();
+    for own in [host.v4().to_string(), host.v6().to_string()] {
+        let said = release(&host, &config.clone().with("ip", format!("\"{own}\"")));
+        assert!(host.carries(own.parse().unwrap()), "{said}");
+        assert!(said.contains("the host's own"), "{said}");
+    }
+}
+
+#[test]
+fn release_without_the_interface_has_nothing_to_do() {
+    let (_lab, host, config) = lonely();
+    assert_eq!(release(&host, &config.with("interface", "eth9")), "");
+}

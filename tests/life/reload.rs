@@ -1,0 +1,177 @@
+//! SIGHUP: the configuration is read again, and only what changed in it changes.
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::support::clock::{now, pause, wait_for};
+use crate::support::daemon::{ConfigFile, Daemon, KEY};
+use crate::support::holding::What;
+use crate::support::host::{VIP, VIP6};
+use crate::support::ping::Pinger;
+use crate::support::scene::{SOON, Scene, figure, wait_said, wait_status};
+
+const OFTEN: Duration = Duration::from_millis(10);
+const SECOND_VIP: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 66, 0, 101));
+const THIRD_VIP: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 66, 0, 102));
+
+/// The configuration with this list of VIPs in the place of the one.
+fn with_vips(config: &ConfigFile, vips: &[IpAddr]) -> String {
+    let list: Vec<String> = vips.iter().map(|vip| format!("  - ip: \"{vip}\"\n")).collect();
+    format!("{}vips:\n{}", config.clone().without("ip").text(), list.concat())
+}
+
+fn reload(daemon: &Daemon, text: &str) {
+    fs::write(&daemon.config, text).unwrap();
+    daemon.process.signal(Signal::SIGHUP);
+}
+
+/// Waits until the daemon has said so many times that it has read its configuration again.
+fn wait_reloaded(daemon: &Daemon, times: usize) {
+    wait_for("the end of the reload", SOON, || {
+        let lines = daemon.process.lines();
+        lines.iter().filter(|line| line.text.contains("configuration was read again")).count() == times
+    });
+}
+
+/// vip-manager #242.
+#[test]
+fn a_reload_adds_one_address_and_removes_another_and_does_not_touch_the_third() {
+    let scene = Scene::new("reload", 1);
+    scene.name(scene.host());
+    let config = scene.config().with("interval", 500);
+    let daemon = Daemon::start_with(scene.host(), &with_vips(&config, &[VIP, SECOND_VIP]), &[]);
+    scene.witness.wait_held(scene.host(), VIP, SOON);
+    scene.witness.wait_held(scene.host(), SECOND_VIP, SOON);
+    let pinger = Pinger::start(&scene.client, VIP, OFTEN);
+    wait_for("some answers", SOON, || pinger.pings().answers.len() > 20);
+
+    let asked = now();
+    reload(&daemon, &with_vips(&config, &[VIP, THIRD_VIP]));
+    let gone = scene.witness.wait_gone(scene.host(), SECOND_VIP, SOON).unwrap();
+    let came = scene.witness.wait_held(scene.host(), THIRD_VIP, SOON);
+    figure("the removed one gone after", gone.since(asked));
+    figure("the new one there after", came.since(asked));
+    wait_reloaded(&daemon, 1);
+    pause(Duration::from_secs(2));
+
+    let span = now().since(asked);
+    let notices = scene.witness.notices();
+    let renewals = notices.iter().filter(|notice| notice.address == VIP && notice.at >= asked).count();
+    let most = span.as_millis() / 500 + 2;
+    assert!(renewals as u128 <= most, "{renewals} notices of an address that was not to be touched, in {span:?}");
+    assert_eq!(pinger.stop().lost(), 0);
+    assert_eq!(scene.times_held(VIP), 1);
+    assert_eq!(daemon.process.text().matches(&format!("{VIP}/32 on eth0 is up")).count(), 1);
+}
+
+/// "After netmask was changed the old prefix stayed for ever."
+#[test]
+fn a_changed_netmask_and_changed_timing_are_taken_over_without_a_lost_ping() {
+    for (address, host_length, net_length) in [(VIP, 32, 16), (VIP6, 128, 64)] {
+        let scene = Scene::new("reload", 1);
+        let config = scene.config().with("ip", address);
+        let daemon = scene.lead(&config, address);
+        let pinger = Pinger::start(&scene.client, address, OFTEN);
+        wait_for("some answers", SOON, || pinger.pings().answers.len() > 20);
+        let prefixes = || {
+            let shown = scene.host().ip(&format!("-o addr show to {address}"));
+            let found = [host_length, net_length].map(|length| shown.contains(&format!("{address}/{length} ")));
+            (found[0], found[1])
+        };
+        assert_eq!(prefixes(), (true, false));
+
+        let config = config.with("netmask", net_length);
+        reload(&daemon, &config.text());
+        wait_for("the new prefix alone", SOON, || prefixes() == (false, true));
+        reload(&daemon, &config.with("hold-timeout", "20s").with("announce-refresh", "5s").text());
+        wait_reloaded(&daemon, 2);
+        wait_for("the longer lifetime", SOON, || {
+            scene.witness.notices().last().is_some_and(|last| match last.what {
+                What::Shown { lifetime } => lifetime > Some(Duration::from_secs(15)),
+                What::Removed => false,
+            })
+        });
+        assert_eq!(prefixes(), (false, true));
+        let pings = pinger.stop();
+        assert_eq!(pings.lost(), 0, "{address}: {:?}", pings.outages());
+        assert!(!daemon.process.said("somebody else"), "its own change is nobody else's:\n{}", daemon.process.text());
+    }
+}
+
+#[test]
+fn a_reload_of_a_file_with_mistakes_names_each_and_keeps_the_old_configuration() {
+    let scene = Scene::new("reload", 1);
+    let daemon = scene.lead(&scene.config(), VIP);
+    let wrong = scene.config().with("netmask", 77).with("hold-timout", "9s").with("on-stop", "explode");
+    reload(&daemon, &wrong.text());
+    wait_said(&daemon, "going on with the old one");
+    let said = daemon.process.text();
+    for mistake in ["77", "did you mean \"hold-timeout\"", "explode"] {
+        let line = said.lines().find(|line| line.contains(mistake)).unwrap_or_else(|| panic!("{mistake}: {said}"));
+        assert!(line.contains(".yml:"), "with its place: {line}");
+    }
+    assert_eq!(scene.times_held(VIP), 1);
+    // The old configuration lives on: it still follows its key.
+    scene.name_nobody();
+    scene.witness.wait_gone(scene.host(), VIP, SOON);
+    scene.name(scene.host());
+    scene.witness.wait_held(scene.host(), VIP, SOON);
+    reload(&daemon, &scene.config().text());
+    wait_reloaded(&daemon, 1);
+}
+
+#[test]
+fn a_reload_with_other_endpoints_and_another_key_uses_them() {
+    let scene = Scene::new("reload", 1);
+    scene.name(scene.host());
+    let right = scene.config();
+    let wrong = right.clone().with("dcs-endpoints", format!("http://{}:2379", scene.client.v4()));
+    let daemon = Daemon::start(scene.host(), &wrong);
+    wait_for("readiness", SOON, || daemon.ready());
+    pause(Duration::from_secs(1));
+    assert!(!scene.host().carries(VIP));
+    let asked = now();
+    reload(&daemon, &right.text());
+    let came = scene.witness.wait_held(scene.host(), VIP, SOON);
+    figure("with the right endpoint, up after", came.since(asked));
+
+    scene.cluster.store().put("/service/another/leader", "nobody");
+    reload(&daemon, &right.clone().with("trigger-key", "/service/another/leader").text());
+    scene.witness.wait_gone(scene.host(), VIP, SOON);
+    assert_eq!(scene.cluster.store().get(KEY).unwrap().value, scene.host().name());
+    reload(&daemon, &right.text());
+    scene.witness.wait_held(scene.host(), VIP, SOON);
+}
+
+#[test]
+fn a_reload_changes_the_log_level() {
+    let scene = Scene::new("reload", 1);
+    let daemon = scene.lead(&scene.config(), VIP);
+    assert!(!daemon.process.said("DEBUG"));
+    reload(&daemon, &scene.config().with("log-level", "debug").text());
+    wait_said(&daemon, "DEBUG");
+    reload(&daemon, &scene.config().with("log-level", "error").text());
+    wait_for("readiness anew", SOON, || {
+        daemon.notify.lines().iter().filter(|line| line.text == "READY=1").count() == 3
+    });
+    let known = daemon.process.lines().len();
+    scene.name_nobody();
+    scene.witness.wait_gone(scene.host(), VIP, SOON);
+    wait_status(&daemon, "standby");
+    assert_eq!(daemon.process.lines_after(known).len(), 0, "{}", daemon.process.text());
+}
+
+#[test]
+fn a_reload_that_names_the_hosts_own_address_is_refused() {
+    let scene = Scene::new("reload", 1);
+    let daemon = scene.lead(&scene.config(), VIP);
+    scene.host().ip(&format!("addr del {VIP}/32 dev eth0"));
+    scene.witness.wait_held(scene.host(), VIP, SOON);
+    reload(&daemon, &scene.config().with("interface", "lo").with("ip", "127.0.0.1").text());
+    wait_said(&daemon, "going on with the old");
+    assert!(scene.host().carries("127.0.0.1".parse().unwrap()));
+    assert!(scene.host().carries(VIP));
+}

@@ -1,0 +1,114 @@
+//! What most tests begin with: a cluster of one member, some database hosts, a client, and a witness over the hosts.
+//!
+//! The leader key is written by hand and without a lease, so that nothing moves but what the test moves.
+
+use std::io::Write;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use vip_manager::keeper::Moment;
+
+use super::capture::{Announcement, Capture};
+use super::clock::{now, wait_for};
+use super::daemon::{ConfigFile, Daemon, KEY};
+use super::etcd::Cluster;
+use super::host::Host;
+use super::lab::Lab;
+use super::witness::AddressWitness;
+
+/// For what takes a moment on an idle machine.
+pub(crate) const SOON: Duration = Duration::from_secs(10);
+
+/// A small cluster. Its parts go in this order, the lab under them last.
+#[derive(Debug)]
+pub(crate) struct Scene {
+    pub(crate) cluster: Cluster,
+    /// `db1`, `db2` and so on.
+    pub(crate) hosts: Vec<Host>,
+    pub(crate) client: Host,
+    pub(crate) witness: AddressWitness,
+    pub(crate) lab: Lab,
+}
+
+impl Scene {
+    pub(crate) fn new(name: &str, hosts: usize) -> Self {
+        let lab = Lab::new(name);
+        let cluster = Cluster::start(&lab, 1);
+        let hosts: Vec<Host> = (1..=hosts).map(|number| lab.host(&format!("db{number}"))).collect();
+        let client = lab.host("client");
+        let witness = AddressWitness::over(&hosts.iter().collect::<Vec<_>>());
+        Self { cluster, hosts, client, witness, lab }
+    }
+
+    /// The first host, which is the only one in many tests.
+    pub(crate) fn host(&self) -> &Host {
+        &self.hosts[0]
+    }
+
+    /// What a daemon on the first host needs at least.
+    pub(crate) fn config(&self) -> ConfigFile {
+        ConfigFile::basic(self.host(), &self.cluster)
+    }
+
+    /// Has the key name this host.
+    pub(crate) fn name(&self, host: &Host) {
+        self.cluster.store().put(KEY, host.name());
+    }
+
+    /// Has the key name a host that there is none of.
+    pub(crate) fn name_nobody(&self) {
+        self.cluster.store().put(KEY, "nobody");
+    }
+
+    /// Starts a daemon on the first host, has the key name it, and waits until the address stands.
+    #[track_caller]
+    pub(crate) fn lead(&self, config: &ConfigFile, address: IpAddr) -> Daemon {
+        self.name(self.host());
+        let daemon = Daemon::start(self.host(), config);
+        self.witness.wait_held(self.host(), address, SOON);
+        daemon
+    }
+
+    /// How many times the first host has put this address up.
+    pub(crate) fn times_held(&self, address: IpAddr) -> usize {
+        self.witness.intervals(self.host(), address).len()
+    }
+}
+
+/// Waits until the daemon's own sentence has these words in it.
+#[track_caller]
+pub(crate) fn wait_status(daemon: &Daemon, words: &str) {
+    wait_for(&format!("a status with {words:?}"), SOON, || status(daemon).is_some_and(|status| status.contains(words)));
+}
+
+/// The sentence that `systemctl status` would show.
+pub(crate) fn status(daemon: &Daemon) -> Option<String> {
+    daemon.notify.lines().into_iter().rev().find_map(|line| line.text.strip_prefix("STATUS=").map(str::to_owned))
+}
+
+/// Waits for an announcement of this host for the address since a moment.
+#[track_caller]
+pub(crate) fn wait_announced(capture: &Capture, host: &Host, address: IpAddr, since: Moment) -> Announcement {
+    let mac = host.mac();
+    super::clock::wait_until(&format!("an announcement of {address} by {}", host.name()), SOON, || {
+        capture.first(since, address, &mac)
+    })
+}
+
+/// Waits until the daemon has written a line with these words.
+#[track_caller]
+pub(crate) fn wait_said(daemon: &Daemon, words: &str) -> Moment {
+    super::clock::wait_until(&format!("the words {words:?}"), SOON, || {
+        daemon.process.lines().into_iter().find(|line| line.text.contains(words)).map(|line| line.at)
+    })
+}
+
+/// Prints what was measured, where somebody looks at a test's output.
+pub(crate) fn figure(what: &str, value: impl std::fmt::Debug) {
+    let _ = writeln!(std::io::stderr(), "{what}: {value:.1?}");
+}
+
+/// How long ago that was.
+pub(crate) fn since(moment: Moment) -> Duration {
+    now().since(moment)
+}
