@@ -3,6 +3,7 @@
 //!
 //! What is asserted is what others see: the kernel's notices, the frames on the wire, the neighbour table of a client
 //! with default settings, the fate of its connections.
+#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "these tests need only a part of the lab")]

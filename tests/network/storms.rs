@@ -45,7 +45,7 @@ fn a_storm_of_notices_about_other_interfaces_costs_no_ping_and_hides_no_deletion
     let (before, start) = (processor_time(daemon.process.pid()), now());
     let storm = storm(scene.host());
     pause(Duration::from_secs(20));
-    let spent = processor_time(daemon.process.pid()) - before;
+    let spent = processor_time(daemon.process.pid()).saturating_sub(before);
     figure("processor time a second in the storm", spent.div_f64(now().since(start).as_secs_f64()));
     let notices = scene.witness.notices().len();
     figure("notices", notices);
@@ -106,7 +106,7 @@ fn a_rival_who_removes_the_address_in_a_loop_meets_patience_and_a_quiet_log() {
     let times = scene.times_held(VIP);
     pause(Duration::from_secs(10));
     let seconds = now().since(start).as_secs_f64();
-    let spent = processor_time(daemon.process.pid()) - before;
+    let spent = processor_time(daemon.process.pid()).saturating_sub(before);
     let (lines, rounds) = (daemon.process.lines().len() - known, scene.times_held(VIP) - times);
     figure("processor time a second", spent.div_f64(seconds));
     figure("lines and rounds in 10 s", (lines, rounds));

@@ -8,7 +8,7 @@ use super::measure::{seconds, tell};
 use super::scene::{SOON, Scene};
 use super::support::clock::now;
 use super::support::daemon::{ConfigFile, KEY};
-use super::support::etcd::{Cluster, ClusterOptions};
+use super::support::etcd::{Cluster, ClusterOptions, Member};
 use super::support::fail::OrFail;
 use super::support::store::User;
 
@@ -18,7 +18,7 @@ const PASSWORD: &str = "read only";
 fn scene(name: &str) -> Scene {
     let root = User { name: "root".to_owned(), password: "correct horse".to_owned() };
     let options = ClusterOptions { user: Some(root), ..ClusterOptions::default() };
-    let scene = Scene::with(name, 2, &options, |cluster, config| as_reader(cluster, config));
+    let scene = Scene::with(name, 2, &options, as_reader);
     scene.lead(0);
     scene
 }
@@ -76,8 +76,8 @@ fn all_tokens_are_lost_at_once_and_it_goes_on() {
     let mut scene = scene("all-tokens");
     let pinger = scene.ping();
     let killed = now();
-    scene.cluster.members.iter_mut().for_each(|member| member.kill());
-    scene.cluster.members.iter_mut().for_each(|member| member.restart());
+    scene.cluster.members.iter_mut().for_each(Member::kill);
+    scene.cluster.members.iter_mut().for_each(Member::restart);
     scene.name(0);
     scene.wait_renewed(0);
     tell(&format!("etcd and all tokens were away, confirmed again {:.2} s later", now().since(killed).as_secs_f64()));

@@ -9,7 +9,8 @@ use super::measure::{seconds, tell};
 use super::scene::{HOLD, SOON, Scene};
 use super::support::clock::{now, pause, wait_for, wait_until};
 use super::support::daemon::KEY;
-use super::support::etcd::Cluster;
+use super::support::etcd::{Cluster, Member};
+use super::support::fail::OrFail;
 use super::support::host::VIP;
 use super::support::tcp::{EchoServer, Fate, TcpClient};
 
@@ -29,7 +30,7 @@ fn blackout(name: &str, span: Duration, go: impl FnOnce(&mut Cluster), come: imp
     scene.wait_renewed(0);
     let (watcher, before) = (scene.key_watcher(), scene.entry());
     let _database = EchoServer::on(&scene.hosts[0]);
-    let session = TcpClient::connect(&scene.client, VIP).unwrap();
+    let session = TcpClient::connect(&scene.client, VIP).or_fail("connecting to the database");
 
     go(&mut scene.cluster);
     let dark = now();
@@ -67,9 +68,8 @@ fn blackout(name: &str, span: Duration, go: impl FnOnce(&mut Cluster), come: imp
 /// vip-manager #411, #354.
 #[test]
 fn etcd_hangs_for_forty_seconds_and_the_vip_goes_at_its_deadline_and_comes_back_without_an_event() {
-    let all =
-        |act: fn(&super::support::etcd::Member)| move |cluster: &mut Cluster| cluster.members.iter().for_each(act);
-    blackout("hung", AWAY, all(|member| member.freeze()), all(|member| member.thaw()));
+    let all = |act: fn(&Member)| move |cluster: &mut Cluster| cluster.members.iter().for_each(act);
+    blackout("hung", AWAY, all(Member::freeze), all(Member::thaw));
 }
 
 #[test]
@@ -77,8 +77,8 @@ fn etcd_is_down_for_forty_seconds_and_the_vip_goes_at_its_deadline_and_comes_bac
     blackout(
         "down",
         AWAY,
-        |cluster| cluster.members.iter_mut().for_each(|member| member.kill()),
-        |cluster| cluster.members.iter_mut().for_each(|member| member.restart()),
+        |cluster| cluster.members.iter_mut().for_each(Member::kill),
+        |cluster| cluster.members.iter_mut().for_each(Member::restart),
     );
 }
 
@@ -88,7 +88,7 @@ fn reads_fail_for_half_a_minute_and_the_vip_comes_back_without_an_event() {
     blackout(
         "quorum",
         QUORUM_LOST,
-        |cluster| cluster.members[1..].iter_mut().for_each(|member| member.kill()),
-        |cluster| cluster.members[1..].iter_mut().for_each(|member| member.restart()),
+        |cluster| cluster.members[1..].iter_mut().for_each(Member::kill),
+        |cluster| cluster.members[1..].iter_mut().for_each(Member::restart),
     );
 }

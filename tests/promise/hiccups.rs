@@ -9,6 +9,7 @@ use super::scene::Scene;
 use super::support::clock::{now, pause};
 use super::support::cut::Way;
 use super::support::daemon::KEY;
+use super::support::etcd::Member;
 use super::support::patroni::{Patroni, Rhythm};
 use super::support::ping::Pinger;
 
@@ -47,9 +48,9 @@ impl Day {
 #[test]
 fn etcd_is_silent_for_three_seconds_and_no_ping_is_lost() {
     let day = Day::begin("frozen");
-    day.scene.cluster.members.iter().for_each(|member| member.freeze());
+    day.scene.cluster.members.iter().for_each(Member::freeze);
     pause(SILENCE);
-    day.scene.cluster.members.iter().for_each(|member| member.thaw());
+    day.scene.cluster.members.iter().for_each(Member::thaw);
     day.end("all members frozen for 3 s");
 }
 
@@ -110,8 +111,8 @@ fn etcd_is_compacted_during_a_cut_and_no_ping_is_lost() {
 fn the_whole_of_etcd_is_killed_and_started_again_and_no_ping_is_lost() {
     let mut day = Day::begin("restart");
     let killed = now();
-    day.scene.cluster.members.iter_mut().for_each(|member| member.kill());
-    day.scene.cluster.members.iter_mut().for_each(|member| member.restart());
+    day.scene.cluster.members.iter_mut().for_each(Member::kill);
+    day.scene.cluster.members.iter_mut().for_each(Member::restart);
     day.scene.cluster.wait_healthy();
     tell(&format!("all of etcd was away for {:.2} s", now().since(killed).as_secs_f64()));
     day.end("a restart of all members at once");

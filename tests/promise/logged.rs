@@ -6,6 +6,7 @@ use super::measure::tell;
 use super::scene::{HOLD, SOON, Scene};
 use super::support::clock::{pause, wait_for};
 use super::support::cut::{Cut, Way};
+use super::support::etcd::Member;
 use super::support::process::Line;
 
 /// How long a steady failure is listened to.
@@ -68,11 +69,11 @@ fn an_etcd_that_does_not_answer_is_told_once_with_the_cause() {
 #[test]
 fn an_etcd_that_is_not_there_is_told_once_with_the_cause() {
     let stop = |scene: &mut Scene| {
-        scene.cluster.members.iter_mut().for_each(|member| member.kill());
+        scene.cluster.members.iter_mut().for_each(Member::kill);
         None
     };
     let start = |scene: &mut Scene| {
-        scene.cluster.members.iter_mut().for_each(|member| member.restart());
+        scene.cluster.members.iter_mut().for_each(Member::restart);
         scene.cluster.wait_healthy();
     };
     listen("refused", stop, start, "refused");

@@ -7,6 +7,7 @@ use nix::sys::signal::Signal;
 use super::measure::tell;
 use super::scene::{SOON, Scene};
 use super::support::clock::{now, pause};
+use super::support::etcd::Member;
 
 const SPAN: Duration = Duration::from_secs(20);
 /// Less than etcd's election timeout of one second, so that it goes on as it is, only slower.
@@ -22,9 +23,9 @@ fn etcd_answers_in_fits_for_twenty_seconds_and_the_vip_stays() {
     let pinger = scene.ping();
     let begin = now();
     while now().since(begin) < SPAN {
-        scene.cluster.members.iter().for_each(|member| member.freeze());
+        scene.cluster.members.iter().for_each(Member::freeze);
         pause(STOPPED);
-        scene.cluster.members.iter().for_each(|member| member.thaw());
+        scene.cluster.members.iter().for_each(Member::thaw);
         pause(RUNNING);
     }
     let renewals = scene.shown_since(0, begin).len();

@@ -21,8 +21,8 @@ fn a_holder_that_only_reaches_a_member_without_a_quorum_lets_go() {
     let door = scene.cluster.side_doors()[lone].clone();
     let store = scene.cluster.store_from(&scene.hosts[0]);
 
-    let _member = Cut::between(&scene.lab, with_it, &everybody_else, Way::Both);
-    let _holder = Cut::between(&scene.lab, &scene.hosts[0], &away, Way::Both);
+    let of_member = Cut::between(&scene.lab, with_it, &everybody_else, Way::Both);
+    let of_holder = Cut::between(&scene.lab, &scene.hosts[0], &away, Way::Both);
     reign.succession();
     let told = store
         .ask_one(&door, async |client| {
@@ -33,7 +33,7 @@ fn a_holder_that_only_reaches_a_member_without_a_quorum_lets_go() {
     assert_eq!(told.as_deref(), Some("db1"), "the lone member knows nothing of the new leader");
     reign.judge(reign.earliest_end());
 
-    drop((_member, _holder));
+    drop((of_member, of_holder));
     scene.stays_away(0, Duration::from_secs(4));
     assert!(scene.holds(1));
 }
