@@ -30,6 +30,7 @@
 //! member one request for a sign of life in each five intervals.
 
 mod board;
+mod credential;
 mod dial;
 mod explain;
 mod handshake;
