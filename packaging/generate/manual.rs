@@ -62,12 +62,8 @@ fn closing(page: Page) -> Page {
              drop-in gives it the group that can (*systemctl* *edit* *vip-manager*):",
         )
         .literal("[Service]\nSupplementaryGroups=ssl-cert")
-        .text("or hands it a copy, which is then the value of *etcd-key-file*:")
-        .literal(
-            "[Service]\nLoadCredential=etcd.key:/etc/etcd/client.key\n\
-             Environment=VIP_ETCD_KEY_FILE=%d/etcd.key",
-        )
-        .text("(%d needs systemd 250; before it, write /run/credentials/vip-manager.service.)")
+        .text("or, since systemd 247, hands it a copy, which *etcd-key-file* then names as client.key:")
+        .literal("[Service]\nLoadCredential=client.key:/etc/etcd/client.key")
         .section("EXAMPLES")
         .text("Try a configuration, and see where each value came from:")
         .literal("vip-manager show-config --config /etc/default/vip-manager.yml")

@@ -10,6 +10,7 @@
 mod support;
 
 mod installing;
+mod keys;
 mod leaving;
 mod machine;
 mod misfortune;

@@ -77,7 +77,18 @@ fn a_sigterm_by_hand_is_no_restart_and_lets_go() {
     assert!(site.machine.journal(UNIT).contains("releasing what is held"));
 }
 
-/// A restart that was asked for by somebody who goes on to stop is a stop.
+/// Who cannot tell a restart from a stop assumes a stop.
+#[test]
+fn without_a_system_bus_a_restart_lets_go_and_the_new_process_leads_again() {
+    let site = Site::leading(|config| config);
+    let before = site.machine.main_pid(UNIT);
+    site.machine.run("systemctl stop dbus.socket dbus.service 2>&1");
+    site.machine.run("systemctl restart vip-manager");
+    site.wait_process(before);
+    site.wait_held();
+    assert_eq!(site.scene.times_held(VIP), 2);
+}
+
 #[test]
 fn a_shutdown_lets_go() {
     let site = Site::leading(|config| config);
