@@ -26,6 +26,8 @@ pub(crate) struct Machine {
     /// Its process 1, by the number that it has outside.
     init: Pid,
     supervisor: Process,
+    /// What the daemon says there, for the message of a wait that fails.
+    _journal: Process,
 }
 
 impl Machine {
@@ -37,11 +39,11 @@ impl Machine {
         command.arg(host.namespace()).arg(debian).arg(place);
         let supervisor = Process::start(&format!("the machine {}", host.name()), command);
         let init = wait_until("process 1 of the machine", BOOT, || only_child(supervisor.pid()));
-        let machine = Self { namespace: host.namespace().to_owned(), init, supervisor };
-        wait_for("systemd to be up", BOOT, || {
-            machine.attempt("systemctl is-system-running") == Ok("running".to_owned())
-        });
-        machine
+        wait_for("systemd to be up", BOOT, || inside(init, "systemctl is-system-running") == Ok("running".to_owned()));
+        let mut follow = Command::new("nsenter");
+        follow.args(way_in(init)).args(["journalctl", "--follow", "--output", "cat", "--identifier", "vip-manager"]);
+        let journal = Process::start(&format!("vip-manager on the machine {}", host.name()), follow);
+        Self { namespace: host.namespace().to_owned(), init, supervisor, _journal: journal }
     }
 
     /// Runs a line of shell on the machine and returns what it printed; panics where it fails.
@@ -52,11 +54,7 @@ impl Machine {
 
     /// Runs a line of shell on the machine; an `Err` is what it said when it failed.
     pub(crate) fn attempt(&self, line: &str) -> Result<String, String> {
-        let init = self.init.to_string();
-        let enter = ["-t", &init, "-m", "-p", "-u", "-i", "-C", "-n", "-r", "-w"];
-        let clean = ["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive"];
-        let shell = ["sh", "-c", line];
-        attempt("nsenter", &[&enter[..], &clean, &shell].concat(), "").map(|said| said.trim_end().to_owned())
+        inside(self.init, line)
     }
 
     /// Whether a line of shell succeeds there.
@@ -121,6 +119,19 @@ impl Drop for Machine {
             pause(Duration::from_millis(20));
         }
     }
+}
+
+fn inside(init: Pid, line: &str) -> Result<String, String> {
+    let way_in = way_in(init);
+    let words: Vec<&str> = way_in.iter().map(String::as_str).chain(["sh", "-c", line]).collect();
+    attempt("nsenter", &words, "").map(|said| said.trim_end().to_owned())
+}
+
+/// What `nsenter` is told before the command: all namespaces of that process, and nothing of our environment.
+fn way_in(init: Pid) -> Vec<String> {
+    let enter = format!("-t {init} -m -p -u -i -C -n -r -w");
+    let clean = "env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive";
+    enter.split(' ').chain(clean.split(' ')).map(str::to_owned).collect()
 }
 
 fn only_child(pid: u32) -> Option<Pid> {
