@@ -41,8 +41,7 @@ pub struct AddressSocket {
 pub enum Held {
     /// It stands, and the kernel removes it after so many seconds if nobody renews it.
     For(NonZeroU32),
-    /// There was not enough time left: it was not put up or not renewed; or the time ran out meanwhile, and what had
-    /// been done was undone.
+    /// There was not enough time left, before or after the request. It does not stand: where it did, it was removed.
     Late,
 }
 
@@ -97,7 +96,7 @@ impl AddressSocket {
     /// already, which decides what may be done in the last second.
     pub fn hold(&mut self, index: u32, vip: &Vip, until: Moment, stands: bool) -> Result<Held, AddressError> {
         let Some(seconds) = lifetime(until, (self.clock)(), stands) else {
-            return Ok(Held::Late);
+            return self.undo(index, vip);
         };
         self.requests
             .act(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, &order(index, vip, seconds))
@@ -105,8 +104,7 @@ impl AddressSocket {
         if (self.clock)() < until {
             return Ok(Held::For(seconds));
         }
-        self.remove(index, vip.address(), vip.prefix())?;
-        Ok(Held::Late)
+        self.undo(index, vip)
     }
 
     /// The same, and the prefix lengths in `strays`, which the address stands with besides, go.
@@ -124,9 +122,6 @@ impl AddressSocket {
     ) -> Result<Held, AddressError> {
         let first = vip.address().is_ipv6() && !strays.is_empty();
         if first {
-            if lifetime(until, (self.clock)(), false).is_none() {
-                return Ok(Held::Late);
-            }
             self.remove_each(index, vip.address(), strays)?;
         }
         let held = self.hold(index, vip, until, stands && !first)?;
@@ -159,6 +154,11 @@ impl AddressSocket {
     /// privilege first, and only then for the interface that nobody has.
     pub(super) fn probe(&mut self) -> Result<(), AddressError> {
         self.remove(0, IpAddr::V4(Ipv4Addr::LOCALHOST), 32).map(drop)
+    }
+
+    /// What comes too late leaves nothing behind, whatever the caller believed to stand.
+    fn undo(&mut self, index: u32, vip: &Vip) -> Result<Held, AddressError> {
+        self.remove(index, vip.address(), vip.prefix()).map(|_| Held::Late)
     }
 
     fn remove_each(&mut self, index: u32, address: IpAddr, prefixes: &[u8]) -> Result<(), AddressError> {

@@ -57,60 +57,65 @@ impl Monitor {
     pub async fn next(&mut self) -> Result<Notices, MonitorError> {
         loop {
             let mut ready = self.socket.readable().await.map_err(MonitorError::Receive)?;
-            let mut batch = Batch { clock: self.clock, buffer: &mut self.buffer, notices: Vec::new() };
-            match batch.fill(ready.get_inner()) {
-                Ok(Filled::More) => return Ok(Notices::Seen(batch.notices)),
-                Ok(Filled::Drained) => {
-                    let notices = batch.notices;
-                    ready.clear_ready();
-                    if !notices.is_empty() {
-                        return Ok(Notices::Seen(notices));
-                    }
-                }
-                Ok(Filled::Lost) => return Ok(Notices::Overrun),
-                Err(errno) => return Err(MonitorError::Receive(errno.into())),
+            let gathered = Batch::new(self.clock, &mut self.buffer).gather(ready.get_inner())?;
+            if matches!(gathered, Gathered::All(_)) {
+                ready.clear_ready();
+            }
+            if let Some(notices) = gathered.notices() {
+                return Ok(notices);
             }
         }
     }
 
     /// What is in the queue right now; nothing where it is empty. It does not wait.
     pub fn pending(&mut self) -> Result<Option<Notices>, MonitorError> {
-        let mut batch = Batch { clock: self.clock, buffer: &mut self.buffer, notices: Vec::new() };
-        match batch.fill(self.socket.get_ref()) {
-            Ok(Filled::More) => Ok(Some(Notices::Seen(batch.notices))),
-            Ok(Filled::Drained) => Ok(Some(batch.notices).filter(|notices| !notices.is_empty()).map(Notices::Seen)),
-            Ok(Filled::Lost) => Ok(Some(Notices::Overrun)),
-            Err(errno) => Err(MonitorError::Receive(errno.into())),
+        Batch::new(self.clock, &mut self.buffer).gather(self.socket.get_ref()).map(Gathered::notices)
+    }
+}
+
+/// What one look into the queue finds.
+enum Gathered {
+    /// The queue is empty now.
+    All(Vec<Notice>),
+    /// There may be more in it.
+    Some(Vec<Notice>),
+    /// Something was lost, and the rest thrown away.
+    Lost,
+}
+
+impl Gathered {
+    fn notices(self) -> Option<Notices> {
+        match self {
+            Self::All(notices) if notices.is_empty() => None,
+            Self::All(notices) | Self::Some(notices) => Some(Notices::Seen(notices)),
+            Self::Lost => Some(Notices::Overrun),
         }
     }
 }
 
-/// What one look into the queue gathers.
+/// One look into the queue.
 struct Batch<'a> {
     clock: fn() -> Moment,
     buffer: &'a mut [u8],
     notices: Vec<Notice>,
 }
 
-enum Filled {
-    /// There may be more in the queue.
-    More,
-    Drained,
-    Lost,
-}
+impl<'a> Batch<'a> {
+    fn new(clock: fn() -> Moment, buffer: &'a mut [u8]) -> Self {
+        Self { clock, buffer, notices: Vec::new() }
+    }
 
-impl Batch<'_> {
-    fn fill(&mut self, socket: &OwnedFd) -> Result<Filled, Errno> {
+    fn gather(mut self, socket: &OwnedFd) -> Result<Gathered, MonitorError> {
         for _ in 0..DATAGRAMS_A_BATCH {
             match retry(|| recv(socket.as_raw_fd(), self.buffer, MsgFlags::MSG_TRUNC)) {
                 Ok(length) if length > self.buffer.len() => return self.discard(socket),
                 Ok(length) => self.read(length),
-                Err(Errno::EAGAIN) => return Ok(Filled::Drained),
+                Err(Errno::EAGAIN) => return Ok(Gathered::All(self.notices)),
                 Err(Errno::ENOBUFS) => return self.discard(socket),
-                Err(other) => return Err(other),
+                Err(other) => return Err(MonitorError::Receive(other.into())),
             }
         }
-        Ok(Filled::More)
+        Ok(Gathered::Some(self.notices))
     }
 
     fn read(&mut self, length: usize) {
@@ -121,15 +126,15 @@ impl Batch<'_> {
     }
 
     /// Empties the queue unread. Bounded, for the case that somebody fills it as fast; then there is another overrun.
-    fn discard(&mut self, socket: &OwnedFd) -> Result<Filled, Errno> {
+    fn discard(self, socket: &OwnedFd) -> Result<Gathered, MonitorError> {
         for _ in 0..DATAGRAMS_IN_THE_QUEUE {
             match retry(|| recv(socket.as_raw_fd(), self.buffer, MsgFlags::empty())) {
                 Ok(_) | Err(Errno::ENOBUFS) => (),
                 Err(Errno::EAGAIN) => break,
-                Err(other) => return Err(other),
+                Err(other) => return Err(MonitorError::Receive(other.into())),
             }
         }
-        Ok(Filled::Lost)
+        Ok(Gathered::Lost)
     }
 }
 

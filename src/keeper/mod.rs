@@ -14,6 +14,7 @@ pub mod note;
 pub mod order;
 #[cfg(test)]
 mod properties;
+mod repeats;
 pub mod sighting;
 mod state;
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub use state::{Farewell, Rest, State};
 use announce::Series;
 use backoff::Backoff;
 use evidence::{Evidence, Limits, Verdict};
+use repeats::Repeats;
 use state::Fact;
 
 /// What one keeper goes by.
@@ -120,6 +122,10 @@ struct Story {
     decided_at: Moment,
     /// The address was there and was taken away by somebody else.
     missing: bool,
+    /// Whether that was told, so that its return is to be told, too.
+    missing_told: bool,
+    /// What others did to the address.
+    interventions: Repeats,
     /// Who else the key was last said to name.
     told: Option<Holder>,
     /// Why a release was decided, and whether there was anything to release.
@@ -287,7 +293,7 @@ impl Keeper {
 
     fn weigh_change(&mut self, change: Change, now: Moment) {
         let denies = change.holder.as_deref() != Some(&*self.rules.value);
-        if self.evidence.change(&change, &self.rules.value, now) && denies {
+        if self.evidence.change(&change, &self.rules.value) && denies {
             if self.state != State::Standby {
                 self.story.told = Some(Holder(change.holder.clone()));
             }
@@ -398,7 +404,9 @@ impl Keeper {
                 self.programmed = None;
                 self.story.missing = matches!(before, State::Held { .. } | State::Doubtful { .. });
                 if self.story.missing {
-                    self.notes.push_back(Note::Missing);
+                    let untold = self.story.interventions.again(now);
+                    self.story.missing_told = untold.is_some();
+                    self.notes.extend(untold.map(|untold| Note::Missing { untold }));
                     self.contest(now);
                 } else {
                     self.story.decided_at = now;
@@ -422,10 +430,11 @@ impl Keeper {
                 self.programmed = None;
                 let intruder = cause == Some(Cause::Intruder);
                 let cause = cause.unwrap_or(Cause::Stop);
-                if stood {
+                let told = !intruder || self.story.interventions.again(now).is_some();
+                if stood && told {
                     self.notes.push_back(Note::Leaving { cause: cause.clone() });
                 }
-                self.story.parting = Some((cause, stood));
+                self.story.parting = told.then_some((cause, stood));
                 self.backoff.reset();
                 if intruder {
                     self.contest(now);
@@ -443,7 +452,10 @@ impl Keeper {
                 let silent_for = evidence.answered_at.since(self.story.decided_at);
                 Note::Confirmed { evidence, silent_for }
             }
-            State::Acquiring { .. } if self.story.missing => Note::Restored,
+            State::Acquiring { .. } if self.story.missing => {
+                self.notes.extend(self.story.missing_told.then_some(Note::Restored));
+                return;
+            }
             State::Unknown { .. }
             | State::Standby
             | State::Acquiring { .. }

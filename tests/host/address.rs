@@ -153,6 +153,19 @@ fn a_deadline_that_has_passed_puts_nothing_up() {
     });
 }
 
+#[test]
+fn a_renewal_that_comes_too_late_ends_what_stands() {
+    Namespace::with_pair("toolate").enter(|| {
+        let v0 = index("v0");
+        for text in ["10.9.0.5/32", "fd00::5/128"] {
+            let vip = vip(text);
+            addresses().hold(v0, &vip, after(30_000), false).unwrap();
+            assert_eq!(addresses().hold(v0, &vip, clock::now(), true), Ok(Held::Late), "{text}");
+            assert_eq!(standing(v0, &vip.address().to_string()), []);
+        }
+    });
+}
+
 /// Stands still until the second look, then has jumped by a minute: a process that was stopped between the two.
 fn stopped_clock() -> Moment {
     static LOOKS: AtomicU32 = AtomicU32::new(0);

@@ -160,6 +160,25 @@ fn a_wait_that_is_given_up_loses_nothing() {
 }
 
 #[test]
+fn what_was_done_before_a_look_is_there_when_one_looks() {
+    Namespace::with_pair("pending").enter_async(async || {
+        let mut mirror = Mirror::new();
+        let v0 = index("v0");
+        while mirror.monitor.pending().unwrap().is_some() {}
+        addresses().hold(v0, &vip("10.9.0.5/32"), after(30_000), false).unwrap();
+        addresses().remove(v0, ip("10.9.0.5"), 32).unwrap();
+        addresses().hold(v0, &vip("10.9.0.6/32"), after(30_000), false).unwrap();
+        let Some(Notices::Seen(notices)) = mirror.monitor.pending().unwrap() else { panic!("there was news") };
+        for notice in &notices {
+            mirror.kernel.apply(notice);
+        }
+        assert!(!mirror.has(ip("10.9.0.5")) && mirror.has(ip("10.9.0.6")));
+        // An empty queue is said to be empty; a look does not wait for more.
+        while mirror.monitor.pending().unwrap().is_some() {}
+    });
+}
+
+#[test]
 fn a_thousand_renewals_in_one_go_are_all_heard_of() {
     Namespace::with_pair("thousand").enter_async(async || {
         let mut mirror = Mirror::new();
