@@ -115,6 +115,8 @@ impl Member {
         loop {
             let patience = if awaiting_sign { self.door.limit } else { self.beat };
             tokio::select! {
+                // What has arrived counts before the time that it took: a process that was stopped finds both.
+                biased;
                 heard = line.watcher.hear() => {
                     awaiting_sign = false;
                     self.hear(heard?).await;
