@@ -16,6 +16,7 @@ fn it_is_not_enabled_before_it_is_configured_and_a_start_says_what_to_fill_in() 
         assert!(said.contains(key), "{said}");
     }
     assert!(said.contains("status=78"), "{said}");
+    assert_eq!(machine.journal(UNIT).matches("ip is empty").count(), 1, "each mistake once\n{}", machine.journal(UNIT));
     assert_eq!(machine.property(UNIT, "NRestarts"), "0", "trying again would not help");
 }
 

@@ -15,6 +15,8 @@ use crate::support::tcp::{EchoServer, Fate, TcpClient};
 
 pub(crate) const UNIT: &str = "vip-manager.service";
 pub(crate) const FILE: &str = "/etc/default/vip-manager.yml";
+/// What Debian calls this machine.
+const DEBIAN_ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
 const OFTEN: Duration = Duration::from_millis(10);
 
 /// The machine goes first: its network is the lab's.
@@ -115,11 +117,11 @@ impl Clients {
 }
 
 pub(crate) fn deb() -> PathBuf {
-    only("target/packages", "vip-manager_", ".deb")
+    only("target/packages", "vip-manager_", &format!("_{DEBIAN_ARCHITECTURE}.deb"))
 }
 
 pub(crate) fn rpm() -> PathBuf {
-    only("target/packages", "vip-manager-", ".rpm")
+    only("target/packages", "vip-manager-", &format!(".{}.rpm", std::env::consts::ARCH))
 }
 
 /// The same with a later revision.
