@@ -22,7 +22,7 @@ use nix::sys::socket::SockProtocol;
 use super::netlink::{ANSWER_LIMIT_SECONDS, Failure, Requests};
 use super::notice::{self, Notice, RTM_DELADDR, RTM_NEWADDR};
 use crate::keeper::Moment;
-use crate::keeper::lifetime::lifetime;
+use crate::keeper::renewal::{Renewal, Step};
 use crate::vip::Vip;
 
 /// The mark (`IFA_PROTO`, "v") on each address that this program put up. Neither a label nor a name could serve: the
@@ -95,16 +95,17 @@ impl AddressSocket {
     /// Puts the address up, or renews it, to stand until `until` at most. `stands` says whether it is known to stand
     /// already, which decides what may be done in the last second.
     pub fn hold(&mut self, index: u32, vip: &Vip, until: Moment, stands: bool) -> Result<Held, AddressError> {
-        let Some(seconds) = lifetime(until, (self.clock)(), stands) else {
-            return self.undo(index, vip);
-        };
-        self.requests
-            .act(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, &order(index, vip, seconds))
-            .map_err(|failure| classify(failure, index, vip.address()))?;
-        if (self.clock)() < until {
-            return Ok(Held::For(seconds));
+        let mut renewal = Renewal::new(until, stands);
+        loop {
+            match renewal.next((self.clock)()) {
+                Step::Put(seconds) => self
+                    .requests
+                    .act(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, &order(index, vip, seconds))
+                    .map_err(|failure| classify(failure, index, vip.address()))?,
+                Step::Stands(seconds) => return Ok(Held::For(seconds)),
+                Step::TooLate => return self.undo(index, vip),
+            }
         }
-        self.undo(index, vip)
     }
 
     /// The same, and the prefix lengths in `strays`, which the address stands with besides, go.

@@ -14,6 +14,7 @@ pub mod note;
 pub mod order;
 #[cfg(test)]
 mod properties;
+pub mod renewal;
 mod repeats;
 pub mod sighting;
 mod state;

@@ -1,0 +1,89 @@
+//! The steps of putting an address up, with a look at the clock before each.
+//!
+//! A process can be stopped between any two of its instructions and go on hours later. So what was true before a
+//! request is looked at again after it, and a request that came too late is taken back. The steps are decided here,
+//! apart from the socket that carries them out, so that a simulator can stop the very same steps anywhere.
+
+use std::num::NonZeroU32;
+
+use super::lifetime::lifetime;
+use super::moment::Moment;
+
+/// One try to have an address stand until a deadline and no longer.
+///
+/// Read the clock, ask for the [`next`](Self::next) step, carry it out, and again, until the step is an end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Renewal {
+    until: Moment,
+    stands: bool,
+    /// What was asked of the kernel last.
+    asked: Option<NonZeroU32>,
+}
+
+/// What to do next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// Put the address up, or renew it, with a lifetime of so many seconds.
+    Put(NonZeroU32),
+    /// The end: it stands, with this lifetime.
+    Stands(NonZeroU32),
+    /// The end: there is no time left. Remove the address, whatever was believed to stand.
+    TooLate,
+}
+
+impl Renewal {
+    /// `stands` says whether the address is known to stand already, which decides what may be done in the last
+    /// second.
+    pub const fn new(until: Moment, stands: bool) -> Self {
+        Self { until, stands, asked: None }
+    }
+
+    pub fn next(&mut self, now: Moment) -> Step {
+        match self.asked {
+            None => match lifetime(self.until, now, self.stands) {
+                Some(seconds) => {
+                    self.asked = Some(seconds);
+                    Step::Put(seconds)
+                }
+                None => Step::TooLate,
+            },
+            Some(seconds) if now < self.until => Step::Stands(seconds),
+            Some(_) => Step::TooLate,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn at(millis: u64) -> Moment {
+        Moment::from_boot(Duration::from_millis(millis))
+    }
+
+    fn seconds(count: u32) -> NonZeroU32 {
+        NonZeroU32::new(count).unwrap()
+    }
+
+    #[test]
+    fn a_request_in_time_stands() {
+        let mut renewal = Renewal::new(at(10_000), false);
+        assert_eq!(renewal.next(at(0)), Step::Put(seconds(10)));
+        assert_eq!(renewal.next(at(0)), Step::Stands(seconds(10)));
+    }
+
+    #[test]
+    fn a_process_that_was_stopped_before_its_request_takes_it_back() {
+        let mut renewal = Renewal::new(at(10_000), true);
+        assert_eq!(renewal.next(at(5)), Step::Put(seconds(9)));
+        assert_eq!(renewal.next(at(10_000)), Step::TooLate);
+    }
+
+    #[test]
+    fn without_time_left_nothing_is_asked_of_the_kernel() {
+        assert_eq!(Renewal::new(at(10_000), true).next(at(10_000)), Step::TooLate);
+        assert_eq!(Renewal::new(at(10_000), false).next(at(9_001)), Step::TooLate);
+    }
+}
