@@ -226,8 +226,12 @@ impl Keeper {
     }
 
     /// Whether a round of announcements is due; the caller sends it at once or not at all.
+    ///
+    /// The clock comes first here too: a process that was stopped in the middle of a turn still believes what it
+    /// believed then, and one late packet would draw the neighbours away from the new holder.
     pub fn announce(&mut self, now: Moment) -> bool {
-        self.may_announce() && self.series.take(&self.rules.schedule, now)
+        let fresh = self.state.until().is_some_and(|until| now < until) && self.overdue_at().is_none_or(|at| now < at);
+        fresh && self.may_announce() && self.series.take(&self.rules.schedule, now)
     }
 
     /// The next thing worth a line.

@@ -286,6 +286,19 @@ fn in_doubt_nothing_is_announced_and_a_confirmation_announces_anew() {
 }
 
 #[test]
+fn a_process_that_was_stopped_just_before_its_announcement_sends_none() {
+    for (stopped_for, announces) in [(millis(0), true), (millis(2_001), false), (secs(30), false)] {
+        let mut desk = Desk::empty();
+        let sighting = desk.sighting(Some(VALUE));
+        desk.keeper.handle(Event::Read(sighting), desk.now);
+        let order = desk.keeper.order(desk.now).unwrap();
+        let outcome = desk.carry_out(&order);
+        desk.keeper.handle(Event::Applied(outcome), desk.now);
+        assert_eq!(desk.keeper.announce(desk.now + stopped_for), announces, "stopped for {stopped_for:?}");
+    }
+}
+
+#[test]
 fn after_the_deadline_a_read_alone_brings_it_back_without_any_event() {
     let mut desk = Desk::holding();
     desk.wait(secs(40));
