@@ -71,6 +71,7 @@ impl Keeper {
                 Outcome::Held { until } => {
                     observation.standing = vec![Standing { prefix, expires: Expiry::At(until) }];
                     self.programmed = observation.link.map(|link| (link.index, until));
+                    self.programmed_until(until, now);
                 }
                 Outcome::Limited { prefix, until } => {
                     for standing in observation.standing.iter_mut().filter(|standing| standing.prefix == prefix) {

@@ -366,21 +366,41 @@ impl Keeper {
         }
     }
 
-    /// Renews once more while in doubt, at a moment when whole seconds are left.
+    /// Renews once more, at a moment when whole seconds are left.
     ///
-    /// Kernel lifetimes are whole seconds and rounded down, so the last renewal's ends up to a second before the
-    /// deadline, and a cut that was shorter than the deadline would take the address away. Renewed with a whole
-    /// number of seconds left, both end together.
+    /// Kernel lifetimes are whole seconds and rounded down, so each ends up to a second before the deadline, and a
+    /// silence that was shorter than the deadline would take the address away. Renewed with a whole number of seconds
+    /// left, both end together.
     fn square(&mut self, now: Moment) {
         self.square_at = None;
-        if let State::Doubtful { until } = self.state {
-            let beyond = Duration::from_nanos(u64::from(until.since(now).subsec_nanos()));
-            if beyond <= SQUARE_EARLY {
+        if let State::Acquiring { until, .. } | State::Held { until } | State::Doubtful { until } = self.state {
+            if is_square(until, now) {
                 self.programmed = None;
             } else {
                 self.square_at = next_square(until, now);
             }
         }
+    }
+
+    /// The kernel has acknowledged a lifetime that ends at `until`, or up to a second before it.
+    pub(super) fn programmed_until(&mut self, until: Moment, now: Moment) {
+        if is_square(until, now) {
+            self.square_at = None;
+        } else {
+            self.plan_square(now);
+        }
+    }
+
+    /// Plans when to make the kernel's lifetime end with the deadline: in doubt soon, in case that a timer is late;
+    /// else at the last chance, which a read in time makes needless.
+    fn plan_square(&mut self, now: Moment) {
+        self.square_at = match self.state {
+            State::Doubtful { until } => next_square(until, now),
+            State::Acquiring { until, .. } | State::Held { until } => {
+                next_square(until, now.max(until - SHORTEST_LIFETIME * 2))
+            }
+            State::Unknown { .. } | State::Standby | State::Releasing { .. } | State::Stopped { .. } => None,
+        };
     }
 
     // Transitions
@@ -397,9 +417,11 @@ impl Keeper {
     fn left(&mut self, before: State, now: Moment) {
         match before {
             State::Held { .. } => self.series.end(),
-            State::Doubtful { .. } => self.square_at = None,
             State::Releasing { .. } => self.parted(now),
-            State::Unknown { .. } | State::Standby | State::Acquiring { .. } | State::Stopped { .. } => {}
+            State::Unknown { .. }
+            | State::Standby
+            | State::Acquiring { .. }
+            | State::Doubtful { .. } | State::Stopped { .. } => {}
         }
     }
 
@@ -423,7 +445,7 @@ impl Keeper {
                 self.announce_anew(now);
             }
             State::Doubtful { until } => {
-                self.square_at = next_square(until, now);
+                self.plan_square(now);
                 self.story.decided_at = self.confirmed_at;
                 let last = self.evidence.newest().cloned();
                 self.notes.push_back(Note::Doubtful { last, why: self.blind.clone(), until });
@@ -433,6 +455,7 @@ impl Keeper {
                     !self.standing().is_empty() || matches!(before, State::Held { .. } | State::Doubtful { .. });
                 self.story.decided_at = now;
                 self.programmed = None;
+                self.square_at = None;
                 let intruder = cause == Some(Cause::Intruder);
                 let cause = cause.unwrap_or(Cause::Stop);
                 let told = !intruder || self.story.interventions.again(now).is_some();
@@ -519,6 +542,11 @@ impl Keeper {
             self.series.begin(now);
         }
     }
+}
+
+/// Whether a lifetime of whole seconds that begins now ends with the deadline.
+fn is_square(until: Moment, now: Moment) -> bool {
+    Duration::from_nanos(u64::from(until.since(now).subsec_nanos())) <= SQUARE_EARLY
 }
 
 /// The next moment, a little before whole seconds are left.

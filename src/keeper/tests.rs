@@ -256,6 +256,39 @@ fn in_doubt_the_kernels_lifetime_is_squared_with_the_deadline() {
     assert!(until.since(expires) <= millis(20) && expires <= until, "{:?}", until.since(expires));
 }
 
+/// The kernel's side of a silence: what stands at this moment, if the kernel is punctual.
+fn stands_in_the_kernel(desk: &Desk) -> bool {
+    desk.standing.iter().any(|standing| matches!(standing.expires, Expiry::At(expires) if expires > desk.now))
+}
+
+#[test]
+fn a_hold_timeout_of_three_intervals_is_kept_by_the_kernel_too() {
+    let mut desk = Desk::empty();
+    desk.keeper = Keeper::new(Rules { hold_timeout: secs(3), ..desk.keeper.rules().clone() });
+    desk.observe();
+    let sighting = desk.sighting(Some(VALUE));
+    desk.wait(millis(80));
+    desk.handle(Event::Read(Sighting { answered_at: desk.now, ..sighting }));
+    for _ in 0..28 {
+        desk.wait(millis(100));
+        assert!(stands_in_the_kernel(&desk), "{:?} at {:?}", desk.standing, desk.now);
+    }
+}
+
+#[test]
+fn a_lease_that_runs_low_is_used_to_the_end() {
+    let mut desk = Desk::holding();
+    for left in (5..13).rev() {
+        desk.wait(secs(1));
+        let sighting = desk.sighting(Some(VALUE));
+        desk.handle(Event::Read(Sighting { lease: Lease::Left(secs(left)), ..sighting }));
+    }
+    for _ in 0..19 {
+        desk.wait(millis(100));
+        assert!(stands_in_the_kernel(&desk), "{:?} at {:?}", desk.standing, desk.now);
+    }
+}
+
 #[test]
 fn at_the_deadline_the_daemon_is_ahead_of_the_kernel_so_that_clients_are_reset() {
     let mut desk = Desk::holding();
