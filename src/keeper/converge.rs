@@ -24,7 +24,7 @@ impl Keeper {
             self.announce_anew(now);
         }
         if first && self.state == (State::Unknown { adopting: None }) && !self.standing().is_empty() {
-            let until = now + self.rules.hold_timeout;
+            let until = self.adopted_until(now);
             self.state = State::Unknown { adopting: Some(until) };
             self.notes.push_back(Note::Adopted { until });
         }
@@ -32,6 +32,17 @@ impl Keeper {
         if self.drifted() {
             self.contest(now);
         }
+    }
+
+    /// An inherited address may stay for a hold-timeout, or to the end of its lifetime if that is sooner: it was the
+    /// deadline of whoever put it there. The kernel may be late with it, and is after a pause of the whole machine.
+    fn adopted_until(&self, now: Moment) -> Moment {
+        let longest = now + self.rules.hold_timeout;
+        let ends = self.standing().iter().map(|standing| match standing.expires {
+            Expiry::At(end) => end.min(longest),
+            Expiry::Never => longest,
+        });
+        ends.max().unwrap_or(longest)
     }
 
     /// Whether the kernel shows another lifetime than the one that it acknowledged.

@@ -465,6 +465,16 @@ fn an_inherited_address_with_a_shorter_lifetime_gets_no_longer_one() {
 }
 
 #[test]
+fn an_inherited_address_goes_at_the_end_of_its_lifetime_even_if_the_kernel_is_late() {
+    let soon = Moment::from_boot(secs(1_004));
+    let mut desk = Desk::with(vec![Standing { prefix: 32, expires: Expiry::At(soon) }]);
+    desk.wait(millis(3_999));
+    assert!(!desk.released());
+    desk.wait(millis(1));
+    assert!(desk.released());
+}
+
+#[test]
 fn an_inherited_address_goes_when_the_key_names_another_or_nobody_answers() {
     let mut named = Desk::with(vec![Standing { prefix: 32, expires: Expiry::Never }]);
     named.read(Some("pg2"));
