@@ -1,7 +1,9 @@
 //! The steps of putting an address up, with a look at the clock before each.
 //!
 //! A process can be stopped between any two of its instructions and go on hours later. So what was true before a
-//! request is looked at again after it, and a request that came too late is taken back. The steps are decided here,
+//! request is looked at again after it; a request that came too late is taken back, and one that was held up is made
+//! again, since the kernel counts a lifetime from when it acts and would let the address outlive its deadline by the
+//! delay. The steps are decided here,
 //! apart from the socket that carries them out, so that a simulator can stop the very same steps anywhere.
 
 use std::num::NonZeroU32;
@@ -47,8 +49,15 @@ impl Renewal {
                 }
                 None => Step::TooLate,
             },
-            Some(seconds) if now < self.until => Step::Stands(seconds),
-            Some(_) => Step::TooLate,
+            Some(_) if now >= self.until => Step::TooLate,
+            Some(seconds) => match lifetime(self.until, now, true).filter(|shorter| *shorter < seconds) {
+                // The kernel counts from when it acted. Nobody may be there to correct it at the next read.
+                Some(shorter) => {
+                    self.asked = Some(shorter);
+                    Step::Put(shorter)
+                }
+                None => Step::Stands(seconds),
+            },
         }
     }
 }
@@ -69,9 +78,9 @@ mod tests {
 
     #[test]
     fn a_request_in_time_stands() {
-        let mut renewal = Renewal::new(at(10_000), false);
+        let mut renewal = Renewal::new(at(10_500), false);
         assert_eq!(renewal.next(at(0)), Step::Put(seconds(10)));
-        assert_eq!(renewal.next(at(0)), Step::Stands(seconds(10)));
+        assert_eq!(renewal.next(at(1)), Step::Stands(seconds(10)));
     }
 
     #[test]
@@ -79,6 +88,15 @@ mod tests {
         let mut renewal = Renewal::new(at(10_000), true);
         assert_eq!(renewal.next(at(5)), Step::Put(seconds(9)));
         assert_eq!(renewal.next(at(10_000)), Step::TooLate);
+    }
+
+    #[test]
+    fn a_request_that_was_held_up_is_made_again_with_what_is_left() {
+        let mut renewal = Renewal::new(at(10_000), true);
+        assert_eq!(renewal.next(at(5)), Step::Put(seconds(9)));
+        assert_eq!(renewal.next(at(1_400)), Step::Put(seconds(8)));
+        assert_eq!(renewal.next(at(9_500)), Step::Put(seconds(1)));
+        assert_eq!(renewal.next(at(9_501)), Step::Stands(seconds(1)));
     }
 
     #[test]
