@@ -421,7 +421,8 @@ impl Keeper {
             State::Unknown { .. }
             | State::Standby
             | State::Acquiring { .. }
-            | State::Doubtful { .. } | State::Stopped { .. } => {}
+            | State::Doubtful { .. }
+            | State::Stopped { .. } => {}
         }
     }
 
