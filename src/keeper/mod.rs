@@ -286,7 +286,12 @@ impl Keeper {
     }
 
     fn weigh_hold(&mut self, until: Moment, sighting: Sighting, now: Moment) {
-        let holding = matches!(self.state, State::Acquiring { .. } | State::Held { .. } | State::Doubtful { .. });
+        // An inherited address is held by somebody, be it a daemon that is no more: what ends a hold ends it too.
+        let holding = match self.state {
+            State::Acquiring { .. } | State::Held { .. } | State::Doubtful { .. } => true,
+            State::Unknown { adopting } => adopting.is_some(),
+            State::Standby | State::Releasing { .. } | State::Stopped { .. } => false,
+        };
         let least = if holding { Duration::from_nanos(1) } else { SHORTEST_LIFETIME };
         if until >= now + least {
             self.step(Fact::Mine { until }, None, now);

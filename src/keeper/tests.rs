@@ -475,6 +475,14 @@ fn an_inherited_address_goes_at_the_end_of_its_lifetime_even_if_the_kernel_is_la
 }
 
 #[test]
+fn an_inherited_address_goes_when_the_lease_is_about_to_end() {
+    let mut desk = Desk::with(vec![Standing { prefix: 32, expires: Expiry::Never }]);
+    let sighting = desk.sighting(Some(VALUE));
+    desk.handle(Event::Read(Sighting { lease: Lease::Left(secs(3)), ..sighting }));
+    assert!(desk.standing.is_empty(), "{:?}", desk.keeper.state());
+}
+
+#[test]
 fn an_inherited_address_goes_when_the_key_names_another_or_nobody_answers() {
     let mut named = Desk::with(vec![Standing { prefix: 32, expires: Expiry::Never }]);
     named.read(Some("pg2"));
