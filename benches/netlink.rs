@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot go on has nothing to say")]
 #![expect(clippy::print_stdout, reason = "the table is the purpose")]
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::process::Command;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::time::{ClockId, clock_gettime};
 use rtnetlink::Handle;
 use vip_manager::daemon::clock;
-use vip_manager::host::{AddressSocket, Announcer, Kernel, Monitor, Notices, PROTOCOL};
+use vip_manager::host::{AddressSocket, Announcer, Connections, Kernel, Monitor, Notices, PROTOCOL};
 use vip_manager::keeper::Moment;
 use vip_manager::vip::{InterfaceName, Vip};
 
@@ -45,6 +46,7 @@ async fn measure() {
     }
     announced("10.9.0.5");
     announced("fd00::5");
+    looked_through();
     thousand(&mut socket, index, &mut kernel).await;
 }
 
@@ -53,6 +55,17 @@ fn held(socket: &mut AddressSocket, index: u32, vip: &Vip) {
     let mut times = Times::new(format!("renew {vip}: request and answer in one call"));
     for _ in 0..ROUNDS {
         times.of(|| socket.hold(index, vip, clock::now() + Duration::from_secs(60), true).unwrap());
+    }
+    times.print();
+}
+
+/// What a release waits for where no client is connected: one walk of the kernel's table of sockets.
+fn looked_through() {
+    let mut connections = Connections::open(clock::now).unwrap();
+    let address = "10.9.0.5".parse().unwrap();
+    let mut times = Times::new("reset connections: there are none".to_owned());
+    for _ in 0..ROUNDS / 10 {
+        times.of(|| connections.reset(&BTreeSet::from([address])).unwrap());
     }
     times.print();
 }

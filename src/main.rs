@@ -26,7 +26,9 @@ fn main() -> ExitCode {
     match config::load(&sources) {
         Ok(loaded) => carry_out(request.action, loaded, sources),
         Err(problems) => {
-            say(io::stderr(), format_args!("{problems}\n"));
+            if !(request.action == Action::Release && was_told()) {
+                say(io::stderr(), format_args!("{problems}\n"));
+            }
             ExitCode::from(cli::CONFIG)
         }
     }
@@ -44,6 +46,11 @@ fn carry_out(action: Action, loaded: Loaded, sources: Sources) -> ExitCode {
             ExitCode::SUCCESS
         }
     }
+}
+
+/// Whether systemd asks after a daemon (its `ExecStopPost=`) that has ended with these very mistakes.
+fn was_told() -> bool {
+    env::var("EXIT_STATUS").is_ok_and(|status| status == cli::CONFIG.to_string())
 }
 
 /// Nobody is left to be told where the one who listened has gone.

@@ -332,6 +332,7 @@ impl World {
                 Event::Changed(Change {
                     holder,
                     mod_revision: revision,
+                    heard_at: local,
                     from: Arc::clone(&self.members[path as usize]),
                 })
             }

@@ -339,7 +339,7 @@ const SLACK: Micros = 1_000 * MILLI;
 const LONGEST_BACKOFF: Micros = 7 * SECOND;
 /// The kernel's own lateness.
 const LATE_KERNEL: Micros = 2_100 * MILLI;
-/// The kernel's lifetime is made to end with the deadline, up to this much before it.
-const TOLERANCE: std::time::Duration = std::time::Duration::from_millis(100);
+/// The address goes a moment before the deadline, so that the daemon is there before the kernel.
+const TOLERANCE: std::time::Duration = std::time::Duration::from_millis(150);
 /// A lease that is about to end, because nobody refreshes it, is no hiccup; and kernels count whole seconds.
 const LEASE_TOLERANCE: std::time::Duration = std::time::Duration::from_millis(1_100);

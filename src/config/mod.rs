@@ -94,7 +94,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
     let variables = Layer::gather(env::read(&sources.variables, &mut findings), &mut findings);
     let named = flags.over(variables);
     let path = match named.find(Key::Config) {
-        Some(setting) => Some(PathBuf::from(setting.text())),
+        Some(setting) => named_file(setting.text()),
         None => Some(sources.default_file.clone()).filter(|path| path.exists()),
     };
     let file = path.as_ref().map(|path| (Arc::from(path.display().to_string()), file::read(path, &mut findings)));
@@ -103,6 +103,15 @@ pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
     let ((config, origins), notices) = findings.close(checked)?;
     let settings = Settings::of(&config, &origins, path.as_deref());
     Ok(Loaded { config, notices, settings, file: path })
+}
+
+/// With `-` before it a file may be missing, as systemd's `EnvironmentFile=` has it. One that cannot be looked at is
+/// not missing.
+fn named_file(text: &str) -> Option<PathBuf> {
+    match text.strip_prefix('-').filter(|path| path.starts_with('/')) {
+        Some(path) => Some(PathBuf::from(path)).filter(|path| !matches!(path.try_exists(), Ok(false))),
+        None => Some(PathBuf::from(text)),
+    }
 }
 
 const DEFAULT_FILE: &str = "/etc/default/vip-manager.yml";

@@ -12,13 +12,13 @@ use super::clock;
 use super::hands;
 use super::logging::Logging;
 use super::sentence;
-use super::signals::{Asked, Signals};
+use super::signals::{Asked, Signals, Then};
 use super::systemd::Systemd;
 use super::timer::Timer;
 use super::ward::Ward;
 use super::wards::{WardId, Wards, watched};
 use crate::config::{Config, Loaded, OnStop, Sources, VipConfig};
-use crate::host::{Changed, DumpError, Host, Kernel, MonitorError, Notice, Notices, OpenError};
+use crate::host::{DumpError, Host, Kernel, MonitorError, Notices, OpenError};
 use crate::keeper::{Event as Told, Farewell, Moment};
 use crate::source::etcd::{self, Source};
 use crate::source::{KeyIndex, Report, Watched};
@@ -60,8 +60,10 @@ pub(super) struct Driver {
     pub(super) wards: Wards,
     pub(super) systemd: Systemd,
     pub(super) logging: Logging,
-    host: Host,
-    kernel: Kernel,
+    pub(super) host: Host,
+    pub(super) kernel: Kernel,
+    /// When to list links and addresses anew, after a list that failed.
+    pub(super) look_again_at: Option<Moment>,
     watched: Vec<Watched>,
     source: Source,
     timer: Timer,
@@ -85,6 +87,7 @@ impl Driver {
             sources,
             host,
             kernel,
+            look_again_at: None,
             wards: Wards::default(),
             timer,
             signals,
@@ -111,7 +114,7 @@ impl Driver {
             self.pass_time(now);
             match event {
                 Event::Time => {}
-                Event::Asked(Asked::Stop(signal)) => self.stop(signal, now),
+                Event::Asked(Asked::Stop { signal, then }) => self.stop(signal, then, now),
                 Event::Asked(Asked::Reload) => self.reload(),
                 Event::Notices(notices) => self.notice(notices)?,
                 Event::Report(report) => self.report(report, now),
@@ -134,7 +137,8 @@ impl Driver {
     }
 
     fn set_timer(&mut self) -> Result<(), Fatal> {
-        let next = [self.wards.next_deadline(), self.systemd.next_ping(), self.stop_by].into_iter().flatten().min();
+        let next = [self.wards.next_deadline(), self.systemd.next_ping(), self.look_again_at, self.stop_by];
+        let next = next.into_iter().flatten().min();
         next.map_or(Ok(()), |moment| self.timer.set(moment).map_err(Fatal::SetUp))
     }
 
@@ -146,6 +150,7 @@ impl Driver {
             ward.keeper.handle_timeout(now);
         }
         self.turn_over(&due);
+        self.look_again(now);
     }
 
     fn report(&mut self, report: Report, now: Moment) {
@@ -181,59 +186,18 @@ impl Driver {
         }
     }
 
-    /// Takes in all news that is there before any keeper is told: our own changes are in the queue behind older
-    /// news, and a half-read queue would show the past.
-    fn notice(&mut self, notices: Notices) -> Result<(), Fatal> {
-        let mut concerned = BTreeSet::new();
-        self.mirror(notices, &mut concerned)?;
-        for _ in 0..BATCHES_A_TURN {
-            let Some(more) = self.host.monitor.pending()? else { break };
-            self.mirror(more, &mut concerned)?;
-        }
-        let now = clock::now();
-        for id in &concerned {
-            if let Some(ward) = self.wards.one_mut(*id) {
-                let observation = ward.observation(&self.kernel);
-                ward.keeper.handle(Told::Observed(observation), now);
-            }
-        }
-        self.turn_over(&concerned);
-        Ok(())
-    }
-
-    fn mirror(&mut self, notices: Notices, concerned: &mut BTreeSet<WardId>) -> Result<(), Fatal> {
-        match notices {
-            Notices::Overrun => {
-                tracing::debug!("the kernel dropped notices; listing everything anew");
-                self.kernel.replace(&self.host.addresses.dump()?);
-                concerned.extend(self.wards.ids());
-            }
-            Notices::Seen(seen) => {
-                for notice in &seen {
-                    self.mirror_one(notice, concerned);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn mirror_one(&mut self, notice: &Notice, concerned: &mut BTreeSet<WardId>) {
-        match self.kernel.apply(notice) {
-            Changed::Nothing => {}
-            Changed::Link(_) => concerned.extend(self.wards.ids()),
-            Changed::Address(_, address) => concerned.extend(self.wards.of_address(address)),
-        }
-    }
-
     // Stopping
 
-    fn stop(&mut self, signal: &str, now: Moment) {
+    fn stop(&mut self, signal: &str, then: Then, now: Moment) {
         if self.stop_by.is_some() {
             return;
         }
-        let (farewell, words) = match self.config.on_stop {
-            OnStop::Release => (Farewell::Release, "releasing what is held"),
-            OnStop::Keep => {
+        let (farewell, words) = match (self.config.on_stop, then) {
+            (OnStop::Release, Then::Nobody) => (Farewell::Release, "releasing what is held"),
+            (OnStop::Release, Then::Restart) => {
+                (Farewell::Keep, "systemd restarts it, so what is held stays for the new process to take over")
+            }
+            (OnStop::Keep, Then::Nobody | Then::Restart) => {
                 (Farewell::Keep, "what is held stays for its kernel lifetime, for the next start to take over")
             }
         };
@@ -351,8 +315,6 @@ fn call_limit(config: &Config) -> Duration {
     shortest / 3
 }
 
-/// More than the queue can hold, unless somebody fills it as fast as it is read.
-const BATCHES_A_TURN: usize = 256;
 /// How long a stop waits for the kernel to let go.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// An odd number without a pattern (2^64 over the golden ratio), so that neighbouring wards draw different jitter.

@@ -9,7 +9,7 @@ use super::causes::Causes;
 use super::clock;
 use super::ward::Ward;
 use super::wards::WardId;
-use crate::host::{AddressError, AnnounceError, Held, Host, ResetError, Sent};
+use crate::host::{AddressError, AnnounceError, Held, Host, Removed, ResetError, Sent};
 use crate::keeper::{Event, Order, Outcome};
 use crate::vip::Vip;
 
@@ -39,6 +39,18 @@ pub(super) fn announce(host: &mut Host, ward: &mut Ward) {
             }
             Err(error) => tracing::warn!("{error}"),
         }
+    }
+}
+
+/// Removes an address of ours from an interface that it does not belong on. Who is connected by it is not reset: the
+/// address may stand on the right interface as well.
+pub(super) fn clear(host: &mut Host, link: u32, address: IpAddr, prefix: u8) {
+    match host.addresses.remove(link, address, prefix) {
+        Ok(Removed::Gone) => {
+            tracing::warn!("{address}/{prefix} went along with an interface that was renamed, and is removed there");
+        }
+        Ok(Removed::WasAbsent) => {}
+        Err(error) => tracing::error!("{}", Causes(&error)),
     }
 }
 
@@ -89,13 +101,10 @@ fn carry_out(host: &mut Host, ward: &Ward, order: &Order) -> Result<Outcome, Add
     let vip = &ward.config.vip;
     match order {
         Order::Hold { link, until, standing, strays } => {
-            if host.addresses.hold(*link, vip, *until, *standing)? == Held::Late {
-                return Ok(Outcome::Late);
-            }
-            for prefix in strays {
-                host.addresses.remove(*link, vip.address(), *prefix)?;
-            }
-            Ok(Outcome::Held { until: *until })
+            Ok(match host.addresses.hold_alone(*link, vip, *until, *standing, strays)? {
+                Held::For(_) => Outcome::Held { until: *until },
+                Held::Late => Outcome::Late,
+            })
         }
         Order::Limit { link, prefix, until } => {
             let Ok(inherited) = Vip::new(vip.address(), *prefix) else { return Ok(Outcome::Late) };

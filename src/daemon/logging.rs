@@ -19,6 +19,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, reload};
 
+use super::outlet::Outlet;
 use crate::config::{LogFormat, LogLevel};
 
 /// The handle that changes the level of a running daemon.
@@ -31,7 +32,9 @@ impl Logging {
     /// Starts to log. Only the first call of a process has an effect.
     pub(super) fn start(level: LogLevel, format: LogFormat) -> Self {
         let (filter, handle) = reload::Layer::new(filter(level));
-        let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).event_format(Form::find(format));
+        let outlet = Outlet::default();
+        let speaker = Speaker { form: Form::find(format), outlet: outlet.clone() };
+        let lines = tracing_subscriber::fmt::layer().with_writer(move || outlet.clone()).event_format(speaker);
         let _already_started = Registry::default().with(filter).with(lines).try_init();
         Self { level: handle }
     }
@@ -78,7 +81,13 @@ fn goes_to_journald(stream: Option<&str>) -> bool {
         .is_ok_and(|stat| device.parse() == Ok(stat.st_dev) && inode.parse() == Ok(stat.st_ino))
 }
 
-impl<S, N> FormatEvent<S, N> for Form
+/// Gives lines their form, and tells in them of those that never left.
+struct Speaker {
+    form: Form,
+    outlet: Outlet,
+}
+
+impl<S, N> FormatEvent<S, N> for Speaker
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
@@ -87,14 +96,18 @@ where
         let level = *event.metadata().level();
         let mut line = Line::default();
         event.record(&mut line);
-        match self {
-            Self::Journald => writeln!(writer, "<{}>{}", priority(level), line.text()),
-            Self::Terminal => writeln!(writer, "{} {}", coloured(level), line.text()),
-            Self::Plain => {
+        let lost = self.outlet.lost();
+        if lost > 0 {
+            line.fields.push(("lost_lines", lost.to_string()));
+        }
+        match self.form {
+            Form::Journald => writeln!(writer, "<{}>{}", priority(level), line.text()),
+            Form::Terminal => writeln!(writer, "{} {}", coloured(level), line.text()),
+            Form::Plain => {
                 SystemTime.format_time(&mut writer)?;
                 writeln!(writer, " {level:<5} {}", line.text())
             }
-            Self::Json => {
+            Form::Json => {
                 write!(writer, "{{\"time\":\"")?;
                 SystemTime.format_time(&mut writer)?;
                 writeln!(writer, "\",\"level\":\"{}\"{}}}", word(level), line.json())

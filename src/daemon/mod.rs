@@ -8,8 +8,11 @@ mod causes;
 pub mod clock;
 mod driver;
 mod exit;
+mod eyes;
 mod hands;
+mod job;
 mod logging;
+mod outlet;
 mod release;
 mod reload;
 mod sentence;
@@ -39,12 +42,10 @@ pub fn run(loaded: Loaded, sources: Sources) -> ExitCode {
         Err(error) => return exit::after(&Fatal::SetUp(error)),
     };
     let ended = runtime.block_on(async {
-        let mut driver = Driver::start(loaded, sources, logging)?;
-        let ended = driver.run().await;
-        if ended.is_err() {
-            driver.say_farewell(Farewell::Release);
+        match tokio::spawn(drive(loaded, sources, logging)).await {
+            Ok(ended) => ended,
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         }
-        ended
     });
     // A name that is being resolved would hold the end up for seconds.
     runtime.shutdown_background();
@@ -52,4 +53,16 @@ pub fn run(loaded: Loaded, sources: Sources) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => exit::after(&error),
     }
+}
+
+/// The driver's whole life. It is spawned like every other task and takes its turn among them: what the runtime blocks
+/// on has its turn only when nobody else wants one, and an address would wait until the read that follows an event
+/// has been put on its way.
+async fn drive(loaded: Loaded, sources: Sources, logging: Logging) -> Result<(), Fatal> {
+    let mut driver = Driver::start(loaded, sources, logging)?;
+    let ended = driver.run().await;
+    if ended.is_err() {
+        driver.say_farewell(Farewell::Release);
+    }
+    ended
 }

@@ -12,6 +12,7 @@ use super::causes::Causes;
 use super::clock;
 use super::driver::Fatal;
 use super::exit;
+use super::job;
 use super::logging::Logging;
 use super::ward::place;
 use crate::config::{Config, OnStop, VipConfig};
@@ -33,7 +34,7 @@ pub fn release(config: &Config) -> ExitCode {
 
 /// Whether systemd asks after a clean end (its `ExecStopPost=`) of a daemon that was to leave what it held.
 fn kept_on_purpose(config: &Config) -> bool {
-    config.on_stop == OnStop::Keep && std::env::var("SERVICE_RESULT").as_deref() == Ok("success")
+    std::env::var("SERVICE_RESULT").as_deref() == Ok("success") && (config.on_stop == OnStop::Keep || job::is_restart())
 }
 
 /// Returns how many could not be removed; each was said.

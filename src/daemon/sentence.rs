@@ -51,8 +51,12 @@ pub(super) fn note(note: &Note, vip: &VipConfig, now: Moment) -> (Level, String)
                 format!("{place} is confirmed again after {} of silence: {}", span(*silent_for), teller.read(evidence));
             (Level::INFO, text)
         }
-        Note::Missing => {
-            (Level::WARN, format!("{place} was taken away by somebody else, or went with its link; putting it back"))
+        Note::Missing { untold } => {
+            let text = format!(
+                "{place} was taken away by somebody else, or went with its link{}; putting it back",
+                times_more(*untold)
+            );
+            (Level::WARN, text)
         }
         Note::Restored => (Level::INFO, format!("{place} is back, and announced")),
         Note::Leaving { cause } => (Level::DEBUG, format!("{place} has to go: {}", teller.cause(cause))),
@@ -128,7 +132,7 @@ impl Teller<'_> {
             Cause::Read(sighting) => self.read(sighting),
             Cause::Event(change) => self.event(change),
             Cause::Deadline { last, why } => {
-                format!("no confirmation{} within its time{}", self.since(last.as_ref()), because(why.as_ref()))
+                format!("its time is over: no confirmation{}{}", self.since(last.as_ref()), because(why.as_ref()))
             }
             Cause::LeaseEnding(sighting) => {
                 format!("the lease of {} is about to end; {}", self.vip.key, self.read(sighting))
@@ -195,6 +199,10 @@ fn holds(holder: Option<&Arc<str>>) -> String {
 
 fn because(why: Option<&Arc<str>>) -> String {
     why.map_or_else(String::new, |why| format!(" ({why})"))
+}
+
+fn times_more(untold: u32) -> String {
+    if untold == 0 { String::new() } else { format!(" (and {untold} times more since this was last said)") }
 }
 
 /// A span for people: three digits are enough.

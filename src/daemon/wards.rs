@@ -55,6 +55,10 @@ impl Wards {
         self.wards.keys().copied().collect()
     }
 
+    pub(super) fn one(&self, id: WardId) -> Option<&Ward> {
+        self.wards.get(&id)
+    }
+
     pub(super) fn one_mut(&mut self, id: WardId) -> Option<&mut Ward> {
         self.wards.get_mut(&id)
     }

@@ -3,16 +3,17 @@
 //! A client that waits for an answer learns of a vanished address only when its own timers end, minutes later. A
 //! reset tells it at once, but must leave while the address still stands: afterwards there is no way to send it.
 //!
-//! The sockets are listed once a family, for however many addresses, and picked here: asking the kernel once for
-//! each address would walk all its sockets each time. IPv6 is always listed, too, because the connections of a
-//! listener on `::` are IPv6 sockets whose addresses are IPv4 in disguise.
+//! The sockets are listed once, for however many addresses, and picked here: asking the kernel once for each address
+//! or family would walk its whole table each time. IPv6 is always among them, because the connections of a listener
+//! on `::` are IPv6 sockets whose addresses are IPv4 in disguise.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::ops::Range;
 use std::time::Duration;
 
-use netlink_packet_core::Parseable;
-use netlink_packet_sock_diag::constants::{AF_INET, AF_INET6, IPPROTO_TCP, SOCK_DESTROY, SOCK_DIAG_BY_FAMILY};
+use netlink_packet_core::{Emitable, Parseable};
+use netlink_packet_sock_diag::constants::{IPPROTO_TCP, SOCK_DESTROY};
 use netlink_packet_sock_diag::inet::{ExtensionFlags, InetRequest, InetResponseHeader, SocketId, StateFlags};
 use nix::errno::Errno;
 use nix::sys::socket::SockProtocol;
@@ -67,13 +68,21 @@ impl Connections {
         Ok(reset)
     }
 
+    /// Lists the connections of both families in one walk. The kernel goes through its whole table of sockets for each
+    /// list, empty places and all, and the release waits meanwhile.
     fn find(&mut self, addresses: &BTreeSet<IpAddr>) -> Result<Vec<Connection>, ResetError> {
         if addresses.is_empty() {
             return Ok(Vec::new());
         }
-        let mut found = self.list(AF_INET, addresses)?;
-        found.extend(self.list(AF_INET6, addresses)?);
-        Ok(found)
+        let listed = self.requests.list(TCPDIAG_GETSOCK, &EveryFamily, Vec::new, |found, _, payload| {
+            found.extend(
+                connection(payload).filter(|it| addresses.contains(&it.socket_id.source_address.to_canonical())),
+            );
+        });
+        match listed {
+            Err(Failure::Refused(Errno::ENOENT | Errno::EOPNOTSUPP)) => Err(ResetError::Unsupported),
+            other => other.map_err(ResetError::List),
+        }
     }
 
     fn destroy_all(&mut self, doomed: &[Connection], until: Moment) -> Result<usize, ResetError> {
@@ -95,21 +104,6 @@ impl Connections {
         failed.map_or(Ok(reset), |source| Err(ResetError::Partly { reset, left: doomed.len() - reset, source }))
     }
 
-    fn list(&mut self, family: u8, addresses: &BTreeSet<IpAddr>) -> Result<Vec<Connection>, ResetError> {
-        let any = if family == AF_INET { SocketId::new_v4() } else { SocketId::new_v6() };
-        let listed = self.requests.list(SOCK_DIAG_BY_FAMILY, &request(family, any), Vec::new, |found, _, payload| {
-            found.extend(
-                connection(payload).filter(|it| addresses.contains(&it.socket_id.source_address.to_canonical())),
-            );
-        });
-        match listed {
-            Err(Failure::Refused(Errno::ENOENT)) if family == AF_INET => Err(ResetError::Unsupported),
-            // A kernel without IPv6 has no such connections.
-            Err(Failure::Refused(Errno::ENOENT | Errno::EAFNOSUPPORT)) => Ok(Vec::new()),
-            other => other.map_err(ResetError::List),
-        }
-    }
-
     fn destroy(&mut self, connection: &Connection) -> Result<(), Failure> {
         self.requests.act(SOCK_DESTROY, 0, &request(connection.family, connection.socket_id.clone()))
     }
@@ -126,11 +120,32 @@ fn request(family: u8, socket_id: SocketId) -> InetRequest {
     InetRequest { family, protocol: IPPROTO_TCP, extensions: ExtensionFlags::empty(), states: connected(), socket_id }
 }
 
+/// `struct inet_diag_req`, the older form of the question: unlike the newer one it can ask for every family at once.
+struct EveryFamily;
+
+impl EveryFamily {
+    const STATES: Range<usize> = 52..56;
+    const LENGTH: usize = 60;
+}
+
+impl Emitable for EveryFamily {
+    fn buffer_len(&self) -> usize {
+        Self::LENGTH
+    }
+
+    fn emit(&self, buffer: &mut [u8]) {
+        buffer.fill(0);
+        buffer[Self::STATES].copy_from_slice(&connected().bits().to_ne_bytes());
+    }
+}
+
 /// Every state in which somebody at the other end may be waiting.
 fn connected() -> StateFlags {
     StateFlags::all() - (StateFlags::LISTEN | StateFlags::TIME_WAIT | StateFlags::CLOSE)
 }
 
+/// The message that the older question has.
+const TCPDIAG_GETSOCK: u16 = 18;
 /// The release waits for this, so it must not be long.
 const LIMIT: Duration = Duration::from_millis(500);
 const PASSES: u32 = 3;

@@ -54,6 +54,14 @@ impl Keeper {
     fn see(&mut self, cause: Option<Cause>, now: Moment) {
         let exact = self.exact().is_some();
         let any = !self.standing().is_empty();
+        if let State::Unknown { adopting: Some(until) } = self.state
+            && !any
+            && until.since(now) <= SLACK
+        {
+            // The kernel counts whole seconds, so it ends what was inherited a little before the deadline.
+            let cause = Cause::NeverConfirmed { why: self.blind.clone() };
+            self.notes.push_back(Note::Released { cause, after: Duration::ZERO });
+        }
         self.step(Fact::Seen { exact, any }, cause, now);
     }
 

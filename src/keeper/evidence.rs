@@ -15,7 +15,7 @@ pub(super) struct Evidence {
     newest: Option<Sighting>,
     /// The highest revision that counted since.
     horizon: i64,
-    /// When the last event came that spoke against us: only a read sent later can speak for us.
+    /// When the last event was heard that spoke against us: only a read sent later can speak for us.
     denied_at: Option<Moment>,
     last_event_at: Option<Moment>,
 }
@@ -60,14 +60,14 @@ impl Evidence {
     }
 
     /// Weighs an event: whether it is news.
-    pub(super) fn change(&mut self, change: &Change, value: &str, now: Moment) -> bool {
+    pub(super) fn change(&mut self, change: &Change, value: &str) -> bool {
         if change.mod_revision <= self.horizon {
             return false;
         }
         self.horizon = change.mod_revision;
-        self.last_event_at = Some(now);
+        self.last_event_at = Some(change.heard_at);
         if change.holder.as_deref() != Some(value) {
-            self.denied_at = Some(now);
+            self.denied_at = Some(change.heard_at);
         }
         true
     }
@@ -122,8 +122,9 @@ mod tests {
         }
     }
 
-    fn event(holder: &str, mod_revision: i64) -> Change {
-        Change { holder: (!holder.is_empty()).then(|| holder.into()), mod_revision, from: "test".into() }
+    fn event(holder: &str, mod_revision: i64, heard: u64) -> Change {
+        let holder = (!holder.is_empty()).then(|| holder.into());
+        Change { holder, mod_revision, heard_at: at(heard), from: "test".into() }
     }
 
     #[test]
@@ -149,24 +150,31 @@ mod tests {
         let mut evidence = Evidence::default();
         assert_eq!(evidence.read(&read("pg1", 1_000, 0, 5), LIMITS), Verdict::Mine { until: at(10_000) });
         assert_eq!(evidence.read(&read("pg2", 7, 1_000, 1_005), LIMITS), Verdict::NotMine);
-        assert!(evidence.change(&event("pg1", 8), "pg1", at(1_500)));
+        assert!(evidence.change(&event("pg1", 8, 1_500), "pg1"));
     }
 
     #[test]
     fn a_read_sent_before_an_event_against_us_cannot_speak_for_us() {
         let mut evidence = Evidence::default();
-        assert!(evidence.change(&event("", 11), "pg1", at(50)));
+        assert!(evidence.change(&event("", 11, 50), "pg1"));
         assert_eq!(evidence.read(&read("pg1", 10, 40, 60), LIMITS), Verdict::Overtaken);
         assert_eq!(evidence.read(&read("pg1", 12, 51, 60), LIMITS), Verdict::Mine { until: at(10_051) });
     }
 
     #[test]
+    fn what_counts_is_when_an_event_was_heard_not_when_it_was_handled() {
+        let mut evidence = Evidence::default();
+        assert!(evidence.change(&event("", 11, 50), "pg1"));
+        assert_eq!(evidence.read(&read("pg1", 12, 51, 900), LIMITS), Verdict::Mine { until: at(10_051) });
+    }
+
+    #[test]
     fn the_same_change_from_a_slower_member_is_no_news() {
         let mut evidence = Evidence::default();
-        assert!(evidence.change(&event("", 11), "pg1", at(50)));
-        assert!(evidence.change(&event("pg1", 12), "pg1", at(51)));
-        assert!(!evidence.change(&event("", 11), "pg1", at(55)));
+        assert!(evidence.change(&event("", 11, 50), "pg1"));
+        assert!(evidence.change(&event("pg1", 12, 51), "pg1"));
+        assert!(!evidence.change(&event("", 11, 55), "pg1"));
         assert_eq!(evidence.read(&read("pg1", 12, 52, 60), LIMITS), Verdict::Mine { until: at(10_052) });
-        assert!(!evidence.change(&event("pg1", 12), "pg1", at(70)));
+        assert!(!evidence.change(&event("pg1", 12, 70), "pg1"));
     }
 }

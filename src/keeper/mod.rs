@@ -7,6 +7,7 @@
 mod announce;
 mod backoff;
 mod converge;
+mod deadlines;
 mod evidence;
 pub mod lifetime;
 pub mod moment;
@@ -15,6 +16,7 @@ pub mod order;
 #[cfg(test)]
 mod properties;
 pub mod renewal;
+mod repeats;
 pub mod sighting;
 mod state;
 #[cfg(test)]
@@ -34,6 +36,7 @@ pub use state::{Farewell, Rest, State};
 use announce::Series;
 use backoff::Backoff;
 use evidence::{Evidence, Limits, Verdict};
+use repeats::Repeats;
 use state::Fact;
 
 /// What one keeper goes by.
@@ -121,6 +124,10 @@ struct Story {
     decided_at: Moment,
     /// The address was there and was taken away by somebody else.
     missing: bool,
+    /// Whether that was told, so that its return is to be told, too.
+    missing_told: bool,
+    /// What others did to the address.
+    interventions: Repeats,
     /// Who else the key was last said to name.
     told: Option<Holder>,
     /// Why a release was decided, and whether there was anything to release.
@@ -237,7 +244,7 @@ impl Keeper {
     pub fn next_deadline(&self, now: Moment) -> Option<(Moment, &'static str)> {
         let retry = self.backoff.retry_at().filter(|_| self.wanted(now).is_some());
         [
-            self.state.until().map(|at| (at, "hold deadline")),
+            self.lets_go_at().map(|at| (at, "hold deadline")),
             self.overdue_at().map(|at| (at, "confirmation overdue")),
             self.square_at.map(|at| (at, "kernel lifetime")),
             retry.map(|at| (at, "retry")),
@@ -297,88 +304,12 @@ impl Keeper {
 
     fn weigh_change(&mut self, change: Change, now: Moment) {
         let denies = change.holder.as_deref() != Some(&*self.rules.value);
-        if self.evidence.change(&change, &self.rules.value, now) && denies {
+        if self.evidence.change(&change, &self.rules.value) && denies {
             if self.state != State::Standby {
                 self.story.told = Some(Holder(change.holder.clone()));
             }
             self.step(Fact::NotMine, Some(Cause::Event(change)), now);
         }
-    }
-
-    // Time
-
-    fn pass_time(&mut self, now: Moment) {
-        if self.state.until().is_some_and(|until| until <= now) {
-            let why = self.blind.clone();
-            let cause = match self.state {
-                State::Unknown { .. } => Cause::NeverConfirmed { why },
-                State::Standby
-                | State::Acquiring { .. }
-                | State::Held { .. }
-                | State::Doubtful { .. }
-                | State::Releasing { .. }
-                | State::Stopped { .. } => Cause::Deadline { last: self.evidence.newest().cloned(), why },
-            };
-            self.step(Fact::Spent, Some(cause), now);
-        }
-        if self.overdue_at().is_some_and(|at| at <= now) {
-            self.step(Fact::Doubt, None, now);
-        }
-        if self.square_at.is_some_and(|at| at <= now) {
-            self.square(now);
-        }
-    }
-
-    /// When a missing confirmation becomes a doubt.
-    fn overdue_at(&self) -> Option<Moment> {
-        match self.state {
-            State::Held { .. } | State::Acquiring { doubtful: false, .. } => {
-                Some(self.confirmed_at + self.rules.interval * OVERDUE_INTERVALS)
-            }
-            State::Acquiring { doubtful: true, .. }
-            | State::Unknown { .. }
-            | State::Standby
-            | State::Doubtful { .. }
-            | State::Releasing { .. }
-            | State::Stopped { .. } => None,
-        }
-    }
-
-    /// Renews once more, at a moment when whole seconds are left.
-    ///
-    /// Kernel lifetimes are whole seconds and rounded down, so each ends up to a second before the deadline, and a
-    /// silence that was shorter than the deadline would take the address away. Renewed with a whole number of seconds
-    /// left, both end together.
-    fn square(&mut self, now: Moment) {
-        self.square_at = None;
-        if let State::Acquiring { until, .. } | State::Held { until } | State::Doubtful { until } = self.state {
-            if is_square(until, now) {
-                self.programmed = None;
-            } else {
-                self.square_at = next_square(until, now);
-            }
-        }
-    }
-
-    /// The kernel has acknowledged a lifetime that ends at `until`, or up to a second before it.
-    pub(super) fn programmed_until(&mut self, until: Moment, now: Moment) {
-        if is_square(until, now) {
-            self.square_at = None;
-        } else {
-            self.plan_square(now);
-        }
-    }
-
-    /// Plans when to make the kernel's lifetime end with the deadline: in doubt soon, in case that a timer is late;
-    /// else at the last chance, which a read in time makes needless.
-    fn plan_square(&mut self, now: Moment) {
-        self.square_at = match self.state {
-            State::Doubtful { until } => next_square(until, now),
-            State::Acquiring { until, .. } | State::Held { until } => {
-                next_square(until, now.max(until - SHORTEST_LIFETIME * 2))
-            }
-            State::Unknown { .. } | State::Standby | State::Releasing { .. } | State::Stopped { .. } => None,
-        };
     }
 
     // Transitions
@@ -399,7 +330,8 @@ impl Keeper {
             State::Unknown { .. }
             | State::Standby
             | State::Acquiring { .. }
-            | State::Doubtful { .. } | State::Stopped { .. } => {}
+            | State::Doubtful { .. }
+            | State::Stopped { .. } => {}
         }
     }
 
@@ -409,7 +341,9 @@ impl Keeper {
                 self.programmed = None;
                 self.story.missing = matches!(before, State::Held { .. } | State::Doubtful { .. });
                 if self.story.missing {
-                    self.notes.push_back(Note::Missing);
+                    let untold = self.story.interventions.again(now);
+                    self.story.missing_told = untold.is_some();
+                    self.notes.extend(untold.map(|untold| Note::Missing { untold }));
                     self.contest(now);
                 } else {
                     self.story.decided_at = now;
@@ -434,10 +368,11 @@ impl Keeper {
                 self.square_at = None;
                 let intruder = cause == Some(Cause::Intruder);
                 let cause = cause.unwrap_or(Cause::Stop);
-                if stood {
+                let told = !intruder || self.story.interventions.again(now).is_some();
+                if stood && told {
                     self.notes.push_back(Note::Leaving { cause: cause.clone() });
                 }
-                self.story.parting = Some((cause, stood));
+                self.story.parting = told.then_some((cause, stood));
                 self.backoff.reset();
                 if intruder {
                     self.contest(now);
@@ -455,7 +390,10 @@ impl Keeper {
                 let silent_for = evidence.answered_at.since(self.story.decided_at);
                 Note::Confirmed { evidence, silent_for }
             }
-            State::Acquiring { .. } if self.story.missing => Note::Restored,
+            State::Acquiring { .. } if self.story.missing => {
+                self.notes.extend(self.story.missing_told.then_some(Note::Restored));
+                return;
+            }
             State::Unknown { .. }
             | State::Standby
             | State::Acquiring { .. }
@@ -516,21 +454,5 @@ impl Keeper {
     }
 }
 
-/// Whether a lifetime of whole seconds that begins now ends with the deadline.
-fn is_square(until: Moment, now: Moment) -> bool {
-    Duration::from_nanos(u64::from(until.since(now).subsec_nanos())) <= SQUARE_EARLY
-}
-
-/// The next moment, a little before whole seconds are left.
-fn next_square(until: Moment, now: Moment) -> Option<Moment> {
-    let left = until.since(now);
-    let whole = left.checked_sub(SQUARE_EARLY / 2)?.as_secs();
-    (whole > 0).then(|| until - Duration::from_secs(whole) - SQUARE_EARLY / 2)
-}
-
 /// A kernel lifetime is a whole number of seconds and at least one.
 const SHORTEST_LIFETIME: Duration = Duration::from_secs(1);
-/// How long before whole seconds are left the lifetime is squared with the deadline, for a timer that is late.
-const SQUARE_EARLY: Duration = Duration::from_millis(40);
-/// A confirmation is overdue when the read before it and its own are both late.
-const OVERDUE_INTERVALS: u32 = 2;

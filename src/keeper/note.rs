@@ -36,8 +36,10 @@ pub enum Note {
         evidence: Sighting,
         silent_for: Duration,
     },
-    /// Somebody else took the address away, and it is put back.
-    Missing,
+    /// Somebody else took the address away, and it is put back. So many times more since this was last told.
+    Missing {
+        untold: u32,
+    },
     Restored,
     /// The address has to go.
     Leaving {

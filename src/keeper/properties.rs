@@ -100,7 +100,7 @@ impl World {
                 let mod_revision = self.revision + revision;
                 self.revision = self.revision.max(mod_revision);
                 let holder = Some(if ours { VALUE.into() } else { "pg2".into() });
-                self.handle(Event::Changed(Change { holder, mod_revision, from: "etcd".into() }));
+                self.handle(Event::Changed(Change { holder, mod_revision, heard_at: self.now, from: "etcd".into() }));
             }
             Op::Blind => self.handle(Event::Blind { why: "silent".into() }),
             Op::Meddle { standing, link } => {

@@ -41,5 +41,7 @@ pub struct Change {
     pub holder: Option<Arc<str>>,
     /// The store's revision that the change made.
     pub mod_revision: i64,
+    /// When it was heard: a read that was sent later has seen it.
+    pub heard_at: Moment,
     pub from: Arc<str>,
 }

@@ -83,7 +83,12 @@ impl Desk {
 
     fn event(&mut self, holder: Option<&str>) {
         self.revision += 1;
-        let change = Change { holder: holder.map(Into::into), mod_revision: self.revision, from: "etcd1".into() };
+        let change = Change {
+            holder: holder.map(Into::into),
+            mod_revision: self.revision,
+            heard_at: self.now,
+            from: "etcd1".into(),
+        };
         self.handle(Event::Changed(change));
     }
 
@@ -216,12 +221,27 @@ fn each_read_renews_the_kernels_lifetime_once() {
 #[test]
 fn silence_keeps_the_address_to_the_deadline_and_not_a_moment_longer() {
     let mut desk = Desk::holding();
-    desk.wait(millis(9_999));
+    desk.wait(millis(9_900));
     assert!(matches!(desk.keeper.state(), State::Doubtful { .. }));
     assert!(!desk.released());
-    desk.wait(millis(1));
+    desk.wait(millis(99));
     assert!(desk.released());
     assert_eq!(desk.keeper.state(), State::Unknown { adopting: None });
+}
+
+#[test]
+fn an_inherited_address_that_the_kernel_ends_a_little_early_does_not_go_without_a_word() {
+    let mut desk = Desk::with(vec![Standing { prefix: 24, expires: Expiry::Never }]);
+    desk.handle(Event::Blind { why: "refused".into() });
+    desk.wait(Duration::from_millis(9_100));
+    desk.forget();
+    desk.standing.clear();
+    desk.observe();
+    assert!(
+        matches!(&desk.notes[..], [Note::Released { cause: Cause::NeverConfirmed { why: Some(_) }, .. }]),
+        "{:?}",
+        desk.notes
+    );
 }
 
 #[test]
@@ -267,6 +287,19 @@ fn a_lease_that_runs_low_is_used_to_the_end() {
         desk.wait(millis(100));
         assert!(stands_in_the_kernel(&desk), "{:?} at {:?}", desk.standing, desk.now);
     }
+}
+
+#[test]
+fn at_the_deadline_the_daemon_is_ahead_of_the_kernel_so_that_clients_are_reset() {
+    let mut desk = Desk::holding();
+    desk.wait(millis(9_900));
+    let Expiry::At(expires) = desk.standing[0].expires else { panic!("{:?}", desk.standing) };
+    let (lets_go, _) = desk.keeper.next_deadline(desk.now).unwrap();
+    assert!(lets_go + millis(20) < expires, "{:?} before the kernel's", expires.since(lets_go));
+    desk.forget();
+    desk.wait(expires.since(desk.now));
+    assert!(matches!(desk.orders[..], [Order::Release { standing: true, .. }]), "{:?}", desk.orders);
+    assert!(matches!(desk.notes[..], [Note::Leaving { .. }, Note::Released { .. }]), "{:?}", desk.notes);
 }
 
 #[test]
@@ -359,7 +392,7 @@ fn an_address_taken_by_hand_is_back_at_once_and_announced() {
     desk.observe();
     assert_eq!(desk.standing.len(), 1);
     assert_eq!(desk.announced, 1);
-    assert_eq!(desk.notes, [Note::Missing, Note::Restored]);
+    assert_eq!(desk.notes, [Note::Missing { untold: 0 }, Note::Restored]);
 }
 
 #[test]
@@ -376,6 +409,27 @@ fn a_quarrel_over_the_address_is_fought_at_a_bounded_pace() {
     assert!(puts <= 3, "{puts} in 100 ms");
     desk.wait(secs(1));
     assert_eq!(desk.standing.len(), 1);
+}
+
+#[test]
+fn a_quarrel_is_told_a_few_times_and_then_counted() {
+    let mut desk = Desk::holding();
+    for _ in 0..20 {
+        desk.standing.clear();
+        desk.observe();
+        desk.wait(millis(200));
+        desk.read(Some(VALUE));
+    }
+    let of = |desk: &Desk, wanted: &Note| desk.notes.iter().filter(|note| *note == wanted).count();
+    assert_eq!(of(&desk, &Note::Missing { untold: 0 }), 3, "{:?}", desk.notes);
+    assert_eq!(desk.notes.len(), 6, "{:?}", desk.notes);
+    for _ in 0..60 {
+        desk.wait(secs(1));
+        desk.read(Some(VALUE));
+    }
+    desk.standing.clear();
+    desk.observe();
+    assert_eq!(of(&desk, &Note::Missing { untold: 17 }), 1, "{:?}", desk.notes);
 }
 
 #[test]

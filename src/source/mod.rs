@@ -25,10 +25,12 @@ pub type KeyIndex = usize;
 /// What a source tells the driver.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Report {
-    /// A linearizable read was answered.
+    /// A linearizable read was answered. Reads overlap, and a slow member's answer may come after a later one of
+    /// another: their instants and revisions tell which is the newer.
     Read(Vec<(KeyIndex, Sighting)>),
-    /// A watch saw keys change.
+    /// A watch saw keys change; a read of them is on its way.
     Changed(Vec<(KeyIndex, Change)>),
-    /// A read was tried on every member and none answered it; the text names each member's cause.
+    /// Every member failed, or two intervals passed without an answer; the text names each member's cause. Told once an
+    /// interval for as long as it lasts.
     Blind { why: Arc<str> },
 }

@@ -117,3 +117,39 @@ fn the_command_line_of_release_0_4_works() {
         has_row(&shown, row);
     }
 }
+
+/// Debian's patroni writes one such file a cluster, `/etc/patroni/10-main.vip`, and no YAML beside it.
+#[test]
+fn the_variables_of_an_instance_on_debian_work_without_a_file() {
+    let variables = [
+        ("VIP_IP", "10.1.2.3"),
+        ("VIP_MASK", "24"),
+        ("VIP_NETMASK", "24"),
+        ("VIP_IFACE", "eth0"),
+        ("VIP_KEY", "/service/10-main/leader"),
+        ("VIP_TRIGGER_KEY", "/service/10-main/leader"),
+        ("VIP_HOST", "db1"),
+        ("VIP_TRIGGER_VALUE", "db1"),
+        ("VIP_TYPE", "etcd3"),
+        ("VIP_DCS_ENDPOINTS", "http://10.1.2.9:2379"),
+        ("VIP_ENDPOINT", "http://10.1.2.9:2379"),
+    ];
+    let (shown, _) = Run::new().env(&variables).args(&["--config=-/etc/vip-manager/no-such-instance.yml"]).shown();
+    for row in
+        ["10.1.2.3/24 on eth0", "trigger-value db1 VIP_HOST", "dcs-endpoints http://10.1.2.9:2379 VIP_DCS_ENDPOINTS"]
+    {
+        has_row(&shown, row);
+    }
+}
+
+#[test]
+fn a_file_that_may_be_missing_is_read_where_it_is_there_and_missed_without_the_dash() {
+    let named = std::env::temp_dir().join(format!("vip-manager-optional-{}.yml", std::process::id()));
+    std::fs::write(&named, super::SOUND).unwrap();
+    let (shown, _) = Run::new().args(&[&format!("--config=-{}", named.display())]).shown();
+    has_row(&shown, "10.0.0.5/32 on eth0");
+    std::fs::remove_file(&named).unwrap();
+    let output = Run::new().args(&[&format!("--config={}", named.display()), "show-config"]).output();
+    assert_eq!(output.status.code(), Some(78));
+    assert!(super::texts(&output).1.contains(&named.display().to_string()));
+}

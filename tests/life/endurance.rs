@@ -25,11 +25,18 @@ fn descriptors(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
 }
 
-/// Has the leader change so many times, as fast as etcd takes it, and waits until the last one has arrived.
+/// Has the leader change so many times, as fast as etcd takes it. Now and then, and at the end, the address is waited
+/// for: of changes that follow each other too closely, the daemon rightly sees only the last.
 fn change_leaders(scene: &Scene, times: usize) {
-    for _ in 0..times / 2 {
+    for pair in 0..times / 2 {
         scene.name_nobody();
+        if pair % 4 == 0 {
+            scene.witness.wait_gone(scene.host(), VIP, SOON);
+        }
         scene.name(scene.host());
+        if pair % 4 == 0 {
+            scene.witness.wait_held(scene.host(), VIP, SOON);
+        }
     }
     scene.name_nobody();
     scene.witness.wait_gone(scene.host(), VIP, SOON);
@@ -53,7 +60,8 @@ fn two_thousand_leader_changes_leave_memory_and_descriptors_as_they_were() {
     figure("descriptors before and after", (open, open_after));
     assert!(memory_after <= memory + 1024, "{memory} KiB have become {memory_after} KiB");
     assert!(open_after <= open + 1, "{open} descriptors have become {open_after}");
-    assert!(scene.times_held(VIP) > 100, "only {} of the changes were seen", scene.times_held(VIP));
+    figure("times that the address was put up", scene.times_held(VIP));
+    assert!(scene.times_held(VIP) >= 250);
 }
 
 /// A daemon with a stderr of the test's own. Dropped, it is killed.
@@ -122,7 +130,7 @@ fn a_log_that_nobody_reads_does_not_stop_the_daemon() {
     wait_for("new lines", SOON, || {
         scene.name_nobody();
         scene.name(scene.host());
-        text().contains("lost=")
+        text().contains("lost_lines=")
     });
     for line in text().lines().filter(|line| !line.is_empty()) {
         assert!(line.starts_with("20"), "a torn line: {line}");

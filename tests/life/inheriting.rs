@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use vip_manager::host::AddressSocket;
+use vip_manager::vip::Vip;
+
 use crate::support::clock::{now, wait_for};
 use crate::support::daemon::{ConfigFile, Daemon};
 use crate::support::holding::What;
@@ -17,6 +20,16 @@ fn add_interface(host: &Host) {
     host.ip("link add eth1 type veth peer name eth1peer");
     host.ip("link set eth1peer up");
     host.ip("link set eth1 up");
+}
+
+/// Puts the VIP on the second interface as a daemon would have.
+fn mark(host: &Host, lifetime: Duration) {
+    let shown = host.ip("-o link show dev eth1");
+    let index: u32 = shown.split(':').next().unwrap().parse().unwrap();
+    host.enter(move || {
+        let vip = Vip::single(VIP).unwrap();
+        AddressSocket::open(now).unwrap().hold(index, &vip, now() + lifetime, false).unwrap();
+    });
 }
 
 fn on_eth1(scene: &Scene) -> ConfigFile {
@@ -43,7 +56,7 @@ fn an_address_that_is_the_hosts_only_one_is_refused_and_left_alone() {
 fn the_same_address_with_our_mark_is_taken_over() {
     let scene = Scene::new("feet", 1);
     add_interface(scene.host());
-    scene.host().ip(&format!("addr add {VIP}/32 dev eth1 proto 0x76 valid_lft 30 preferred_lft 30"));
+    mark(scene.host(), Duration::from_secs(30));
     scene.name(scene.host());
     let daemon = Daemon::start(scene.host(), &on_eth1(&scene));
     wait_said(&daemon, "was there at the start");

@@ -154,7 +154,8 @@ fn no_output_ever_shows_a_password() {
     let lab = Lab::new("secret");
     let secret = "tr0ub4dor";
     let user = User { name: "root".to_owned(), password: secret.to_owned() };
-    let cluster = Cluster::start_with(&lab, &ClusterOptions { members: 1, user: Some(user), ..ClusterOptions::default() });
+    let cluster =
+        Cluster::start_with(&lab, &ClusterOptions { members: 1, user: Some(user), ..ClusterOptions::default() });
     let host = lab.host("db1");
     cluster.store().put(KEY, "db1");
     let config = crate::support::daemon::ConfigFile::basic(&host, &cluster)

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
+use crate::support::clock::wait_for;
 use crate::support::daemon::{ConfigFile, vip_manager};
 use crate::support::host::{Host, VIP, VIP6};
+use crate::support::lab::Lab;
 use crate::support::process::Process;
 use crate::support::scene::{SOON, Scene};
-use crate::support::lab::Lab;
 use crate::support::tcp::{EchoServer, Fate, TcpClient};
-use crate::support::clock::wait_for;
 
 /// Runs `release` to its end; it has to succeed.
 fn release(host: &Host, config: &ConfigFile) -> String {

@@ -51,8 +51,7 @@ fn an_upgrade_with_on_stop_keep_loses_not_one_ping_and_no_connection() {
 #[test]
 fn what_was_kept_for_a_start_that_never_comes_is_ended_by_the_kernel() {
     let scene = Scene::new("keep", 1);
-    let config =
-        scene.config().with("on-stop", "keep").with("interval", 300).with("hold-timeout", "2s");
+    let config = scene.config().with("on-stop", "keep").with("interval", 300).with("hold-timeout", "2s");
     let mut daemon = scene.lead(&config, VIP);
     daemon.process.signal(Signal::SIGTERM);
     assert_eq!(daemon.process.wait(SOON).code(), Some(0));

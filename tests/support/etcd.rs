@@ -120,6 +120,14 @@ impl Cluster {
         });
     }
 
+    /// Waits until one member answers linearizable reads: it is back, and with the others.
+    pub(crate) fn wait_member(&self, place: usize) {
+        let door = side_door(&self.members[place].host);
+        wait_until(&format!("{door} to answer"), HEALTH, || {
+            self.store.ask_one(&door, async |client| client.get("lab", None).await.map(|_| ())).ok()
+        });
+    }
+
     /// The place of the member that leads.
     pub(crate) fn leader(&self) -> usize {
         wait_until("an etcd leader", HEALTH, || {

@@ -10,7 +10,7 @@ pub static TABLE: [Spec; 31] = [
         aliases: &["configfile"],
         takes: Takes::File,
         default: "/etc/default/vip-manager.yml where it exists",
-        help: "The file to read; it cannot stand in the file itself",
+        help: "The file to read; it cannot stand in the file itself; with - before a full path it may be missing",
         ..PLAIN
     },
     Spec {
@@ -176,7 +176,7 @@ pub static TABLE: [Spec; 31] = [
         takes: Takes::Choice,
         default: "release",
         help: "What becomes of a held address when the daemon is stopped: release, or keep it for its kernel lifetime so \
-               that the next start takes it over",
+               that the next start takes it over. When systemd restarts the daemon it is always kept",
         ..PLAIN
     },
     Spec {

@@ -40,7 +40,7 @@ pub(super) enum DialError {
     NoAddress { host: String },
     #[error("cannot connect to {address}")]
     Tcp { address: SocketAddr, source: io::Error },
-    #[error("{address} does not answer: no TCP connection within {limit:?}")]
+    #[error("{address} does not answer: no TCP connection within {limit:.1?}")]
     TcpSilent { address: SocketAddr, limit: Duration },
     #[error(transparent)]
     Trust(#[from] TrustError),
@@ -50,7 +50,7 @@ pub(super) enum DialError {
     Handshake(#[from] HandshakeError),
     #[error("cannot begin HTTP/2")]
     Http(#[from] tonic::transport::Error),
-    #[error("not connected within {limit:?}: {phase} hangs")]
+    #[error("not connected within {limit:.1?}: {phase} hangs")]
     Silent { phase: &'static str, limit: Duration },
 }
 

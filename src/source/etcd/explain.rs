@@ -16,7 +16,7 @@ use super::trust::Trust;
 /// Why a call was not answered.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CallError {
-    #[error("no answer within {limit:?}")]
+    #[error("no answer within {limit:.1?}")]
     Silent { limit: Duration },
     #[error("the session ended")]
     Ended,

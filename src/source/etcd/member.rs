@@ -53,7 +53,7 @@ enum End {
     Call(#[from] CallError),
     #[error(transparent)]
     Watch(#[from] WatchError),
-    #[error("the watch gave no sign of life within {0:?}")]
+    #[error("the watch gave no sign of life within {0:.1?}")]
     NoSign(Duration),
 }
 
@@ -115,6 +115,8 @@ impl Member {
         loop {
             let patience = if awaiting_sign { self.door.limit } else { self.beat };
             tokio::select! {
+                // What has arrived counts before the time that it took: a process that was stopped finds both.
+                biased;
                 heard = line.watcher.hear() => {
                     awaiting_sign = false;
                     self.hear(heard?).await;

@@ -8,8 +8,8 @@
 //! # Tasks
 //! | task | owns | gives |
 //! |---|---|---|
-//! | [`member`], one a member | connection, login, first read, watch, sign of life | `Report::Read`, `Report::Changed`, a [`reader::Wake`] a change, its row on the [`board`], its [`MemberState`] |
-//! | [`reader`] | the interval, errands | `Report::Read`, `Report::Blind` |
+//! | `member`, one a member | connection, login, first read, watch, sign of life | `Report::Read`, `Report::Changed`, a `Wake` a change, its row on the `board`, its [`MemberState`] |
+//! | `reader` | the interval, errands | `Report::Read`, `Report::Blind` |
 //! | errands, one a read | the order in which members are asked | – |
 //!
 //! `reports` is bounded, and whoever fills it waits for the driver. No task waits for another but through `wakes`, which the
@@ -27,9 +27,10 @@
 //!
 //! # What it costs
 //! In each interval one transaction for each 128 keys, and one question for each different lease of keys that name us; for each
-//! member one request for a sign of life in each two intervals.
+//! member one request for a sign of life in each five intervals.
 
 mod board;
+mod credential;
 mod dial;
 mod explain;
 mod handshake;
@@ -64,6 +65,9 @@ use crate::keeper::Moment;
 
 /// Reports that may wait for the driver.
 const REPORTS: usize = 64;
+/// Intervals after which a silent watch is asked for a sign of life. The reads, which go to every member in turn, find a
+/// dead connection sooner; this finds the stream that died on a living one.
+const BEAT: u32 = 5;
 /// Changes that may wait for the reader.
 const WAKES: usize = 64;
 
@@ -134,7 +138,7 @@ pub fn start(config: &EtcdConfig, interval: Duration, call_limit: Duration, watc
             board: Arc::clone(&board),
             reports: report_sender.clone(),
             wakes: wake_sender.clone(),
-            beat: interval * 2,
+            beat: interval * BEAT,
             voice: Voice::new(name, state_sender),
         };
         tasks.spawn(member.run());

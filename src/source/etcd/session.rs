@@ -16,6 +16,7 @@ use etcd_client::{Channel, Client, ConnectOptions, KvClient, LeaseClient, WatchC
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::timeout;
 
+use super::credential;
 use super::dial::{Connection, DialError, Dialer};
 use super::explain::CallError;
 use super::keys::Keys;
@@ -30,7 +31,7 @@ use crate::source::{KeyIndex, Report};
 pub(super) enum OpenError {
     #[error(transparent)]
     Dial(#[from] DialError),
-    #[error("cannot read etcd-password-file {}", .path.display())]
+    #[error("cannot read etcd-password-file {}{}", .path.display(), credential::cure("etcd-password-file", path, source))]
     Password { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Login(#[from] CallError),
@@ -116,10 +117,13 @@ impl Door {
 fn password(password: &Password) -> Result<String, OpenError> {
     match password {
         Password::Given(secret) => Ok(secret.reveal().to_owned()),
-        Password::File(path) => match fs::read_to_string(path) {
-            Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
-            Err(source) => Err(OpenError::Password { path: path.clone(), source }),
-        },
+        Password::File(path) => {
+            let path = credential::located(path);
+            match fs::read_to_string(&path) {
+                Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
+                Err(source) => Err(OpenError::Password { path, source }),
+            }
+        }
     }
 }
 

@@ -20,12 +20,13 @@ use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ClientConfig, ConfigBuilder, RootCertStore};
 
+use super::credential;
 use crate::config::model::{EtcdConfig, Identity};
 
 /// What is wrong with the TLS files.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TrustError {
-    #[error("cannot read {option} {}{}", .path.display(), cure(.source))]
+    #[error("cannot read {option} {}{}", .path.display(), credential::cure(option, path, source))]
     Unreadable { option: &'static str, path: PathBuf, source: io::Error },
     #[error("{option} {} holds no certificate; expected \"-----BEGIN CERTIFICATE-----\"", .path.display())]
     NoCertificate { option: &'static str, path: PathBuf },
@@ -48,13 +49,6 @@ pub(super) enum TrustError {
     ForeignKey { certificate: PathBuf, key: PathBuf },
     #[error("this system has no trusted certificates; set etcd-ca-file, or install ca-certificates")]
     NoSystemRoots,
-}
-
-fn cure(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => " (let the user that runs vip-manager read it)",
-        _ => "",
-    }
 }
 
 /// The files, and what was last made of them.
@@ -86,7 +80,11 @@ type Stamps = Vec<Option<(i64, i64, u64, u64)>>;
 
 impl Trust {
     pub(super) fn new(config: &EtcdConfig) -> Self {
-        Self { ca_file: config.ca_file.clone(), identity: config.identity.clone(), last: Mutex::default() }
+        let identity = config.identity.as_ref().map(|identity| Identity {
+            certificate: credential::located(&identity.certificate),
+            key: credential::located(&identity.key),
+        });
+        Self { ca_file: config.ca_file.as_deref().map(credential::located), identity, last: Mutex::default() }
     }
 
     pub(super) fn has_identity(&self) -> bool {

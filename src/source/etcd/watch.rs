@@ -11,6 +11,7 @@ use etcd_client::{Event, WatchOptions, WatchRequestSender, WatchResponse, WatchR
 use super::explain::CallError;
 use super::keys::Keys;
 use super::session::Session;
+use crate::daemon::clock;
 use crate::keeper::Change;
 use crate::source::KeyIndex;
 
@@ -96,6 +97,7 @@ impl Watcher {
     /// What an event says, unless another member said it before.
     fn news(&self, event: &Event) -> Vec<(KeyIndex, Change)> {
         let Some(kv) = event.kv() else { return Vec::new() };
+        let heard_at = clock::now();
         // A deleted key comes with its name and the revision of its end alone.
         let deleted = kv.create_revision() == 0;
         let places = self.keys.places(kv.key()).iter();
@@ -105,7 +107,7 @@ impl Watcher {
             let ours = judged.as_ref().is_some_and(|(_, ours)| *ours);
             self.keys.remember_lease(key, Some(kv.lease()).filter(|_| ours));
             let holder = judged.map(|(holder, _)| holder);
-            (key, Change { holder, mod_revision: kv.mod_revision(), from: Arc::clone(&self.name) })
+            (key, Change { holder, mod_revision: kv.mod_revision(), heard_at, from: Arc::clone(&self.name) })
         };
         fresh.map(change).collect()
     }

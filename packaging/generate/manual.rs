@@ -1,0 +1,101 @@
+//! vip-manager(1): the command line as it is parsed, and the daemon as its user meets it.
+
+use clap::{Arg, Command};
+use vip_manager::cli;
+
+use super::roff::Page;
+
+pub(crate) fn page() -> String {
+    let mut command = cli::command();
+    command.build();
+    let page = Page::new("vip-manager", 1)
+        .section("NAME")
+        .text(&format!("vip-manager - {}", lower_first(&about(&command))))
+        .section("SYNOPSIS")
+        .text("*vip-manager* [_COMMAND_] [_OPTION_]...")
+        .section("DESCRIPTION");
+    let page = paragraphs(&command).into_iter().skip(1).fold(page, |page, text| page.text(&text));
+    let page = page.text(
+        "The address never outlives the lease of the leader key: it is given a lifetime in the kernel that each read of \
+         the key renews, so it goes even when the daemon is killed, hangs, or is cut off from etcd.",
+    );
+    let page = command
+        .get_subcommands()
+        .fold(page.section("COMMANDS"), |page, sub| page.term(&format!("*{}*", sub.get_name()), &about(sub)));
+    let page = command
+        .get_arguments()
+        .filter(|argument| !argument.is_hide_set())
+        .fold(page.section("OPTIONS").text(SPELLING), |page, argument| page.term(&usage(argument), &help(argument)));
+    closing(page).done()
+}
+
+const SPELLING: &str = "Options, keys and variables have the same names and take the same values; *vip-manager.yml*(5) \
+                        tells more of both. Options stand before or behind the command.";
+
+fn closing(page: Page) -> Page {
+    page.section("ENVIRONMENT")
+        .term("*VIP_IP*, *VIP_TRIGGER_KEY*, ...", "Every option as a variable: in capitals, with _ for -.")
+        .section("FILES")
+        .term("*/etc/default/vip-manager.yml*", "The configuration of *vip-manager.service*.")
+        .term("*/etc/default/vip-manager*", "Variables for *vip-manager.service*, where it exists.")
+        .term(
+            "*/etc/vip-manager/NAME.yml*, */etc/patroni/NAME.vip*",
+            "The configuration of *vip-manager@NAME.service*, and its variables; each may be missing.",
+        )
+        .section("SIGNALS")
+        .term(
+            "*SIGTERM*, *SIGINT*",
+            "Release the address and end. Where systemd restarts the unit, and where *on-stop* is keep, the address stays \
+             for the rest of its lifetime in the kernel and the next start takes it over.",
+        )
+        .term("*SIGHUP*", "Read the configuration again; with a mistake in it the old one stays.")
+        .section("EXIT STATUS")
+        .term("*0*", "It ended as it was told to.")
+        .term("*1*", "Something failed that may work the next time.")
+        .term("*64*", "The command line cannot be understood.")
+        .term("*77*", "A privilege is missing; CAP_NET_ADMIN and CAP_NET_RAW are needed, and no other.")
+        .term("*78*", "The configuration has mistakes, each told with its place.")
+        .section("SYSTEMD")
+        .text(
+            "*systemctl* *stop* releases the address, *systemctl* *restart* and an upgrade keep it and the connections \
+             through it. The daemon runs as the user vip-manager. Where that user cannot read a private key for TLS, a \
+             drop-in gives it the group that can (*systemctl* *edit* *vip-manager*):",
+        )
+        .literal("[Service]\nSupplementaryGroups=ssl-cert")
+        .text("or, since systemd 247, hands it a copy, which *etcd-key-file* then names as client.key:")
+        .literal("[Service]\nLoadCredential=client.key:/etc/etcd/client.key")
+        .section("EXAMPLES")
+        .text("Try a configuration, and see where each value came from:")
+        .literal("vip-manager show-config --config /etc/default/vip-manager.yml")
+        .text("Start it now and at every boot:")
+        .literal("systemctl enable --now vip-manager")
+        .section("SEE ALSO")
+        .text("*vip-manager.yml*(5), *patronictl*(1), *systemctl*(1)")
+}
+
+fn about(command: &Command) -> String {
+    command.get_about().map(ToString::to_string).unwrap_or_default()
+}
+
+/// How the line begins that `apropos` shows.
+fn lower_first(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
+fn paragraphs(command: &Command) -> Vec<String> {
+    let long = command.get_long_about().map(ToString::to_string).unwrap_or_default();
+    long.split("\n\n").map(str::to_owned).collect()
+}
+
+fn usage(argument: &Arg) -> String {
+    let long = argument.get_long().map(|long| format!("*--{long}*"));
+    let names: Vec<_> = argument.get_short().map(|short| format!("*-{short}*")).into_iter().chain(long).collect();
+    let value = argument.get_value_names().filter(|_| argument.get_action().takes_values());
+    let values: Vec<_> = value.unwrap_or_default().iter().map(|name| format!("_{name}_")).collect();
+    format!("{} {}", names.join(", "), values.join(" "))
+}
+
+fn help(argument: &Arg) -> String {
+    argument.get_help().map(ToString::to_string).unwrap_or_default()
+}

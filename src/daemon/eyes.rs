@@ -1,0 +1,147 @@
+//! The driver's eyes: what the kernel says of links and addresses, and what the keepers are told of it.
+//!
+//! The kernel's news is applied to a mirror, and all of it before any keeper is told: our own changes are in the
+//! queue behind older news, and a half-read queue would show the past. Where the mirror may be wrong, everything is
+//! listed anew. A list may fail: on a host that changes addresses without a pause, the kernel never gets to the end
+//! of one. That is no reason to let go of anything. What was known stays, each read of the key renews the address
+//! whatever the mirror says, and the list is tried again a little later.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::causes::Causes;
+use super::clock;
+use super::driver::{Driver, Fatal};
+use super::hands;
+use super::ward::Ward;
+use super::wards::WardId;
+use crate::host::{Changed, Notice, Notices};
+use crate::keeper::{Event as Told, Moment, State};
+
+impl Driver {
+    /// Takes in all news that is there, and tells the keepers that it concerns.
+    pub(super) fn notice(&mut self, notices: Notices) -> Result<(), Fatal> {
+        let mut news = News::default();
+        self.mirror(notices, &mut news);
+        for _ in 0..BATCHES_A_TURN {
+            let Some(more) = self.host.monitor.pending()? else { break };
+            self.mirror(more, &mut news);
+        }
+        if self.may_be_untold(&news.concerned) {
+            self.look_anew();
+        }
+        if news.links {
+            self.clear_strays();
+        }
+        self.show(&news.concerned);
+        Ok(())
+    }
+
+    /// Lists everything anew where an earlier try has failed and it is time for the next.
+    pub(super) fn look_again(&mut self, now: Moment) {
+        if self.look_again_at.is_some_and(|at| at <= now) {
+            self.look_anew();
+            self.clear_strays();
+            self.show(&self.wards.ids());
+        }
+    }
+
+    /// Tells these keepers what the mirror shows.
+    fn show(&mut self, ids: &BTreeSet<WardId>) {
+        let now = clock::now();
+        for id in ids {
+            if let Some(ward) = self.wards.one_mut(*id) {
+                let observation = ward.observation(&self.kernel);
+                ward.keeper.handle(Told::Observed(observation), now);
+            }
+        }
+        self.turn_over(ids);
+    }
+
+    fn mirror(&mut self, notices: Notices, news: &mut News) {
+        match notices {
+            Notices::Overrun => {
+                tracing::debug!("the kernel dropped notices; listing everything anew");
+                self.look_anew();
+                news.concerned = self.wards.ids();
+                news.links = true;
+            }
+            Notices::Seen(seen) => {
+                for notice in &seen {
+                    self.mirror_one(notice, news);
+                }
+            }
+        }
+    }
+
+    fn mirror_one(&mut self, notice: &Notice, news: &mut News) {
+        match self.kernel.apply(notice) {
+            Changed::Nothing => {}
+            Changed::Link(_) => {
+                news.links = true;
+                news.concerned = self.wards.ids();
+            }
+            Changed::Address(_, address) => news.concerned.extend(self.wards.of_address(address)),
+        }
+    }
+
+    fn look_anew(&mut self) {
+        match self.host.addresses.dump() {
+            Ok(snapshot) => {
+                self.kernel.replace(&snapshot);
+                self.look_again_at = None;
+            }
+            Err(error) => {
+                if self.look_again_at.is_none() {
+                    tracing::warn!("{}; trying again until it succeeds", Causes(&error));
+                }
+                self.look_again_at = Some(clock::now() + LOOK_AGAIN);
+            }
+        }
+    }
+
+    /// Whether an address that seems to be gone may be one that was not told of yet: the kernel tells of a new IPv6
+    /// address from a work queue, after the call that added it has returned.
+    fn may_be_untold(&self, ids: &BTreeSet<WardId>) -> bool {
+        let missing = |ward: &Ward| {
+            ward.config.vip.address().is_ipv6()
+                && matches!(ward.keeper.state(), State::Held { .. } | State::Doubtful { .. })
+                && ward.observation(&self.kernel).standing.is_empty()
+        };
+        ids.iter().filter_map(|id| self.wards.one(*id)).any(missing)
+    }
+
+    /// Removes our addresses from where nobody looks after them: an interface that is renamed takes them along, and
+    /// the host would go on answering for them.
+    fn clear_strays(&mut self) {
+        let strays: Vec<(u32, IpAddr, u8)> = self
+            .kernel
+            .ours()
+            .filter(|address| self.is_stray(address.index, address.address))
+            .map(|address| (address.index, address.address, address.prefix))
+            .collect();
+        for (link, address, prefix) in strays {
+            hands::clear(&mut self.host, link, address, prefix);
+        }
+    }
+
+    fn is_stray(&self, link: u32, address: IpAddr) -> bool {
+        let name = self.kernel.link(link).map(|link| &link.name);
+        let wards: Vec<&Ward> = self.wards.of_address(address).iter().filter_map(|id| self.wards.one(*id)).collect();
+        !wards.is_empty() && !wards.iter().any(|ward| Some(&ward.config.interface) == name)
+    }
+}
+
+/// What a turn's news came to.
+#[derive(Debug, Default)]
+struct News {
+    concerned: BTreeSet<WardId>,
+    /// A name may lead to another interface than before.
+    links: bool,
+}
+
+/// More than the queue can hold, unless somebody fills it as fast as it is read.
+const BATCHES_A_TURN: usize = 256;
+/// Soon enough for what only a list can show, late enough not to be busy with lists that fail.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);

@@ -1,0 +1,92 @@
+//! Asks systemd whether a stop is only the first half of a restart.
+//!
+//! Neither the signal nor the environment tells `systemctl restart` from `systemctl stop`; the job that systemd is
+//! carrying out does. While it stops a unit to start it again, the type of that job is `restart`, and `try-restart`
+//! has become that too. Everything else is no restart: a stop, a shutdown, a signal sent by hand, a crash.
+//!
+//! Who cannot tell assumes a stop. And a wrong "restart" would still be safe: an address that is kept has no more
+//! than the lifetime in the kernel that the last read of the key has justified.
+
+use std::env;
+use std::fs;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+/// Whether this process belongs to a unit of systemd, so that there is somebody to ask.
+pub(super) fn is_of_a_unit() -> bool {
+    env::var_os("INVOCATION_ID").is_some()
+}
+
+/// Whether systemd stops this unit only to start it again. It takes some milliseconds, and never more than a second.
+pub(super) fn is_restart() -> bool {
+    let (answer, answered) = mpsc::channel();
+    // Nobody waits for the thread: systemd ends what `systemctl` leaves behind with the rest of the unit.
+    let asked = thread::Builder::new().spawn(move || answer.send(ask()));
+    asked.is_ok() && answered.recv_timeout(LIMIT).ok().flatten().unwrap_or(false)
+}
+
+fn ask() -> Option<bool> {
+    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let unit = unit_of(&groups)?;
+    let mut systemctl = Command::new("systemctl");
+    systemctl.args(["list-jobs", "--no-legend", "--no-pager", "--full"]);
+    let listing = systemctl.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    Some(lists_restart(&String::from_utf8_lossy(&listing.stdout), unit))
+}
+
+/// The unit that a process belongs to, by its control groups of either version.
+fn unit_of(groups: &str) -> Option<&str> {
+    groups.lines().find_map(|line| {
+        let (_, rest) = line.split_once(':')?;
+        let (controllers, path) = rest.split_once(':')?;
+        let of_systemd = controllers.is_empty() || controllers == "name=systemd";
+        path.rsplit('/').find(|part| part.ends_with(".service")).filter(|_| of_systemd)
+    })
+}
+
+/// Lines of number, unit, type and state.
+fn lists_restart(listing: &str, unit: &str) -> bool {
+    listing.lines().any(|line| {
+        let mut columns = line.split_whitespace().skip(1);
+        columns.next() == Some(unit) && columns.next() == Some("restart")
+    })
+}
+
+const LIMIT: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_knows_its_unit_whatever_version_its_control_groups_have() {
+        assert_eq!(unit_of("0::/system.slice/vip-manager.service\n"), Some("vip-manager.service"));
+        let old = "12:memory:/system.slice/other.service\n1:name=systemd:/system.slice/vip-manager.service\n";
+        assert_eq!(unit_of(old), Some("vip-manager.service"));
+        let instance = r"0::/system.slice/system-vip\x2dmanager.slice/vip-manager@10\x2dmain.service";
+        assert_eq!(unit_of(instance), Some(r"vip-manager@10\x2dmain.service"));
+        assert_eq!(unit_of("0::/system.slice/vip-manager.service/inner\n"), Some("vip-manager.service"));
+        for foreign in ["", "0::/\n", "0::/user.slice/session-1.scope\n", "nonsense"] {
+            assert_eq!(unit_of(foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn only_a_restart_of_this_very_unit_is_a_restart() {
+        let unit = "vip-manager.service";
+        assert!(lists_restart(" 41 patroni.service start waiting\n 42 vip-manager.service restart running\n", unit));
+        for other in [
+            "",
+            "42 vip-manager.service stop running\n",
+            "42 vip-manager.service start waiting\n",
+            "42 vip-manager@a.service restart running\n",
+            "42 my-vip-manager.service restart running\n",
+            "42 patroni.service restart running\n",
+            "42 vip-manager.service\n",
+        ] {
+            assert!(!lists_restart(other, unit), "{other}");
+        }
+    }
+}

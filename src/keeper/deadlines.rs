@@ -1,0 +1,123 @@
+//! The keeper and the time: when an address goes by itself, when a silence becomes a doubt, and how the kernel's
+//! lifetime, which counts whole seconds, is made to end with the deadline.
+
+use std::time::Duration;
+
+use super::state::Fact;
+use super::{Cause, Keeper, Moment, SHORTEST_LIFETIME, State};
+
+impl Keeper {
+    pub(super) fn pass_time(&mut self, now: Moment) {
+        self.let_go_in_time(now);
+        if self.overdue_at().is_some_and(|at| at <= now) {
+            self.step(Fact::Doubt, None, now);
+            self.let_go_in_time(now);
+        }
+        if self.square_at.is_some_and(|at| at <= now) {
+            self.square(now);
+        }
+    }
+
+    fn let_go_in_time(&mut self, now: Moment) {
+        if self.lets_go_at().is_some_and(|at| at <= now) {
+            let why = self.blind.clone();
+            let cause = match self.state {
+                State::Unknown { .. } => Cause::NeverConfirmed { why },
+                State::Standby
+                | State::Acquiring { .. }
+                | State::Held { .. }
+                | State::Doubtful { .. }
+                | State::Releasing { .. }
+                | State::Stopped { .. } => Cause::Deadline { last: self.evidence.newest().cloned(), why },
+            };
+            self.step(Fact::Spent, Some(cause), now);
+        }
+    }
+
+    /// When the address goes by our own hand if nobody confirms it.
+    ///
+    /// In doubt that is a little before the deadline, where the kernel's lifetime ends too: connections can only be
+    /// reset while the address stands, so the kernel must not be the first.
+    pub(super) fn lets_go_at(&self) -> Option<Moment> {
+        match self.state {
+            State::Doubtful { until } => Some(until - AHEAD_OF_KERNEL),
+            State::Unknown { .. }
+            | State::Standby
+            | State::Acquiring { .. }
+            | State::Held { .. }
+            | State::Releasing { .. }
+            | State::Stopped { .. } => self.state.until(),
+        }
+    }
+
+    /// When a missing confirmation becomes a doubt.
+    pub(super) fn overdue_at(&self) -> Option<Moment> {
+        match self.state {
+            State::Held { .. } | State::Acquiring { doubtful: false, .. } => {
+                Some(self.confirmed_at + self.rules.interval * OVERDUE_INTERVALS)
+            }
+            State::Acquiring { doubtful: true, .. }
+            | State::Unknown { .. }
+            | State::Standby
+            | State::Doubtful { .. }
+            | State::Releasing { .. }
+            | State::Stopped { .. } => None,
+        }
+    }
+
+    /// Renews once more, at a moment when whole seconds are left.
+    ///
+    /// Kernel lifetimes are whole seconds and rounded down, so each ends up to a second before the deadline, and a
+    /// silence that was shorter than the deadline would take the address away. Renewed with a whole number of seconds
+    /// left, both end together.
+    fn square(&mut self, now: Moment) {
+        self.square_at = None;
+        if let State::Acquiring { until, .. } | State::Held { until } | State::Doubtful { until } = self.state {
+            if is_square(until, now) {
+                self.programmed = None;
+            } else {
+                self.square_at = next_square(until, now);
+            }
+        }
+    }
+
+    /// The kernel has acknowledged a lifetime that ends at `until`, or up to a second before it.
+    pub(super) fn programmed_until(&mut self, until: Moment, now: Moment) {
+        if is_square(until, now) {
+            self.square_at = None;
+        } else {
+            self.plan_square(now);
+        }
+    }
+
+    /// Plans when to make the kernel's lifetime end with the deadline: in doubt soon, in case that a timer is late;
+    /// else at the last chance, which a read in time makes needless.
+    pub(super) fn plan_square(&mut self, now: Moment) {
+        self.square_at = match self.state {
+            State::Doubtful { until } => next_square(until, now),
+            State::Acquiring { until, .. } | State::Held { until } => {
+                next_square(until, now.max(until - SHORTEST_LIFETIME * 2))
+            }
+            State::Unknown { .. } | State::Standby | State::Releasing { .. } | State::Stopped { .. } => None,
+        };
+    }
+}
+
+/// Whether a lifetime of whole seconds that begins now ends with the deadline.
+fn is_square(until: Moment, now: Moment) -> bool {
+    Duration::from_nanos(u64::from(until.since(now).subsec_nanos())) <= SQUARE_EARLY
+}
+
+/// The next moment, a little before whole seconds are left.
+fn next_square(until: Moment, now: Moment) -> Option<Moment> {
+    let left = until.since(now);
+    let whole = left.checked_sub(SQUARE_EARLY / 2)?.as_secs();
+    (whole > 0).then(|| until - Duration::from_secs(whole) - SQUARE_EARLY / 2)
+}
+
+/// A squared lifetime may end as early as [`SQUARE_EARLY`] before the deadline, and a kernel may be early by as much.
+const AHEAD_OF_KERNEL: Duration = Duration::from_millis(80);
+/// How long before whole seconds are left the lifetime is squared with the deadline, for a timer that is late.
+const SQUARE_EARLY: Duration = Duration::from_millis(40);
+/// A confirmation is overdue when the read before it and its own are both late.
+const OVERDUE_INTERVALS: u32 = 2;

@@ -1,0 +1,74 @@
+//! From `apt install` to the first leader.
+
+use crate::site::{FILE, Site, UNIT, transcript};
+
+#[test]
+fn it_is_not_enabled_before_it_is_configured_and_a_start_says_what_to_fill_in() {
+    let site = Site::installed();
+    let machine = &site.machine;
+    assert_eq!(machine.attempt("systemctl is-enabled vip-manager || true"), Ok("disabled".to_owned()));
+    assert_eq!(machine.attempt("systemctl is-active vip-manager || true"), Ok("inactive".to_owned()));
+    assert_eq!(machine.run(&format!("stat -c '%a %U:%G' {FILE}")), "640 root:vip-manager");
+
+    assert!(!machine.holds("systemctl start vip-manager"));
+    let said = machine.run("systemctl status --no-pager --full vip-manager || true");
+    for key in ["ip is empty", "interface is empty", "trigger-key is empty"] {
+        assert!(said.contains(key), "{said}");
+    }
+    assert!(said.contains("status=78"), "{said}");
+    assert_eq!(machine.journal(UNIT).matches("ip is empty").count(), 1, "each mistake once\n{}", machine.journal(UNIT));
+    assert_eq!(machine.property(UNIT, "NRestarts"), "0", "trying again would not help");
+}
+
+#[test]
+fn it_leads_without_root_and_with_two_capabilities_and_systemctl_says_so() {
+    let site = Site::leading(|config| config);
+    let machine = &site.machine;
+    let pid = machine.main_pid(UNIT).unwrap();
+    assert_eq!(machine.run(&format!("stat -c %U /proc/{pid}")), "vip-manager");
+    let status = machine.run(&format!("cat /proc/{pid}/status"));
+    for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+        // CAP_NET_ADMIN is 12, CAP_NET_RAW is 13.
+        assert!(status.contains(&format!("{set}:\t0000000000003000")), "{set}\n{status}");
+    }
+    assert!(status.contains("NoNewPrivs:\t1") && status.contains("Seccomp:\t2"), "{status}");
+    assert!(machine.property(UNIT, "StatusText").contains("2 held"), "{}", machine.property(UNIT, "StatusText"));
+    let score = machine.run("systemd-analyze security --no-pager vip-manager.service | tail -1");
+    transcript(&score);
+    let score = score.split_whitespace().find_map(|word| word.parse::<f64>().ok()).unwrap();
+    assert!(score <= 2.0);
+}
+
+#[test]
+fn a_reload_takes_a_new_configuration_and_keeps_what_is_held() {
+    let site = Site::leading(|config| config);
+    let clients = crate::site::Clients::at(&site);
+    site.machine.write(FILE, &site.config().with("announce-refresh", "30s").text());
+    site.machine.run("systemctl reload vip-manager");
+    site.wait_said("the configuration was read again");
+    clients.noticed_nothing(&site);
+}
+
+#[test]
+fn an_instance_has_a_configuration_of_its_own_and_needs_no_file_where_debian_wrote_its_variables() {
+    let site = Site::installed();
+    let machine = &site.machine;
+    let endpoint = &site.scene.cluster.endpoints()[0];
+    let variables = format!(
+        "VIP_IP=\"10.66.0.100\"\nVIP_MASK=\"32\"\nVIP_NETMASK=\"32\"\nVIP_IFACE=\"eth0\"\n\
+         VIP_KEY=\"/service/pg_cluster/leader\"\nVIP_TRIGGER_KEY=\"/service/pg_cluster/leader\"\n\
+         VIP_HOST=\"db1\"\nVIP_TRIGGER_VALUE=\"db1\"\nVIP_TYPE=\"etcd3\"\n\
+         VIP_DCS_ENDPOINTS=\"{endpoint}\"\nVIP_ENDPOINT=\"{endpoint}\"\n"
+    );
+    machine.run("mkdir -p /etc/patroni");
+    machine.write("/etc/patroni/15-main.vip", &variables);
+    machine.write("/etc/vip-manager/other.yml", &site.scene.config().with("ip", "10.66.0.101").text());
+    machine.run("systemctl start vip-manager@15-main vip-manager@other");
+    for address in ["10.66.0.100", "10.66.0.101"] {
+        site.scene.witness.wait_held(site.scene.host(), address.parse().unwrap(), crate::support::scene::SOON);
+    }
+    machine.run("systemctl stop 'vip-manager@*'");
+    for address in ["10.66.0.100", "10.66.0.101"] {
+        assert!(!site.scene.host().carries(address.parse().unwrap()), "{address}");
+    }
+}

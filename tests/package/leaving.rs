@@ -1,0 +1,38 @@
+//! Removing and purging.
+
+use crate::site::{FILE, Site, transcript};
+use crate::support::host::{VIP, VIP6};
+
+#[test]
+fn remove_releases_and_keeps_the_configuration_and_purge_leaves_nothing() {
+    let site = Site::bare();
+    let traces = "find /etc /usr /var /run -xdev -name '*vip-manager*' \
+                  -not -path '/var/log/journal/*' -not -path '/var/lib/dpkg/*' -not -path '/var/cache/*' | sort";
+    assert_eq!(site.machine.run(traces), "");
+    site.machine.install(&crate::site::deb());
+    site.machine.write(FILE, &site.config().text());
+    site.machine.run("systemctl enable --now vip-manager 2>&1");
+    site.wait_held();
+
+    transcript(&site.machine.run("dpkg --remove vip-manager 2>&1"));
+    for address in [VIP, VIP6] {
+        assert!(!site.scene.host().carries(address), "{address}");
+    }
+    assert!(site.machine.holds(&format!("test -e {FILE}")), "its owner may come back");
+
+    transcript(&site.machine.run("dpkg --purge vip-manager 2>&1"));
+    assert_eq!(site.machine.run(traces), "");
+    assert!(!site.machine.holds("getent passwd vip-manager") && !site.machine.holds("getent group vip-manager"));
+    assert!(!site.machine.holds("test -e /etc/vip-manager"));
+    assert_eq!(site.machine.run("systemctl --failed --no-legend"), "");
+}
+
+#[test]
+fn an_upgrade_after_a_removal_takes_the_old_configuration_up_again() {
+    let site = Site::leading(|config| config);
+    site.machine.run("dpkg --remove vip-manager 2>&1");
+    site.machine.install(&crate::site::deb());
+    site.machine.run("systemctl enable --now vip-manager 2>&1");
+    site.wait_held();
+    assert_eq!(site.scene.times_held(VIP), 2);
+}

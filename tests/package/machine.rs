@@ -1,0 +1,168 @@
+//! A booted Debian on a host of the lab, with the packages to install.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::support::clock::{pause, wait_for, wait_until};
+use crate::support::command::attempt;
+use crate::support::fail::OrFail;
+use crate::support::host::Host;
+use crate::support::process::Process;
+
+/// How long systemd may take to come up on a busy machine.
+const BOOT: Duration = Duration::from_secs(60);
+/// How many times the control groups of a dead machine are tried to be removed.
+const BURIAL: usize = 100;
+
+/// A machine. Dropped, it is switched off.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    namespace: String,
+    /// Its process 1, by the number that it has outside.
+    init: Pid,
+    supervisor: Process,
+    /// What the daemon says there, for the message of a wait that fails.
+    _journal: Process,
+}
+
+impl Machine {
+    /// Boots it on `host`, whose network becomes the machine's.
+    pub(crate) fn boot(host: &Host) -> Self {
+        let debian = built("target/package-test/debian");
+        let mut command = Command::new(tree("tests/package/boot"));
+        let place = host.directory().join(format!("machine-{}", host.name()));
+        command.arg(host.namespace()).arg(debian).arg(place);
+        let supervisor = Process::start(&format!("the machine {}", host.name()), command);
+        let init = wait_until("process 1 of the machine", BOOT, || only_child(supervisor.pid()));
+        wait_for("systemd to be up", BOOT, || inside(init, "systemctl is-system-running") == Ok("running".to_owned()));
+        let mut follow = Command::new("nsenter");
+        follow.args(way_in(init)).args(["journalctl", "--follow", "--output", "cat", "--identifier", "vip-manager"]);
+        let journal = Process::start(&format!("vip-manager on the machine {}", host.name()), follow);
+        Self { namespace: host.namespace().to_owned(), init, supervisor, _journal: journal }
+    }
+
+    /// Runs a line of shell on the machine and returns what it printed; panics where it fails.
+    #[track_caller]
+    pub(crate) fn run(&self, line: &str) -> String {
+        self.attempt(line).or_fail("on the machine")
+    }
+
+    /// Runs a line of shell on the machine; an `Err` is what it said when it failed.
+    pub(crate) fn attempt(&self, line: &str) -> Result<String, String> {
+        inside(self.init, line)
+    }
+
+    /// Whether a line of shell succeeds there.
+    pub(crate) fn holds(&self, line: &str) -> bool {
+        self.attempt(line).is_ok()
+    }
+
+    /// The path outside of a file inside. It is the machine's own view: links that lead out of it are not followed.
+    pub(crate) fn path(&self, inside: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root{inside}", self.init))
+    }
+
+    pub(crate) fn write(&self, inside: &str, text: &str) {
+        // Its owner and mode stay what they are.
+        fs::write(self.path(inside), text).or_fail(&format!("writing {inside}"));
+    }
+
+    /// Puts a file of ours into the machine's /root and returns where it is there.
+    pub(crate) fn bring(&self, file: &Path) -> String {
+        let name = file.file_name().and_then(|name| name.to_str()).or_fail("naming a file");
+        let inside = format!("/root/{name}");
+        fs::copy(file, self.path(&inside)).or_fail(&format!("copying {}", file.display()));
+        inside
+    }
+
+    /// Installs or upgrades with a package for Debian, as `apt install ./file` does in the end.
+    #[track_caller]
+    pub(crate) fn install(&self, package: &Path) -> String {
+        let inside = self.bring(package);
+        self.run(&format!("dpkg --force-confold --install {inside} 2>&1"))
+    }
+
+    /// What the unit's processes have said.
+    pub(crate) fn journal(&self, unit: &str) -> String {
+        self.run(&format!("journalctl --no-pager --output cat --unit {unit}"))
+    }
+
+    /// One property of a unit.
+    pub(crate) fn property(&self, unit: &str, property: &str) -> String {
+        self.run(&format!("systemctl show --property {property} --value {unit}"))
+    }
+
+    /// The number of the unit's main process as the machine has it; nothing where there is none.
+    pub(crate) fn main_pid(&self, unit: &str) -> Option<u32> {
+        self.property(unit, "MainPID").parse().ok().filter(|pid| *pid != 0)
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let _ = kill(self.init, Signal::SIGKILL);
+        self.supervisor.kill();
+        let groups = attempt("findmnt", &["--noheadings", "--types", "cgroup2", "--output", "TARGET"], "");
+        let Some(mount) = groups.unwrap_or_default().lines().next().map(str::to_owned) else { return };
+        // The kernel takes a moment to bury what was in them, and a panic here would hide the one that matters.
+        let group = format!("{mount}/{}", self.namespace);
+        for _ in 0..BURIAL {
+            let _ = attempt("find", &[&group, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"], "");
+            if !Path::new(&group).exists() {
+                break;
+            }
+            pause(Duration::from_millis(20));
+        }
+    }
+}
+
+fn inside(init: Pid, line: &str) -> Result<String, String> {
+    let way_in = way_in(init);
+    let words: Vec<&str> = way_in.iter().map(String::as_str).chain(["sh", "-c", line]).collect();
+    attempt("nsenter", &words, "").map(|said| said.trim_end().to_owned())
+}
+
+/// What `nsenter` is told before the command: all namespaces of that process, and nothing of our environment.
+fn way_in(init: Pid) -> Vec<String> {
+    let enter = format!("-t {init} -m -p -u -i -C -n -r -w");
+    let clean = "env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive";
+    enter.split(' ').chain(clean.split(' ')).map(str::to_owned).collect()
+}
+
+fn only_child(pid: u32) -> Option<Pid> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    let child = children.split_whitespace().next()?.parse().ok()?;
+    // Until it has become systemd it is the script.
+    let name = fs::read_to_string(format!("/proc/{child}/comm")).ok()?;
+    (name.trim() == "systemd").then_some(Pid::from_raw(child))
+}
+
+pub(crate) fn tree(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+/// Something that `make package-test` has prepared.
+fn built(name: &str) -> PathBuf {
+    let path = tree(name);
+    assert!(path.exists(), "{} is missing; `make package && make package-test` makes it", path.display());
+    path
+}
+
+/// The only file of this ending in a directory that was prepared.
+#[track_caller]
+pub(crate) fn only(directory: &str, prefix: &str, ending: &str) -> PathBuf {
+    let files = fs::read_dir(built(directory)).or_fail(&format!("reading {directory}"));
+    let mut found = files.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.starts_with(prefix) && name.ends_with(ending)
+    });
+    match (found.next(), found.next()) {
+        (Some(only), None) => only,
+        (first, second) => panic!("expected one {prefix}*{ending} in {directory}, found {first:?} and {second:?}"),
+    }
+}

@@ -1,0 +1,113 @@
+//! A restart and an upgrade keep the address and its clients; every other end of the daemon lets go.
+
+use std::time::Duration;
+
+use crate::site::{Clients, FILE, Site, UNIT, newer_deb, transcript};
+use crate::support::clock::now;
+use crate::support::host::{VIP, VIP6};
+use crate::support::scene::{SOON, figure};
+use crate::support::tcp::Fate;
+
+/// The promise is 0.2 s, and systemd and this machine have other things to do.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
+#[test]
+fn systemctl_restart_on_the_leader_loses_not_one_ping_and_no_connection() {
+    let site = Site::leading(|config| config);
+    let clients = Clients::at(&site);
+    for command in ["restart", "try-restart", "restart"] {
+        let before = site.machine.main_pid(UNIT);
+        site.machine.run(&format!("systemctl {command} vip-manager"));
+        site.wait_process(before);
+        clients.hear(50);
+    }
+    site.wait_said("systemd restarts it");
+    clients.noticed_nothing(&site);
+}
+
+/// vip-manager #7, #302.
+#[test]
+fn an_upgrade_on_the_leader_loses_not_one_ping_and_no_connection_and_keeps_the_configuration() {
+    let site = Site::leading(|config| config);
+    let clients = Clients::at(&site);
+    let (before, configuration) = (site.machine.main_pid(UNIT), site.machine.run(&format!("cat {FILE}")));
+    let said = site.machine.install(&newer_deb(&site));
+    transcript(&said);
+    site.wait_process(before);
+    assert!(said.contains("Setting up vip-manager") && said.contains("Using current old file"), "{said}");
+    assert_eq!(site.machine.run(&format!("cat {FILE}")), configuration);
+    assert_eq!(site.machine.run(&format!("stat -c '%a %U:%G' {FILE}")), "640 root:vip-manager");
+    assert!(site.machine.run("dpkg-query -W vip-manager").ends_with(".1"));
+    assert_eq!(site.machine.run("systemctl is-enabled vip-manager"), "enabled");
+    clients.noticed_nothing(&site);
+}
+
+#[test]
+fn an_upgrade_where_it_does_not_run_does_not_start_it() {
+    let site = Site::leading(|config| config);
+    site.machine.run("systemctl stop vip-manager");
+    site.machine.install(&newer_deb(&site));
+    assert_eq!(site.machine.attempt("systemctl is-active vip-manager || true"), Ok("inactive".to_owned()));
+}
+
+/// vip-manager #268, #326.
+#[test]
+fn systemctl_stop_lets_go_at_once_and_tells_the_clients() {
+    let site = Site::leading(|config| config);
+    let clients = Clients::at(&site);
+    let asked = now();
+    site.machine.run("systemctl stop vip-manager");
+    for address in [VIP, VIP6] {
+        let gone = site.scene.witness.wait_gone(site.scene.host(), address, SOON).unwrap();
+        figure(&format!("systemctl stop: {address} gone after"), gone.since(asked));
+        assert!(gone.since(asked) < AT_ONCE, "{}", site.machine.journal(UNIT));
+    }
+    assert!(matches!(clients.fate(), Fate::Reset(_)), "{:?}", clients.fate());
+    site.wait_said("releasing what is held");
+}
+
+#[test]
+fn a_sigterm_by_hand_is_no_restart_and_lets_go() {
+    let site = Site::leading(|config| config);
+    let before = site.machine.main_pid(UNIT);
+    site.machine.run("systemctl kill --kill-who=main vip-manager");
+    site.wait_process(before);
+    site.wait_held();
+    assert_eq!(site.scene.times_held(VIP), 2, "it went, and came back with the new process");
+    assert!(site.machine.journal(UNIT).contains("releasing what is held"));
+}
+
+/// Who cannot tell a restart from a stop assumes a stop.
+#[test]
+fn without_a_system_bus_a_restart_lets_go_and_the_new_process_leads_again() {
+    let site = Site::leading(|config| config);
+    let before = site.machine.main_pid(UNIT);
+    site.machine.run("systemctl stop dbus.socket dbus.service 2>&1");
+    site.machine.run("systemctl restart vip-manager");
+    site.wait_process(before);
+    site.wait_held();
+    assert_eq!(site.scene.times_held(VIP), 2);
+}
+
+#[test]
+fn a_shutdown_lets_go() {
+    let site = Site::leading(|config| config);
+    let asked = now();
+    site.machine.run("systemctl --no-block poweroff");
+    let gone = site.scene.witness.wait_gone(site.scene.host(), VIP, SOON).unwrap();
+    figure("poweroff: gone after", gone.since(asked));
+    assert!(gone.since(asked) < 5 * AT_ONCE);
+}
+
+/// What is kept is no more than the kernel's lifetime, so a restart that fails leaves nothing behind.
+#[test]
+fn a_restart_into_a_broken_configuration_ends_with_the_kernels_lifetime() {
+    let site = Site::leading(|config| config.with("hold-timeout", "4s"));
+    site.machine.write(FILE, "ip: nonsense\n");
+    let asked = now();
+    assert!(!site.machine.holds("systemctl restart vip-manager"));
+    let gone = site.scene.witness.wait_gone(site.scene.host(), VIP, SOON).unwrap();
+    figure("a restart that fails: gone after", gone.since(asked));
+    // Four seconds, and the kernel may be late by two.
+    assert!(gone.since(asked) < Duration::from_secs(7));
+}

@@ -1,0 +1,157 @@
+//! Where every test begins: a booted Debian that leads, a client that watches it, and the packages.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::machine::{Machine, only, tree};
+use crate::support::clock::{wait_for, wait_until};
+use crate::support::command::run;
+use crate::support::daemon::ConfigFile;
+use crate::support::host::{VIP, VIP6};
+use crate::support::ping::Pinger;
+use crate::support::scene::{SOON, Scene, figure};
+use crate::support::tcp::{EchoServer, Fate, TcpClient};
+
+pub(crate) const UNIT: &str = "vip-manager.service";
+pub(crate) const FILE: &str = "/etc/default/vip-manager.yml";
+/// What Debian calls this machine.
+const DEBIAN_ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+const OFTEN: Duration = Duration::from_millis(10);
+
+/// The machine goes first: its network is the lab's.
+#[derive(Debug)]
+pub(crate) struct Site {
+    pub(crate) machine: Machine,
+    pub(crate) scene: Scene,
+}
+
+impl Site {
+    /// A Debian without vip-manager, beside an etcd whose key names it.
+    pub(crate) fn bare() -> Self {
+        let scene = Scene::new("pack", 1);
+        scene.name(scene.host());
+        let machine = Machine::boot(scene.host());
+        Self { machine, scene }
+    }
+
+    /// With our package installed and nothing else done.
+    pub(crate) fn installed() -> Self {
+        let site = Self::bare();
+        site.machine.install(&deb());
+        site
+    }
+
+    /// Configured, enabled and leading, for both families.
+    pub(crate) fn leading(more: impl FnOnce(ConfigFile) -> ConfigFile) -> Self {
+        let site = Self::installed();
+        site.machine.write(FILE, &more(site.config()).text());
+        site.machine.run("systemctl enable --now vip-manager 2>&1");
+        site.wait_held();
+        site
+    }
+
+    pub(crate) fn config(&self) -> ConfigFile {
+        self.scene.config().with("ip", format!("[{VIP}, \"{VIP6}\"]"))
+    }
+
+    pub(crate) fn wait_held(&self) {
+        for address in [VIP, VIP6] {
+            self.scene.witness.wait_held(self.scene.host(), address, SOON);
+        }
+    }
+
+    /// The main process, once there is another than `before`.
+    pub(crate) fn wait_process(&self, before: Option<u32>) -> u32 {
+        wait_until("another main process", SOON, || self.machine.main_pid(UNIT).filter(|pid| Some(*pid) != before))
+    }
+
+    pub(crate) fn wait_said(&self, words: &str) {
+        wait_for(&format!("{words:?} in the journal"), SOON, || self.machine.journal(UNIT).contains(words));
+    }
+}
+
+/// Clients that must not notice what happens: pings at 10 ms to both addresses, and a TCP connection.
+#[derive(Debug)]
+pub(crate) struct Clients {
+    _server: EchoServer,
+    client: TcpClient,
+    pingers: [Pinger; 2],
+}
+
+impl Clients {
+    pub(crate) fn at(site: &Site) -> Self {
+        let server = EchoServer::on(site.scene.host());
+        let client = TcpClient::connect(&site.scene.client, VIP).unwrap();
+        let pingers = [VIP, VIP6].map(|address| Pinger::start(&site.scene.client, address, OFTEN));
+        let clients = Self { _server: server, client, pingers };
+        clients.hear(50);
+        clients
+    }
+
+    /// Waits for so many more answers to each pinger.
+    pub(crate) fn hear(&self, more: usize) {
+        let counts = || self.pingers.each_ref().map(|pinger| pinger.pings().answers.len());
+        let before = counts();
+        wait_for("more answers", SOON, || counts().iter().zip(before).all(|(now, before)| *now >= before + more));
+    }
+
+    pub(crate) fn fate(&self) -> Fate {
+        self.client.standing().fate
+    }
+
+    /// Not one ping was lost, and the connection lives.
+    #[track_caller]
+    pub(crate) fn noticed_nothing(self, site: &Site) {
+        self.hear(100);
+        let standing = self.client.standing();
+        figure("the connection's longest silence", standing.longest_silence);
+        assert_eq!(standing.fate, Fate::Open, "{}", site.machine.journal(UNIT));
+        for (pinger, address) in self.pingers.into_iter().zip([VIP, VIP6]) {
+            let pings = pinger.stop();
+            figure(&format!("{address}: lost of {} pings at {OFTEN:?}", pings.sent), pings.lost());
+            assert_eq!(pings.lost(), 0, "{}", site.machine.journal(UNIT));
+            assert_eq!(site.scene.times_held(address), 1, "it never went\n{}", site.machine.journal(UNIT));
+        }
+    }
+}
+
+pub(crate) fn deb() -> PathBuf {
+    only("target/packages", "vip-manager_", &format!("_{DEBIAN_ARCHITECTURE}.deb"))
+}
+
+pub(crate) fn rpm() -> PathBuf {
+    only("target/packages", "vip-manager-", &format!(".{}.rpm", std::env::consts::ARCH))
+}
+
+/// The same with a later revision.
+pub(crate) fn newer_rpm() -> PathBuf {
+    only("target/package-test/newer", "vip-manager-", ".rpm")
+}
+
+/// Debian's own package of the first generation.
+pub(crate) fn debians() -> PathBuf {
+    only("target/package-test", "vip-manager_1.", ".deb")
+}
+
+/// Shows what somebody at the terminal would have read, where somebody looks at a test's output.
+pub(crate) fn transcript(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Our package with a later version and another sample, as a release would bring it.
+pub(crate) fn newer_deb(site: &Site) -> PathBuf {
+    let directory = site.scene.lab.directory().join("newer");
+    let (tree_of_it, packed) = (directory.join("tree"), directory.join("vip-manager_newer.deb"));
+    let script = format!(
+        "mkdir -p {0} && dpkg-deb --raw-extract {1} {0}/tree && cd {0}/tree && \
+         sed -i 's/^Version: .*/&.1/' DEBIAN/control && echo '# A later release says more here.' >> .{FILE} && \
+         dpkg-deb --root-owner-group --build . {2}",
+        directory.display(),
+        tree(&deb().display().to_string()).display(),
+        packed.display(),
+    );
+    run("sh", &["-c", &script]);
+    assert!(tree_of_it.exists());
+    packed
+}

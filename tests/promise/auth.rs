@@ -1,0 +1,85 @@
+//! With a user and a password, and a role that may read the leader key and nothing else.
+
+use std::time::Duration;
+
+use etcd_client::{Permission, PermissionType};
+
+use super::measure::{seconds, tell};
+use super::scene::{SOON, Scene};
+use super::support::clock::now;
+use super::support::daemon::{ConfigFile, KEY};
+use super::support::etcd::{Cluster, ClusterOptions, Member};
+use super::support::fail::OrFail;
+use super::support::store::User;
+
+const NAME: &str = "vip";
+const PASSWORD: &str = "read only";
+
+fn scene(name: &str) -> Scene {
+    let root = User { name: "root".to_owned(), password: "correct horse".to_owned() };
+    let options = ClusterOptions { user: Some(root), ..ClusterOptions::default() };
+    let scene = Scene::with(name, 2, &options, as_reader);
+    scene.lead(0);
+    scene
+}
+
+/// Lets the daemons in with as little as they need.
+fn as_reader(cluster: &Cluster, config: ConfigFile) -> ConfigFile {
+    // Made for the first daemon, and there for the others.
+    let known = cluster.store().ask(async |client| client.user_get(NAME).await.map(|_| ())).is_ok();
+    if !known {
+        let made = cluster.store().ask(async |client| {
+            client.role_add("leader-reader").await?;
+            let read = Permission::new(PermissionType::Read, KEY);
+            client.role_grant_permission("leader-reader", read).await?;
+            client.user_add(NAME, PASSWORD, None).await?;
+            client.user_grant_role(NAME, "leader-reader").await.map(|_| ())
+        });
+        made.or_fail("making a user that may read");
+    }
+    config.with("etcd-user", NAME).with("etcd-password", PASSWORD)
+}
+
+#[test]
+fn a_user_that_may_only_read_the_key_is_enough() {
+    let scene = scene("reader");
+    let moved = scene.name(1);
+    let held = scene.wait_held(1);
+    let gone = scene.wait_gone(0, SOON);
+    tell(&format!("held {:.1} ms after the change", seconds(moved, held) * 1_000.0));
+    assert!(held.max(gone).since(moved) < Duration::from_secs(1));
+    assert!(!scene.daemons[0].process.text().contains(PASSWORD), "a password was logged");
+}
+
+/// etcd's simple tokens live in the member's memory: "invalid auth token" for ever after, if nobody logs in again.
+#[test]
+fn tokens_are_lost_with_each_restart_and_it_goes_on() {
+    let mut scene = scene("tokens");
+    let pinger = scene.ping();
+    for place in 0..scene.cluster.members.len() {
+        scene.cluster.members[place].kill();
+        scene.wait_renewed(0);
+        scene.cluster.members[place].restart();
+        scene.cluster.wait_member(place);
+        scene.wait_renewed(0);
+    }
+    scene.unharmed(0, pinger);
+    let moved = scene.name(1);
+    let held = scene.wait_held(1);
+    scene.wait_gone(0, SOON);
+    tell(&format!("after three lost tokens: held {:.1} ms after the change", seconds(moved, held) * 1_000.0));
+    assert!(held.since(moved) < Duration::from_secs(2));
+}
+
+#[test]
+fn all_tokens_are_lost_at_once_and_it_goes_on() {
+    let mut scene = scene("all-tokens");
+    let pinger = scene.ping();
+    let killed = now();
+    scene.cluster.members.iter_mut().for_each(Member::kill);
+    scene.cluster.members.iter_mut().for_each(Member::restart);
+    scene.name(0);
+    scene.wait_renewed(0);
+    tell(&format!("etcd and all tokens were away, confirmed again {:.2} s later", now().since(killed).as_secs_f64()));
+    scene.unharmed(0, pinger);
+}

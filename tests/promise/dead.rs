@@ -1,0 +1,96 @@
+//! The daemon is killed or stopped, and the leader of its host dies with it.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::measure::{seconds, tell};
+use super::reign::{LEASE, Reign};
+use super::scene::{SOON, Scene};
+use super::support::clock::now;
+use super::support::daemon::ConfigFile;
+use super::support::etcd::{Cluster, ClusterOptions};
+use super::support::host::{VIP, VIP6};
+
+/// A hold-timeout, and a kernel that is as late as it was ever seen.
+const LONGEST: Duration = Duration::from_millis(12_500);
+
+/// vip-manager #216, keepalived #2361, kube-vip #996 and #1579.
+#[test]
+fn the_daemon_is_killed_and_its_leader_dies_but_never_do_two_hosts_answer() {
+    let reign = Reign::begin("killed");
+    reign.scene.daemons[0].process.signal(Signal::SIGKILL);
+    let end = reign.earliest_end();
+    reign.patronis[0].die();
+    reign.judge(end);
+    assert!(!reign.scene.hosts[0].carries(VIP));
+}
+
+#[test]
+fn a_killed_daemons_ipv6_address_goes_with_its_ipv4_address() {
+    let both = |_: &Cluster, config: ConfigFile| config.with("ip", format!("[\"{VIP}\", \"{VIP6}\"]"));
+    let scene = Scene::with("families", 1, &ClusterOptions::default(), both);
+    scene.lead(0);
+    scene.witness.wait_held(&scene.hosts[0], VIP6, SOON);
+    scene.wait_renewed(0);
+    scene.daemons[0].process.signal(Signal::SIGKILL);
+    let killed = now();
+    let gone = [VIP, VIP6].map(|address| scene.witness.wait_gone(&scene.hosts[0], address, 2 * LONGEST).unwrap());
+    tell(&format!("gone {:.2} s and {:.2} s after the kill", seconds(killed, gone[0]), seconds(killed, gone[1])));
+    assert!(gone.iter().all(|gone| gone.since(killed) < LONGEST), "{gone:?}");
+    assert!(!scene.hosts[0].carries(VIP) && !scene.hosts[0].carries(VIP6));
+}
+
+#[test]
+fn the_daemon_is_stopped_and_its_leader_dies_but_never_do_two_hosts_answer() {
+    let reign = Reign::begin("stopped");
+    reign.scene.daemons[0].process.signal(Signal::SIGSTOP);
+    let end = reign.earliest_end();
+    reign.patronis[0].die();
+    reign.judge(end);
+
+    reign.scene.daemons[0].process.signal(Signal::SIGCONT);
+    reign.scene.stays_away(0, Duration::from_secs(5));
+    assert_eq!(reign.scene.intervals(0).len(), 1, "what was stopped never came back");
+    assert_eq!(reign.scene.intervals(1).len(), 1, "the new holder was never disturbed");
+    assert_eq!(reign.scene.overlap(), Duration::ZERO);
+}
+
+/// It wakes up while its lease still runs: it may hold for what is left, and no longer.
+#[test]
+fn a_daemon_that_goes_on_before_its_lease_has_ended_does_not_outlive_the_lease() {
+    let reign = Reign::begin("woken");
+    reign.scene.daemons[0].process.signal(Signal::SIGSTOP);
+    let end = reign.earliest_end();
+    reign.patronis[0].die();
+    let expired = reign.scene.wait_gone(0, LEASE);
+    reign.scene.daemons[0].process.signal(Signal::SIGCONT);
+    let (ended, _) = reign.succession();
+    reign.scene.wait_held(1);
+    let intervals = reign.scene.intervals(0);
+    tell(&format!("woken {:.2} s before the lease's end; held {} times", seconds(expired, end), intervals.len()));
+    let last = intervals.last().map(|interval| interval.until.unwrap_or_else(now)).unwrap();
+    assert!(last < end && last < ended, "held {:.3} s past the lease", seconds(end, last));
+    assert_eq!(reign.scene.overlap(), Duration::ZERO);
+}
+
+/// While the key goes on naming its host it may come back, by a fresh read; after the leader has moved it does not.
+#[test]
+fn a_stopped_daemon_goes_on_and_only_what_the_key_says_now_counts() {
+    let scene = Scene::new("moved", 2);
+    scene.lead(0);
+    scene.daemons[0].process.signal(Signal::SIGSTOP);
+    scene.wait_gone(0, LONGEST);
+    scene.daemons[0].process.signal(Signal::SIGCONT);
+    scene.wait_held(0);
+
+    scene.daemons[0].process.signal(Signal::SIGSTOP);
+    scene.name(1);
+    scene.wait_held(1);
+    scene.wait_gone(0, LONGEST);
+    scene.daemons[0].process.signal(Signal::SIGCONT);
+    scene.stays_away(0, Duration::from_secs(4));
+    assert!(scene.holds(1));
+    tell(&format!("a stopped daemon's address stood {:.2} s beside the new one", scene.overlap().as_secs_f64()));
+    assert!(scene.overlap() < LONGEST);
+}

@@ -1,0 +1,30 @@
+//! The promise, on the real daemon, against three real etcd members.
+//!
+//! > A host answers for the VIP only while a fresh, linearizable read of the leader key has named it, and never past
+//! > the moment at which the key's lease could have ended. Not even when this daemon is killed, stopped, hung or cut
+//! > off.
+//!
+//! Nobody asks the daemon whether it kept it. The witnesses are the notices of each host's kernel, the pings of a
+//! client, the packets that reach it and its neighbour table; and etcd itself says when a lease ended. What was
+//! measured is written to standard error, so `--no-capture` (or a failure) shows it.
+
+mod auth;
+mod blackout;
+mod chaos;
+mod cut_off;
+mod dead;
+mod hiccups;
+mod logged;
+mod measure;
+mod power;
+mod reign;
+mod scene;
+mod several;
+mod slow;
+mod split;
+mod stale;
+mod switchover;
+
+#[expect(dead_code, reason = "a theme needs only a part of the lab")]
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,69 @@
+//! A leader whose reign ends with its lease, and a successor who waits for that.
+
+use std::time::Duration;
+
+use vip_manager::keeper::Moment;
+
+use super::measure::{seconds, tell};
+use super::scene::{SOON, Scene};
+use super::support::clock::wait_until;
+use super::support::patroni::{Patroni, Rhythm, Role};
+use super::support::watcher::Watcher;
+
+/// Long enough to be refreshed a few times, short enough to wait for its end.
+pub(crate) const LEASE: Duration = Duration::from_secs(10);
+
+/// A leader on the first host, a follower on the second that takes what becomes free.
+#[derive(Debug)]
+pub(crate) struct Reign {
+    pub(crate) scene: Scene,
+    pub(crate) patronis: Vec<Patroni>,
+    watcher: Watcher,
+}
+
+impl Reign {
+    pub(crate) fn begin(name: &str) -> Self {
+        let scene = Scene::new(name, 2);
+        let patronis = scene.patronis(&Rhythm { ttl: LEASE.as_secs().cast_signed(), ..Rhythm::default() });
+        let watcher = scene.key_watcher();
+        patronis[0].take_over();
+        scene.wait_held(0);
+        patronis[1].may_lead(true);
+        scene.wait_renewed(0);
+        Self { scene, patronis, watcher }
+    }
+
+    /// The earliest moment at which the lease can end if the leader is not heard of any more.
+    #[track_caller]
+    pub(crate) fn earliest_end(&self) -> Moment {
+        let Role::Leader { refreshed, .. } = self.patronis[0].role() else { panic!("the leader does not lead") };
+        refreshed + LEASE
+    }
+
+    /// Waits until the second host has taken over, and returns when etcd told of the lease's end and of the new leader.
+    pub(crate) fn succession(&self) -> (Moment, Moment) {
+        wait_until("a new leader", LEASE + SOON, || {
+            let told = self.watcher.changes();
+            let ended = told.iter().find(|change| change.value.is_none())?.at;
+            let named = told.iter().find(|change| change.value.as_deref() == Some("db2"))?.at;
+            Some((ended, named))
+        })
+    }
+
+    /// What no misfortune may break: the old host had let go before its lease could end, and the new one came soon.
+    #[track_caller]
+    pub(crate) fn judge(&self, end: Moment) {
+        let (ended, named) = self.succession();
+        let gone = self.scene.wait_gone(0, SOON);
+        let held = self.scene.wait_held(1);
+        tell(&format!(
+            "gone {:.2} s before the lease could end, {:.2} s before etcd ended it; held {:.1} ms after the new leader",
+            seconds(gone, end),
+            seconds(gone, ended),
+            seconds(named, held) * 1_000.0,
+        ));
+        assert!(gone < end, "gone {:.3} s after the lease could end", seconds(end, gone));
+        assert!(held.since(named) < Duration::from_secs(1), "held {:.3} s late", seconds(named, held));
+        assert_eq!(self.scene.overlap(), Duration::ZERO);
+    }
+}

@@ -1,0 +1,225 @@
+//! What every act of this play needs: three etcd members, some database hosts with a daemon each, a client, and the
+//! witnesses.
+
+use std::time::Duration;
+
+use vip_manager::keeper::Moment;
+
+use super::support::capture::Capture;
+use super::support::clock::{now, pause, wait_for, wait_until};
+use super::support::cut::{Cut, Way};
+use super::support::daemon::{ConfigFile, Daemon, KEY};
+use super::support::etcd::{Cluster, ClusterOptions, PORT};
+use super::support::holding::{Interval, Notice, What};
+use super::support::host::{Host, VIP};
+use super::support::lab::Lab;
+use super::support::patroni::{Patroni, Rhythm};
+use super::support::ping::{Pinger, Pings};
+use super::support::process::recent_words;
+use super::support::store::Entry;
+use super::support::watcher::Watcher;
+use super::support::witness::AddressWitness;
+
+/// Whatever ought to happen soon, happens within this on the busiest machine.
+pub(crate) const SOON: Duration = Duration::from_secs(10);
+/// How often the client pings.
+pub(crate) const PING: Duration = Duration::from_millis(20);
+/// Less than a read moves the end of a lifetime, more than a notice may come late.
+const MOVED: Duration = Duration::from_millis(500);
+/// The daemon's default hold-timeout.
+pub(crate) const HOLD: Duration = Duration::from_secs(10);
+
+/// Everything dies in this order: the daemons before their etcd, and that before the ground under it.
+#[derive(Debug)]
+pub(crate) struct Scene {
+    pub(crate) daemons: Vec<Daemon>,
+    pub(crate) hosts: Vec<Host>,
+    pub(crate) client: Host,
+    pub(crate) witness: AddressWitness,
+    pub(crate) capture: Capture,
+    pub(crate) cluster: Cluster,
+    pub(crate) lab: Lab,
+}
+
+impl Scene {
+    /// So many hosts, `db1` and on, each with a daemon of the plainest configuration.
+    pub(crate) fn new(name: &str, hosts: usize) -> Self {
+        Self::with(name, hosts, &ClusterOptions::default(), |_, config| config)
+    }
+
+    /// The same with a cluster and a configuration to choose; `prepare` is called once the cluster is there.
+    pub(crate) fn with(
+        name: &str,
+        hosts: usize,
+        options: &ClusterOptions,
+        prepare: impl Fn(&Cluster, ConfigFile) -> ConfigFile,
+    ) -> Self {
+        let lab = Lab::new(name);
+        let cluster = Cluster::start_with(&lab, options);
+        let hosts: Vec<Host> = (1..=hosts).map(|number| lab.host(&format!("db{number}"))).collect();
+        let client = lab.host("client");
+        let witness = AddressWitness::over(&hosts.iter().collect::<Vec<_>>());
+        let capture = Capture::on(&client);
+        let start = |host| Daemon::start(host, &prepare(&cluster, ConfigFile::basic(host, &cluster)));
+        let daemons = hosts.iter().map(start).collect();
+        let scene = Self { daemons, hosts, client, witness, capture, cluster, lab };
+        for daemon in &scene.daemons {
+            wait_for(&format!("{} to be ready", daemon.host.name()), SOON, || daemon.ready());
+        }
+        scene
+    }
+
+    // The cluster's side
+
+    /// A Patroni on each host, all of them followers.
+    pub(crate) fn patronis(&self, rhythm: &Rhythm) -> Vec<Patroni> {
+        self.hosts.iter().map(|host| Patroni::start(host, &self.cluster, rhythm)).collect()
+    }
+
+    /// Names a host in the key by hand, without a lease, and returns when that was done.
+    ///
+    /// A member may be dying just now, so it is tried until it is done.
+    pub(crate) fn name(&self, host: usize) -> Moment {
+        self.write(KEY, self.hosts[host].name(), 0)
+    }
+
+    /// Writes any key, and returns when that was done.
+    pub(crate) fn write(&self, key: &str, value: &str, lease: i64) -> Moment {
+        wait_until(&format!("{key} to be written"), SOON, || {
+            let (key, value) = (key.to_owned(), value.to_owned());
+            self.cluster.store().with(move |hand| hand.put(&key, &value, lease)).ok().map(|_| now())
+        })
+    }
+
+    /// Names a host by hand and waits until it holds.
+    pub(crate) fn lead(&self, host: usize) {
+        self.name(host);
+        self.wait_held(host);
+    }
+
+    /// The leader key as it stands.
+    pub(crate) fn entry(&self) -> Entry {
+        wait_until("the leader key", SOON, || self.cluster.store().with(|hand| hand.get(KEY)).ok().flatten())
+    }
+
+    /// A watch of the leader key that is known to see.
+    pub(crate) fn key_watcher(&self) -> Watcher {
+        let watcher = Watcher::on(&self.client, &self.cluster, KEY);
+        let probe = format!("{KEY}-probe");
+        wait_for("the watch to begin", SOON, || {
+            self.write(&probe, "?", 0);
+            !watcher.changes().is_empty()
+        });
+        watcher.clear();
+        watcher
+    }
+
+    // The network's side
+
+    /// The ways between a host and the daemons' door of every member.
+    pub(crate) fn cut_etcd(&self, host: usize, way: Way) -> Cut {
+        Cut::of_port(&self.lab, &self.hosts[host], &self.members(), PORT, way)
+    }
+
+    /// The ways between a host and all members, for everybody on that host.
+    pub(crate) fn cut_members(&self, host: usize, way: Way) -> Cut {
+        Cut::between(&self.lab, &self.hosts[host], &self.members(), way)
+    }
+
+    pub(crate) fn members(&self) -> Vec<&Host> {
+        self.cluster.members.iter().map(|member| &member.host).collect()
+    }
+
+    // The witnesses' side
+
+    pub(crate) fn wait_held(&self, host: usize) -> Moment {
+        self.witness.wait_held(&self.hosts[host], VIP, SOON)
+    }
+
+    /// Waits until a host that has the VIP has lost it.
+    #[track_caller]
+    pub(crate) fn wait_gone(&self, host: usize, limit: Duration) -> Moment {
+        let Some(gone) = self.witness.wait_gone(&self.hosts[host], VIP, limit) else {
+            panic!("{} never had the address", self.hosts[host].name());
+        };
+        gone
+    }
+
+    pub(crate) fn holds(&self, host: usize) -> bool {
+        self.witness.holds(&self.hosts[host], VIP)
+    }
+
+    pub(crate) fn intervals(&self, host: usize) -> Vec<Interval> {
+        self.witness.intervals(&self.hosts[host], VIP)
+    }
+
+    /// When the kernel was last heard to show the address there, first time or renewed.
+    pub(crate) fn shown_since(&self, host: usize, since: Moment) -> Vec<Notice> {
+        let of_host = |notice: &Notice| {
+            notice.host == self.hosts[host].name()
+                && notice.address == VIP
+                && notice.at >= since
+                && matches!(notice.what, What::Shown { .. })
+        };
+        self.witness.notices().into_iter().filter(of_host).collect()
+    }
+
+    /// Waits until a read has confirmed the address after now: the kernel's lifetime ends later than it did.
+    ///
+    /// A renewal alone proves nothing: in doubt the daemon renews without moving the end.
+    #[track_caller]
+    pub(crate) fn wait_renewed(&self, host: usize) -> Moment {
+        let end = |notice: &Notice| match notice.what {
+            What::Shown { lifetime } => lifetime.map(|lifetime| notice.at + lifetime),
+            What::Removed => None,
+        };
+        let since = now();
+        let known = self.shown_since(host, Moment::default()).iter().filter_map(end).max().unwrap_or_default();
+        wait_until(&format!("a renewal on {}", self.hosts[host].name()), SOON, || {
+            let renewed = self.shown_since(host, since);
+            renewed.iter().find(|notice| end(notice) > Some(known + MOVED)).map(|notice| notice.at)
+        })
+    }
+
+    /// For how long any two hosts carried the address at once.
+    pub(crate) fn overlap(&self) -> Duration {
+        let pairs = (0..self.hosts.len()).flat_map(|one| (0..one).map(move |other| (one, other)));
+        pairs.map(|(one, other)| self.witness.overlap(&self.hosts[one], &self.hosts[other], VIP)).sum()
+    }
+
+    /// Lets time pass and finds that the host neither shows the address nor speaks for it.
+    #[track_caller]
+    pub(crate) fn stays_away(&self, host: usize, span: Duration) {
+        let since = now();
+        pause(span);
+        assert_eq!(self.shown_since(host, since), [], "the address came back");
+        let mac = self.hosts[host].mac();
+        let packets = self.capture.since(since, VIP);
+        let own: Vec<_> = packets.iter().filter(|packet| packet.mac.to_string() == mac).collect();
+        assert!(own.is_empty(), "announced by a host that does not have it: {own:?}");
+        assert!(!self.hosts[host].carries(VIP), "the witness missed the address");
+    }
+
+    /// Pings the VIP until [`unharmed`](Self::unharmed) looks at what came.
+    pub(crate) fn ping(&self) -> Pinger {
+        let pinger = Pinger::start(&self.client, VIP, PING);
+        wait_for("the first answers", SOON, || pinger.pings().answers.len() > 5);
+        pinger
+    }
+
+    /// Not a ping was lost, and the kernel of that host never let go.
+    #[track_caller]
+    pub(crate) fn unharmed(&self, host: usize, pinger: Pinger) -> Pings {
+        let pings = pinger.stop();
+        assert!(pings.sent > 20, "only {} pings were sent", pings.sent);
+        let intervals = self.intervals(host);
+        assert_eq!(
+            (intervals.len(), intervals.last().and_then(|last| last.until)),
+            (1, None),
+            "{intervals:?}\n{}",
+            recent_words()
+        );
+        assert_eq!(pings.lost(), 0, "of {} pings; outages: {:?}", pings.sent, pings.outages());
+        pings
+    }
+}
