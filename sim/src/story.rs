@@ -91,7 +91,7 @@ pub fn note(note: &Note) -> String {
         Note::Acquired { .. } => "holds".to_owned(),
         Note::Doubtful { .. } => "in doubt".to_owned(),
         Note::Confirmed { .. } => "confirmed, no doubt any more".to_owned(),
-        Note::Missing => "it was taken away".to_owned(),
+        Note::Missing { .. } => "it was taken away".to_owned(),
         Note::Restored => "it is back".to_owned(),
         Note::Leaving { cause } => format!("has to go: {}", cause_of(cause)),
         Note::Released { .. } => "released".to_owned(),
