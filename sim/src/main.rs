@@ -1,5 +1,10 @@
 //! The command.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is a program for a terminal")]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "counts of histories and hours are small"
+)]
 
 use std::process::ExitCode;
 

@@ -87,7 +87,9 @@ pub struct Record {
     /// What struck it excuses it up to then.
     pub lenient_until: Micros,
     /// So does a refusal of the kernel; but not for something new that it has to do.
-    pub refused_until: Micros,
+    pub refused_at: Micros,
+    /// When the key was last moved away from it.
+    pub moved_at: Micros,
     /// The newest reads that name it and count.
     pub ground: Option<Ground>,
     /// When it last heard that it does not lead.
@@ -184,9 +186,11 @@ impl World {
     pub fn touch(&mut self, host: usize, extra: Micros) {
         let lenient = &mut self.hosts[host].record.lenient_until;
         *lenient = (*lenient).max(self.now + extra);
-        let from = (*lenient).max(self.hosts[host].record.refused_until);
         let here = &self.hosts[host];
         let named = names(self.store.key, host);
+        let record = &here.record;
+        let counts = record.refused_at > 0 && (named || record.refused_at >= record.moved_at);
+        let from = record.lenient_until.max(if counts { record.refused_at + LONGEST_BACKOFF } else { 0 });
         let due = if !here.is_well() || (named && self.lease_is_low()) {
             NEVER
         } else {
@@ -198,7 +202,7 @@ impl World {
 
     /// The kernel has refused something: it is tried again in a while.
     pub fn touch_refused(&mut self, host: usize) {
-        self.hosts[host].record.refused_until = self.now + LONGEST_BACKOFF;
+        self.hosts[host].record.refused_at = self.now;
         self.touch(host, 0);
     }
 
@@ -220,7 +224,7 @@ impl World {
                 record.permit = now + Setup::at_most(self.setup.hold) + LATE_KERNEL + SLACK / 10;
                 record.expired = false;
                 record.lease = lease.filter(|_| !restored);
-                record.refused_until = 0;
+                record.moved_at = now;
             }
             if was || is {
                 self.touch(host, 0);

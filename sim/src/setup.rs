@@ -40,6 +40,8 @@ impl Setup {
             setup.loop_wait = rng.pick(&[5, 10]) * SECOND;
             setup.margin = rng.pick(&[3_000, 4_000, 5_000]) * MILLI;
             setup.margin = setup.margin.max(least_margin(setup.hold));
+            // A key without a lease allows the whole hold-timeout; the lease that it may get next has to outlast that.
+            setup.ttl = setup.ttl.max(setup.hold + setup.margin + 2 * SECOND);
         }
         let widest = rng.pick(&[0, 100, 20_000, 20_000]);
         let mut rate = || rng.within(0, 2 * widest) as i64 - widest as i64;

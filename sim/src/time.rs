@@ -32,7 +32,7 @@ impl Clock {
 
     pub const fn local(&self, at: Micros) -> Micros {
         let passed = at.saturating_sub(self.true_base);
-        self.local_base + ((passed as i64) + (passed as i64) * self.ppm / MILLION) as u64
+        self.local_base + ((passed as i64) + ((passed as i64) * self.ppm).div_euclid(MILLION)) as u64
     }
 
     pub const fn moment(&self, at: Micros) -> Moment {
