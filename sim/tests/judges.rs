@@ -36,8 +36,8 @@ fn the_margin_as_delivered_is_enough_for_a_daemon_that_is_stopped() {
 }
 
 #[test]
-fn too_small_a_margin_is_found_made_small_and_told() {
-    let history = a_daemon_stopped_as_the_lease_ends(SECOND);
+fn a_missing_margin_is_found_made_small_and_told() {
+    let history = a_daemon_stopped_as_the_lease_ends(0);
     let ended = history.live(Story::silent());
     assert_eq!(ended.verdict, Some((Broken::S1, 0)));
     let fault = history.shrink(Broken::S1, 0, ended.at);
@@ -50,7 +50,7 @@ fn too_small_a_margin_is_found_made_small_and_told() {
 
 #[test]
 fn a_judge_who_is_not_asked_says_nothing() {
-    let mut history = a_daemon_stopped_as_the_lease_ends(SECOND);
+    let mut history = a_daemon_stopped_as_the_lease_ends(0);
     history.setup.judges = Judges::named("L1,L2").expect("they exist");
     assert_eq!(history.live(Story::silent()).verdict, None);
     assert_eq!(Judges::named("L9"), None);
