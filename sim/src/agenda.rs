@@ -1,0 +1,172 @@
+//! What happens next.
+//!
+//! Alarms are set, moved and cleared all the time (a keeper's deadline moves with every read), so each has a place of
+//! its own; everything else happens once, and waits in a heap. In front of the heap there is one more place: most of
+//! what is put down is what happens next, and need not be sorted in.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use crate::time::{Micros, NEVER};
+
+pub const MOST_HOSTS: usize = 4;
+pub const MEMBERS: usize = 3;
+
+/// What is put off to a certain time, and may be moved.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Alarm {
+    /// The daemon's timer.
+    Keeper,
+    /// The source's interval.
+    Tick,
+    /// The end of an address's lifetime in the kernel.
+    Expiry,
+    /// Patroni's loop.
+    Patroni,
+    /// The end of a lease.
+    Lease,
+}
+
+/// What happens once.
+#[derive(Clone, Copy, Debug)]
+pub enum Item {
+    /// A read arrives at etcd, and is answered there.
+    Serve { host: u8, call: u32 },
+    /// Its question for the lease does.
+    ServeLease { host: u8, call: u32, lease: u32 },
+    /// Its answer arrives.
+    Answer { host: u8, call: u32 },
+    /// It took too long, and another member is asked as well.
+    Hedge { host: u8, life: u32, round: u32, change: bool },
+    /// A watch speaks.
+    Event { host: u8, path: u8, epoch: u32, holder: Option<u8>, revision: i64, again: bool },
+    /// The kernel's notices are there to be read.
+    Notices { host: u8, life: u32 },
+    /// Patroni noticed that something changed.
+    Patroni { host: u8 },
+    /// A stopped process goes on.
+    Continue { host: u8, life: u32 },
+    /// A daemon is started.
+    Start { host: u8, life: u32 },
+    /// A connection to a member was made anew.
+    Reopen { host: u8, path: u8, epoch: u32 },
+    /// An act of the plan has to be done, or undone.
+    Act { number: u16, part: u8 },
+}
+
+#[derive(Debug)]
+pub struct Agenda {
+    alarms: [Micros; ALARMS],
+    front: Option<Entry>,
+    heap: BinaryHeap<Reverse<Entry>>,
+    count: u64,
+    /// How many of the alarms there are hosts for.
+    used: usize,
+}
+
+impl Agenda {
+    pub fn new(hosts: usize) -> Self {
+        Self { alarms: [NEVER; ALARMS], front: None, heap: BinaryHeap::new(), count: 0, used: hosts * KINDS.len() }
+    }
+
+    pub const fn set(&mut self, alarm: Alarm, host: usize, at: Micros) {
+        self.alarms[host * KINDS.len() + alarm as usize] = at;
+    }
+
+    pub const fn at(&self, alarm: Alarm, host: usize) -> Micros {
+        self.alarms[host * KINDS.len() + alarm as usize]
+    }
+
+    pub fn put(&mut self, at: Micros, item: Item) {
+        self.count += 1;
+        let entry = Entry { at, count: self.count, item };
+        match &mut self.front {
+            Some(front) if entry < *front => self.heap.push(Reverse(std::mem::replace(front, entry))),
+            Some(_) => self.heap.push(Reverse(entry)),
+            None if self.heap.peek().is_none_or(|Reverse(first)| entry < *first) => self.front = Some(entry),
+            None => self.heap.push(Reverse(entry)),
+        }
+    }
+
+    /// When the next thing happens, and what it is. An alarm is cleared by this.
+    pub fn take_next(&mut self) -> (Micros, Happening) {
+        let (mut place, mut soonest) = (0, self.alarms[0]);
+        for (index, &at) in self.alarms[..self.used].iter().enumerate() {
+            if at < soonest {
+                (place, soonest) = (index, at);
+            }
+        }
+        let first = match &self.front {
+            Some(front) => Some(front.at),
+            None => self.heap.peek().map(|Reverse(entry)| entry.at),
+        };
+        if let Some(at) = first.filter(|&at| at < soonest) {
+            let entry = self.front.take().or_else(|| self.heap.pop().map(|Reverse(entry)| entry));
+            if let Some(entry) = entry {
+                return (at, Happening::Item(entry.item));
+            }
+        }
+        self.alarms[place] = NEVER;
+        (soonest, Happening::Alarm(KINDS[place % KINDS.len()], place / KINDS.len()))
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Happening {
+    Alarm(Alarm, usize),
+    Item(Item),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    at: Micros,
+    count: u64,
+    item: Item,
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.count == other.count
+    }
+}
+
+impl Eq for Entry {}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.count).cmp(&(other.at, other.count))
+    }
+}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+const KINDS: [Alarm; 5] = [Alarm::Keeper, Alarm::Tick, Alarm::Expiry, Alarm::Patroni, Alarm::Lease];
+const ALARMS: usize = MOST_HOSTS * KINDS.len();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn things_happen_in_the_order_of_their_times_and_those_of_one_time_as_they_were_put() {
+        let mut agenda = Agenda::new(MOST_HOSTS);
+        for (number, at) in [50, 10, 30, 10, 40, 5].into_iter().enumerate() {
+            agenda.put(at, Item::Patroni { host: number as u8 });
+        }
+        agenda.set(Alarm::Tick, 2, 30);
+        let mut order = Vec::new();
+        loop {
+            match agenda.take_next() {
+                (NEVER, _) => break,
+                (at, Happening::Alarm(_, host)) => order.push((at, 100 + host as u8)),
+                (at, Happening::Item(Item::Patroni { host })) => order.push((at, host)),
+                (_, Happening::Item(_)) => unreachable!(),
+            }
+        }
+        assert_eq!(order, [(5, 5), (10, 1), (10, 3), (30, 102), (30, 2), (40, 4), (50, 0)]);
+    }
+}

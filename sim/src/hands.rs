@@ -1,0 +1,110 @@
+//! What is done to a host's addresses: by its daemon, by its kernel, by somebody else.
+
+use crate::agenda::{Alarm, Item};
+use crate::host::Daemon;
+use crate::kernel::{Address, Notice, PREFIX};
+use crate::plan::Hook;
+use crate::story::Who;
+use crate::time::{MILLI, NEVER};
+use crate::world::World;
+
+impl World {
+    /// The daemon's request to put the address up or to renew it.
+    pub fn kernel_put(&mut self, host: usize, prefix: u8, seconds: u64, limits: bool) {
+        // An inherited address that somebody removed in this very moment comes back for what it had left.
+        if prefix == PREFIX && !limits {
+            self.judge_put(host);
+        }
+        let now = self.now;
+        let here = &mut self.hosts[host];
+        let ends = here.clock.when_local(here.clock.local(now) + seconds * 1_000 * MILLI);
+        // What somebody else put there and is only limited stays theirs until it is held.
+        let foreign = limits && here.kernel.main.is_some_and(|main| main.foreign);
+        let address = Some(Address { ends, foreign });
+        if prefix == PREFIX {
+            here.kernel.main = address;
+            here.kernel.lingering = false;
+            here.record.uninterrupted = true;
+            self.agenda.set(Alarm::Expiry, host, ends);
+        } else {
+            // Strays are somebody else's, and their end is nobody's business but the keeper's.
+            here.kernel.stray = Some(Address { ends: NEVER, foreign: true });
+        }
+        self.story.tell_routine(now, Who::Kernel(host), || format!("/{prefix} stands for {seconds} s"));
+        self.notice(host, Notice::Stands { prefix, seconds: Some(seconds) });
+        self.told(Hook::Put, host);
+    }
+
+    pub fn kernel_remove(&mut self, host: usize, prefix: u8) {
+        let kernel = &mut self.hosts[host].kernel;
+        let address = if prefix == PREFIX { &mut kernel.main } else { &mut kernel.stray };
+        if address.is_none() {
+            return;
+        }
+        if prefix == PREFIX {
+            self.judge_drop(host, "the daemon");
+            self.hosts[host].kernel.main = None;
+            self.agenda.set(Alarm::Expiry, host, NEVER);
+        } else {
+            *address = None;
+        }
+        self.story.tell(self.now, Who::Kernel(host), || format!("/{prefix} removed"));
+        self.notice(host, Notice::Gone { prefix });
+    }
+
+    /// The lifetime is over; the kernel looks now, or a little later.
+    pub fn expire(&mut self, host: usize) {
+        if !self.hosts[host].kernel.lingering {
+            self.hosts[host].kernel.lingering = true;
+            let late = if self.setup.late_kernel { MOST_LATE } else { self.weather.kernel_lateness() };
+            if late > 0 {
+                self.agenda.set(Alarm::Expiry, host, self.now + late);
+                return;
+            }
+        }
+        if self.hosts[host].kernel.main.is_some() {
+            self.judge_drop(host, "the kernel");
+            self.hosts[host].kernel.main = None;
+            self.story.tell(self.now, Who::Kernel(host), || format!("/{PREFIX} expired"));
+            self.notice(host, Notice::Gone { prefix: PREFIX });
+        }
+    }
+
+    pub fn notice(&mut self, host: usize, notice: Notice) {
+        let here = &mut self.hosts[host];
+        let Some(daemon) = &mut here.daemon else { return };
+        if here.kernel.lost_some {
+            // The queue has overrun: nothing is queued any more, only the fact is.
+        } else {
+            here.kernel.notices.push_back(notice);
+        }
+        Self::wake_for_notices(
+            &mut self.agenda,
+            &mut self.weather,
+            self.now,
+            here.late_notices > 0,
+            host,
+            here.life,
+            daemon,
+        );
+    }
+
+    fn wake_for_notices(
+        agenda: &mut crate::agenda::Agenda,
+        weather: &mut crate::weather::Weather,
+        now: u64,
+        late: bool,
+        host: usize,
+        life: u32,
+        daemon: &mut Daemon,
+    ) {
+        if std::mem::replace(&mut daemon.notices_due, true) {
+            return;
+        }
+        let lag = if late { weather.moment(3_000 * MILLI) } else { weather.notice_lag() };
+        agenda.put(now + lag, Item::Notices { host: host as u8, life });
+    }
+}
+
+/// The latest that a kernel was ever seen to be.
+const MOST_LATE: u64 = 2_100 * MILLI;

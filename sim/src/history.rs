@@ -1,0 +1,108 @@
+//! One seed, from its beginning to its verdict; and what is left of a history that broke the promise when everything
+//! is taken out of it that did not matter.
+
+use crate::oracle::Broken;
+use crate::plan::{self, Act};
+use crate::rng::Rng;
+use crate::setup::Setup;
+use crate::story::Story;
+use crate::time::Micros;
+use crate::world::{Ended, live};
+
+/// What a seed stands for.
+#[derive(Clone, Debug)]
+pub struct History {
+    pub seed: u64,
+    /// Where the delays come from.
+    pub weather: u64,
+    pub setup: Setup,
+    pub plan: Vec<Act>,
+}
+
+/// A broken promise, as small as it could be made.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    pub what: Broken,
+    pub host: usize,
+    pub at: Micros,
+    pub history: History,
+    /// How many acts there were at first.
+    pub acts: usize,
+}
+
+impl History {
+    pub fn of(seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let setup = Setup::draw(&mut rng);
+        let plan = plan::draw(&mut rng, &setup);
+        Self { seed, weather: seed, setup, plan }
+    }
+
+    pub fn live(&self, story: Story) -> Ended {
+        live(&self.setup, &self.plan, self.weather, story)
+    }
+
+    pub fn as_it_is(self, what: Broken, host: usize, at: Micros) -> Fault {
+        let acts = self.plan.len();
+        Fault { what, host, at, history: self, acts }
+    }
+
+    /// Makes a history that broke the promise as small as possible: whatever can go, goes.
+    pub fn shrink(self, what: Broken, host: usize, at: Micros) -> Fault {
+        let mut fault = self.as_it_is(what, host, at);
+        fault.history.plan.retain(|act| act.at <= at);
+        let mut chunk = fault.history.plan.len().max(1);
+        while chunk > 0 {
+            let mut from = 0;
+            while from < fault.history.plan.len() {
+                match fault.without(from, chunk) {
+                    Some(smaller) => fault = smaller,
+                    None => from += chunk,
+                }
+            }
+            chunk /= 2;
+        }
+        fault
+    }
+}
+
+impl Fault {
+    /// The same fault with fewer acts, if they are not needed for it. Without them everything after them happens a
+    /// little differently, so other weathers are tried too.
+    fn without(&self, from: usize, count: usize) -> Option<Self> {
+        (0..WEATHERS).find_map(|shift| {
+            let mut fewer = self.history.clone();
+            let to = (from + count).min(fewer.plan.len());
+            fewer.plan.drain(from..to);
+            fewer.weather = fewer.weather.wrapping_add(shift);
+            let ended = fewer.live(Story::silent());
+            let (what, host) = ended.verdict.filter(|(what, _)| *what == self.what)?;
+            Some(Self { what, host, at: ended.at, history: fewer, acts: self.acts })
+        })
+    }
+
+    /// What happened, to be read.
+    pub fn story(&self) -> String {
+        let ended = self.history.live(Story::written());
+        let setup = &self.history.setup;
+        format!(
+            "seed {}: pg{} {}\n{} hosts, interval {} ms, hold-timeout {} ms, lease-margin {} ms, ttl {} s, clocks {:?} ppm, etcd's {} ppm\n\
+             {} of {} misfortunes are enough:\n{}",
+            self.history.seed,
+            self.host + 1,
+            self.what.words(),
+            setup.hosts,
+            setup.interval / 1_000,
+            setup.hold / 1_000,
+            setup.margin / 1_000,
+            setup.ttl / 1_000_000,
+            &setup.rates[..setup.hosts],
+            setup.etcd_rate,
+            self.history.plan.len(),
+            self.acts,
+            ended.story.timeline()
+        )
+    }
+}
+
+const WEATHERS: u64 = 6;

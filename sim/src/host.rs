@@ -1,0 +1,284 @@
+//! One host: its clock, kernel, daemon, Patroni, and its ways to etcd.
+
+use std::collections::VecDeque;
+
+use vip_manager::keeper::renewal::Renewal;
+use vip_manager::keeper::{Farewell, Keeper, Moment, Order, Outcome};
+
+use crate::agenda::{Item, MEMBERS};
+use crate::kernel::{Kernel, Mirror};
+use crate::network::Path;
+use crate::oracle::Record;
+use crate::store::{Answer, Key};
+use crate::time::{Clock, Micros};
+
+#[derive(Debug)]
+pub struct Host {
+    pub clock: Clock,
+    pub kernel: Kernel,
+    pub daemon: Option<Daemon>,
+    /// Counts daemons, so that what was meant for one never reaches the next.
+    pub life: u32,
+    pub patroni: Patroni,
+    pub paths: [Path; MEMBERS],
+    pub calls: Calls,
+    pub pause: Option<Pause>,
+    /// Without power, if not 0.
+    pub off: u8,
+    /// How often the interface was made anew.
+    pub links: u8,
+    pub trap: Option<Trap>,
+    /// Watch events and notices are late as long as this is not 0.
+    pub late_events: u8,
+    pub late_notices: u8,
+    pub record: Record,
+}
+
+/// The whole machine stands still.
+#[derive(Debug)]
+pub struct Pause {
+    pub since: Micros,
+    /// Whether the clock shows the pause afterwards.
+    pub clock_jumps: bool,
+    pub missed: Vec<Item>,
+}
+
+/// Stops or kills the daemon when it comes to a certain place in its code.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Trap {
+    pub place: Place,
+    /// How often it passes before.
+    pub passes: u8,
+    /// How long it is stopped; nothing for a kill.
+    pub stop: Option<Micros>,
+}
+
+/// The places between two instructions that matter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// The clock was read for this turn, the event is not yet looked at.
+    Began,
+    /// What is to be done next is not yet asked.
+    Settling,
+    /// An order was taken, nothing done yet.
+    Ordered,
+    /// The clock was compared, the request not yet sent.
+    Putting,
+    /// The kernel has acted, the clock is not yet compared again.
+    Put,
+    /// It is known to be too late, and not yet undone.
+    Undoing,
+    Removing,
+    /// It was done, and the keeper does not know it yet.
+    Applied,
+    /// Before the announcements are asked for.
+    Announcing,
+}
+
+/// A running daemon: the shipped keeper, and a model of what is around it.
+#[derive(Debug)]
+pub struct Daemon {
+    pub keeper: Keeper,
+    pub mirror: Mirror,
+    pub source: Source,
+    /// Not running: stopped by a signal, or at a trap.
+    pub frozen: bool,
+    /// Where it is, if in the middle of a turn.
+    pub stage: Option<Stage>,
+    /// What the turn goes on with after its timers.
+    pub rest: Option<(Input, Moment)>,
+    pub inbox: VecDeque<Input>,
+    pub stopping: bool,
+    pub notices_due: bool,
+    /// As the keeper said at the end of the last turn.
+    pub next_deadline: Option<Moment>,
+    /// Turns in a row after which the next deadline did not lie ahead.
+    pub spins: u8,
+}
+
+/// What comes to the driver.
+#[derive(Clone, Debug)]
+pub enum Input {
+    Time,
+    Notices,
+    Read(Reading),
+    Changed { path: u8, holder: Option<u8>, revision: i64, again: bool },
+    Blind,
+    Stop(Farewell),
+}
+
+/// The steps of one turn of the driver. Between any two the process may be stopped or killed.
+#[derive(Clone, Debug)]
+pub enum Stage {
+    Began(Input, Moment),
+    Settle,
+    Ordered(Order),
+    Renew(Order, Renewal),
+    Put(Order, Renewal, u64),
+    Undo(Order),
+    Remove(Order),
+    Applied(Outcome),
+    Announce,
+}
+
+impl Stage {
+    pub const fn place(&self) -> Place {
+        match self {
+            Self::Began(..) => Place::Began,
+            Self::Settle => Place::Settling,
+            Self::Ordered(_) => Place::Ordered,
+            Self::Put(..) => Place::Putting,
+            Self::Renew(..) => Place::Put,
+            Self::Undo(_) => Place::Undoing,
+            Self::Remove(_) => Place::Removing,
+            Self::Applied(_) => Place::Applied,
+            Self::Announce => Place::Announcing,
+        }
+    }
+}
+
+/// What the source's tasks remember.
+#[derive(Clone, Debug, Default)]
+pub struct Source {
+    pub round: u32,
+    /// Counts the reads after changes.
+    pub errand: u32,
+    /// Bits of the members that were asked in this round, and for this errand.
+    pub asked: [u8; 2],
+    pub answered: [bool; 2],
+    pub turn: u8,
+    pub answers: u32,
+    pub silent_rounds: u8,
+    pub told_blind: bool,
+    /// The newest revision that a watch spoke of.
+    pub heard: i64,
+    /// The lease that lay under the key when it last named us.
+    pub lease: Option<u32>,
+}
+
+/// An answer to a read, as it travels.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    pub path: u8,
+    pub answer: Answer,
+    pub left: Left,
+    pub sent: Moment,
+    /// For the judges only: what the daemon cannot know.
+    pub sent_at: Micros,
+    pub served_at: Micros,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Left {
+    NoLease,
+    Unknown,
+    Seconds(u64),
+}
+
+/// The calls of a host that are under way.
+#[derive(Debug, Default)]
+pub struct Calls {
+    calls: Vec<Call>,
+    free: Vec<u32>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Call {
+    pub life: u32,
+    pub path: u8,
+    pub epoch: u32,
+    pub purpose: Purpose,
+    /// The round or errand that it belongs to.
+    pub number: u32,
+    pub sent: Moment,
+    pub sent_at: Micros,
+    pub served_at: Micros,
+    pub answer: Option<Answer>,
+    /// The lease that was asked for beside it, and what was answered.
+    pub lease: Option<u32>,
+    /// That question travels by itself.
+    pub lease_apart: bool,
+    pub left: Option<Left>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    Round,
+    Change,
+    First,
+}
+
+impl Calls {
+    pub fn begin(&mut self, call: Call) -> u32 {
+        if let Some(number) = self.free.pop() {
+            self.calls[number as usize] = call;
+            return number;
+        }
+        self.calls.push(call);
+        self.calls.len() as u32 - 1
+    }
+
+    pub fn one(&mut self, number: u32) -> &mut Call {
+        &mut self.calls[number as usize]
+    }
+
+    pub fn end(&mut self, number: u32) -> Call {
+        self.free.push(number);
+        let call = &mut self.calls[number as usize];
+        call.lease_apart = false;
+        *call
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Patroni {
+    /// Not running, if not 0.
+    pub down: u8,
+    /// Cut off from etcd, if not 0.
+    pub cut: u8,
+    pub leads: bool,
+    pub last_refresh: Micros,
+    /// The lease of its own, if it has one.
+    pub lease: Option<u32>,
+}
+
+impl Host {
+    pub fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            kernel: Kernel::new(),
+            daemon: None,
+            life: 0,
+            patroni: Patroni::default(),
+            paths: std::array::from_fn(|_| Path::new()),
+            calls: Calls::default(),
+            pause: None,
+            off: 0,
+            links: 0,
+            trap: None,
+            late_events: 0,
+            late_notices: 0,
+            record: Record::default(),
+        }
+    }
+
+    /// The daemon runs, here and now.
+    pub fn runs(&self) -> bool {
+        self.pause.is_none() && self.daemon.as_ref().is_some_and(|daemon| !daemon.frozen)
+    }
+
+    /// It runs, can ask etcd, and can do what it wants.
+    pub fn is_well(&self) -> bool {
+        self.runs()
+            && self.daemon.as_ref().is_some_and(|daemon| !daemon.stopping)
+            && self.paths.iter().any(Path::is_good)
+            && self.kernel.link.is_some()
+            && self.kernel.refusing == 0
+            && self.late_notices == 0
+    }
+}
+
+/// Whether a key names this host.
+pub const fn names(key: Option<Key>, host: usize) -> bool {
+    matches!(key, Some(key) if key.holder as usize == host)
+}

@@ -1,0 +1,114 @@
+//! A host's kernel: the address with its whole-second lifetime, and the notices of what changed.
+
+use std::collections::VecDeque;
+
+use vip_manager::keeper::{Expiry, Link, Observation, Standing};
+use vip_manager::vip::Mac;
+
+use crate::time::{Clock, Micros, NEVER, SECOND};
+
+pub const PREFIX: u8 = 32;
+pub const STRAY: u8 = 24;
+
+/// One prefix length that the address stands with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Address {
+    /// When its lifetime ends, in true time. The kernel looks a little later.
+    pub ends: Micros,
+    /// Somebody else put it there, or changed it last.
+    pub foreign: bool,
+}
+
+/// What the kernel tells its listeners.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Notice {
+    /// Stands with so many seconds, or for ever where there are none.
+    Stands {
+        prefix: u8,
+        seconds: Option<u64>,
+    },
+    Gone {
+        prefix: u8,
+    },
+    Link(Option<Link>),
+}
+
+#[derive(Clone, Debug)]
+pub struct Kernel {
+    pub link: Option<Link>,
+    pub main: Option<Address>,
+    pub stray: Option<Address>,
+    /// Every change is refused.
+    pub refusing: u8,
+    /// The lifetime is over, and the address is there only because nobody has looked yet.
+    pub lingering: bool,
+    pub notices: VecDeque<Notice>,
+    pub lost_some: bool,
+}
+
+impl Kernel {
+    pub const fn new() -> Self {
+        let link = Some(Link { index: 2, up: true, mac: Some(Mac([2, 0, 0, 0, 0, 1])) });
+        Self {
+            link,
+            main: None,
+            stray: None,
+            refusing: 0,
+            lingering: false,
+            notices: VecDeque::new(),
+            lost_some: false,
+        }
+    }
+
+    pub const fn ours_stands(&self) -> bool {
+        matches!(self.main, Some(Address { foreign: false, .. }))
+    }
+}
+
+/// What the daemon knows of its kernel: the notices that it has read.
+#[derive(Clone, Debug, Default)]
+pub struct Mirror {
+    pub link: Option<Link>,
+    pub main: Option<Expiry>,
+    pub stray: Option<Expiry>,
+}
+
+impl Mirror {
+    /// A list of everything, as the kernel gives it: what is left of a lifetime is rounded up.
+    pub fn listed(kernel: &Kernel, clock: Clock, now: Micros) -> Self {
+        let expiry = |address: Address| match address.ends {
+            NEVER => Expiry::Never,
+            ends => {
+                let left = clock.local(ends.max(now)) - clock.local(now);
+                Expiry::At(moment_after(clock, now, left.div_ceil(SECOND)))
+            }
+        };
+        Self { link: kernel.link, main: kernel.main.map(expiry), stray: kernel.stray.map(expiry) }
+    }
+
+    pub fn take_in(&mut self, notice: Notice, clock: Clock, now: Micros) {
+        match notice {
+            Notice::Stands { prefix, seconds } => {
+                let expiry = seconds.map_or(Expiry::Never, |seconds| Expiry::At(moment_after(clock, now, seconds)));
+                *self.place(prefix) = Some(expiry);
+            }
+            Notice::Gone { prefix } => *self.place(prefix) = None,
+            Notice::Link(link) => self.link = link,
+        }
+    }
+
+    pub fn observation(&self) -> Observation {
+        let Some(link) = self.link else { return Observation::default() };
+        let main = self.main.map(|expires| Standing { prefix: PREFIX, expires });
+        let stray = self.stray.map(|expires| Standing { prefix: STRAY, expires });
+        Observation { link: Some(link), standing: stray.into_iter().chain(main).collect() }
+    }
+
+    const fn place(&mut self, prefix: u8) -> &mut Option<Expiry> {
+        if prefix == PREFIX { &mut self.main } else { &mut self.stray }
+    }
+}
+
+fn moment_after(clock: Clock, now: Micros, seconds: u64) -> vip_manager::keeper::Moment {
+    clock.moment(now) + std::time::Duration::from_secs(seconds)
+}

@@ -1,0 +1,131 @@
+//! The command.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is a program for a terminal")]
+
+use std::process::ExitCode;
+
+use vip_manager_sim::crowd::{Crowd, Report};
+use vip_manager_sim::history::{Fault, History};
+use vip_manager_sim::story::Story;
+use vip_manager_sim::sweep;
+use vip_manager_sim::time::HOUR;
+
+const USAGE: &str = "\
+vip-manager-sim tries to break the promise of vip-manager's keeper, in virtual time.
+
+  --seeds FROM..[TO]   the histories to live (1..)
+  --cpu-seconds N      stop after so much processor time (120; unlimited where an end of the seeds is given)
+  --jobs N             threads (as many as there are processors)
+  --sweep              every short history of the sweep, before the seeds
+  --until-broken       stop at the first broken promise
+  --seed N             live this history again, and tell what happened
+
+It ends with 0 if every promise was kept, with 1 if one was broken.";
+
+/// What was asked for.
+#[derive(Debug, Default)]
+struct Asked {
+    from: u64,
+    to: Option<u64>,
+    cpu_seconds: Option<u64>,
+    jobs: Option<usize>,
+    sweep: bool,
+    until_broken: bool,
+    seed: Option<u64>,
+}
+
+fn main() -> ExitCode {
+    let asked = match parse(std::env::args().skip(1)) {
+        Ok(asked) => asked,
+        Err(why) => {
+            eprintln!("{why}\n\n{USAGE}");
+            return ExitCode::from(64);
+        }
+    };
+    let kept = match asked.seed {
+        Some(seed) => again(seed),
+        None => search(&asked),
+    };
+    if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn again(seed: u64) -> bool {
+    let history = History::of(seed);
+    let ended = history.live(Story::silent());
+    let Some((what, host)) = ended.verdict else {
+        println!("seed {seed}: every promise was kept in {} misfortunes", history.plan.len());
+        return true;
+    };
+    println!("{}", history.shrink(what, host, ended.at).story());
+    false
+}
+
+fn search(asked: &Asked) -> bool {
+    let jobs = asked.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));
+    let mut kept = true;
+    if asked.sweep {
+        let crowd = Crowd { jobs, until_broken: asked.until_broken, cpu_seconds: None };
+        let all: Vec<History> = sweep::histories().collect();
+        let report = crowd.live(0..all.len() as u64, |number| all[number as usize].clone());
+        kept &= tell("sweep", &report);
+    }
+    if kept || !asked.until_broken {
+        let cpu_seconds = asked.cpu_seconds.or(asked.to.is_none().then_some(DEFAULT_CPU_SECONDS));
+        let crowd = Crowd { jobs, until_broken: asked.until_broken, cpu_seconds };
+        let report = crowd.live(asked.from..asked.to.unwrap_or(u64::MAX), History::of);
+        kept &= tell("seeds", &report);
+    }
+    kept
+}
+
+fn tell(what: &str, report: &Report) -> bool {
+    for fault in report.faults.iter().take(MOST_STORIES) {
+        println!("{}", Fault::story(fault));
+        if what == "seeds" {
+            println!("again: make sim SEED={}\n", fault.history.seed);
+        }
+    }
+    let hours = report.lived / HOUR;
+    let minutes = report.cpu.as_secs_f64() / 60.0;
+    println!(
+        "{what}: {} histories, {hours} cluster-hours, {} events, {:.1} CPU-minutes ({:.0} cluster-hours a CPU-minute), {} broken promises",
+        report.histories,
+        report.steps,
+        minutes,
+        hours as f64 / minutes.max(0.001),
+        report.faults.len(),
+    );
+    if what == "seeds" && report.histories > 0 {
+        println!("seeds: {}..{}", report.first, report.first + report.histories);
+    }
+    report.faults.is_empty()
+}
+
+fn parse(arguments: impl Iterator<Item = String>) -> Result<Asked, String> {
+    let mut asked = Asked { from: 1, ..Asked::default() };
+    let mut arguments = arguments;
+    while let Some(flag) = arguments.next() {
+        let mut value = || arguments.next().ok_or_else(|| format!("{flag} needs a value"));
+        match flag.as_str() {
+            "--sweep" => asked.sweep = true,
+            "--until-broken" => asked.until_broken = true,
+            "--seed" => asked.seed = Some(number(&value()?)?),
+            "--cpu-seconds" => asked.cpu_seconds = Some(number(&value()?)?),
+            "--jobs" => asked.jobs = Some(number(&value()?)?.max(1) as usize),
+            "--seeds" => {
+                let range = value()?;
+                let (from, to) = range.split_once("..").ok_or_else(|| format!("\"{range}\" is not FROM..TO"))?;
+                asked.from = number(from)?;
+                asked.to = if to.is_empty() { None } else { Some(number(to)?) };
+            }
+            other => return Err(format!("\"{other}\" is not known")),
+        }
+    }
+    Ok(asked)
+}
+
+fn number(text: &str) -> Result<u64, String> {
+    text.replace('_', "").parse().map_err(|_| format!("\"{text}\" is not a number"))
+}
+
+const DEFAULT_CPU_SECONDS: u64 = 120;
+const MOST_STORIES: usize = 3;

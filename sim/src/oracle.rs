@@ -1,0 +1,315 @@
+//! The judges. They know the truth, and nothing of how the keeper decides.
+//!
+//! | | promise |
+//! |---|---|
+//! | S1 | after the lease has ended nobody but the new leader holds |
+//! | S2 | after a move by hand the old host is out: within an interval if it reaches etcd, within the hold-timeout if not |
+//! | S3 | nobody acquires without a read that was sent after the last word against it, and that names it |
+//! | L1 | a leader that reaches etcd holds within two intervals |
+//! | L2 | no hiccup shorter than the deadline drops the address |
+//! | A1 | announcements only while the kernel shows the address, the keeper holds, and a read is fresh |
+
+use vip_manager::keeper::Moment;
+
+use crate::host::{Left, Reading, names};
+use crate::setup::Setup;
+use crate::store::Key;
+use crate::story::Who;
+use crate::time::{MILLI, Micros, NEVER, SECOND};
+use crate::world::World;
+
+/// A promise that was broken.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Broken {
+    S1,
+    S2,
+    S3,
+    L1,
+    L2,
+    A1,
+    /// A turn without end, or a deadline that does not lie ahead.
+    Restless,
+    /// The keeper panicked.
+    Panic,
+}
+
+impl Broken {
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::S1 => "S1: holds though its lease has ended",
+            Self::S2 => "S2: still holds long after the key was moved",
+            Self::S3 => "S3: acquired without a read that names it and was sent after the last word against it",
+            Self::L1 => "L1: leads, reaches etcd, and does not hold",
+            Self::L2 => "L2: dropped before the deadline",
+            Self::A1 => "A1: announced what it does not hold, or without a fresh read",
+            Self::Restless => "restless: a turn without end, or a deadline that is not ahead",
+            Self::Panic => "the keeper panicked",
+        }
+    }
+}
+
+/// What the judges remember of one host.
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    /// Up to when it may hold. Without end while the key names it.
+    pub permit: Micros,
+    /// Whether what ended the permit was the end of the lease.
+    pub expired: bool,
+    /// The lease that lay under the key when it was moved away.
+    pub lease: Option<u32>,
+    /// A machine that was paused may go on holding up to here.
+    pub grace: Micros,
+    /// The same if its daemon ends before: nobody is there to act at once.
+    pub grace_unattended: Micros,
+    /// From when on it is a fault that it does not hold, or that it still does.
+    pub due: Micros,
+    /// What struck it excuses it up to then.
+    pub lenient_until: Micros,
+    /// The newest reads that name it and count.
+    pub ground: Option<Ground>,
+    /// When it last heard that it does not lead.
+    pub denied_at: Micros,
+    /// The newest revision that it knows of.
+    pub horizon: i64,
+    /// The restore of etcd that it has read the outcome of: revisions count anew from there.
+    pub seen_restore: Micros,
+    /// Since when the key has named it without a break.
+    pub named_since: Micros,
+    pub blind: bool,
+    /// Since its last renewal it has run, and nobody has meddled.
+    pub uninterrupted: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Ground {
+    served_at: Micros,
+    answered: Moment,
+    /// Up to when the most generous of them allows it, and the least.
+    latest: Moment,
+    deadline: Moment,
+    /// It is the lease that bounds it.
+    by_lease: bool,
+}
+
+impl Record {
+    /// Its daemon does not run any more.
+    pub fn unattended(&mut self) {
+        self.uninterrupted = false;
+        self.grace = self.grace.max(self.grace_unattended);
+    }
+
+    /// A new process knows nothing.
+    pub const fn forget(&mut self) {
+        self.ground = None;
+        self.denied_at = 0;
+        self.horizon = 0;
+        self.blind = false;
+        self.uninterrupted = false;
+    }
+}
+
+impl World {
+    pub fn broken(&mut self, host: usize, what: Broken) {
+        if self.verdict.is_none() {
+            self.verdict = Some((what, host));
+            self.story.tell(self.now, Who::Judge, || format!("pg{} {}", host + 1, what.words()));
+        }
+    }
+
+    /// What is true just before the next thing happens was true since the last.
+    pub fn judge_state(&mut self) {
+        let now = self.now;
+        for host in 0..self.hosts.len() {
+            let here = &self.hosts[host];
+            let stands = here.kernel.ours_stands();
+            let record = &here.record;
+            if stands && now > record.permit && now > record.grace && here.pause.is_none() {
+                let what = if record.expired { Broken::S1 } else { Broken::S2 };
+                self.broken(host, what);
+            } else if now > record.due {
+                self.judge_due(host, stands);
+            }
+        }
+    }
+
+    fn judge_due(&mut self, host: usize, stands: bool) {
+        let named = names(self.store.key, host);
+        if !named && stands {
+            self.broken(host, Broken::S2);
+        } else if named && self.hosts[host].kernel.main.is_none() {
+            if self.lease_is_low() {
+                // Then nobody has to hold, and its refreshing begins the count anew.
+                self.hosts[host].record.due = NEVER;
+            } else {
+                self.broken(host, Broken::L1);
+            }
+        }
+    }
+
+    /// With no more than this left of it, the last read may not reach to the next one.
+    pub fn low_lease(&self) -> Micros {
+        self.setup.margin + 2 * self.setup.interval + 2 * SECOND
+    }
+
+    fn lease_is_low(&self) -> bool {
+        let lease = self.store.key.and_then(|key| key.lease).and_then(|id| self.store.owner(id));
+        let ends = lease.and_then(|owner| self.store.leases[owner]).map_or(NEVER, |lease| lease.ends);
+        ends.saturating_sub(self.now) < self.low_lease()
+    }
+
+    /// Whatever delays a host in following has just happened: its time begins anew.
+    pub fn touch(&mut self, host: usize, extra: Micros) {
+        let lenient = &mut self.hosts[host].record.lenient_until;
+        *lenient = (*lenient).max(self.now + extra);
+        let from = *lenient;
+        let here = &self.hosts[host];
+        let named = names(self.store.key, host);
+        let due = if !here.is_well() || (named && self.lease_is_low()) {
+            NEVER
+        } else {
+            let intervals = if named { 2 } else { 1 };
+            from + Setup::at_most(intervals * self.setup.interval) + SLACK
+        };
+        self.hosts[host].record.due = due;
+    }
+
+    pub fn judge_change(&mut self, before: Option<Key>, after: Option<u8>) {
+        let now = self.now;
+        // What a restore brought back may have been allowed by reads of what it undid.
+        let restored = self.restored_at > 0 && now < self.restored_at + Setup::at_most(self.setup.hold);
+        let lease = before.and_then(|key| key.lease);
+        let before = before.map(|key| key.holder);
+        for host in 0..self.hosts.len() {
+            let (was, is) = (before == Some(host as u8), after == Some(host as u8));
+            let record = &mut self.hosts[host].record;
+            if is {
+                record.permit = NEVER;
+                if !was {
+                    record.named_since = now;
+                }
+            } else if was {
+                record.permit = now + Setup::at_most(self.setup.hold) + LATE_KERNEL + SLACK / 10;
+                record.expired = false;
+                record.lease = lease.filter(|_| !restored);
+            }
+            if was || is {
+                self.touch(host, 0);
+            }
+        }
+    }
+
+    /// The lease under the key has ended, and with it whatever it allowed.
+    pub fn judge_expiry(&mut self, host: usize) {
+        // What was read before a restore is beyond what a lease can take back.
+        let before_restore = if self.restored_at > 0 { self.restored_at + Setup::at_most(self.setup.hold) } else { 0 };
+        let late = if before_restore > self.now { LATE_KERNEL + SLACK / 10 } else { 0 };
+        let record = &mut self.hosts[host].record;
+        record.permit = self.now.max(before_restore + late);
+        record.expired = true;
+    }
+
+    pub fn judge_read(&mut self, host: usize, reading: &Reading) {
+        let answered = self.hosts[host].clock.moment(self.now);
+        let (hold, margin) = (self.setup.hold, self.setup.margin);
+        let record = &mut self.hosts[host].record;
+        record.horizon = if record.seen_restore < self.restored_at && reading.sent_at > self.restored_at {
+            record.seen_restore = self.restored_at;
+            reading.answer.revision
+        } else {
+            record.horizon.max(reading.answer.revision)
+        };
+        if !names(reading.answer.key, host) {
+            if record.ground.is_none_or(|ground| ground.served_at < reading.served_at) {
+                record.ground = None;
+            }
+            return;
+        }
+        let span = match reading.left {
+            Left::Unknown => return self.touch(host, 0),
+            Left::NoLease => hold,
+            Left::Seconds(seconds) => hold.min((seconds * 1_000 * MILLI).saturating_sub(margin)),
+        };
+        if reading.sent_at < record.denied_at {
+            return;
+        }
+        record.blind = false;
+        let deadline = reading.sent + std::time::Duration::from_micros(span);
+        let by_lease = span < hold;
+        record.ground = Some(match record.ground {
+            // Of reads that overlapped any may be the newer: either is ground enough, and neither can be insisted on.
+            Some(before) if reading.sent < before.answered => Ground {
+                served_at: before.served_at.max(reading.served_at),
+                answered: before.answered.max(answered),
+                latest: before.latest.max(deadline),
+                deadline: before.deadline.min(deadline),
+                by_lease: before.by_lease || by_lease,
+            },
+            Some(_) | None => Ground { served_at: reading.served_at, answered, latest: deadline, deadline, by_lease },
+        });
+    }
+
+    pub fn judge_event(&mut self, host: usize, holder: Option<u8>, revision: i64) {
+        let now = self.now;
+        let record = &mut self.hosts[host].record;
+        if revision > record.horizon {
+            record.horizon = revision;
+            if holder != Some(host as u8) {
+                record.ground = None;
+                record.denied_at = now;
+            }
+        }
+    }
+
+    /// The daemon puts the address up, or renews it.
+    pub fn judge_put(&mut self, host: usize) {
+        let here = &self.hosts[host];
+        let after_all = here.record.ground.is_some();
+        if here.kernel.main.is_none() && !after_all {
+            self.broken(host, Broken::S3);
+        }
+    }
+
+    /// The address goes.
+    pub fn judge_drop(&mut self, host: usize, by: &str) {
+        let here = &self.hosts[host];
+        let record = &here.record;
+        let Some(ground) = record.ground else { return };
+        let local = here.clock.moment(self.now);
+        let kept = names(self.store.key, host) && record.named_since <= ground.served_at;
+        let stopping = here.daemon.as_ref().is_none_or(|daemon| daemon.stopping);
+        let running = record.uninterrupted && here.runs() && !stopping && here.kernel.refusing == 0;
+        let tolerance = if ground.by_lease { LEASE_TOLERANCE } else { TOLERANCE };
+        if kept && running && local + tolerance < ground.deadline {
+            let early = ground.deadline.since(local).as_millis();
+            self.story.tell(self.now, Who::Judge, || format!("pg{} loses it by {by}, {early} ms early", host + 1));
+            self.broken(host, Broken::L2);
+        }
+    }
+
+    pub fn judge_announcement(&mut self, host: usize) {
+        let interval = std::time::Duration::from_micros(self.setup.interval);
+        let here = &self.hosts[host];
+        let local = here.clock.moment(self.now);
+        let shown = here.daemon.as_ref().is_some_and(|daemon| daemon.mirror.main.is_some());
+        let fresh = here.record.ground.is_some_and(|ground| {
+            local < ground.latest && local <= ground.answered + interval * 2 + std::time::Duration::from_millis(15)
+        });
+        // What it did itself, or what was done just now, may be on its way.
+        let unread = here.daemon.as_ref().is_some_and(|daemon| daemon.notices_due);
+        let there = shown || unread || here.kernel.main.is_some();
+        if !there || !fresh || here.record.blind {
+            self.broken(host, Broken::A1);
+        }
+    }
+}
+
+/// Hedges, notices, retries of what was contested: what comes on top of the intervals.
+const SLACK: Micros = 1_000 * MILLI;
+/// After a refusal it is tried again within this.
+pub const LONGEST_BACKOFF: Micros = 7 * SECOND;
+/// The kernel's own lateness.
+const LATE_KERNEL: Micros = 2_100 * MILLI;
+/// The kernel's lifetime is made to end with the deadline, up to this much before it.
+const TOLERANCE: std::time::Duration = std::time::Duration::from_millis(100);
+/// A lease that is about to end, because nobody refreshes it, is no hiccup; and kernels count whole seconds.
+const LEASE_TOLERANCE: std::time::Duration = std::time::Duration::from_millis(1_100);

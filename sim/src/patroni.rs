@@ -1,0 +1,113 @@
+//! Patroni, as far as the leader key goes: it takes the key when it is free, refreshes its lease, and gives up.
+
+use crate::agenda::{Alarm, Item};
+use crate::host::names;
+use crate::story::{self, Who};
+use crate::time::{MILLI, Micros, NEVER, SECOND};
+use crate::world::World;
+
+impl World {
+    /// One round of Patroni's loop.
+    pub fn patroni(&mut self, host: usize) {
+        let now = self.now;
+        let patroni = &mut self.hosts[host].patroni;
+        if patroni.down > 0 {
+            return;
+        }
+        if patroni.cut > 0 {
+            // Its retries are over, and PostgreSQL must not be written to any more.
+            patroni.leads &= now < patroni.last_refresh + RETRY_TIMEOUT;
+            return;
+        }
+        match self.store.key {
+            None => self.acquire(host),
+            Some(key) if key.holder as usize != host => self.hosts[host].patroni.leads = false,
+            Some(key) => {
+                let lease = self.hosts[host].patroni.lease.filter(|&id| self.store.owner(id) == Some(host));
+                match lease {
+                    Some(id) if key.lease == Some(id) => self.refresh(host),
+                    Some(_) | None => self.acquire(host),
+                }
+            }
+        }
+    }
+
+    /// Writes the key with a fresh lease.
+    pub fn acquire(&mut self, host: usize) {
+        let ends = self.store.lease_end(self.now, self.setup.ttl);
+        let lease = self.store.grant(host, ends);
+        self.agenda.set(Alarm::Lease, host, ends);
+        let patroni = &mut self.hosts[host].patroni;
+        patroni.leads = true;
+        patroni.last_refresh = self.now;
+        patroni.lease = Some(lease);
+        self.change(|store| store.put(host as u8, Some(lease)), "taken by its Patroni");
+    }
+
+    fn refresh(&mut self, host: usize) {
+        let ends = self.store.lease_end(self.now, self.setup.ttl);
+        let before = self.store.leases[host].map_or(0, |lease| lease.ends);
+        if let Some(lease) = &mut self.store.leases[host] {
+            lease.ends = ends;
+        }
+        self.agenda.set(Alarm::Lease, host, ends);
+        self.hosts[host].patroni.last_refresh = self.now;
+        self.hosts[host].patroni.leads = true;
+        if before < self.now + self.low_lease() {
+            self.story.tell(self.now, Who::Etcd, || format!("lease of pg{} refreshed at the last moment", host + 1));
+            self.touch(host, 0);
+        }
+    }
+
+    /// Every lease lives longer: a new leader of etcd gives each its full time again.
+    pub fn extend_leases(&mut self) {
+        for host in 0..self.hosts.len() {
+            let ends = self.store.lease_end(self.now, self.setup.ttl);
+            if let Some(lease) = &mut self.store.leases[host] {
+                lease.ends = ends;
+                self.agenda.set(Alarm::Lease, host, ends);
+            }
+        }
+    }
+
+    /// A lease is over, and what lay on it is gone.
+    pub fn lease_ends(&mut self, host: usize) {
+        let Some(lease) = self.store.leases[host].take() else { return };
+        self.agenda.set(Alarm::Lease, host, NEVER);
+        if self.store.key.is_some_and(|key| key.lease == Some(lease.id)) {
+            self.change(super::store::Store::delete, "its lease has ended");
+            self.judge_expiry(host);
+        } else if !names(self.store.key, host) && self.hosts[host].record.lease == Some(lease.id) {
+            // What was allowed by a move of the key was never allowed longer than the lease.
+            let permit = &mut self.hosts[host].record.permit;
+            *permit = (*permit).min(self.now);
+        }
+    }
+
+    /// Changes the key, and tells everybody who watches it.
+    pub fn change(&mut self, change: impl FnOnce(&mut crate::store::Store), why: &str) {
+        let before = self.store.key;
+        change(&mut self.store);
+        let after = self.store.holder();
+        let revision = self.store.revision;
+        self.story
+            .tell(self.now, Who::Etcd, || format!("key names {}, revision {revision}: {why}", story::name(after)));
+        self.judge_change(before, after);
+        self.publish();
+        for host in 0..self.hosts.len() {
+            if Some(host as u8) == after || !self.is_reached_by_patroni(host) {
+                continue;
+            }
+            let longest = if after.is_none() { 1_500 * MILLI } else { 300 * MILLI };
+            let at = self.now + 5 * MILLI + self.weather.moment(longest);
+            self.agenda.put(at, Item::Patroni { host: host as u8 });
+        }
+    }
+
+    fn is_reached_by_patroni(&self, host: usize) -> bool {
+        let patroni = &self.hosts[host].patroni;
+        patroni.down + patroni.cut == 0
+    }
+}
+
+const RETRY_TIMEOUT: Micros = 10 * SECOND;

@@ -1,0 +1,322 @@
+//! What is done to a cluster: a list of acts, drawn from a seed.
+//!
+//! Misfortune is not spread evenly. A cluster is given a handful of its kinds, most of it comes close together, most
+//! of it strikes the leader, and much of it waits for a nasty moment: between a request and its answer, between
+//! two instructions, a millisecond before a deadline, the instant in which a lease ends.
+
+use crate::agenda::MEMBERS;
+use crate::host::{Place, Trap};
+use crate::network::Obstacle;
+use crate::rng::Rng;
+use crate::setup::Setup;
+use crate::time::{MILLI, Micros, SECOND};
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Act {
+    pub at: Micros,
+    pub when: When,
+    pub whom: Whom,
+    pub what: What,
+    /// How long it lasts, where it lasts.
+    pub span: Micros,
+}
+
+/// The moment, once its time has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum When {
+    Then,
+    /// So long after this happens next to the host.
+    After(Hook, Micros),
+    /// At the host's deadline as it stands, or so much before or after it.
+    Deadline(i64),
+    /// At the end of the lease under the key as it stands, likewise.
+    LeaseEnd(i64),
+}
+
+/// What an act may wait for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hook {
+    Sent,
+    Served,
+    Answered,
+    Event,
+    Put,
+    Doubt,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Whom {
+    Leader,
+    Host(u8),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum What {
+    /// SIGKILL. Where it is clean, `vip-manager release` follows, as systemd does it.
+    Kill {
+        clean: bool,
+    },
+    /// SIGSTOP, and SIGCONT after the span.
+    Stop,
+    Trap(Trap),
+    /// SIGTERM.
+    Terminate {
+        keep: bool,
+    },
+    /// The way to every member, of the daemon alone or of Patroni as well.
+    Cut {
+        obstacle: Obstacle,
+        patroni: bool,
+    },
+    CutPath {
+        obstacle: Obstacle,
+        path: u8,
+    },
+    /// All hosts lose one member.
+    MemberDown {
+        path: u8,
+    },
+    Slow {
+        low: Micros,
+        high: Micros,
+    },
+    /// All of etcd is away, for everybody.
+    Away,
+    /// etcd elects a leader: nobody is answered for a while, and each lease begins anew.
+    Election,
+    LateEvents,
+    LateNotices,
+    /// Notices are dropped until the daemon looks.
+    Overrun,
+    /// Killed or stopped: it refreshes nothing and takes nothing.
+    PatroniDown,
+    /// The leader gives the key up.
+    Demote,
+    /// The leader hands the key over.
+    Switchover,
+    /// Somebody writes the key by hand, without a lease.
+    PutByHand,
+    DeleteByHand,
+    BackUp,
+    Restore,
+    /// The machine stands still; afterwards its clock shows that, or not.
+    Pause {
+        clock_jumps: bool,
+    },
+    /// Power is lost, and comes back.
+    Crash,
+    /// Somebody removes the address.
+    Flush,
+    /// Somebody puts it up for ever, or makes it so.
+    PutForever,
+    /// Somebody puts it up with another prefix length.
+    PutStray,
+    LinkDown,
+    LinkGone,
+    /// The kernel refuses every change.
+    Refuse,
+}
+
+pub fn draw(rng: &mut Rng, setup: &Setup) -> Vec<Act> {
+    let kinds: Vec<Kind> = loop {
+        let some: Vec<Kind> = KINDS.iter().copied().filter(|_| rng.one_in(2)).collect();
+        if !some.is_empty() {
+            break some;
+        }
+    };
+    let mut acts = Vec::new();
+    let mut at = 5 * SECOND;
+    while at < setup.length {
+        at += gap(rng);
+        let kind = rng.pick(&kinds);
+        act(rng, setup, at, kind, &mut acts);
+    }
+    acts
+}
+
+/// What an act is about; the details are drawn apart.
+#[derive(Clone, Copy)]
+enum Kind {
+    Process,
+    Trap,
+    Terminate,
+    Cut,
+    Path,
+    Etcd,
+    Watch,
+    Notices,
+    Patroni,
+    Handover,
+    ByHand,
+    Restore,
+    Pause,
+    Crash,
+    Meddle,
+    Link,
+    Refuse,
+    LastMoment,
+    LastWish,
+}
+
+const KINDS: [Kind; 19] = [
+    Kind::Process,
+    Kind::Trap,
+    Kind::Terminate,
+    Kind::Cut,
+    Kind::Path,
+    Kind::Etcd,
+    Kind::Watch,
+    Kind::Notices,
+    Kind::Patroni,
+    Kind::Handover,
+    Kind::ByHand,
+    Kind::Restore,
+    Kind::Pause,
+    Kind::Crash,
+    Kind::Meddle,
+    Kind::Link,
+    Kind::Refuse,
+    Kind::LastMoment,
+    Kind::LastWish,
+];
+
+fn gap(rng: &mut Rng) -> Micros {
+    match rng.below(10) {
+        0..=3 => rng.within(0, 2 * SECOND),
+        4..=6 => rng.within(SECOND, 15 * SECOND),
+        _ => rng.within(10 * SECOND, 80 * SECOND),
+    }
+}
+
+fn span(rng: &mut Rng, setup: &Setup) -> Micros {
+    match rng.below(8) {
+        0 => rng.within(MILLI, 50 * MILLI),
+        1 | 2 => rng.within(100 * MILLI, 2 * SECOND),
+        3 => setup.hold.saturating_sub(SECOND) + rng.within(0, 2 * SECOND),
+        4 => rng.within(SECOND, setup.hold),
+        5 => setup.ttl.saturating_sub(2 * SECOND) + rng.within(0, 4 * SECOND),
+        6 => rng.within(2 * SECOND, 2 * setup.ttl),
+        _ => 40 * SECOND,
+    }
+}
+
+fn when(rng: &mut Rng) -> When {
+    match rng.below(6) {
+        0 | 1 => {
+            let hook = rng.pick(&[Hook::Sent, Hook::Served, Hook::Answered, Hook::Event, Hook::Put, Hook::Doubt]);
+            When::After(hook, rng.pick(&[0, 1, 50, 400, 2_000, 100_000, 900_000]))
+        }
+        2 => When::LeaseEnd(offset(rng)),
+        _ => When::Then,
+    }
+}
+
+fn offset(rng: &mut Rng) -> i64 {
+    const NEAR: [i64; 9] = [-3_000_000, -1_020_000, -990_000, -500_000, -15_000, -1, 0, 1_000, 500_000];
+    rng.pick(&NEAR)
+}
+
+fn whom(rng: &mut Rng, setup: &Setup) -> Whom {
+    if rng.below(3) < 2 { Whom::Leader } else { Whom::Host(rng.below(setup.hosts as u64) as u8) }
+}
+
+fn act(rng: &mut Rng, setup: &Setup, at: Micros, kind: Kind, acts: &mut Vec<Act>) {
+    let path = rng.below(MEMBERS as u64) as u8;
+    let what = match kind {
+        Kind::Process => match rng.below(2) {
+            0 => What::Kill { clean: rng.one_in(3) },
+            _ => What::Stop,
+        },
+        Kind::Trap => What::Trap(trap(rng, setup)),
+        Kind::Terminate => What::Terminate { keep: rng.one_in(2) },
+        Kind::Cut => What::Cut { obstacle: obstacle(rng), patroni: rng.one_in(2) },
+        Kind::Path => match rng.below(4) {
+            0 => What::MemberDown { path },
+            1 => {
+                let low = rng.pick(&[5, 100, 400]) * MILLI;
+                What::Slow { low, high: low * rng.within(1, 8) }
+            }
+            _ => What::CutPath { obstacle: obstacle(rng), path },
+        },
+        Kind::Etcd => rng.pick(&[What::Away, What::Election]),
+        Kind::Watch => What::LateEvents,
+        Kind::Notices => rng.pick(&[What::LateNotices, What::Overrun]),
+        Kind::Patroni => What::PatroniDown,
+        Kind::Handover => rng.pick(&[What::Demote, What::Switchover]),
+        Kind::ByHand => rng.pick(&[What::PutByHand, What::DeleteByHand]),
+        Kind::Restore => rng.pick(&[What::BackUp, What::Restore]),
+        Kind::Pause => What::Pause { clock_jumps: rng.one_in(2) },
+        Kind::Crash => What::Crash,
+        Kind::Meddle => rng.pick(&[What::Flush, What::PutForever, What::PutStray]),
+        Kind::Link => rng.pick(&[What::LinkDown, What::LinkGone]),
+        Kind::Refuse => What::Refuse,
+        Kind::LastMoment => return last_moment(rng, setup, at, acts),
+        Kind::LastWish => return last_wish(rng, setup, at, acts),
+    };
+    let (when, whom, span) = (when(rng), whom(rng, setup), span(rng, setup));
+    acts.push(Act { at, when, whom, what, span });
+}
+
+fn obstacle(rng: &mut Rng) -> Obstacle {
+    rng.pick(&[Obstacle::Silence, Obstacle::Silence, Obstacle::Deafness, Obstacle::Closed])
+}
+
+fn trap(rng: &mut Rng, setup: &Setup) -> Trap {
+    const PLACES: [Place; 11] = [
+        Place::Began,
+        Place::Settling,
+        Place::Ordered,
+        Place::Putting,
+        Place::Putting,
+        Place::Putting,
+        Place::Put,
+        Place::Undoing,
+        Place::Removing,
+        Place::Applied,
+        Place::Announcing,
+    ];
+    let stop = (!rng.one_in(4)).then(|| span(rng, setup));
+    Trap { place: rng.pick(&PLACES), passes: rng.below(3) as u8, stop }
+}
+
+/// The leader stops refreshing its lease or hears nothing more, and near the end something happens to its daemon.
+fn last_moment(rng: &mut Rng, setup: &Setup, at: Micros, acts: &mut Vec<Act>) {
+    let whom = Whom::Leader;
+    let (what, length, last) = if rng.one_in(2) {
+        // With the lease running out, the last reads each allow a little less.
+        let before = rng.pick(&[0, setup.margin as i64]);
+        (What::PatroniDown, setup.ttl + rng.within(0, 10 * SECOND), When::LeaseEnd(offset(rng) - before))
+    } else {
+        let what = What::Cut { obstacle: obstacle(rng), patroni: rng.one_in(2) };
+        (what, setup.hold + rng.within(0, 40 * SECOND), When::Deadline(offset(rng)))
+    };
+    acts.push(Act { at, when: When::Then, whom, what, span: length });
+    let daemon = match rng.below(5) {
+        0 | 1 => What::Kill { clean: false },
+        2 => What::Stop,
+        3 => What::Pause { clock_jumps: rng.one_in(2) },
+        _ => What::Trap(trap(rng, setup)),
+    };
+    let later = at + rng.within(500 * MILLI, 2 * SECOND);
+    acts.push(Act { at: later, when: last, whom, what: daemon, span: span(rng, setup) });
+}
+
+/// The lease runs out, the daemon hears nothing more, is held up in its last renewals, and dies: from then on the
+/// kernel alone keeps the deadline.
+fn last_wish(rng: &mut Rng, setup: &Setup, at: Micros, acts: &mut Vec<Act>) {
+    let whom = Whom::Leader;
+    let act = |at, when, what, span| Act { at, when, whom, what, span };
+    acts.push(act(at, When::Then, What::PatroniDown, setup.ttl + 10 * SECOND));
+    let soon = at + rng.within(500 * MILLI, 2 * SECOND);
+    let cut = rng.within(setup.margin, setup.margin + setup.hold) as i64;
+    if !rng.one_in(3) {
+        let what = What::Cut { obstacle: obstacle(rng), patroni: false };
+        acts.push(act(soon, When::LeaseEnd(-cut), what, 15 * SECOND));
+    }
+    let stop = rng.within(200 * MILLI, 2 * SECOND);
+    let trap = Trap { place: Place::Putting, passes: 0, stop: Some(stop) };
+    let held_up = cut - rng.within(0, 3 * SECOND) as i64;
+    acts.push(act(soon, When::LeaseEnd(-held_up), What::Trap(trap), 0));
+    let last = setup.margin as i64 + rng.within(0, 3 * SECOND) as i64;
+    acts.push(act(soon, When::LeaseEnd(-last), What::Kill { clean: false }, 0));
+}

@@ -1,0 +1,86 @@
+//! What a cluster is like: how many hosts, how they are configured, how wrong their clocks are.
+//!
+//! Half of the clusters are configured as delivered. The others are anything that the promise covers: a margin that
+//! is too small for the hold-timeout and the clocks is not, and is not drawn.
+
+use crate::agenda::MOST_HOSTS;
+use crate::rng::Rng;
+use crate::time::{MILLI, MINUTE, Micros, SECOND};
+
+#[derive(Clone, Debug)]
+pub struct Setup {
+    pub hosts: usize,
+    pub interval: Micros,
+    pub hold: Micros,
+    pub margin: Micros,
+    /// Patroni's `ttl` and `loop_wait`.
+    pub ttl: Micros,
+    pub loop_wait: Micros,
+    /// Parts in a million that each clock is too fast, etcd's included.
+    pub rates: [i64; MOST_HOSTS],
+    pub etcd_rate: i64,
+    /// How long the history is.
+    pub length: Micros,
+    /// Every delay is the shortest, so that only the plan makes a difference.
+    pub calm: bool,
+    /// The kernel is always as late as it can be.
+    pub late_kernel: bool,
+}
+
+impl Setup {
+    pub fn draw(rng: &mut Rng) -> Self {
+        let mut setup = Self::delivered(rng.within(2, 4) as usize);
+        if rng.one_in(2) {
+            setup.interval = rng.pick(&[500, 1_000, 1_000, 2_000, 3_000]) * MILLI;
+            let least = 3 * setup.interval;
+            setup.hold = rng.pick(&[least, least, 5 * SECOND, 10 * SECOND, 15 * SECOND, 20 * SECOND]).max(least);
+            setup.ttl = rng.pick(&[20, 30, 45, 60]) * SECOND;
+            setup.loop_wait = rng.pick(&[5, 10]) * SECOND;
+            setup.margin = rng.pick(&[3_000, 4_000, 5_000]) * MILLI;
+            setup.margin = setup.margin.max(least_margin(setup.hold));
+        }
+        let widest = rng.pick(&[0, 100, 20_000, 20_000]);
+        let mut rate = || rng.within(0, 2 * widest) as i64 - widest as i64;
+        setup.rates = std::array::from_fn(|_| rate());
+        setup.etcd_rate = rate();
+        if rng.one_in(4) {
+            // The worst that there is: everybody's clock is wrong, and in the direction that hurts.
+            setup.rates = [-20_000; MOST_HOSTS];
+            setup.etcd_rate = 20_000;
+        }
+        setup.length = rng.within(5, 20) * MINUTE;
+        setup
+    }
+
+    /// As delivered, with clocks that are right.
+    pub const fn delivered(hosts: usize) -> Self {
+        Self {
+            hosts,
+            interval: SECOND,
+            hold: 10 * SECOND,
+            margin: 3 * SECOND,
+            ttl: 30 * SECOND,
+            loop_wait: 10 * SECOND,
+            rates: [0; MOST_HOSTS],
+            etcd_rate: 0,
+            length: MINUTE,
+            calm: false,
+            late_kernel: false,
+        }
+    }
+
+    /// How long a call may take before its session is given up.
+    pub const fn call_limit(&self) -> Micros {
+        self.hold / 3
+    }
+
+    /// A span of a host's time, as long as it can be in true time.
+    pub const fn at_most(span: Micros) -> Micros {
+        span + span / 45
+    }
+}
+
+/// What the kernel's lateness and clocks that drift apart by 4 % ask for.
+const fn least_margin(hold: Micros) -> Micros {
+    (2_150 * MILLI + hold / 24).div_ceil(SECOND) * SECOND
+}

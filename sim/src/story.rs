@@ -1,0 +1,113 @@
+//! What happened, for people: one line an event. Nothing is written, nor even put into words, unless somebody asked.
+
+use std::fmt::Write as _;
+
+use vip_manager::keeper::{Cause, Note};
+
+use crate::time::{MILLI, Micros, SECOND};
+
+/// Who a line is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Who {
+    Fault,
+    Etcd,
+    Daemon(usize),
+    Kernel(usize),
+    Judge,
+}
+
+#[derive(Debug, Default)]
+pub struct Story {
+    lines: Option<Vec<Line>>,
+}
+
+#[derive(Debug)]
+struct Line {
+    at: Micros,
+    who: Who,
+    /// What happens every second, and matters only shortly before the end.
+    routine: bool,
+    words: String,
+}
+
+impl Story {
+    pub const fn silent() -> Self {
+        Self { lines: None }
+    }
+
+    pub const fn written() -> Self {
+        Self { lines: Some(Vec::new()) }
+    }
+
+    pub fn tell(&mut self, at: Micros, who: Who, words: impl FnOnce() -> String) {
+        if let Some(lines) = &mut self.lines {
+            lines.push(Line { at, who, routine: false, words: words() });
+        }
+    }
+
+    pub fn tell_routine(&mut self, at: Micros, who: Who, words: impl FnOnce() -> String) {
+        if let Some(lines) = &mut self.lines {
+            lines.push(Line { at, who, routine: true, words: words() });
+        }
+    }
+
+    /// The timeline: everything that was done to the cluster, and all of the last half minute.
+    pub fn timeline(&self) -> String {
+        let Some(lines) = &self.lines else { return String::new() };
+        let end = lines.last().map_or(0, |line| line.at);
+        let mut text = String::new();
+        let mut left_out = 0;
+        for Line { at, who, routine, words } in lines {
+            let recent = at + if *routine { 4 } else { 40 } * SECOND >= end;
+            if !recent && !matches!(who, Who::Fault | Who::Judge) {
+                left_out += 1;
+                continue;
+            }
+            if std::mem::take(&mut left_out) > 0 {
+                text.push_str("         …\n");
+            }
+            let (seconds, millis) = (at / SECOND, at % SECOND / MILLI);
+            let subject = match who {
+                Who::Fault => "   FAULT".to_owned(),
+                Who::Etcd => "    etcd".to_owned(),
+                Who::Daemon(host) => format!("     pg{}", host + 1),
+                Who::Kernel(host) => format!("pg{} kernel", host + 1),
+                Who::Judge => "  BROKEN".to_owned(),
+            };
+            let _infallible = writeln!(text, "{seconds:>6}.{millis:03} s  {subject:<10}  {words}");
+        }
+        text
+    }
+}
+
+pub fn name(holder: Option<u8>) -> String {
+    holder.map_or("nobody".to_owned(), |holder| format!("pg{}", holder + 1))
+}
+
+pub fn note(note: &Note) -> String {
+    match note {
+        Note::Adopted { .. } => "found it standing".to_owned(),
+        Note::Waiting { for_what, .. } => format!("waits: {for_what:?}"),
+        Note::Acquired { .. } => "holds".to_owned(),
+        Note::Doubtful { .. } => "in doubt".to_owned(),
+        Note::Confirmed { .. } => "confirmed, no doubt any more".to_owned(),
+        Note::Missing { .. } => "it was taken away".to_owned(),
+        Note::Restored => "it is back".to_owned(),
+        Note::Leaving { cause } => format!("has to go: {}", cause_of(cause)),
+        Note::Released { .. } => "released".to_owned(),
+        Note::StandingBy { .. } => "stands by".to_owned(),
+        Note::Refused { .. } => "the kernel refuses".to_owned(),
+    }
+}
+
+const fn cause_of(cause: &Cause) -> &'static str {
+    match cause {
+        Cause::Read(_) => "a read",
+        Cause::Event(_) => "an event",
+        Cause::Deadline { .. } => "the deadline",
+        Cause::LeaseEnding(_) => "the lease is about to end",
+        Cause::NeverConfirmed { .. } => "never confirmed",
+        Cause::Intruder => "it should not be there",
+        Cause::Stop => "told to stop",
+    }
+}

@@ -1,0 +1,92 @@
+//! True time, and what a host's clock makes of it.
+//!
+//! True time is counted in microseconds and nobody in the model may ask for it. Every host has a clock that runs
+//! up to 2 % too fast or too slow, and that stands still or jumps when its machine is paused.
+
+use std::time::Duration;
+
+use vip_manager::keeper::Moment;
+
+/// True time, in microseconds.
+pub type Micros = u64;
+
+pub const MILLI: Micros = 1_000;
+pub const SECOND: Micros = 1_000_000;
+pub const MINUTE: Micros = 60 * SECOND;
+pub const HOUR: Micros = 60 * MINUTE;
+pub const NEVER: Micros = u64::MAX;
+
+/// A host's clock: straight, but not at the true rate.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    true_base: Micros,
+    local_base: Micros,
+    /// Parts in a million that it runs too fast.
+    ppm: i64,
+}
+
+impl Clock {
+    pub const fn new(local_base: Micros, ppm: i64) -> Self {
+        Self { true_base: 0, local_base, ppm }
+    }
+
+    pub const fn local(&self, at: Micros) -> Micros {
+        let passed = at.saturating_sub(self.true_base);
+        self.local_base + ((passed as i64) + (passed as i64) * self.ppm / MILLION) as u64
+    }
+
+    pub const fn moment(&self, at: Micros) -> Moment {
+        Moment::from_boot(Duration::from_micros(self.local(at)))
+    }
+
+    /// The first true instant at which this clock shows at least that.
+    pub fn when(&self, moment: Moment) -> Micros {
+        let since = moment.since_boot();
+        let local = since.as_micros() as u64 + u64::from(!since.subsec_nanos().is_multiple_of(1_000));
+        self.when_local(local)
+    }
+
+    pub const fn when_local(&self, local: Micros) -> Micros {
+        // Whatever lies beyond the end of all histories may lie there.
+        let ahead = local.saturating_sub(self.local_base);
+        let ahead = (if ahead < BEYOND { ahead } else { BEYOND }) as i64;
+        // A little before where it must be, and on from there: the division rounds either way.
+        let mut at = self.true_base + ((ahead * MILLION / (MILLION + self.ppm)) as u64).saturating_sub(2);
+        while self.local(at) < local && ahead < BEYOND as i64 {
+            at += 1;
+        }
+        at
+    }
+
+    /// The machine did not run from `from` to `to`; its clock stood still meanwhile.
+    pub const fn stood_still(&mut self, from: Micros, to: Micros) {
+        self.local_base = self.local(from);
+        self.true_base = to;
+    }
+}
+
+const MILLION: i64 = 1_000_000;
+const BEYOND: Micros = 1_000 * HOUR;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_and_back_is_exact_for_any_rate() {
+        for ppm in [-20_000, -1, 0, 3, 20_000] {
+            let clock = Clock::new(500 * SECOND, ppm);
+            for at in [0, 1, 999_999, 3_600_000_001] {
+                let there = clock.moment(at);
+                assert!(clock.when(there) <= at && clock.moment(clock.when(there)) >= there, "{ppm} {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_clock_that_stood_still_shows_nothing_of_the_pause() {
+        let mut clock = Clock::new(0, 0);
+        clock.stood_still(10 * SECOND, 70 * SECOND);
+        assert_eq!(clock.local(71 * SECOND), 11 * SECOND);
+    }
+}

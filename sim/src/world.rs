@@ -1,0 +1,173 @@
+//! The cluster, and the loop that lets one thing after the other happen to it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crate::acts::COMES;
+use crate::agenda::{Agenda, Alarm, Happening, Item, MEMBERS};
+use crate::host::{Host, Input};
+use crate::oracle::Broken;
+use crate::plan::Act;
+use crate::setup::Setup;
+use crate::store::Store;
+use crate::story::Story;
+use crate::time::{Clock, MILLI, Micros, SECOND};
+use crate::weather::Weather;
+
+#[derive(Debug)]
+pub struct World {
+    pub setup: Setup,
+    pub now: Micros,
+    pub agenda: Agenda,
+    pub weather: Weather,
+    pub store: Store,
+    pub hosts: Vec<Host>,
+    pub names: Vec<Arc<str>>,
+    pub members: [Arc<str>; MEMBERS],
+    pub plan: Vec<Act>,
+    /// Acts that wait for something to happen.
+    pub armed: Vec<u16>,
+    /// Acts that last, and whom they struck.
+    pub doing: Vec<Option<usize>>,
+    pub story: Story,
+    pub verdict: Option<(Broken, usize)>,
+    /// When etcd was last restored from a backup.
+    pub restored_at: Micros,
+    /// How many things happened.
+    pub steps: u64,
+}
+
+/// How a history ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub verdict: Option<(Broken, usize)>,
+    pub at: Micros,
+    pub steps: u64,
+    pub story: Story,
+}
+
+/// Lets one cluster live its history.
+pub fn live(setup: &Setup, plan: &[Act], seed: u64, story: Story) -> Ended {
+    let mut world = World::new(setup.clone(), plan.to_vec(), seed, story);
+    let panicked = catch_unwind(AssertUnwindSafe(|| world.go_on())).is_err();
+    if panicked {
+        world.verdict = None;
+        world.broken(0, Broken::Panic);
+    }
+    Ended { verdict: world.verdict, at: world.now, steps: world.steps, story: world.story }
+}
+
+impl World {
+    fn new(setup: Setup, plan: Vec<Act>, seed: u64, story: Story) -> Self {
+        let mut weather = Weather::new(seed, setup.calm);
+        let clock = |host: usize| Clock::new((1_000 + 777 * host as u64) * SECOND, setup.rates[host]);
+        let mut world = Self {
+            now: 0,
+            agenda: Agenda::new(setup.hosts),
+            store: Store::new(setup.etcd_rate),
+            hosts: (0..setup.hosts).map(|host| Host::new(clock(host))).collect(),
+            names: (1..=setup.hosts).map(|host| format!("pg{host}").into()).collect(),
+            members: ["etcd1", "etcd2", "etcd3"].map(Into::into),
+            armed: Vec::new(),
+            doing: vec![None; plan.len()],
+            plan,
+            story,
+            verdict: None,
+            restored_at: 0,
+            steps: 0,
+            setup,
+            weather: weather.clone(),
+        };
+        for host in 0..world.hosts.len() {
+            let offset = weather.moment(world.setup.loop_wait);
+            world.agenda.set(Alarm::Patroni, host, offset);
+            let at = weather.moment(900 * MILLI);
+            world.agenda.put(at, Item::Start { host: host as u8, life: 0 });
+        }
+        for (number, act) in world.plan.iter().enumerate() {
+            world.agenda.put(act.at, Item::Act { number: number as u16, part: COMES });
+        }
+        world.acquire(0);
+        world
+    }
+
+    fn go_on(&mut self) {
+        while self.verdict.is_none() {
+            let (at, next) = self.agenda.take_next();
+            if at >= self.setup.length {
+                return;
+            }
+            self.now = at;
+            self.steps += 1;
+            self.judge_state();
+            match next {
+                Happening::Alarm(alarm, host) => self.ring(alarm, host),
+                Happening::Item(item) => self.happen(item),
+            }
+        }
+    }
+
+    fn ring(&mut self, alarm: Alarm, host: usize) {
+        match alarm {
+            Alarm::Keeper => {
+                if self.hosts[host].runs() {
+                    self.deliver(host, Input::Time);
+                }
+            }
+            Alarm::Tick => self.tick(host),
+            Alarm::Expiry => self.expire(host),
+            Alarm::Patroni => {
+                let next = self.now + self.setup.loop_wait;
+                self.agenda.set(Alarm::Patroni, host, next);
+                self.patroni(host);
+            }
+            Alarm::Lease => self.lease_ends(host),
+        }
+    }
+
+    fn happen(&mut self, item: Item) {
+        if let Some(host) = belongs_to(item)
+            && let Some(pause) = &mut self.hosts[host].pause
+        {
+            pause.missed.push(item);
+            return;
+        }
+        match item {
+            Item::Serve { host, call } => self.serve(host as usize, call),
+            Item::ServeLease { host, call, lease } => self.serve_lease(host as usize, call, lease),
+            Item::Answer { host, call } => self.answer(host as usize, call),
+            Item::Hedge { host, life, round, change } => self.hedge(host as usize, life, round, change),
+            Item::Event { .. } => self.event(item),
+            Item::Notices { host, life } => {
+                if self.hosts[host as usize].life == life {
+                    self.deliver(host as usize, Input::Notices);
+                }
+            }
+            Item::Patroni { host } => self.patroni(host as usize),
+            Item::Continue { host, life } => self.proceed(host as usize, life),
+            Item::Start { host, life } => {
+                let here = &self.hosts[host as usize];
+                if here.life == life && here.off == 0 && here.daemon.is_none() {
+                    self.start_daemon(host as usize);
+                }
+            }
+            Item::Reopen { host, path, epoch } => self.reopened(host as usize, path, epoch),
+            Item::Act { number, part } => self.act(number, part),
+        }
+    }
+}
+
+/// The host on which it happens, for what cannot happen while the machine stands still.
+const fn belongs_to(item: Item) -> Option<usize> {
+    match item {
+        Item::Answer { host, .. }
+        | Item::Hedge { host, .. }
+        | Item::Event { host, .. }
+        | Item::Notices { host, .. }
+        | Item::Patroni { host }
+        | Item::Continue { host, .. }
+        | Item::Start { host, .. }
+        | Item::Reopen { host, .. } => Some(host as usize),
+        Item::Serve { .. } | Item::ServeLease { .. } | Item::Act { .. } => None,
+    }
+}
