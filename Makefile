@@ -38,6 +38,10 @@ bench: deps privilege ## Measure leader changes and the footprint, and write doc
 	@cp target/release/vip-manager target/vip-manager-to-measure
 	@LAB_VIP_MANAGER=$(CURDIR)/target/vip-manager-to-measure $(AS_ROOT) cargo bench --bench leader_change -- $(ARGS)
 
+.PHONY: sim
+sim: ## Try to break the promise in virtual time; ARGS='--seed N' tells one history, ARGS=--help the rest
+	@cargo run --quiet -p vip-manager-sim --profile sim -- $(ARGS)
+
 .PHONY: build
 build: deps ## Build the release binary
 	cargo build --release
