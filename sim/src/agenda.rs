@@ -82,14 +82,13 @@ impl Agenda {
         let entry = Entry { at, count: self.count, item };
         match &mut self.front {
             Some(front) if entry < *front => self.heap.push(Reverse(std::mem::replace(front, entry))),
-            Some(_) => self.heap.push(Reverse(entry)),
             None if self.heap.peek().is_none_or(|Reverse(first)| entry < *first) => self.front = Some(entry),
-            None => self.heap.push(Reverse(entry)),
+            Some(_) | None => self.heap.push(Reverse(entry)),
         }
     }
 
     /// When the next thing happens, and what it is. An alarm is cleared by this.
-    pub fn take_next(&mut self) -> (Micros, Happening) {
+    pub fn take(&mut self) -> (Micros, Happening) {
         let (mut place, mut soonest) = (0, self.alarms[0]);
         for (index, &at) in self.alarms[..self.used].iter().enumerate() {
             if at < soonest {
@@ -160,7 +159,7 @@ mod tests {
         agenda.set(Alarm::Tick, 2, 30);
         let mut order = Vec::new();
         loop {
-            match agenda.take_next() {
+            match agenda.take() {
                 (NEVER, _) => break,
                 (at, Happening::Alarm(_, host)) => order.push((at, 100 + host as u8)),
                 (at, Happening::Item(Item::Patroni { host })) => order.push((at, host)),

@@ -11,7 +11,7 @@ use vip_manager::keeper::{
 use crate::agenda::{Alarm, Item, MEMBERS};
 use crate::host::{Daemon, Input, Left, Reading, Source, Stage};
 use crate::kernel::{Mirror, PREFIX};
-use crate::oracle::{Broken, LONGEST_BACKOFF};
+use crate::oracle::Broken;
 use crate::plan::Hook;
 use crate::story::Who;
 use crate::time::{MILLI, NEVER};
@@ -145,7 +145,7 @@ impl World {
             daemon.keeper.handle_timeout(now);
             daemon.rest = Some((input, now));
         } else {
-            self.feed(host, input, now);
+            self.feed(host, &input, now);
         }
     }
 
@@ -185,21 +185,18 @@ impl World {
         let stop = trap.stop;
         here.trap = None;
         let place = stage.place();
-        match stop {
-            Some(span) => {
-                if let Some(daemon) = &mut here.daemon {
-                    daemon.stage = Some(stage.clone());
-                }
-                self.story.tell(self.now, Who::Fault, || {
-                    format!("pg{} daemon stopped at {place:?} for {} ms", host + 1, span / MILLI)
-                });
-                self.freeze(host, span);
+        if let Some(span) = stop {
+            if let Some(daemon) = &mut here.daemon {
+                daemon.stage = Some(stage.clone());
             }
-            None => {
-                self.story.tell(self.now, Who::Fault, || format!("pg{} daemon killed at {place:?}", host + 1));
-                self.end_daemon(host);
-                self.start_later(host);
-            }
+            self.story.tell(self.now, Who::Fault, || {
+                format!("pg{} daemon stopped at {place:?} for {} ms", host + 1, span / MILLI)
+            });
+            self.freeze(host, span);
+        } else {
+            self.story.tell(self.now, Who::Fault, || format!("pg{} daemon killed at {place:?}", host + 1));
+            self.end_daemon(host);
+            self.start_later(host);
         }
         true
     }
@@ -236,9 +233,9 @@ impl World {
                     return Some(Stage::Applied(Outcome::Refused { why: Arc::clone(&self.names[host]) }));
                 }
                 // The first look at the clock belongs to the same step: a stop before it changes nothing.
-                self.renew(host, order, next)
+                Some(self.renew(host, order, next))
             }
-            Stage::Renew(order, renewal) => self.renew(host, order, renewal),
+            Stage::Renew(order, renewal) => Some(self.renew(host, order, renewal)),
             Stage::Put(order, renewal, seconds) => {
                 if self.hosts[host].kernel.refusing > 0 || self.hosts[host].kernel.link.is_none() {
                     return Some(Stage::Applied(Outcome::Refused { why: Arc::clone(&self.names[host]) }));
@@ -259,7 +256,7 @@ impl World {
             Stage::Applied(outcome) => {
                 self.story.tell_routine(self.now, Who::Daemon(host), || format!("carried out: {}", told(&outcome)));
                 if matches!(outcome, Outcome::Refused { .. }) {
-                    self.touch(host, LONGEST_BACKOFF);
+                    self.touch_refused(host);
                 }
                 self.hosts[host].daemon.as_mut()?.keeper.handle(Event::Applied(outcome), local);
                 Some(Stage::Settle)
@@ -268,9 +265,9 @@ impl World {
         }
     }
 
-    fn renew(&mut self, host: usize, order: Order, mut renewal: Renewal) -> Option<Stage> {
+    fn renew(&mut self, host: usize, order: Order, mut renewal: Renewal) -> Stage {
         let local = self.hosts[host].clock.moment(self.now);
-        Some(match (renewal.next(local), &order) {
+        match (renewal.next(local), &order) {
             (Step::Put(seconds), _) => Stage::Put(order, renewal, u64::from(seconds.get())),
             (Step::TooLate, _) => Stage::Undo(order),
             (Step::Stands(_), Order::Limit { prefix, until, .. }) => {
@@ -280,7 +277,7 @@ impl World {
                 Stage::Applied(self.remove(host, strays, Outcome::Held { until: *until }))
             }
             (Step::Stands(_), Order::Release { .. }) => Stage::Applied(Outcome::Released),
-        })
+        }
     }
 
     fn remove(&mut self, host: usize, prefixes: &[u8], done: Outcome) -> Outcome {
@@ -294,9 +291,9 @@ impl World {
     }
 
     /// Hands one event to the keeper.
-    fn feed(&mut self, host: usize, input: Input, now: Moment) {
+    fn feed(&mut self, host: usize, input: &Input, now: Moment) {
         let local = self.hosts[host].clock.moment(self.now);
-        let event = match input {
+        let event = match *input {
             Input::Time => return,
             Input::Notices => {
                 let here = &mut self.hosts[host];
@@ -313,10 +310,10 @@ impl World {
                 daemon.keeper.handle(Event::Observed(observation), local);
                 return;
             }
-            Input::Read(reading) => {
-                let sighting = self.sighting(host, &reading);
-                self.judge_read(host, &reading);
-                self.tell_read(host, &reading);
+            Input::Read(ref reading) => {
+                let sighting = self.sighting(host, reading);
+                self.judge_read(host, reading);
+                self.tell_read(host, reading);
                 Event::Read(sighting)
             }
             Input::Changed { path, holder, revision, again } => {
@@ -348,6 +345,21 @@ impl World {
         };
         if let Some(daemon) = &mut self.hosts[host].daemon {
             daemon.keeper.handle(event, now);
+        }
+    }
+
+    /// Sets the timer to what the keeper waits for.
+    fn plan_turn(&mut self, host: usize, next: Option<Moment>, local: Moment) {
+        let here = &mut self.hosts[host];
+        let Some(daemon) = &mut here.daemon else { return };
+        daemon.next_deadline = next;
+        // Once it may be behind: the process was stopped within the turn.
+        daemon.spins = if next.is_some_and(|at| at <= local) { daemon.spins + 1 } else { 0 };
+        let restless = daemon.spins > 2;
+        let at = next.map_or(NEVER, |at| here.clock.when(at) + self.weather.timer_lateness());
+        self.agenda.set(Alarm::Keeper, host, at.max(self.now + 1));
+        if restless {
+            self.broken(host, Broken::Restless);
         }
     }
 
@@ -391,7 +403,7 @@ impl World {
             self.told(Hook::Doubt, host);
         }
         if let Some((input, now)) = rest {
-            self.feed(host, input, now);
+            self.feed(host, &input, now);
             return Some(Stage::Settle);
         }
         let daemon = self.hosts[host].daemon.as_ref()?;
@@ -402,27 +414,7 @@ impl World {
             return None;
         }
         let next = daemon.keeper.next_deadline(local).map(|(at, _)| at);
-        match next {
-            Some(at) => {
-                let spins = if at <= local { daemon.spins + 1 } else { 0 };
-                let at = self.hosts[host].clock.when(at) + self.weather.timer_lateness();
-                self.agenda.set(Alarm::Keeper, host, at.max(self.now + 1));
-                if let Some(daemon) = &mut self.hosts[host].daemon {
-                    daemon.spins = spins;
-                    daemon.next_deadline = next;
-                }
-                // Once it may be behind: the process was stopped within the turn.
-                if spins > 2 {
-                    self.broken(host, Broken::Restless);
-                }
-            }
-            None => {
-                self.agenda.set(Alarm::Keeper, host, NEVER);
-                if let Some(daemon) = &mut self.hosts[host].daemon {
-                    daemon.next_deadline = None;
-                }
-            }
-        }
+        self.plan_turn(host, next, local);
         None
     }
 }

@@ -19,7 +19,7 @@ impl World {
         let here = &mut self.hosts[host];
         let ends = here.clock.when_local(here.clock.local(now) + seconds * 1_000 * MILLI);
         // What somebody else put there and is only limited stays theirs until it is held.
-        let foreign = limits && here.kernel.main.is_some_and(|main| main.foreign);
+        let foreign = limits && here.kernel.main.is_none_or(|main| main.foreign);
         let address = Some(Address { ends, foreign });
         if prefix == PREFIX {
             here.kernel.main = address;

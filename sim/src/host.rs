@@ -246,11 +246,11 @@ impl Host {
     pub fn new(clock: Clock) -> Self {
         Self {
             clock,
-            kernel: Kernel::new(),
+            kernel: Kernel::default(),
             daemon: None,
             life: 0,
             patroni: Patroni::default(),
-            paths: std::array::from_fn(|_| Path::new()),
+            paths: Default::default(),
             calls: Calls::default(),
             pause: None,
             off: 0,

@@ -46,8 +46,8 @@ pub struct Kernel {
     pub lost_some: bool,
 }
 
-impl Kernel {
-    pub const fn new() -> Self {
+impl Default for Kernel {
+    fn default() -> Self {
         let link = Some(Link { index: 2, up: true, mac: Some(Mac([2, 0, 0, 0, 0, 1])) });
         Self {
             link,
@@ -59,7 +59,9 @@ impl Kernel {
             lost_some: false,
         }
     }
+}
 
+impl Kernel {
     pub const fn ours_stands(&self) -> bool {
         matches!(self.main, Some(Address { foreign: false, .. }))
     }

@@ -11,7 +11,7 @@
 //! | [`network`], [`source`] | the ways to etcd, and the contract of the source on top of them |
 //! | [`driver`], [`host`] | one turn of the daemon, step by step |
 //! | [`kernel`], [`hands`] | the address with its lifetime, and the notices |
-//! | [`plan`], [`acts`] | what is done to all of them |
+//! | [`plan`], [`acts`], [`blows`] | what is done to all of them |
 //! | [`oracle`] | the judges |
 //! | [`world`], [`agenda`] | the loop |
 //! | [`history`], [`crowd`] | one seed from its beginning to its verdict, and many of them |
@@ -25,6 +25,7 @@
 
 pub mod acts;
 pub mod agenda;
+pub mod blows;
 pub mod budget;
 pub mod crowd;
 pub mod driver;

@@ -1,10 +1,16 @@
 //! The command.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is a program for a terminal")]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "counts of histories and hours are small"
+)]
 
 use std::process::ExitCode;
 
 use vip_manager_sim::crowd::{Crowd, Report};
 use vip_manager_sim::history::{Fault, History};
+use vip_manager_sim::oracle::Judges;
 use vip_manager_sim::story::Story;
 use vip_manager_sim::sweep;
 use vip_manager_sim::time::HOUR;
@@ -17,12 +23,13 @@ vip-manager-sim tries to break the promise of vip-manager's keeper, in virtual t
   --jobs N             threads (as many as there are processors)
   --sweep              every short history of the sweep, before the seeds
   --until-broken       stop at the first broken promise
+  --judges S1,L2,…     look at these promises only (S1 S2 S3 L1 L2 A1 Restless Panic)
   --seed N             live this history again, and tell what happened
 
 It ends with 0 if every promise was kept, with 1 if one was broken.";
 
 /// What was asked for.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Asked {
     from: u64,
     to: Option<u64>,
@@ -30,6 +37,7 @@ struct Asked {
     jobs: Option<usize>,
     sweep: bool,
     until_broken: bool,
+    judges: Judges,
     seed: Option<u64>,
 }
 
@@ -42,14 +50,20 @@ fn main() -> ExitCode {
         }
     };
     let kept = match asked.seed {
-        Some(seed) => again(seed),
+        Some(seed) => again(history(seed, asked.judges)),
         None => search(&asked),
     };
     if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn again(seed: u64) -> bool {
-    let history = History::of(seed);
+fn history(seed: u64, judges: Judges) -> History {
+    let mut history = History::of(seed);
+    history.setup.judges = judges;
+    history
+}
+
+fn again(history: History) -> bool {
+    let seed = history.seed;
     let ended = history.live(Story::silent());
     let Some((what, host)) = ended.verdict else {
         println!("seed {seed}: every promise was kept in {} misfortunes", history.plan.len());
@@ -71,7 +85,7 @@ fn search(asked: &Asked) -> bool {
     if kept || !asked.until_broken {
         let cpu_seconds = asked.cpu_seconds.or(asked.to.is_none().then_some(DEFAULT_CPU_SECONDS));
         let crowd = Crowd { jobs, until_broken: asked.until_broken, cpu_seconds };
-        let report = crowd.live(asked.from..asked.to.unwrap_or(u64::MAX), History::of);
+        let report = crowd.live(asked.from..asked.to.unwrap_or(u64::MAX), |seed| history(seed, asked.judges));
         kept &= tell("seeds", &report);
     }
     kept
@@ -101,7 +115,16 @@ fn tell(what: &str, report: &Report) -> bool {
 }
 
 fn parse(arguments: impl Iterator<Item = String>) -> Result<Asked, String> {
-    let mut asked = Asked { from: 1, ..Asked::default() };
+    let mut asked = Asked {
+        from: 1,
+        to: None,
+        cpu_seconds: None,
+        jobs: None,
+        sweep: false,
+        until_broken: false,
+        judges: Judges::ALL,
+        seed: None,
+    };
     let mut arguments = arguments;
     while let Some(flag) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| format!("{flag} needs a value"));
@@ -111,6 +134,10 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Asked, String> {
             "--seed" => asked.seed = Some(number(&value()?)?),
             "--cpu-seconds" => asked.cpu_seconds = Some(number(&value()?)?),
             "--jobs" => asked.jobs = Some(number(&value()?)?.max(1) as usize),
+            "--judges" => {
+                let names = value()?;
+                asked.judges = Judges::named(&names).ok_or_else(|| format!("\"{names}\" are no judges"))?;
+            }
             "--seeds" => {
                 let range = value()?;
                 let (from, to) = range.split_once("..").ok_or_else(|| format!("\"{range}\" is not FROM..TO"))?;

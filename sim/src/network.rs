@@ -17,7 +17,7 @@ pub enum Obstacle {
     Closed,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Path {
     pub silent: u8,
     pub deaf: u8,
@@ -43,23 +43,6 @@ pub struct Path {
 }
 
 impl Path {
-    pub const fn new() -> Self {
-        Self {
-            silent: 0,
-            deaf: 0,
-            closed: 0,
-            reopening: false,
-            watching: false,
-            since: 0,
-            epoch: 0,
-            parked: Vec::new(),
-            busy_until: 0,
-            suspect: false,
-            delay: None,
-            last_event: 0,
-        }
-    }
-
     pub const fn blocked(&self) -> bool {
         self.silent + self.deaf + self.closed > 0
     }

@@ -33,7 +33,28 @@ pub enum Broken {
     Panic,
 }
 
+/// Which promises are looked at: all, unless somebody wants to see a certain one broken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Judges(u16);
+
+impl Judges {
+    pub const ALL: Self = Self(u16::MAX);
+
+    /// Those with these names, as in `S1,L2`.
+    pub fn named(names: &str) -> Option<Self> {
+        let one = |name: &str| Broken::EACH.into_iter().find(|broken| format!("{broken:?}") == name);
+        let all: Option<Vec<Broken>> = names.split(',').map(one).collect();
+        all.map(|all| Self(all.into_iter().fold(0, |mask, broken| mask | 1 << broken as u16)))
+    }
+
+    const fn look_for(self, what: Broken) -> bool {
+        self.0 & (1 << what as u16) != 0
+    }
+}
+
 impl Broken {
+    const EACH: [Self; 8] = [Self::S1, Self::S2, Self::S3, Self::L1, Self::L2, Self::A1, Self::Restless, Self::Panic];
+
     pub const fn words(self) -> &'static str {
         match self {
             Self::S1 => "S1: holds though its lease has ended",
@@ -65,6 +86,10 @@ pub struct Record {
     pub due: Micros,
     /// What struck it excuses it up to then.
     pub lenient_until: Micros,
+    /// So does a refusal of the kernel; but not for something new that it has to do.
+    pub refused_at: Micros,
+    /// When the key was last moved away from it.
+    pub moved_at: Micros,
     /// The newest reads that name it and count.
     pub ground: Option<Ground>,
     /// When it last heard that it does not lead.
@@ -110,7 +135,7 @@ impl Record {
 
 impl World {
     pub fn broken(&mut self, host: usize, what: Broken) {
-        if self.verdict.is_none() {
+        if self.verdict.is_none() && self.setup.judges.look_for(what) {
             self.verdict = Some((what, host));
             self.story.tell(self.now, Who::Judge, || format!("pg{} {}", host + 1, what.words()));
         }
@@ -161,9 +186,11 @@ impl World {
     pub fn touch(&mut self, host: usize, extra: Micros) {
         let lenient = &mut self.hosts[host].record.lenient_until;
         *lenient = (*lenient).max(self.now + extra);
-        let from = *lenient;
         let here = &self.hosts[host];
         let named = names(self.store.key, host);
+        let record = &here.record;
+        let counts = record.refused_at > 0 && (named || record.refused_at >= record.moved_at);
+        let from = record.lenient_until.max(if counts { record.refused_at + LONGEST_BACKOFF } else { 0 });
         let due = if !here.is_well() || (named && self.lease_is_low()) {
             NEVER
         } else {
@@ -171,6 +198,12 @@ impl World {
             from + Setup::at_most(intervals * self.setup.interval) + SLACK
         };
         self.hosts[host].record.due = due;
+    }
+
+    /// The kernel has refused something: it is tried again in a while.
+    pub fn touch_refused(&mut self, host: usize) {
+        self.hosts[host].record.refused_at = self.now;
+        self.touch(host, 0);
     }
 
     pub fn judge_change(&mut self, before: Option<Key>, after: Option<u8>) {
@@ -191,6 +224,7 @@ impl World {
                 record.permit = now + Setup::at_most(self.setup.hold) + LATE_KERNEL + SLACK / 10;
                 record.expired = false;
                 record.lease = lease.filter(|_| !restored);
+                record.moved_at = now;
             }
             if was || is {
                 self.touch(host, 0);
@@ -306,10 +340,10 @@ impl World {
 /// Hedges, notices, retries of what was contested: what comes on top of the intervals.
 const SLACK: Micros = 1_000 * MILLI;
 /// After a refusal it is tried again within this.
-pub const LONGEST_BACKOFF: Micros = 7 * SECOND;
+const LONGEST_BACKOFF: Micros = 7 * SECOND;
 /// The kernel's own lateness.
 const LATE_KERNEL: Micros = 2_100 * MILLI;
-/// The kernel's lifetime is made to end with the deadline, up to this much before it.
-const TOLERANCE: std::time::Duration = std::time::Duration::from_millis(100);
+/// The address goes a moment before the deadline, so that the daemon is there before the kernel.
+const TOLERANCE: std::time::Duration = std::time::Duration::from_millis(150);
 /// A lease that is about to end, because nobody refreshes it, is no hiccup; and kernels count whole seconds.
 const LEASE_TOLERANCE: std::time::Duration = std::time::Duration::from_millis(1_100);

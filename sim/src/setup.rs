@@ -4,6 +4,7 @@
 //! is too small for the hold-timeout and the clocks is not, and is not drawn.
 
 use crate::agenda::MOST_HOSTS;
+use crate::oracle::Judges;
 use crate::rng::Rng;
 use crate::time::{MILLI, MINUTE, Micros, SECOND};
 
@@ -25,6 +26,7 @@ pub struct Setup {
     pub calm: bool,
     /// The kernel is always as late as it can be.
     pub late_kernel: bool,
+    pub judges: Judges,
 }
 
 impl Setup {
@@ -38,6 +40,8 @@ impl Setup {
             setup.loop_wait = rng.pick(&[5, 10]) * SECOND;
             setup.margin = rng.pick(&[3_000, 4_000, 5_000]) * MILLI;
             setup.margin = setup.margin.max(least_margin(setup.hold));
+            // A key without a lease allows the whole hold-timeout; the lease that it may get next has to outlast that.
+            setup.ttl = setup.ttl.max(setup.hold + setup.margin + 2 * SECOND);
         }
         let widest = rng.pick(&[0, 100, 20_000, 20_000]);
         let mut rate = || rng.within(0, 2 * widest) as i64 - widest as i64;
@@ -66,6 +70,7 @@ impl Setup {
             length: MINUTE,
             calm: false,
             late_kernel: false,
+            judges: Judges::ALL,
         }
     }
 

@@ -32,7 +32,7 @@ impl Clock {
 
     pub const fn local(&self, at: Micros) -> Micros {
         let passed = at.saturating_sub(self.true_base);
-        self.local_base + ((passed as i64) + (passed as i64) * self.ppm / MILLION) as u64
+        self.local_base + ((passed as i64) + ((passed as i64) * self.ppm).div_euclid(MILLION)) as u64
     }
 
     pub const fn moment(&self, at: Micros) -> Moment {
@@ -50,8 +50,7 @@ impl Clock {
         // Whatever lies beyond the end of all histories may lie there.
         let ahead = local.saturating_sub(self.local_base);
         let ahead = (if ahead < BEYOND { ahead } else { BEYOND }) as i64;
-        // A little before where it must be, and on from there: the division rounds either way.
-        let mut at = self.true_base + ((ahead * MILLION / (MILLION + self.ppm)) as u64).saturating_sub(2);
+        let mut at = self.true_base + (ahead * MILLION / (MILLION + self.ppm)) as u64;
         while self.local(at) < local && ahead < BEYOND as i64 {
             at += 1;
         }

@@ -93,7 +93,7 @@ impl World {
 
     fn go_on(&mut self) {
         while self.verdict.is_none() {
-            let (at, next) = self.agenda.take_next();
+            let (at, next) = self.agenda.take();
             if at >= self.setup.length {
                 return;
             }

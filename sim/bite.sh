@@ -1,0 +1,58 @@
+#!/bin/bash
+# Shows that the simulator bites: each deliberate bug of sim/bugs is put into a copy of the keeper (or of the model, where
+# the bug would sit in what the model stands for), and has to be found within the budget of the gate.
+#
+# usage: sim/bite.sh [NAME…]      CPU_SECONDS=120, the budget for each
+set -euo pipefail
+cd "$(dirname "$0")/.."
+work=$PWD/target/bites
+budget=${CPU_SECONDS:-120}
+thiserror=$(sed -n 's/^thiserror = //p' Cargo.toml)
+
+fresh() {
+    mkdir -p "$work/src" "$work/sim"
+    # Only the pure part that is tried: it builds in seconds, and every other file stays as it was, unbuilt.
+    rm -rf "$work/src" "$work/sim/src"
+    mkdir -p "$work/src"
+    cp -r src/keeper src/vip.rs "$work/src/"
+    cp -r sim/src sim/Cargo.toml "$work/sim/"
+    printf 'pub mod keeper;\npub mod vip;\n' >"$work/src/lib.rs"
+    cp Cargo.lock "$work/Cargo.lock"
+    {
+        printf '[package]\nname = "vip-manager"\nversion = "6.0.0"\nedition = "2024"\n\n[workspace]\nmembers = ["sim"]\n\n'
+        printf '[workspace.lints.rust]\nwarnings = "allow"\n\n[dependencies]\nthiserror = %s\n\n' "$thiserror"
+        sed -n '/^\[profile.sim\]/,/^$/p' Cargo.toml
+    } >"$work/Cargo.toml"
+}
+
+build() {
+    (cd "$work" && cargo build --quiet --profile sim -p vip-manager-sim --target-dir "$work/target" 2>"$work/build.log") ||
+        { cat "$work/build.log" >&2; exit 1; }
+}
+
+missed=()
+count=0
+for patch in sim/bugs/*.patch; do
+    name=$(basename "$patch" .patch)
+    [ $# -eq 0 ] || [[ " $* " == *" $name "* ]] || continue
+    fresh
+    (cd "$work" && patch --quiet --strip=1) <"$patch" || { echo "$name: the patch does not fit any more" >&2; exit 1; }
+    build
+    expected=$(sed -n 's/^# breaks: //p' "$patch")
+    out=$work/$name.txt
+    found=""
+    # Only the promises that this bug breaks: what else it breaks would be no proof that these are looked at.
+    if ! "$work/target/sim/vip-manager-sim" --judges "${expected// /,}" --until-broken --cpu-seconds "$budget" >"$out" 2>"$work/$name.err"; then
+        found=$(sed -n 's/^seed [0-9]*: pg[0-9]* \([A-Z][0-9]\|restless\|the keeper\).*/\1/p' "$out" | head -1)
+    fi
+    count=$((count + 1))
+    after=$(sed -n 's/^seeds: \([0-9]*\) histories, .* \([0-9.]* CPU-minutes\) .*/\1 histories/p' "$out")
+    if [ -n "$found" ] && [[ " $expected " == *" $found "* ]]; then
+        printf '  found   %-32s as %s after %s\n' "$name" "$found" "$after"
+    else
+        printf '  MISSED  %-32s (expected %s, found %s) %s\n' "$name" "$expected" "${found:-nothing}" "$after"
+        missed+=("$name")
+    fi
+done
+echo "$((count - ${#missed[@]})) of $count deliberate bugs found, each within $budget CPU-seconds"
+[ ${#missed[@]} -eq 0 ] && [ "$count" -gt 0 ]
