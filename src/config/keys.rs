@@ -38,6 +38,10 @@ pub enum Key {
     RetryNum,
     RetryAfter,
     ResetConnections,
+    OnAcquire,
+    OnRelease,
+    OnConflict,
+    HookTimeout,
     LogLevel,
     LogFormat,
     LogFile,
@@ -59,6 +63,8 @@ pub enum Takes {
     /// One endpoint or several.
     Endpoints,
     File,
+    /// A program, alone or in a list with its arguments.
+    Program,
     Duration,
     Count,
     Switch,
@@ -104,6 +110,11 @@ impl Takes {
         matches!(self, Self::Addresses | Self::Endpoints)
     }
 
+    /// Whether the file may hold a list, whose elements are taken as they are.
+    pub fn listed(self) -> bool {
+        self.several() || self == Self::Program
+    }
+
     /// The word that stands for the value in the help text.
     pub fn placeholder(self) -> &'static str {
         match self {
@@ -114,6 +125,7 @@ impl Takes {
             Self::Choice => "CHOICE",
             Self::Endpoints => "URL",
             Self::File => "FILE",
+            Self::Program => "PROGRAM",
             Self::Duration => "DURATION",
             Self::Count => "NUMBER",
             Self::Switch => "BOOL",

@@ -33,6 +33,24 @@ pub struct VipConfig {
     pub announce: Announce,
     /// Whether the TCP connections of the VIP are reset before it goes.
     pub reset_connections: bool,
+    pub hooks: Hooks,
+}
+
+/// Programs of the user's, run when something happened to a VIP.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hooks {
+    pub acquire: Option<Hook>,
+    pub release: Option<Hook>,
+    pub conflict: Option<Hook>,
+    /// How long each may take.
+    pub limit: Duration,
+}
+
+/// A program by its full path, and its arguments. No shell is involved.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hook {
+    pub program: PathBuf,
+    pub arguments: Vec<String>,
 }
 
 /// How a VIP is announced. What is `None` was not asked for, and the schedule of the keeper serves.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::check::{Origin, Origins};
 use super::keys::{Key, Spec, TABLE};
-use super::model::{Config, Password, VipConfig};
+use super::model::{Config, Hook, Password, VipConfig};
 use super::place::Place;
 use super::problem::one_line;
 use super::values::{LOG_FORMATS, LOG_LEVELS, ON_STOP, show_duration, word};
@@ -99,7 +99,11 @@ fn common_value(key: Key, config: &Config, origins: &Origins, file: Option<&Path
         | Key::AnnounceRefresh
         | Key::RetryNum
         | Key::RetryAfter
-        | Key::ResetConnections => return None,
+        | Key::ResetConnections
+        | Key::OnAcquire
+        | Key::OnRelease
+        | Key::OnConflict
+        | Key::HookTimeout => return None,
     })
 }
 
@@ -119,6 +123,10 @@ fn vip_value(key: Key, config: &VipConfig) -> Option<String> {
         Key::AnnounceInterval => announce.interval.map_or_else(|| "(built-in schedule)".to_owned(), show_duration),
         Key::AnnounceRefresh => show_duration(announce.refresh),
         Key::ResetConnections => config.reset_connections.to_string(),
+        Key::OnAcquire => hook(config.hooks.acquire.as_ref()),
+        Key::OnRelease => hook(config.hooks.release.as_ref()),
+        Key::OnConflict => hook(config.hooks.conflict.as_ref()),
+        Key::HookTimeout => show_duration(config.hooks.limit),
         Key::Config
         | Key::DcsType
         | Key::DcsEndpoints
@@ -156,6 +164,13 @@ impl fmt::Display for Settings {
         }
         Ok(())
     }
+}
+
+fn hook(hook: Option<&Hook>) -> String {
+    hook.map_or_else(
+        || NONE.to_owned(),
+        |hook| [&[hook.program.display().to_string()], hook.arguments.as_slice()].concat().join(" "),
+    )
 }
 
 const NONE: &str = "(none)";

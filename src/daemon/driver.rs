@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::clock;
 use super::hands;
+use super::hooks::Hooks;
 use super::logging::Logging;
 use super::sentence;
 use super::signals::{Asked, Signals, Then};
@@ -31,6 +32,7 @@ enum Event {
     Notices(Notices),
     Report(Report),
     Heard(Heard),
+    HookEnded,
 }
 
 /// Why the daemon cannot start or go on.
@@ -61,6 +63,7 @@ pub(super) struct Driver {
     pub(super) wards: Wards,
     pub(super) systemd: Systemd,
     pub(super) logging: Logging,
+    pub(super) hooks: Hooks,
     pub(super) host: Host,
     pub(super) kernel: Kernel,
     /// When to list links and addresses anew, after a list that failed.
@@ -94,6 +97,7 @@ impl Driver {
             signals,
             systemd: Systemd::connect(clock::now()),
             logging,
+            hooks: Hooks::new(),
             stop_by: None,
             config,
         };
@@ -115,7 +119,7 @@ impl Driver {
             let now = clock::now();
             self.pass_time(now);
             match event {
-                Event::Time => {}
+                Event::Time | Event::HookEnded => {}
                 Event::Asked(Asked::Stop { signal, then }) => self.stop(signal, then, now),
                 Event::Asked(Asked::Reload) => self.reload(),
                 Event::Notices(notices) => self.notice(notices)?,
@@ -124,6 +128,8 @@ impl Driver {
             }
             self.systemd.ping(clock::now());
             if self.stop_by.is_some() && self.is_stopped()? {
+                let left = self.stop_by.map_or(Duration::ZERO, |limit| limit.since(clock::now()));
+                self.hooks.finish(left).await;
                 return Ok(());
             }
         }
@@ -136,6 +142,7 @@ impl Driver {
             expired = self.timer.expired() => expired.map(|()| Event::Time).map_err(Fatal::SetUp),
             notices = self.host.monitor.next() => Ok(Event::Notices(notices?)),
             report = self.source.reports.recv() => report.map(Event::Report).ok_or(Fatal::SourceEnded),
+            () = self.hooks.next() => Ok(Event::HookEnded),
             heard = self.host.rivals.next() => Ok(Event::Heard(heard)),
         }
     }
@@ -272,7 +279,7 @@ impl Driver {
         let mut said = false;
         for (id, ward) in &mut wards {
             hands::announce(&mut self.host, ward);
-            said |= speak(ward);
+            said |= speak(ward, &mut self.hooks);
             let now = clock::now();
             deadlines.push((*id, ward.keeper.next_deadline(now).map(|(at, _)| at), ward.leaving && ward.stopped()));
         }
@@ -299,11 +306,12 @@ impl Driver {
 }
 
 /// Writes what a keeper has to say, and tells whether there was anything.
-fn speak(ward: &mut Ward) -> bool {
+fn speak(ward: &mut Ward, hooks: &mut Hooks) -> bool {
     let mut said = false;
     while let Some(note) = ward.keeper.note() {
         let (level, line) = sentence::note(&note, &ward.config, clock::now());
         sentence::say(level, &line);
+        hooks.news(&note, &ward.config, &line);
         said = true;
     }
     said

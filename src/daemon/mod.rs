@@ -10,6 +10,7 @@ mod driver;
 mod exit;
 mod eyes;
 mod hands;
+mod hooks;
 mod job;
 mod logging;
 mod outlet;

@@ -250,7 +250,7 @@ fn span(span: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Announce;
+    use crate::config::{Announce, Hooks};
     use crate::vip::{InterfaceName, Vip};
 
     fn vip() -> VipConfig {
@@ -263,6 +263,7 @@ mod tests {
             lease_margin: Duration::from_secs(3),
             announce: Announce { count: None, interval: None, refresh: Duration::from_secs(60) },
             reset_connections: true,
+            hooks: Hooks { acquire: None, release: None, conflict: None, limit: Duration::from_secs(10) },
         }
     }
 

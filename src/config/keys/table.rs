@@ -3,7 +3,7 @@
 use super::{Key, Spec, Takes};
 
 /// Every key, in the order in which people read about them.
-pub static TABLE: [Spec; 31] = [
+pub static TABLE: [Spec; 35] = [
     Spec {
         key: Key::Config,
         name: "config",
@@ -230,6 +230,39 @@ pub static TABLE: [Spec; 31] = [
         takes: Takes::Switch,
         default: "true",
         help: "Whether TCP connections to the address are reset before it goes, so that clients reconnect at once",
+        per_vip: true,
+        ..PLAIN
+    },
+    Spec {
+        key: Key::OnAcquire,
+        name: "on-acquire",
+        takes: Takes::Program,
+        help: "A program to run when the address has come: its full path, or in the file a list with its arguments; no shell",
+        per_vip: true,
+        ..PLAIN
+    },
+    Spec {
+        key: Key::OnRelease,
+        name: "on-release",
+        takes: Takes::Program,
+        help: "A program to run when the address has gone; nothing waits for it",
+        per_vip: true,
+        ..PLAIN
+    },
+    Spec {
+        key: Key::OnConflict,
+        name: "on-conflict",
+        takes: Takes::Program,
+        help: "A program to run when another host begins to claim the address",
+        per_vip: true,
+        ..PLAIN
+    },
+    Spec {
+        key: Key::HookTimeout,
+        name: "hook-timeout",
+        takes: Takes::Duration,
+        default: "10s",
+        help: "How long such a program may take, 100ms to 10m, before it is ended",
         per_vip: true,
         ..PLAIN
     },
