@@ -11,7 +11,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::socket::{LinkAddr, MsgFlags, SockaddrLike, sendto};
+use nix::sys::socket::{LinkAddr, MsgFlags, SockaddrLike, bind, sendto};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -55,6 +55,13 @@ pub(crate) fn watch(socket: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
 pub(super) fn send_frame(socket: BorrowedFd<'_>, index: i32, ethertype: u16, frame: &[u8]) -> Result<(), Errno> {
     let to = frame_address(index, ethertype, frame).ok_or(Errno::EINVAL)?;
     sendto(socket.as_raw_fd(), frame, &to, MsgFlags::MSG_DONTWAIT).map(drop)
+}
+
+/// From now on the packet socket receives what comes in on that interface with this Ethernet type.
+pub(super) fn listen_on(socket: BorrowedFd<'_>, index: i32, ethertype: u16) -> Result<(), Errno> {
+    let nowhere = [0; 6];
+    let on = frame_address(index, ethertype, &nowhere).ok_or(Errno::EINVAL)?;
+    bind(socket.as_raw_fd(), &on)
 }
 
 fn frame_address(index: i32, ethertype: u16, frame: &[u8]) -> Option<LinkAddr> {
