@@ -21,3 +21,8 @@ pub fn now() -> Moment {
     let time = clock_gettime(ClockId::CLOCK_BOOTTIME).expect("every Linux since 2.6.39 has CLOCK_BOOTTIME");
     Moment::from_boot(Duration::from(time))
 }
+
+/// Seconds since 1970 by the wall clock, for comparing with another host's. Nothing is ever decided by it.
+pub fn wall() -> i64 {
+    clock_gettime(ClockId::CLOCK_REALTIME).map_or(0, |time| time.tv_sec())
+}

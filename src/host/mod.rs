@@ -15,6 +15,7 @@ pub mod kernel;
 pub mod monitor;
 mod netlink;
 pub mod notice;
+pub mod prober;
 pub mod rivals;
 mod sys;
 

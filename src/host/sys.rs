@@ -104,6 +104,13 @@ pub(super) fn send_frame(socket: BorrowedFd<'_>, index: i32, ethertype: u16, fra
     sendto(socket.as_raw_fd(), frame, &to, MsgFlags::MSG_DONTWAIT).map(drop)
 }
 
+/// From now on the packet socket receives what comes in on that interface with this Ethernet type.
+pub(super) fn listen_on(socket: BorrowedFd<'_>, index: i32, ethertype: u16) -> Result<(), Errno> {
+    let nowhere = [0; 6];
+    let on = frame_address(index, ethertype, &nowhere).ok_or(Errno::EINVAL)?;
+    bind(socket.as_raw_fd(), &on)
+}
+
 fn frame_address(index: i32, ethertype: u16, frame: &[u8]) -> Option<LinkAddr> {
     let mut destination = [0; 8];
     destination[..6].copy_from_slice(frame.get(..6)?);
