@@ -9,6 +9,7 @@
 pub mod cli;
 pub mod config;
 pub mod keeper;
+pub mod status;
 pub mod vip;
 pub mod wire;
 
