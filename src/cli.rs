@@ -33,16 +33,33 @@ pub enum Action {
     Check { json: bool },
     /// Take this host's virtual IPs from it, without a daemon.
     Release,
+    /// Ask the running daemon how it is.
+    Status(StatusAsked),
+}
+
+/// What of the status is wanted, and how.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StatusAsked {
+    pub json: bool,
+    /// Again each second, until interrupted.
+    pub watch: bool,
+    /// The last transitions instead.
+    pub events: bool,
 }
 
 /// Understands the command line, program name first. The error is clap's: it may also be the help text or the version.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, clap::Error> {
-    let matches =
-        command().try_get_matches_from(config::arrange(args, &[CHECK, SHOW_CONFIG, RELEASE])).map_err(name_nearest)?;
+    let matches = command()
+        .try_get_matches_from(config::arrange(args, &[CHECK, SHOW_CONFIG, RELEASE, STATUS]))
+        .map_err(name_nearest)?;
     let (action, matches) = match matches.subcommand() {
         Some((CHECK, inner)) => (Action::Check { json: inner.get_flag(JSON) }, inner),
         Some((SHOW_CONFIG, inner)) => (Action::ShowConfig, inner),
         Some((RELEASE, inner)) => (Action::Release, inner),
+        Some((STATUS, inner)) => {
+            let [json, watch, events] = [JSON, WATCH, EVENTS].map(|flag| inner.get_flag(flag));
+            (Action::Status(StatusAsked { json, watch, events }), inner)
+        }
         Some(_) | None => (Action::Run, &matches),
     };
     Ok(Request { action, flags: Flags::of(matches) })
@@ -85,9 +102,29 @@ pub fn command() -> Command {
         )
         .subcommand(Command::new(SHOW_CONFIG).about("Print every value of the configuration with where it came from"))
         .subcommand(Command::new(RELEASE).about("Take this host's virtual IPs from it; needs no running daemon"))
+        .subcommand(status())
+}
+
+fn status() -> Command {
+    Command::new(STATUS)
+        .about("Ask the running daemon who holds each virtual IP and why; --events tells the last transitions")
+        .after_help(
+            "Without a daemon it says so, and shows what the kernel and etcd say.\n\nExit status: 0 the daemon has \
+             answered, 1 it has not, 64 command line, 78 configuration.",
+        )
+        .arg(flag(JSON, "As JSON"))
+        .arg(flag(WATCH, "Again each second, until interrupted"))
+        .arg(flag(EVENTS, "The last 256 transitions, with cause and timing"))
+}
+
+fn flag(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).help(help).action(ArgAction::SetTrue)
 }
 
 const CHECK: &str = "check";
-const JSON: &str = "json";
 const SHOW_CONFIG: &str = "show-config";
 const RELEASE: &str = "release";
+const STATUS: &str = "status";
+const JSON: &str = "json";
+const WATCH: &str = "watch";
+const EVENTS: &str = "events";

@@ -12,6 +12,7 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod keeper;
+pub mod status;
 pub mod vip;
 pub mod wire;
 

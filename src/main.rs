@@ -43,6 +43,7 @@ fn carry_out(action: Action, loaded: Loaded, sources: Sources) -> ExitCode {
         Action::Run => daemon::run(loaded, sources),
         Action::Check { json } => check::run(&sources, json),
         Action::Release => daemon::release(&loaded.config),
+        Action::Status(asked) => daemon::status(&loaded, asked),
         Action::ShowConfig => {
             say(io::stdout(), loaded.settings);
             for notice in loaded.notices {

@@ -42,6 +42,8 @@ pub enum Key {
     LogFormat,
     LogFile,
     Verbose,
+    StatusSocket,
+    StatusListen,
     Vips,
 }
 
@@ -60,6 +62,8 @@ pub enum Takes {
     Endpoints,
     File,
     Duration,
+    /// An address and a port to listen on.
+    Listen,
     Count,
     Switch,
     /// A list of mappings; only a file can hold it.
@@ -115,6 +119,7 @@ impl Takes {
             Self::Endpoints => "URL",
             Self::File => "FILE",
             Self::Duration => "DURATION",
+            Self::Listen => "ADDRESS:PORT",
             Self::Count => "NUMBER",
             Self::Switch => "BOOL",
             Self::Entries => "LIST",

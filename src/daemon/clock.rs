@@ -8,6 +8,7 @@ use std::time::Duration;
 use nix::time::{ClockId, clock_gettime};
 
 use crate::keeper::Moment;
+use crate::status::Stamp;
 
 /// Now.
 ///
@@ -22,7 +23,12 @@ pub fn now() -> Moment {
     Moment::from_boot(Duration::from(time))
 }
 
-/// Seconds since 1970 by the wall clock, for comparing with another host's. Nothing is ever decided by it.
-pub fn wall() -> i64 {
-    clock_gettime(ClockId::CLOCK_REALTIME).map_or(0, |time| time.tv_sec())
+/// What the wall clock says, for people to read. Nothing is decided by it; where there is none it says 1970.
+pub fn stamp() -> Stamp {
+    Stamp(clock_gettime(ClockId::CLOCK_REALTIME).map(Duration::from).unwrap_or_default())
+}
+
+/// The processor time that this process has used, if the kernel tells.
+pub fn processor() -> Option<Duration> {
+    clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).ok().map(Duration::from)
 }

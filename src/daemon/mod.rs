@@ -6,18 +6,22 @@
 
 mod causes;
 pub mod clock;
+mod desk;
 mod driver;
 mod exit;
 mod eyes;
 mod hands;
 mod job;
+mod ledger;
 mod logging;
 mod outlet;
+mod portrait;
 mod release;
 mod reload;
 mod rivals;
 mod sentence;
 mod signals;
+mod status;
 mod systemd;
 mod timer;
 mod ward;
@@ -26,6 +30,7 @@ mod wards;
 use std::process::ExitCode;
 
 pub use release::release;
+pub use status::status;
 
 use crate::config::{Loaded, Sources};
 use crate::keeper::Farewell;

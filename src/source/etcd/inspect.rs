@@ -147,7 +147,7 @@ async fn over_http(
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("date").then(|| http_date(value)).flatten()
     });
-    let ahead = date.map(|theirs| theirs - clock::wall());
+    let ahead = date.map(|theirs| theirs - i64::try_from(clock::stamp().0.as_secs()).unwrap_or(i64::MAX));
     for key in keys.iter().filter(|key| key.starts_with('/') && key.bytes().all(is_harmless)) {
         let page = http(endpoint, trust, &format!("/v2/keys{key}"), limit).await.unwrap_or_default();
         if let Some(value) = v2_value(&page) {
