@@ -274,6 +274,7 @@ impl World {
                 Stage::Applied(Outcome::Limited { prefix: *prefix, until: *until })
             }
             (Step::Stands(_), Order::Hold { until, strays, .. }) => {
+                self.hosts[host].record.uninterrupted = true;
                 Stage::Applied(self.remove(host, strays, Outcome::Held { until: *until }))
             }
             (Step::Stands(_), Order::Release { .. }) => Stage::Applied(Outcome::Released),

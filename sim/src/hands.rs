@@ -24,7 +24,6 @@ impl World {
         if prefix == PREFIX {
             here.kernel.main = address;
             here.kernel.lingering = false;
-            here.record.uninterrupted = true;
             self.agenda.set(Alarm::Expiry, host, ends);
         } else {
             // Strays are somebody else's, and their end is nobody's business but the keeper's.

@@ -101,7 +101,7 @@ pub struct Record {
     /// Since when the key has named it without a break.
     pub named_since: Micros,
     pub blind: bool,
-    /// Since its last renewal it has run, and nobody has meddled.
+    /// Since the end of its last renewal it has run, and nobody has meddled.
     pub uninterrupted: bool,
 }
 
