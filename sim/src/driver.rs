@@ -103,7 +103,9 @@ impl World {
         self.story.tell(self.now, Who::Daemon(host), || "goes on".to_owned());
         self.touch(host, 0);
         if let Some(stage) = stage {
+            self.hosts[host].record.resumes = true;
             self.run(host, stage);
+            self.hosts[host].record.resumes = false;
         }
         self.deliver(host, Input::Time);
         self.work_off(host);
@@ -274,7 +276,6 @@ impl World {
                 Stage::Applied(Outcome::Limited { prefix: *prefix, until: *until })
             }
             (Step::Stands(_), Order::Hold { until, strays, .. }) => {
-                self.hosts[host].record.uninterrupted = true;
                 Stage::Applied(self.remove(host, strays, Outcome::Held { until: *until }))
             }
             (Step::Stands(_), Order::Release { .. }) => Stage::Applied(Outcome::Released),

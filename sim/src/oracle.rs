@@ -101,8 +101,10 @@ pub struct Record {
     /// Since when the key has named it without a break.
     pub named_since: Micros,
     pub blind: bool,
-    /// Since the end of its last renewal it has run, and nobody has meddled.
+    /// Since its last renewal it has run, and nobody has meddled.
     pub uninterrupted: bool,
+    /// It goes on in the middle of a turn that it was stopped in.
+    pub resumes: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
