@@ -29,6 +29,8 @@ pub enum Action {
     Run,
     /// Print every value of the configuration with where it came from.
     ShowConfig,
+    /// Tell everything that can be known before it matters.
+    Check { json: bool },
     /// Take this host's virtual IPs from it, without a daemon.
     Release,
     /// Ask the running daemon how it is.
@@ -47,9 +49,10 @@ pub struct StatusAsked {
 
 /// Understands the command line, program name first. The error is clap's: it may also be the help text or the version.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, clap::Error> {
-    let matches =
-        command().try_get_matches_from(config::arrange(args, &[SHOW_CONFIG, RELEASE, STATUS])).map_err(name_nearest)?;
+    let arranged = config::arrange(args, &[CHECK, SHOW_CONFIG, RELEASE, STATUS]);
+    let matches = command().try_get_matches_from(arranged).map_err(name_nearest)?;
     let (action, matches) = match matches.subcommand() {
+        Some((CHECK, inner)) => (Action::Check { json: inner.get_flag(JSON) }, inner),
         Some((SHOW_CONFIG, inner)) => (Action::ShowConfig, inner),
         Some((RELEASE, inner)) => (Action::Release, inner),
         Some((STATUS, inner)) => {
@@ -91,6 +94,11 @@ pub fn command() -> Command {
         )
         .disable_help_subcommand(true)
         .args(config::flags())
+        .subcommand(
+            Command::new(CHECK)
+                .about("Tell why the VIP may not come: configuration, host, network, etcd and key, each with its cure")
+                .arg(Arg::new(JSON).long(JSON).action(ArgAction::SetTrue).help("Print one JSON object")),
+        )
         .subcommand(Command::new(SHOW_CONFIG).about("Print every value of the configuration with where it came from"))
         .subcommand(Command::new(RELEASE).about("Take this host's virtual IPs from it; needs no running daemon"))
         .subcommand(status())
@@ -112,9 +120,10 @@ fn flag(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).help(help).action(ArgAction::SetTrue)
 }
 
+const CHECK: &str = "check";
+const JSON: &str = "json";
 const SHOW_CONFIG: &str = "show-config";
 const RELEASE: &str = "release";
 const STATUS: &str = "status";
-const JSON: &str = "json";
 const WATCH: &str = "watch";
 const EVENTS: &str = "events";

@@ -32,3 +32,8 @@ pub fn stamp() -> Stamp {
 pub fn processor() -> Option<Duration> {
     clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).ok().map(Duration::from)
 }
+
+/// Seconds since 1970 by the wall clock, for comparing with another host's. Nothing is ever decided by it.
+pub fn wall() -> i64 {
+    clock_gettime(ClockId::CLOCK_REALTIME).map_or(0, |time| time.tv_sec())
+}

@@ -21,7 +21,7 @@ use super::timer::Timer;
 use super::ward::Ward;
 use super::wards::{WardId, Wards, watched};
 use crate::config::{Config, Loaded, OnStop, Sources, VipConfig};
-use crate::host::{DumpError, Host, Kernel, MonitorError, Notices, OpenError};
+use crate::host::{DumpError, Heard, Host, Kernel, MonitorError, Notices, OpenError};
 use crate::keeper::{Event as Told, Farewell, Moment};
 use crate::source::etcd::{self, Source};
 use crate::source::{KeyIndex, Report, Watched};
@@ -33,6 +33,7 @@ enum Event {
     Time,
     Notices(Notices),
     Report(Report),
+    Heard(Heard),
     /// Somebody asks how it stands.
     Status(Ask),
 }
@@ -114,6 +115,7 @@ impl Driver {
             driver.take_in(vip);
         }
         driver.turn_over(&driver.wards.ids());
+        driver.listen_to_rivals();
         driver.systemd.ready();
         Ok(driver)
     }
@@ -131,6 +133,7 @@ impl Driver {
                 Event::Asked(Asked::Reload) => self.reload(),
                 Event::Notices(notices) => self.notice(notices)?,
                 Event::Report(report) => self.report(report, now),
+                Event::Heard(heard) => self.hear(&heard, now),
                 // Whoever asked may have gone.
                 Event::Status(ask) => drop(ask.send(self.status(now))),
             }
@@ -148,6 +151,7 @@ impl Driver {
             expired = self.timer.expired() => expired.map(|()| Event::Time).map_err(Fatal::SetUp),
             notices = self.host.monitor.next() => Ok(Event::Notices(notices?)),
             report = self.source.reports.recv() => report.map(Event::Report).ok_or(Fatal::SourceEnded),
+            heard = self.host.rivals.next() => Ok(Event::Heard(heard)),
             // Last: whoever asks waits for everybody else.
             Some(ask) = self.desk.asks.recv() => Ok(Event::Status(ask)),
         }

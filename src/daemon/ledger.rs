@@ -31,6 +31,7 @@ impl Ledger {
         let place = place(&ward.config);
         let from = self.told.insert(place.clone(), told.to).unwrap_or("unknown");
         let mut tally = Tally::default();
+        tally.conflicts = u64::from(matches!(note, Note::Contested { .. }));
         tally.transitions.insert((told.to, told.cause), 1);
         self.counters.absorb(place.clone(), tally);
         let (vip, interface) = place;

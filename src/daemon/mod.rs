@@ -18,6 +18,7 @@ mod outlet;
 mod portrait;
 mod release;
 mod reload;
+mod rivals;
 mod sentence;
 mod signals;
 mod status;

@@ -53,6 +53,7 @@ impl Driver {
             }
         }
         self.turn_over(&concerned);
+        self.listen_to_rivals();
         self.watch_anew(&before);
         self.desk.change_to(&self.config.status);
         self.ledger.reloaded(&self.config);

@@ -34,6 +34,7 @@ mod credential;
 mod dial;
 mod explain;
 mod handshake;
+mod inspect;
 mod keys;
 mod member;
 mod pace;
@@ -43,6 +44,8 @@ mod session;
 mod trust;
 mod watch;
 mod witness;
+
+pub(crate) use inspect::visit;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
