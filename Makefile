@@ -64,11 +64,19 @@ package-test: deps privilege nextest ## Install the packages into a booted Debia
 	@REVISION=2 BINARY=target/$(shell uname -m)-unknown-linux-gnu/release/vip-manager packaging/package target/package-test/newer
 	@$(AS_ROOT) cargo nextest run --test package $(ARGS)
 
+.PHONY: monitoring-test
+monitoring-test: TOOLS += chromium:chromium promtool:prometheus python3:python3-minimal
+monitoring-test: FILES += /usr/lib/python3/dist-packages/prometheus_client/__init__.py:python3-prometheus-client
+monitoring-test: deps privilege nextest ## Look at the page in a browser, and have others parse metrics, rules and dashboard
+	@promtool check rules packaging/monitoring/alerts.yml
+	@promtool test rules packaging/monitoring/alerts-test.yml
+	@$(AS_ROOT) cargo nextest run --test monitoring $(ARGS)
+
 .PHONY: lint
 lint: deps ## Formatting, clippy, the purity of the pure rooms, documentation
 	cargo fmt --check
 	cargo clippy --all-targets --quiet -- -D warnings
-	cargo clippy --test package --quiet -- -D warnings
+	cargo clippy --test package --test monitoring --quiet -- -D warnings
 	cargo check --lib --no-default-features --quiet
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --quiet
 

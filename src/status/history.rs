@@ -73,13 +73,11 @@ pub fn told(note: &Note, now: &'static str) -> Option<Told> {
         Note::Restored => told("held", "put-back", None, None),
         Note::Released { cause, after } => told(resting(cause, now), word(cause), source(cause), Some(*after)),
         Note::StandingBy { cause } => told("standby", word(cause), source(cause), None),
-        Note::Contested { .. } => told(now, "rival", None, None),
-        Note::Uncontested { .. } => told(now, "rival-gone", None, None),
-        Note::Waiting { .. }
-        | Note::Leaving { .. }
-        | Note::Refused { .. }
-        | Note::Echo { .. }
-        | Note::StillContested { .. } => None,
+        // No move of the address, but what happened to it.
+        Note::Contested { .. } => told(now, "conflict", None, None),
+        Note::Uncontested { lasted, .. } => told(now, "conflict-over", None, Some(*lasted)),
+        Note::Echo { .. } | Note::StillContested { .. } => None,
+        Note::Waiting { .. } | Note::Leaving { .. } | Note::Refused { .. } => None,
     }
 }
 
