@@ -25,7 +25,7 @@ impl World {
             here.kernel.main = address;
             here.kernel.lingering = false;
             // What was held up may have to be taken back.
-            here.record.uninterrupted = !here.record.resumes;
+            here.record.uninterrupted = !here.resumes;
             self.agenda.set(Alarm::Expiry, host, ends);
         } else {
             // Strays are somebody else's, and their end is nobody's business but the keeper's.

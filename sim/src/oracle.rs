@@ -103,8 +103,6 @@ pub struct Record {
     pub blind: bool,
     /// Since its last renewal it has run, and nobody has meddled.
     pub uninterrupted: bool,
-    /// It goes on in the middle of a turn that it was stopped in.
-    pub resumes: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
