@@ -56,8 +56,7 @@ pub(crate) async fn visit(endpoint: Endpoint, config: EtcdConfig, keys: Vec<Stri
 }
 
 async fn ask(mut door: Door, keys: &[String], limit: Duration) -> Result<Told, Refusal> {
-    let host = door.name.to_string();
-    let (session, _keeping) = door.open().await.map_err(|error| refusal_to_open(&host, &error))?;
+    let (session, _keeping) = door.open().await.map_err(|error| refusal_to_open(&error))?;
     let read = async {
         let started = clock::now();
         let status = session.maintenance().status().await?;
@@ -184,7 +183,7 @@ async fn http(endpoint: &Endpoint, trust: &Arc<Trust>, path: &str, limit: Durati
     timeout(limit, ask).await.ok().flatten()
 }
 
-fn refusal_to_open(host: &str, error: &OpenError) -> Refusal {
+fn refusal_to_open(error: &OpenError) -> Refusal {
     let cure = match error {
         OpenError::Dial(DialError::Resolve { host, .. } | DialError::NoAddress { host }) => {
             format!("correct the name in dcs-endpoints, or have it resolved (getent hosts {host})")
@@ -198,7 +197,6 @@ fn refusal_to_open(host: &str, error: &OpenError) -> Refusal {
         OpenError::Login(error) => return refusal_of_call(error),
         OpenError::Dial(_) | OpenError::Password { .. } => return told(&chain(error)),
     };
-    let _named_in_the_subject = host;
     Refusal { why: chain(error), cure }
 }
 
