@@ -21,7 +21,10 @@ pub fn meant<T: AsRef<str>>(text: &str, known: &[T]) -> Option<Kinship> {
     let short = |name: &str| name.split('.').next().unwrap_or_default().to_lowercase();
     let in_other_case = |name: &str| name.to_lowercase() == text.to_lowercase();
     let with_domain = |name: &str| short(name) == short(text) && name.contains('.') != text.contains('.');
-    let near = || nearest_of(text, names().map(|name| (name, name))).map(str::to_owned);
+    // pg1 and pg2 are neighbours, not slips of the pen.
+    let digits = |name: &str| name.chars().filter(char::is_ascii_digit).collect::<String>();
+    let alike = || names().filter(|name| digits(name) == digits(text)).map(|name| (name, name));
+    let near = || nearest_of(text, alike()).map(str::to_owned);
     find(&in_other_case)
         .map(Kinship::Case)
         .or_else(|| find(&with_domain).map(Kinship::Domain))
@@ -52,6 +55,7 @@ mod tests {
         assert_eq!(meant("pg-node1.example.org", &known), Some(Kinship::Domain("pg-node1".into())));
         assert_eq!(meant("pg-node-1", &known), Some(Kinship::Near("pg-node1".into())));
         assert_eq!(meant("something-else", &known), None);
+        assert_eq!(meant("pg-node2", &known), None);
     }
 
     #[test]

@@ -28,6 +28,8 @@ fn an_endpoint_that_cannot_be_reached_tells_why() {
     cluster.wait_member(0);
     cluster.members[1].kill();
     cluster.members[2].kill();
+    let noticed = || check(&host, &config).text.contains("sees no leader");
+    crate::support::clock::wait_for("the member to miss the others", Duration::from_secs(30), noticed);
     check(&host, &config).shows("endpoint-no-quorum");
 }
 
