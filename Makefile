@@ -39,8 +39,12 @@ bench: deps privilege ## Measure leader changes and the footprint, and write doc
 	@LAB_VIP_MANAGER=$(CURDIR)/target/vip-manager-to-measure $(AS_ROOT) cargo bench --bench leader_change -- $(ARGS)
 
 .PHONY: sim
-sim: ## Try to break the promise in virtual time; ARGS='--seed N' tells one history, ARGS=--help the rest
-	@cargo run --quiet -p vip-manager-sim --profile sim -- $(ARGS)
+sim: ## Try to break the promise in virtual time; SEEDS=1..5000 a range, SEEDS=42 tells one history, ARGS=--help the rest
+	@cargo run --quiet -p vip-manager-sim --profile sim -- $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
+
+.PHONY: sim-bites
+sim-bites: ## Show that the simulator finds each deliberate bug of sim/bugs; ARGS=NAME… for some of them
+	@sim/bite.sh $(ARGS)
 
 .PHONY: build
 build: deps ## Build the release binary

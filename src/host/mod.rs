@@ -6,7 +6,7 @@
 //! calls, and compares the clock again.
 //!
 //! [`address`] changes and lists, [`monitor`] hears what changed, [`kernel`] remembers it, [`announcer`] tells the
-//! neighbours, [`connections`] tells the clients. None of them decides anything.
+//! neighbours, [`connections`] tells the clients, [`rivals`] hears who else claims an address. None of them decides anything.
 
 pub mod address;
 pub mod announcer;
@@ -16,6 +16,7 @@ pub mod monitor;
 mod netlink;
 pub mod notice;
 pub mod prober;
+pub mod rivals;
 mod sys;
 
 use std::io;
@@ -29,6 +30,7 @@ pub use kernel::{Changed, Kernel};
 pub use monitor::{Monitor, MonitorError, Notices};
 pub use netlink::Failure;
 pub use notice::{Address, Lifetime, Link, Notice};
+pub use rivals::{Heard, Listen, Rivals};
 pub(crate) use sys::watch;
 
 use crate::keeper::Moment;
@@ -42,6 +44,7 @@ pub struct Host {
     pub announcer: Announcer,
     pub connections: Connections,
     pub monitor: Monitor,
+    pub rivals: Rivals,
 }
 
 /// Why the daemon cannot work on this host.
@@ -71,7 +74,7 @@ impl Host {
             Errno::EPERM | Errno::EACCES => missing("CAP_NET_RAW", ANNOUNCE),
             other => refused(ANNOUNCE, other),
         })?;
-        Ok(Self { addresses, announcer, connections, monitor })
+        Ok(Self { addresses, announcer, connections, monitor, rivals: Rivals::default() })
     }
 }
 
