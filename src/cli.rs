@@ -49,14 +49,8 @@ pub struct StatusAsked {
 
 /// Understands the command line, program name first. The error is clap's: it may also be the help text or the version.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, clap::Error> {
-<<<<<<< HEAD
-    let matches = command()
-        .try_get_matches_from(config::arrange(args, &[CHECK, SHOW_CONFIG, RELEASE, STATUS]))
-        .map_err(name_nearest)?;
-=======
     let arranged = config::arrange(args, &[CHECK, SHOW_CONFIG, RELEASE, STATUS]);
     let matches = command().try_get_matches_from(arranged).map_err(name_nearest)?;
->>>>>>> status
     let (action, matches) = match matches.subcommand() {
         Some((CHECK, inner)) => (Action::Check { json: inner.get_flag(JSON) }, inner),
         Some((SHOW_CONFIG, inner)) => (Action::ShowConfig, inner),

@@ -74,6 +74,8 @@ fn closing(page: Page) -> Page {
         .section("EXAMPLES")
         .text("Try a configuration, and see where each value came from:")
         .literal("vip-manager show-config --config /etc/default/vip-manager.yml")
+        .text("Tell why the VIP may not come, with the cure of each cause (*--json* for programs; exit status 1 where something is to be mended):")
+        .literal("vip-manager check --config /etc/default/vip-manager.yml")
         .text("Start it now and at every boot:")
         .literal("systemctl enable --now vip-manager")
         .section("SEE ALSO")

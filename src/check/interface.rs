@@ -17,8 +17,8 @@ pub struct Link {
     pub switched_on: bool,
     /// Frames pass.
     pub up: bool,
+    /// Loopbacks and tunnels have none.
     pub has_mac: bool,
-    pub loopback: bool,
     /// The bridge or bond that it is a port of.
     pub master: Option<String>,
 }
@@ -27,7 +27,7 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
     let subject = format!("interface {}", facts.name);
     let Some(link) = &facts.link else {
         let others: Vec<&str> = facts.others.iter().map(String::as_str).filter(|name| *name != "lo").collect();
-        let near = match names::meant(&facts.name, others.iter().copied()) {
+        let near = match names::meant(&facts.name, &others) {
             Some(names::Kinship::Case(near) | names::Kinship::Domain(near) | names::Kinship::Near(near)) => Some(near),
             None => None,
         };
@@ -60,7 +60,7 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
             "look at the cable, the port of the switch, or the peer",
         )];
     }
-    if link.loopback || !link.has_mac {
+    if !link.has_mac {
         return vec![Finding::caution(
             "interface-no-mac",
             subject,
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     fn link() -> Link {
-        Link { switched_on: true, up: true, has_mac: true, loopback: false, master: None }
+        Link { switched_on: true, up: true, has_mac: true, master: None }
     }
 
     fn judged(link: Option<Link>) -> Finding {

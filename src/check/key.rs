@@ -96,7 +96,7 @@ fn value(facts: &Facts, held: &Held, since: &str) -> Finding {
     }
     let told = format!("holds \"{value}\" since {since}; this host expects \"{expected}\"; {}", members(around));
     let other_is_member = around.members.contains(expected);
-    match names::meant(expected, [value.as_str()]).filter(|_| !other_is_member) {
+    match names::meant(expected, &[value]).filter(|_| !other_is_member) {
         Some(kinship) => {
             let difference = difference(&kinship);
             let cure = format!("{difference}: where both mean this host, set trigger-value: {value}");
@@ -124,7 +124,7 @@ fn never_meant(facts: &Facts, held: &Held) -> Option<Finding> {
 }
 
 fn never(facts: &Facts, told: String) -> Finding {
-    let near = names::meant(&facts.expected, facts.around.members.iter().map(String::as_str));
+    let near = names::meant(&facts.expected, &facts.around.members);
     let cure = match near {
         Some(kinship) => {
             let (Kinship::Case(name) | Kinship::Domain(name) | Kinship::Near(name)) = &kinship;
@@ -212,7 +212,7 @@ fn absent(facts: &Facts) -> Finding {
     }
     let names: Vec<&str> = around.leaders.iter().map(String::as_str).collect();
     if let [_, ..] = names.as_slice() {
-        let near = match (names::meant(key, names.iter().copied()), names.as_slice()) {
+        let near = match (names::meant(key, &names), names.as_slice()) {
             (Some(Kinship::Case(name) | Kinship::Domain(name) | Kinship::Near(name)), _) => Some(name),
             (None, [only]) => Some((*only).to_owned()),
             (None, _) => None,

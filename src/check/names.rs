@@ -14,19 +14,21 @@ pub enum Kinship {
 }
 
 /// The name among `known` that whoever wrote `text` meant, if one comes near.
-pub fn meant<'a>(text: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Option<Kinship> {
-    let trimmed = text.trim();
-    let find = |same: &dyn Fn(&str) -> bool| known.clone().into_iter().find(|name| same(name)).map(str::to_owned);
+pub fn meant<T: AsRef<str>>(text: &str, known: &[T]) -> Option<Kinship> {
+    let text = text.trim();
+    let names = || known.iter().map(AsRef::as_ref);
+    let find = |same: &dyn Fn(&str) -> bool| names().find(|name| same(name)).map(str::to_owned);
     let short = |name: &str| name.split('.').next().unwrap_or_default().to_lowercase();
-    find(&|name| name.to_lowercase() == trimmed.to_lowercase())
+    let in_other_case = |name: &str| name.to_lowercase() == text.to_lowercase();
+    let with_domain = |name: &str| short(name) == short(text) && name.contains('.') != text.contains('.');
+    // pg1 and pg2 are neighbours, not slips of the pen.
+    let digits = |name: &str| name.chars().filter(char::is_ascii_digit).collect::<String>();
+    let alike = || names().filter(|name| digits(name) == digits(text)).map(|name| (name, name));
+    let near = || nearest_of(text, alike()).map(str::to_owned);
+    find(&in_other_case)
         .map(Kinship::Case)
-        .or_else(|| {
-            let is_kin = |name: &str| short(name) == short(trimmed) && (name.contains('.') != trimmed.contains('.'));
-            find(&is_kin).map(Kinship::Domain)
-        })
-        .or_else(|| {
-            nearest_of(trimmed, known.clone().into_iter().map(|name| (name, name))).map(|n| Kinship::Near(n.into()))
-        })
+        .or_else(|| find(&with_domain).map(Kinship::Domain))
+        .or_else(|| near().map(Kinship::Near))
 }
 
 /// "a", "a and b", "a, b and c"; the first few where there are many.
@@ -48,11 +50,12 @@ mod tests {
     #[test]
     fn capitals_domains_and_slips_are_told_apart() {
         let known = ["pg-node1", "PG2", "pg3.example.org"];
-        assert_eq!(meant("pg2", known), Some(Kinship::Case("PG2".into())));
-        assert_eq!(meant("pg3", known), Some(Kinship::Domain("pg3.example.org".into())));
-        assert_eq!(meant("pg-node1.example.org", known), Some(Kinship::Domain("pg-node1".into())));
-        assert_eq!(meant("pg-node-1", known), Some(Kinship::Near("pg-node1".into())));
-        assert_eq!(meant("something-else", known), None);
+        assert_eq!(meant("pg2", &known), Some(Kinship::Case("PG2".into())));
+        assert_eq!(meant("pg3", &known), Some(Kinship::Domain("pg3.example.org".into())));
+        assert_eq!(meant("pg-node1.example.org", &known), Some(Kinship::Domain("pg-node1".into())));
+        assert_eq!(meant("pg-node-1", &known), Some(Kinship::Near("pg-node1".into())));
+        assert_eq!(meant("something-else", &known), None);
+        assert_eq!(meant("pg-node2", &known), None);
     }
 
     #[test]

@@ -31,12 +31,4 @@ pub fn stamp() -> Stamp {
 /// The processor time that this process has used, if the kernel tells.
 pub fn processor() -> Option<Duration> {
     clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).ok().map(Duration::from)
-<<<<<<< HEAD
-=======
-}
-
-/// Seconds since 1970 by the wall clock, for comparing with another host's. Nothing is ever decided by it.
-pub fn wall() -> i64 {
-    clock_gettime(ClockId::CLOCK_REALTIME).map_or(0, |time| time.tv_sec())
->>>>>>> status
 }

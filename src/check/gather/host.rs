@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::unistd::User;
 
@@ -52,7 +52,6 @@ impl Host {
             switched_on: flags(&name).is_none_or(|flags| flags & UP != 0),
             up: link.up,
             has_mac: link.mac.is_some(),
-            loopback: flags(&name).is_some_and(|flags| flags & LOOPBACK != 0),
             master: master(&name),
         });
         interface::Facts { name, link, others: self.kernel.links().map(|link| link.name.to_string()).collect() }
@@ -141,7 +140,7 @@ fn unreadable(config: &Config) -> Vec<privileges::Unreadable> {
     files.filter(|(_, path)| !may_read(&user, path)).map(|(option, path)| denied(option, path)).collect()
 }
 
-fn may_read(user: &User, file: &PathBuf) -> bool {
+fn may_read(user: &User, file: &Path) -> bool {
     let (uid, groups) = (user.uid.as_raw(), groups(user));
     let allowed = |path: &Path, bit| {
         // What is not there is told where it is read.
@@ -172,6 +171,5 @@ fn denied(option: &'static str, path: &Path) -> privileges::Unreadable {
 }
 
 const UP: u32 = 1;
-const LOOPBACK: u32 = 8;
 const NET_ADMIN: u64 = 1 << 12;
 const NET_RAW: u64 = 1 << 13;

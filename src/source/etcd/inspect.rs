@@ -4,6 +4,7 @@
 //! HTTP on the same port tells the member's time and what the old v2 store holds.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use tokio::time::timeout;
 
 use super::dial::{DialError, Dialer};
 use super::explain::{CallError, chain};
+use super::handshake::HandshakeError;
 use super::session::{Door, OpenError, Session};
 use super::trust::Trust;
 use crate::check::key::{Around, Held, Lease, namespace, scope};
@@ -56,24 +58,25 @@ pub(crate) async fn visit(endpoint: Endpoint, config: EtcdConfig, keys: Vec<Stri
 }
 
 async fn ask(mut door: Door, keys: &[String], limit: Duration) -> Result<Told, Refusal> {
-    let host = door.name.to_string();
-    let (session, _keeping) = door.open().await.map_err(|error| refusal_to_open(&host, &error))?;
+    let trust = door.trust.clone();
+    let (session, _keeping) = door.open().await.map_err(|error| refusal_to_open(&error))?;
     let read = async {
         let started = clock::now();
-        let status = session.maintenance().status().await?;
+        let first = session.maintenance().status().await;
+        let status = first.map_err(|error| session.correct(error.into()).before_any_answer(trust.as_deref()))?;
         let took = clock::now().since(started);
         let cluster = status.header().map_or(0, etcd_client::ResponseHeader::cluster_id);
         let answer = Answer { version: status.version().to_owned(), cluster, took };
         let mut found = BTreeMap::new();
         for key in keys {
-            let held = held(&session, key).await?;
+            let held = held(&session, key).await.map_err(|error| session.correct(error.into()))?;
             found.insert(key.clone(), (held, around(&session, key).await));
         }
-        Ok::<_, etcd_client::Error>(Told { answer, keys: found })
+        Ok::<_, CallError>(Told { answer, keys: found })
     };
     match timeout(limit, read).await {
         Ok(Ok(told)) => Ok(told),
-        Ok(Err(error)) => Err(refusal_of_call(&session.correct(error.into()))),
+        Ok(Err(error)) => Err(refusal_of_call(&error)),
         Err(_elapsed) => Err(refusal_of_call(&CallError::Silent { limit })),
     }
 }
@@ -184,7 +187,7 @@ async fn http(endpoint: &Endpoint, trust: &Arc<Trust>, path: &str, limit: Durati
     timeout(limit, ask).await.ok().flatten()
 }
 
-fn refusal_to_open(host: &str, error: &OpenError) -> Refusal {
+fn refusal_to_open(error: &OpenError) -> Refusal {
     let cure = match error {
         OpenError::Dial(DialError::Resolve { host, .. } | DialError::NoAddress { host }) => {
             format!("correct the name in dcs-endpoints, or have it resolved (getent hosts {host})")
@@ -195,10 +198,15 @@ fn refusal_to_open(host: &str, error: &OpenError) -> Refusal {
         OpenError::Dial(DialError::TcpSilent { .. } | DialError::Silent { phase: "TCP", .. }) => {
             "is the host up, and does a firewall drop what goes to this port?".to_owned()
         }
+        OpenError::Dial(DialError::Handshake(HandshakeError::Broken { .. })) => {
+            return Refusal {
+                cure: "does it speak TLS at all? if not, set http:// in dcs-endpoints".to_owned(),
+                ..told(error)
+            };
+        }
         OpenError::Login(error) => return refusal_of_call(error),
-        OpenError::Dial(_) | OpenError::Password { .. } => return told(&chain(error)),
+        OpenError::Dial(_) | OpenError::Password { .. } => return told(error),
     };
-    let _named_in_the_subject = host;
     Refusal { why: chain(error), cure }
 }
 
@@ -212,14 +220,16 @@ fn refusal_of_call(error: &CallError) -> Refusal {
             why: format!("is connected and does not answer within {limit:.1?}: hung, overloaded, or without a quorum"),
             cure: "look at that member's log and disk (etcdctl endpoint status --cluster)".to_owned(),
         },
-        other => told(&chain(other)),
+        other => told(other),
     }
 }
 
-/// The errors of the daemon end with the cure.
-fn told(text: &str) -> Refusal {
-    let (why, cure) = text.split_once("; ").unwrap_or((text, "look at that member's log"));
-    Refusal { why: why.to_owned(), cure: cure.to_owned() }
+/// The errors of the daemon end with the cure; what lies below them tells more of the cause.
+fn told(error: &(dyn Error + 'static)) -> Refusal {
+    let (told, whole) = (error.to_string(), chain(error));
+    let below = whole.strip_prefix(&told).unwrap_or_default();
+    let (why, cure) = told.split_once("; ").unwrap_or((&told, "look at that file, or at the log of that member"));
+    Refusal { why: format!("{why}{below}"), cure: cure.to_owned() }
 }
 
 const MOST_NAMES: i64 = 1000;
