@@ -36,8 +36,9 @@ use support::daemon::KEY;
 use support::patroni::{Patroni, Rhythm};
 use verdict::{nobody_outlived_a_lease, reigns};
 
-const MINUTE: Duration = Duration::from_secs(60);
-/// How much of each minute is left for what was broken to mend.
+/// How much of each minute goes wrong.
+const STORM: Duration = Duration::from_secs(48);
+/// The rest of it, for what was broken to mend.
 const CALM: Duration = Duration::from_secs(12);
 const SETTLED: Duration = Duration::from_secs(30);
 const LEASE: i64 = 8;
@@ -68,7 +69,9 @@ fn soak(minutes: usize, seed: u64) -> Vec<String> {
     let begin = now();
     patronis[0].take_over();
     scene.wait_held(0);
-    patronis.iter().for_each(|patroni| patroni.may_lead(true));
+    for patroni in &patronis {
+        patroni.may_lead(true);
+    }
 
     let mut dice = Dice(seed);
     let (mut faults, mut warm) = (0, Vec::new());
@@ -99,7 +102,7 @@ fn storm(scene: &Scene, patronis: &[Patroni], dice: &mut Dice, seed: u64) -> usi
     let begin = now();
     let mut faults = 0;
     let mut there: Vec<(Moment, Misfortune)> = Vec::new();
-    while now().since(begin) < MINUTE - CALM {
+    while now().since(begin) < STORM {
         if there.len() < AT_ONCE
             && let Some(misfortune) = Misfortune::draw(dice, scene, patronis, &there)
         {

@@ -24,12 +24,14 @@ mod stage;
 
 use std::collections::BTreeSet;
 
+use support::fail::OrFail;
+
 /// Plays these on one stage.
 #[track_caller]
 fn play(names: &[&str]) {
     let mut stage = None;
     for name in names {
-        let case = cases::all().into_iter().find(|case| case.name == *name).unwrap();
+        let case = cases::all().into_iter().find(|case| case.name == *name).or_fail(name);
         let outcome = run::one(&case, &mut stage);
         assert_eq!(outcome.complaints, "", "{name}: {:?}", outcome.record);
     }

@@ -21,7 +21,7 @@ use crate::support::ping::Pinger;
 use crate::support::process::Process;
 use crate::support::store::{Store, User};
 use crate::support::tcp::{EchoServer, Fate, TcpClient};
-use crate::support::tls::Tls;
+use crate::support::tls::{IdentityFiles, KeyForm, Tls};
 use crate::support::watcher::Watcher;
 use crate::support::witness::AddressWitness;
 
@@ -42,6 +42,7 @@ pub(crate) struct Stage {
     _databases: Vec<EchoServer>,
     pub(crate) patronis: Vec<Patroni>,
     pub(crate) tls: Option<Tls>,
+    identity: Option<IdentityFiles>,
     pub(crate) root: User,
     pub(crate) scene: Scene,
     pub(crate) vip: IpAddr,
@@ -69,6 +70,7 @@ impl Stage {
             watcher,
             _databases: databases,
             patronis,
+            identity: tls.as_ref().map(|tls| tls.client("vip", KeyForm::EcPkcs8)),
             tls,
             root,
             scene,
@@ -160,10 +162,11 @@ impl Stage {
             .with("hold-timeout", format!("{HOLD}s"));
         let config = if self.scene.cluster.user().is_some() { with_user(config, &self.root) } else { config };
         let config = (self.configured)(config);
-        match &self.tls {
-            Some(tls) => config.with("etcd-ca-file", tls.ca_file().display()),
-            None => config,
-        }
+        let (Some(tls), Some(identity)) = (&self.tls, &self.identity) else { return config };
+        config
+            .with("etcd-ca-file", tls.ca_file().display())
+            .with("etcd-cert-file", identity.certificate.display())
+            .with("etcd-key-file", identity.key.display())
     }
 
     fn fresh(&self, host: usize, config: &ConfigFile) -> Daemon {

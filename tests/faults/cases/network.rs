@@ -14,7 +14,7 @@ const MOMENT: f64 = 1.0;
 pub(crate) const CASES: &[Case] = &[
     Case::unnoticed("cut-short", "The way to etcd is lost for 2 s", |stage| cut_etcd(stage, Way::Both, 2.0)),
     Case::unnoticed("cut-short-out", "What the host sends to etcd is lost for 2 s", |stage| {
-        cut_etcd(stage, Way::Out, 2.0)
+        cut_etcd(stage, Way::Out, 2.0);
     }),
     Case::unnoticed("cut-short-in", "What etcd answers is lost for 2 s", |stage| cut_etcd(stage, Way::In, 2.0)),
     Case::noticed("cut-long", "The daemon's way to etcd is lost for 8 s, Patroni's is not", End::Back, 8.0, |stage| {

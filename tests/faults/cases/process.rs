@@ -131,6 +131,7 @@ fn frozen(stage: &mut Stage) {
     stage.last(2.0);
 }
 
+/// Only the soft limit: nobody here may raise a hard one again.
 fn limit(stage: &Stage, what: &str) {
     run("prlimit", &["--pid", &stage.daemon().process.pid().to_string(), what]);
 }
@@ -138,25 +139,25 @@ fn limit(stage: &Stage, what: &str) {
 fn memory(stage: &mut Stage) {
     // More than it has already is refused from now on: what it does with that is up to it, the promise is not.
     stage.fault("not a page more", |stage| {
-        limit(stage, "--as=1000000");
+        limit(stage, "--as=1000000:");
         stage.last(6.0);
     });
     if stage.scene.daemons[0].process.ended().is_some() {
         stage.start_again();
     } else {
-        limit(stage, "--as=unlimited");
+        limit(stage, "--as=unlimited:");
     }
 }
 
 fn descriptors(stage: &mut Stage) {
     stage.fault("not a descriptor more", |stage| {
-        limit(stage, "--nofile=4");
+        limit(stage, "--nofile=4:");
         stage.scene.cluster.members[2].kill();
         stage.last(1.0);
         stage.scene.cluster.members[2].restart();
         stage.scene.cluster.wait_member(2);
         stage.last(5.0);
-        limit(stage, "--nofile=1024");
+        limit(stage, "--nofile=1024:");
     });
     stage.last(1.0);
 }
