@@ -18,7 +18,7 @@ use super::timer::Timer;
 use super::ward::Ward;
 use super::wards::{WardId, Wards, watched};
 use crate::config::{Config, Loaded, OnStop, Sources, VipConfig};
-use crate::host::{DumpError, Host, Kernel, MonitorError, Notices, OpenError};
+use crate::host::{DumpError, Heard, Host, Kernel, MonitorError, Notices, OpenError};
 use crate::keeper::{Event as Told, Farewell, Moment};
 use crate::source::etcd::{self, Source};
 use crate::source::{KeyIndex, Report, Watched};
@@ -30,6 +30,7 @@ enum Event {
     Time,
     Notices(Notices),
     Report(Report),
+    Heard(Heard),
 }
 
 /// Why the daemon cannot start or go on.
@@ -101,6 +102,7 @@ impl Driver {
             driver.take_in(vip);
         }
         driver.turn_over(&driver.wards.ids());
+        driver.listen_to_rivals();
         driver.systemd.ready();
         Ok(driver)
     }
@@ -118,6 +120,7 @@ impl Driver {
                 Event::Asked(Asked::Reload) => self.reload(),
                 Event::Notices(notices) => self.notice(notices)?,
                 Event::Report(report) => self.report(report, now),
+                Event::Heard(heard) => self.hear(&heard, now),
             }
             self.systemd.ping(clock::now());
             if self.stop_by.is_some() && self.is_stopped()? {
@@ -133,6 +136,7 @@ impl Driver {
             expired = self.timer.expired() => expired.map(|()| Event::Time).map_err(Fatal::SetUp),
             notices = self.host.monitor.next() => Ok(Event::Notices(notices?)),
             report = self.source.reports.recv() => report.map(Event::Report).ok_or(Fatal::SourceEnded),
+            heard = self.host.rivals.next() => Ok(Event::Heard(heard)),
         }
     }
 

@@ -15,6 +15,7 @@ mod logging;
 mod outlet;
 mod release;
 mod reload;
+mod rivals;
 mod sentence;
 mod signals;
 mod systemd;

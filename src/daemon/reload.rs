@@ -53,6 +53,7 @@ impl Driver {
             }
         }
         self.turn_over(&concerned);
+        self.listen_to_rivals();
         self.watch_anew(&before);
         tracing::info!("the configuration was read again: {came} VIPs taken in, {gone} let go, the others untouched");
     }

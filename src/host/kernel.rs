@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::address::Snapshot;
 use super::notice::{Address, Link, Notice};
-use crate::vip::InterfaceName;
+use crate::vip::{InterfaceName, Mac};
 
 /// The links and addresses of this host.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -65,6 +65,11 @@ impl Kernel {
 
     pub fn link(&self, index: u32) -> Option<&Link> {
         self.links.get(&index)
+    }
+
+    /// Whether an interface of this host has the hardware address.
+    pub fn is_own(&self, mac: Mac) -> bool {
+        self.links.values().any(|link| link.mac == Some(mac))
     }
 
     /// The address on that interface, once for each prefix length that it stands with.

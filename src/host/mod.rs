@@ -6,7 +6,7 @@
 //! calls, and compares the clock again.
 //!
 //! [`address`] changes and lists, [`monitor`] hears what changed, [`kernel`] remembers it, [`announcer`] tells the
-//! neighbours, [`connections`] tells the clients. None of them decides anything.
+//! neighbours, [`connections`] tells the clients, [`rivals`] hears who else claims an address. None of them decides anything.
 
 pub mod address;
 pub mod announcer;
@@ -15,6 +15,7 @@ pub mod kernel;
 pub mod monitor;
 mod netlink;
 pub mod notice;
+pub mod rivals;
 mod sys;
 
 use std::io;
@@ -28,6 +29,7 @@ pub use kernel::{Changed, Kernel};
 pub use monitor::{Monitor, MonitorError, Notices};
 pub use netlink::Failure;
 pub use notice::{Address, Lifetime, Link, Notice};
+pub use rivals::{Heard, Listen, Rivals};
 pub(crate) use sys::watch;
 
 use crate::keeper::Moment;
@@ -41,6 +43,7 @@ pub struct Host {
     pub announcer: Announcer,
     pub connections: Connections,
     pub monitor: Monitor,
+    pub rivals: Rivals,
 }
 
 /// Why the daemon cannot work on this host.
@@ -70,7 +73,7 @@ impl Host {
             Errno::EPERM | Errno::EACCES => missing("CAP_NET_RAW", ANNOUNCE),
             other => refused(ANNOUNCE, other),
         })?;
-        Ok(Self { addresses, announcer, connections, monitor })
+        Ok(Self { addresses, announcer, connections, monitor, rivals: Rivals::default() })
     }
 }
 

@@ -109,7 +109,7 @@ impl World {
                 let standing = standing.into_iter().map(|(prefix, left)| Standing { prefix, expires: expires(left) });
                 self.observation = Observation {
                     standing: if link.is_some() { standing.collect() } else { vec![] },
-                    link: link.map(|(index, up, mac)| Link { index, up, mac: Some(crate::vip::Mac([mac; 6])) }),
+                    link: link.map(|(index, up, mac)| Link { index, up, mac: Some(Mac([mac; 6])) }),
                 };
                 self.observe();
             }
