@@ -84,7 +84,8 @@ impl Record {
     /// Where a reign ended: how long before that its host had let go. Negative where it let go only afterwards; the
     /// least of them where there are several.
     pub(crate) fn ahead(&self) -> Option<f64> {
-        let ends = self.reigns.iter().filter(|reign| reign.span.until < self.length);
+        // The same name written again ends nothing.
+        let ends = self.reigns.windows(2).filter(|pair| pair[0].value != pair[1].value).map(|pair| &pair[0]);
         ends.filter_map(|reign| {
             let lane = self.lanes.iter().find(|lane| Some(&lane.host) == reign.value.as_ref())?;
             let last = lane.held.iter().rev().find(|held| held.from < reign.span.until)?;
@@ -165,6 +166,12 @@ mod tests {
         let late = record(vec![lane("a", &[(0.0, 6.1)]), lane("b", &[(6.3, 10.0)])], reigns);
         assert!(close(late.ahead().unwrap(), -0.1));
         assert_eq!(late.named(), Some("b"));
+    }
+
+    #[test]
+    fn the_same_name_written_again_ends_nothing() {
+        let reigns = vec![reign(0.0, 3.0, Some("a")), reign(3.0, 10.0, Some("a"))];
+        assert_eq!(record(vec![lane("a", &[(0.0, 10.0)])], reigns).ahead(), None);
     }
 
     #[test]
