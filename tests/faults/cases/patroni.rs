@@ -75,6 +75,8 @@ fn cut_off(stage: &mut Stage) {
     stage.fault("db1's daemon is cut off from etcd", |stage| {
         let cut = stage.scene.cut_etcd(0, Way::Both);
         stage.last(0.5);
+        // The key is to be free for the one that is told to take it.
+        stage.patronis[1].may_lead(false);
         stage.patronis[2].may_lead(false);
         switch_over(&stage.patronis[0], &stage.patronis[1]);
         stage.wait_held(1);
