@@ -38,6 +38,17 @@ bench: deps privilege ## Measure leader changes and the footprint, and write doc
 	@cp target/release/vip-manager target/vip-manager-to-measure
 	@LAB_VIP_MANAGER=$(CURDIR)/target/vip-manager-to-measure $(AS_ROOT) cargo bench --bench leader_change -- $(ARGS)
 
+.PHONY: faults
+faults: deps privilege ## Break everything once, watch, and draw it: target/faults/report.html; CASES=name,… for some
+	@cargo build --quiet --bins --example faults
+	@$(AS_ROOT) cargo run --quiet --example faults -- $(CASES)
+
+.PHONY: soak
+MINUTES ?= 30
+soak: deps privilege ## Random faults for MINUTES=30, and nothing may grow; SEED=… draws the same ones again
+	@cargo build --quiet --bins --example soak
+	@$(AS_ROOT) cargo run --quiet --example soak -- $(MINUTES) $(SEED)
+
 .PHONY: sim
 sim: ## Try to break the promise in virtual time; SEEDS=1..5000 a range, SEEDS=42 tells one history, ARGS=--help the rest
 	@cargo run --quiet -p vip-manager-sim --profile sim -- $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
