@@ -97,7 +97,7 @@ pub fn command() -> Command {
         .subcommand(
             Command::new(CHECK)
                 .about("Tell why the VIP may not come: configuration, host, network, etcd and key, each with its cure")
-                .arg(Arg::new(JSON).long(JSON).action(ArgAction::SetTrue).help("Print one JSON object")),
+                .arg(flag(JSON, "Print one JSON object")),
         )
         .subcommand(Command::new(SHOW_CONFIG).about("Print every value of the configuration with where it came from"))
         .subcommand(Command::new(RELEASE).about("Take this host's virtual IPs from it; needs no running daemon"))
@@ -121,6 +121,7 @@ fn flag(name: &'static str, help: &'static str) -> Arg {
 }
 
 const CHECK: &str = "check";
+const JSON: &str = "json";
 const SHOW_CONFIG: &str = "show-config";
 const RELEASE: &str = "release";
 const STATUS: &str = "status";

@@ -76,8 +76,11 @@ pub fn told(note: &Note, now: &'static str) -> Option<Told> {
         // No move of the address, but what happened to it.
         Note::Contested { .. } => told(now, "conflict", None, None),
         Note::Uncontested { lasted, .. } => told(now, "conflict-over", None, Some(*lasted)),
-        Note::Echo { .. } | Note::StillContested { .. } => None,
-        Note::Waiting { .. } | Note::Leaving { .. } | Note::Refused { .. } => None,
+        Note::Echo { .. }
+        | Note::StillContested { .. }
+        | Note::Waiting { .. }
+        | Note::Leaving { .. }
+        | Note::Refused { .. } => None,
     }
 }
 
