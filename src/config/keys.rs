@@ -46,6 +46,8 @@ pub enum Key {
     LogFormat,
     LogFile,
     Verbose,
+    StatusSocket,
+    StatusListen,
     Vips,
 }
 
@@ -66,6 +68,8 @@ pub enum Takes {
     /// A program, alone or in a list with its arguments.
     Program,
     Duration,
+    /// An address and a port to listen on.
+    Listen,
     Count,
     Switch,
     /// A list of mappings; only a file can hold it.
@@ -127,6 +131,7 @@ impl Takes {
             Self::File => "FILE",
             Self::Program => "PROGRAM",
             Self::Duration => "DURATION",
+            Self::Listen => "ADDRESS:PORT",
             Self::Count => "NUMBER",
             Self::Switch => "BOOL",
             Self::Entries => "LIST",

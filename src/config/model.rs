@@ -1,6 +1,7 @@
 //! The configuration as the rest of the program sees it: complete, checked, with nothing left to parse.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,6 +18,23 @@ pub struct Config {
     pub on_stop: OnStop,
     pub log_level: LogLevel,
     pub log_format: LogFormat,
+    pub status: StatusConfig,
+}
+
+/// Where the daemon answers for itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StatusConfig {
+    pub socket: StatusSocket,
+    pub listen: Option<SocketAddr>,
+}
+
+/// The Unix socket of the status.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum StatusSocket {
+    /// The file of this name in the runtime directory that systemd has made for the unit, if it has.
+    Named(String),
+    At(PathBuf),
+    Nowhere,
 }
 
 /// One VIP: where it stands, which key speaks of it, how long it may stay unconfirmed, how it is announced.

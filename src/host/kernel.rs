@@ -77,6 +77,16 @@ impl Kernel {
         self.addresses.range((index, address, 0)..=(index, address, u8::MAX)).map(|(_, address)| address)
     }
 
+    /// Every interface of this host.
+    pub fn links(&self) -> impl Iterator<Item = &Link> {
+        self.links.values()
+    }
+
+    /// Every address of this host.
+    pub fn all(&self) -> impl Iterator<Item = &Address> {
+        self.addresses.values()
+    }
+
     /// Every address of this host that bears our mark.
     pub fn ours(&self) -> impl Iterator<Item = &Address> {
         self.addresses.values().filter(|address| address.ours)

@@ -15,6 +15,7 @@ pub mod kernel;
 pub mod monitor;
 mod netlink;
 pub mod notice;
+pub mod prober;
 pub mod rivals;
 mod sys;
 
@@ -30,7 +31,7 @@ pub use monitor::{Monitor, MonitorError, Notices};
 pub use netlink::Failure;
 pub use notice::{Address, Lifetime, Link, Notice};
 pub use rivals::{Heard, Listen, Rivals};
-pub(crate) use sys::watch;
+pub(crate) use sys::{keep_capabilities_to_ourselves, watch};
 
 use crate::keeper::Moment;
 

@@ -75,6 +75,14 @@ pub(super) fn attach_filter(socket: BorrowedFd<'_>, program: &[Instruction]) -> 
     Errno::result(answer).map(drop)
 }
 
+/// Gives up the right to hand capabilities on to other programs; this process keeps its own. It is for the calling thread
+/// and those that it starts.
+pub(crate) fn keep_capabilities_to_ourselves() -> Result<(), Errno> {
+    // SAFETY: the call takes integers only and changes nothing but the ambient set of this thread.
+    let answer = unsafe { libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) };
+    Errno::result(answer).map(drop)
+}
+
 /// Binds a packet socket to the frames of one kind on one interface.
 pub(super) fn bind_to(socket: BorrowedFd<'_>, index: i32, ethertype: u16) -> Result<(), Errno> {
     let address = frame_address(index, ethertype, &[0; 6]).ok_or(Errno::EINVAL)?;
@@ -102,6 +110,13 @@ pub(super) fn dropped(socket: BorrowedFd<'_>) -> u32 {
 pub(super) fn send_frame(socket: BorrowedFd<'_>, index: i32, ethertype: u16, frame: &[u8]) -> Result<(), Errno> {
     let to = frame_address(index, ethertype, frame).ok_or(Errno::EINVAL)?;
     sendto(socket.as_raw_fd(), frame, &to, MsgFlags::MSG_DONTWAIT).map(drop)
+}
+
+/// From now on the packet socket receives what comes in on that interface with this Ethernet type.
+pub(super) fn listen_on(socket: BorrowedFd<'_>, index: i32, ethertype: u16) -> Result<(), Errno> {
+    let nowhere = [0; 6];
+    let on = frame_address(index, ethertype, &nowhere).ok_or(Errno::EINVAL)?;
+    bind(socket.as_raw_fd(), &on)
 }
 
 fn frame_address(index: i32, ethertype: u16, frame: &[u8]) -> Option<LinkAddr> {

@@ -217,6 +217,16 @@ impl Keeper {
         self.evidence.newest()
     }
 
+    /// When the newest answer came that names us, if one ever did.
+    pub fn confirmed_at(&self) -> Option<Moment> {
+        Some(self.confirmed_at).filter(|at| *at != Moment::default())
+    }
+
+    /// Why nobody answers, as long as nobody does.
+    pub const fn blind(&self) -> Option<&Arc<str>> {
+        self.blind.as_ref()
+    }
+
     /// What the host should show.
     pub const fn target(&self) -> Target {
         match self.state {

@@ -3,7 +3,7 @@
 use super::{Key, Spec, Takes};
 
 /// Every key, in the order in which people read about them.
-pub static TABLE: [Spec; 35] = [
+pub static TABLE: [Spec; 37] = [
     Spec {
         key: Key::Config,
         name: "config",
@@ -295,6 +295,23 @@ pub static TABLE: [Spec; 35] = [
         takes: Takes::Switch,
         default: "false",
         help: "The historic log-level: debug",
+        ..PLAIN
+    },
+    Spec {
+        key: Key::StatusSocket,
+        name: "status-socket",
+        takes: Takes::File,
+        default: "NAME.sock in the unit's /run/vip-manager, NAME as of the file; none without a unit",
+        help: "The Unix socket that answers vip-manager status: a full path, or none",
+        ..PLAIN
+    },
+    Spec {
+        key: Key::StatusListen,
+        name: "status-listen",
+        takes: Takes::Listen,
+        default: "none",
+        help: "Where status page and metrics are served over HTTP, such as 127.0.0.1:9899. Whoever reaches it may read \
+               them",
         ..PLAIN
     },
     Spec {

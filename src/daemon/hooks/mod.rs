@@ -146,7 +146,20 @@ fn environment(event: Event, note: &Note, vip: &VipConfig, line: &str) -> Vec<(&
         Note::Released { cause: Cause::Read(read) | Cause::LeaseEnding(read), .. } => read.holder.as_deref(),
         Note::Released { cause: Cause::Event(change), .. } => change.holder.as_deref(),
         Note::Contested { .. } => Some(vip.value.as_str()),
-        _ => None,
+        // What is not known is not guessed: nobody was asked, or nobody answered.
+        Note::Released { .. }
+        | Note::Adopted { .. }
+        | Note::Waiting { .. }
+        | Note::Doubtful { .. }
+        | Note::Confirmed { .. }
+        | Note::Missing { .. }
+        | Note::Restored
+        | Note::Leaving { .. }
+        | Note::StandingBy { .. }
+        | Note::Refused { .. }
+        | Note::Echo { .. }
+        | Note::StillContested { .. }
+        | Note::Uncontested { .. } => None,
     };
     let mut variables = vec![
         ("VIP_MANAGER_EVENT", event.word().to_owned()),
