@@ -175,6 +175,8 @@ fn environment(event: Event, note: &Note, vip: &VipConfig, line: &str) -> Vec<(&
         variables.push(("VIP_MANAGER_RIVAL", rival.to_string()));
     }
     // A key of etcd may hold any byte; the environment of a process cannot hold a zero.
-    variables.iter_mut().for_each(|(_, value)| value.retain(|c| c != '\0'));
+    for (_, value) in &mut variables {
+        value.retain(|c| c != '\0');
+    }
     variables
 }

@@ -100,10 +100,13 @@ fn say(name: &str, line: &[u8], lines: &mut usize) {
 fn tell(name: &str, status: std::io::Result<ExitStatus>) {
     match status {
         Ok(status) if status.success() => tracing::debug!("{name} is done"),
-        Ok(status) => match status.signal() {
-            Some(signal) => tracing::warn!("{name} was ended by signal {signal}"),
-            None => tracing::warn!("{name} failed with exit status {}", status.code().unwrap_or_default()),
-        },
+        Ok(status) => {
+            let how = match (status.signal(), status.code()) {
+                (Some(signal), _) => format!("was ended by signal {signal}"),
+                (None, code) => format!("failed with exit status {}", code.unwrap_or_default()),
+            };
+            tracing::warn!("{name} {how}");
+        }
         Err(error) => tracing::warn!("{name} was lost sight of: {error}"),
     }
 }
