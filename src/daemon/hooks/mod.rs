@@ -36,6 +36,14 @@ impl Event {
         }
     }
 
+    const fn hook(self, vip: &VipConfig) -> Option<&Hook> {
+        match self {
+            Self::Acquire => vip.hooks.acquire.as_ref(),
+            Self::Release => vip.hooks.release.as_ref(),
+            Self::Conflict => vip.hooks.conflict.as_ref(),
+        }
+    }
+
     const fn word(self) -> &'static str {
         match self {
             Self::Acquire => "acquire",
@@ -70,8 +78,12 @@ impl Hooks {
 
     /// Runs the hook that the user wants for this news, if there is one, with the line that tells of it.
     pub(super) fn news(&mut self, note: &Note, vip: &VipConfig, line: &str) {
-        let Some((event, hook)) = wanted(note, vip) else { return };
-        let environment = environment(event, note, vip, line);
+        let Some((event, holder)) = occasion(note, vip) else { return };
+        let Some(hook) = event.hook(vip) else { return };
+        let mut environment = environment(event, holder, vip, line);
+        if let Note::Contested { rival } = note {
+            environment.push(("VIP_MANAGER_RIVAL", rival.to_string()));
+        }
         let job = Job { event, vip: vip.vip, hook: hook.clone(), limit: vip.hooks.limit, environment };
         if let Some(dropped) = self.queue.push((vip.interface.clone(), vip.vip.address()), job) {
             tracing::warn!(
@@ -118,12 +130,13 @@ impl Hooks {
     }
 }
 
-fn wanted<'a>(note: &Note, vip: &'a VipConfig) -> Option<(Event, &'a Hook)> {
-    let hooks = &vip.hooks;
-    let (event, hook) = match note {
-        Note::Acquired { .. } => (Event::Acquire, &hooks.acquire),
-        Note::Released { .. } => (Event::Release, &hooks.release),
-        Note::Contested { .. } => (Event::Conflict, &hooks.conflict),
+/// What this news is to a hook: which one it is for, and who the key names as far as the news knows. What is not known
+/// is not guessed: nobody was asked, or nobody answered.
+fn occasion<'a>(note: &'a Note, vip: &'a VipConfig) -> Option<(Event, Option<&'a str>)> {
+    match note {
+        Note::Acquired { evidence, .. } => Some((Event::Acquire, evidence.holder.as_deref())),
+        Note::Released { cause, .. } => Some((Event::Release, named(cause))),
+        Note::Contested { .. } => Some((Event::Conflict, Some(&vip.value))),
         Note::Adopted { .. }
         | Note::Waiting { .. }
         | Note::Doubtful { .. }
@@ -135,32 +148,19 @@ fn wanted<'a>(note: &Note, vip: &'a VipConfig) -> Option<(Event, &'a Hook)> {
         | Note::Refused { .. }
         | Note::Echo { .. }
         | Note::StillContested { .. }
-        | Note::Uncontested { .. } => return None,
-    };
-    hook.as_ref().map(|hook| (event, hook))
+        | Note::Uncontested { .. } => None,
+    }
 }
 
-fn environment(event: Event, note: &Note, vip: &VipConfig, line: &str) -> Vec<(&'static str, String)> {
-    let holder = match note {
-        Note::Acquired { evidence, .. } => evidence.holder.as_deref(),
-        Note::Released { cause: Cause::Read(read) | Cause::LeaseEnding(read), .. } => read.holder.as_deref(),
-        Note::Released { cause: Cause::Event(change), .. } => change.holder.as_deref(),
-        Note::Contested { .. } => Some(vip.value.as_str()),
-        // What is not known is not guessed: nobody was asked, or nobody answered.
-        Note::Released { .. }
-        | Note::Adopted { .. }
-        | Note::Waiting { .. }
-        | Note::Doubtful { .. }
-        | Note::Confirmed { .. }
-        | Note::Missing { .. }
-        | Note::Restored
-        | Note::Leaving { .. }
-        | Note::StandingBy { .. }
-        | Note::Refused { .. }
-        | Note::Echo { .. }
-        | Note::StillContested { .. }
-        | Note::Uncontested { .. } => None,
-    };
+fn named(cause: &Cause) -> Option<&str> {
+    match cause {
+        Cause::Read(read) | Cause::LeaseEnding(read) => read.holder.as_deref(),
+        Cause::Event(change) => change.holder.as_deref(),
+        Cause::Deadline { .. } | Cause::NeverConfirmed { .. } | Cause::Intruder | Cause::Stop => None,
+    }
+}
+
+fn environment(event: Event, holder: Option<&str>, vip: &VipConfig, line: &str) -> Vec<(&'static str, String)> {
     let mut variables = vec![
         ("VIP_MANAGER_EVENT", event.word().to_owned()),
         ("VIP_MANAGER_VIP", vip.vip.address().to_string()),
@@ -171,9 +171,6 @@ fn environment(event: Event, note: &Note, vip: &VipConfig, line: &str) -> Vec<(&
         ("VIP_MANAGER_HOLDER", holder.unwrap_or_default().to_owned()),
         ("VIP_MANAGER_REASON", line.to_owned()),
     ];
-    if let Note::Contested { rival } = note {
-        variables.push(("VIP_MANAGER_RIVAL", rival.to_string()));
-    }
     // A key of etcd may hold any byte; the environment of a process cannot hold a zero.
     for (_, value) in &mut variables {
         value.retain(|c| c != '\0');
