@@ -1,6 +1,7 @@
 //! The table of all cases.
 
 mod etcd;
+mod machine;
 mod network;
 mod patroni;
 mod process;
@@ -9,5 +10,5 @@ use crate::case::Case;
 
 /// Every case, in the order of the report.
 pub(crate) fn all() -> Vec<Case> {
-    [process::CASES, etcd::CASES, network::CASES, patroni::CASES].concat()
+    [process::CASES, machine::CASES, etcd::CASES, network::CASES, patroni::CASES].concat()
 }
