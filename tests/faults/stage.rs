@@ -11,7 +11,7 @@ use crate::record::{Lane, Record, Reign, Span};
 use crate::scene::Scene;
 use crate::support::capture::Capture;
 use crate::support::clock::{now, pause, wait_for};
-use crate::support::daemon::{ConfigFile, Daemon, KEY, binary};
+use crate::support::daemon::{ConfigFile, Daemon, KEY, binary, vip_manager};
 use crate::support::etcd::{Cluster, ClusterOptions};
 use crate::support::fail::OrFail;
 use crate::support::host::{Host, VIP, VIP6};
@@ -19,11 +19,13 @@ use crate::support::lab::Lab;
 use crate::support::patroni::{Patroni, Rhythm};
 use crate::support::ping::Pinger;
 use crate::support::process::Process;
+use crate::support::proxy::Wire;
 use crate::support::store::{Store, User};
 use crate::support::tcp::{EchoServer, Fate, TcpClient};
 use crate::support::tls::{IdentityFiles, KeyForm, Tls};
 use crate::support::watcher::Watcher;
 use crate::support::witness::AddressWitness;
+use crate::wires::Wires;
 
 pub(crate) const HOSTS: usize = 3;
 /// The lease of Patroni, in seconds.
@@ -32,7 +34,7 @@ pub(crate) const LEASE: i64 = 8;
 pub(crate) const HOLD: u64 = 4;
 const INTERVAL: &str = "500ms";
 const PING: Duration = Duration::from_millis(20);
-const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 /// What is shown of the quiet time before the first fault, and after the last.
 const CALM: Duration = Duration::from_millis(700);
 
@@ -46,6 +48,7 @@ pub(crate) struct Stage {
     pub(crate) root: User,
     pub(crate) scene: Scene,
     pub(crate) vip: IpAddr,
+    wires: Option<Wires>,
     configured: fn(ConfigFile) -> ConfigFile,
     faults: Vec<(Moment, Moment, String)>,
 }
@@ -75,6 +78,7 @@ impl Stage {
             root,
             scene,
             vip: VIP,
+            wires: None,
             configured: |config| config,
             faults: Vec::new(),
         }
@@ -131,6 +135,14 @@ impl Stage {
         result
     }
 
+    /// Does something during which the first host never lets go.
+    pub(crate) fn unharmed(&mut self, work: impl FnOnce(&mut Self)) {
+        let holds = |stage: &Self| stage.scene.witness.intervals(stage.host(), stage.vip);
+        let before = holds(self);
+        work(self);
+        assert_eq!(holds(self), before, "the first host let go");
+    }
+
     pub(crate) fn wait_held(&self, host: usize) {
         self.scene.witness.wait_held(&self.scene.hosts[host], self.vip, SOON);
     }
@@ -177,8 +189,13 @@ impl Stage {
 
     /// Replaces the first host's daemon, whatever became of it.
     pub(crate) fn start_again(&mut self) {
+        self.start_again_with(&self.config(0));
+    }
+
+    /// The same with another configuration.
+    pub(crate) fn start_again_with(&mut self, config: &ConfigFile) {
         self.scene.daemons[0].process.kill();
-        self.scene.daemons[0] = self.fresh(0, &self.config(0));
+        self.scene.daemons[0] = self.fresh(0, config);
     }
 
     /// The same through a shell or a tool, which is given the daemon's own command as its last words.
@@ -189,6 +206,26 @@ impl Stage {
         command.args(&words[1..]).arg(binary()).arg("--config").arg(&file);
         self.scene.daemons[0].process.kill();
         self.scene.daemons[0].process = Process::start("vip-manager through a tool", command);
+    }
+
+    /// The same with a proxy before each member.
+    pub(crate) fn start_through_wires(&mut self) {
+        let wires = Wires::between(self.host(), &self.scene.cluster);
+        self.start_again_with(&self.config(0).with("dcs-endpoints", wires.endpoints()));
+        self.wires = Some(wires);
+        self.scene.wait_renewed(0);
+    }
+
+    /// What the proxies do to bytes from now on.
+    pub(crate) fn wires(&self, wire: Wire) {
+        self.wires.as_ref().or_fail("finding the proxies").set(wire);
+    }
+
+    /// What `vip-manager check` says on the first host, whatever it thinks of it.
+    pub(crate) fn check(&self) -> String {
+        let mut command = vip_manager(self.host());
+        let output = command.arg("check").arg("--config").arg(&self.daemon().config).output().or_fail("running check");
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// Waits out a span that is the fault's own.
@@ -213,6 +250,7 @@ impl Stage {
             patroni.revive(false);
         }
         self.scene.daemons.clear();
+        self.wires = None;
         self.scene.cluster.wait_healthy();
         wait_for("the key to be deleted", SOON, || self.scene.cluster.store().with(|hand| hand.delete(KEY)).is_ok());
         for host in &self.scene.hosts {
@@ -274,7 +312,7 @@ impl Stage {
         for (place, change) in told.iter().enumerate() {
             let until = told.get(place + 1).map_or(scale.end, |next| next.at);
             if until > scale.begin {
-                reigns.push(Reign { span: scale.span(change.at, until), value: change.value.clone() });
+                reigns.push(Reign { span: scale.span(change.at, until), value: change.value.as_deref().map(short) });
             }
         }
         reigns
@@ -312,6 +350,14 @@ impl Clock {
 
     fn span(&self, from: Moment, until: Moment) -> Span {
         Span { from: self.second(from), until: self.second(until) }
+    }
+}
+
+/// A name that is one, and the beginning of one that is not.
+fn short(value: &str) -> String {
+    match value.char_indices().nth(20) {
+        Some((end, _)) => format!("{}… ({} bytes)", &value[..end], value.len()),
+        None => value.to_owned(),
     }
 }
 

@@ -5,12 +5,9 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::case::{Case, End};
+use crate::cases::{EXPIRY, LEASE_ENDS};
 use crate::stage::Stage;
 
-/// The lifetime of the address in the kernel, and its latest lateness, and a look by a ping on a busy machine.
-pub(super) const EXPIRY: f64 = 7.0;
-/// A lease of 8 s that was just renewed, and the next leader.
-const LEASE_ENDS: f64 = 11.0;
 const END: Duration = Duration::from_secs(10);
 
 pub(crate) const CASES: &[Case] = &[
