@@ -23,7 +23,7 @@ use crate::support::proxy::Wire;
 use crate::support::store::{Store, User};
 use crate::support::tcp::{EchoServer, Fate, TcpClient};
 use crate::support::tls::{IdentityFiles, KeyForm, Tls};
-use crate::support::watcher::Watcher;
+use crate::support::watcher::{Told, Watcher};
 use crate::support::witness::AddressWitness;
 use crate::wires::Wires;
 
@@ -34,6 +34,8 @@ pub(crate) const LEASE: i64 = 8;
 pub(crate) const HOLD: u64 = 4;
 const INTERVAL: &str = "500ms";
 const PING: Duration = Duration::from_millis(20);
+/// What is answered sooner has only waited for its turn on a busy machine.
+const LATE: Duration = Duration::from_millis(100);
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 /// What is shown of the quiet time before the first fault, and after the last.
 const CALM: Duration = Duration::from_millis(700);
@@ -41,6 +43,8 @@ const CALM: Duration = Duration::from_millis(700);
 /// A cluster, its hosts, and the case that is being played.
 pub(crate) struct Stage {
     watcher: Watcher,
+    /// What was told before the revisions began anew.
+    told: Vec<Told>,
     _databases: Vec<EchoServer>,
     pub(crate) patronis: Vec<Patroni>,
     pub(crate) tls: Option<Tls>,
@@ -71,6 +75,7 @@ impl Stage {
         let watcher = scene.key_watcher();
         Self {
             watcher,
+            told: Vec::new(),
             _databases: databases,
             patronis,
             identity: tls.as_ref().map(|tls| tls.client("vip", KeyForm::EcPkcs8)),
@@ -107,7 +112,7 @@ impl Stage {
         }
         pause(CALM);
         let end = now();
-        pause(5 * PING);
+        pause(LATE);
         let clock = Clock { begin, end };
         let mut record = self.record(&clock);
         client_saw(&mut record, &clock, pinger, session.standing().fate);
@@ -221,6 +226,17 @@ impl Stage {
         self.wires.as_ref().or_fail("finding the proxies").set(wire);
     }
 
+    /// After a restore revisions come again, and no watch tells what the key holds: it is read.
+    pub(crate) fn begin_revisions_anew(&mut self) {
+        self.told.extend(self.watcher.changes());
+        self.watcher.clear();
+        let value = self.scene.cluster.store().get(KEY).map(|entry| entry.value);
+        let newest = self.told.iter().rfind(|change| change.key == KEY);
+        if newest.is_none_or(|newest| newest.value != value) {
+            self.told.push(Told { at: now(), key: KEY.to_owned(), value });
+        }
+    }
+
     /// What `vip-manager check` says on the first host, whatever it thinks of it.
     pub(crate) fn check(&self) -> String {
         let mut command = vip_manager(self.host());
@@ -260,6 +276,8 @@ impl Stage {
                 }
             }
         }
+        self.told.clear();
+        self.watcher.clear();
         wait_for("nobody to hold", SOON, || (0..HOSTS).all(|host| !self.holds(host)));
     }
 
@@ -305,7 +323,7 @@ impl Stage {
     }
 
     fn reigns(&self, scale: &Clock) -> Vec<Reign> {
-        let mut told: Vec<_> = self.watcher.changes();
+        let mut told = [self.told.clone(), self.watcher.changes()].concat();
         told.retain(|change| change.key == KEY);
         told.sort_by_key(|change| change.at);
         let mut reigns = Vec::new();
@@ -322,10 +340,12 @@ impl Stage {
 /// Adds what the client saw.
 fn client_saw(record: &mut Record, clock: &Clock, pinger: Pinger, fate: Fate) {
     let pings = pinger.stop();
-    let within = pings.outages().into_iter().filter(|outage| outage.until > clock.begin && outage.from < clock.end);
-    record.silences = within.map(|outage| clock.span(outage.from, outage.until)).collect();
+    let mut outages = pings.outages();
+    outages.retain(|outage| outage.until > clock.begin && outage.from < clock.end);
+    outages.retain(|outage| outage.lost > 0 || outage.until.since(outage.from) > LATE);
+    record.silences = outages.iter().map(|outage| clock.span(outage.from, outage.until)).collect();
     if let Some((_, last)) = pings.answers.iter().next_back()
-        && clock.end.since(*last) > 5 * PING
+        && clock.end.since(*last) > LATE
     {
         record.silences.push(clock.span(*last, clock.end));
     }
