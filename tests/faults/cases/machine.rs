@@ -46,9 +46,7 @@ pub(crate) const CASES: &[Case] = &[
         "The wall clock is set back by a day, and the leader changes",
         End::Moved,
         QUICK,
-        |stage| {
-            wall_clock(stage, -DAY);
-        },
+        |stage| wall_clock(stage, -DAY),
     )
     .on(Ground::Tls),
     Case::noticed(
@@ -56,9 +54,7 @@ pub(crate) const CASES: &[Case] = &[
         "The wall clock is set forth by a year, and the leader changes",
         End::Moved,
         QUICK,
-        |stage| {
-            wall_clock(stage, 365 * DAY);
-        },
+        |stage| wall_clock(stage, 365 * DAY),
     )
     .on(Ground::Tls),
 ];
@@ -138,8 +134,10 @@ fn descriptors(stage: &mut Stage) {
 
 fn log_full(stage: &mut Stage) {
     stage.fault("stderr is a full disk", |stage| {
-        stage.start_through(&["sh", "-c", "exec \"$@\" 2>/dev/full", "sh"]);
-        stage.last(5.0);
+        stage.unharmed(|stage| {
+            stage.start_through(&["sh", "-c", "exec \"$@\" 2>/dev/full", "sh"]);
+            stage.last(5.0);
+        });
     });
     stage.fault("switchover", |stage| crate::cases::patroni::switch(stage));
 }
@@ -153,8 +151,10 @@ fn log_reader_gone(stage: &mut Stage) {
 
 fn time_namespace(stage: &mut Stage) {
     stage.fault("restarted with another clock", |stage| {
-        stage.start_through(&["unshare", "--time", "--boottime", "1000000000", "--monotonic", "5000000"]);
-        stage.last(5.0);
+        stage.unharmed(|stage| {
+            stage.start_through(&["unshare", "--time", "--boottime", "1000000000", "--monotonic", "5000000"]);
+            stage.last(5.0);
+        });
     });
     stage.fault("switchover", |stage| crate::cases::patroni::switch(stage));
 }

@@ -21,9 +21,7 @@ pub(crate) const CASES: &[Case] = &[
         "Every packet to or from etcd takes 100 ms, and the leader changes",
         End::Moved,
         QUICK,
-        |stage| {
-            late(stage);
-        },
+        late,
     )
     .overlapping(HEARD),
     Case::noticed(
