@@ -12,6 +12,7 @@ mod keys;
 mod machine;
 mod page;
 mod rivals;
+mod skew;
 
 use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};

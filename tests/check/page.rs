@@ -8,7 +8,8 @@ const TESTS: &str = concat!(
     include_str!("interfaces.rs"),
     include_str!("keys.rs"),
     include_str!("machine.rs"),
-    include_str!("rivals.rs")
+    include_str!("rivals.rs"),
+    include_str!("skew.rs")
 );
 
 struct Row {

@@ -80,9 +80,10 @@ fn leader(facts: Option<&key::Facts>) -> rival::Leader {
     match facts {
         None => rival::Leader::Unknown,
         Some(facts) => match &facts.held {
-            None => rival::Leader::Nobody,
-            Some(held) if held.value == facts.expected => rival::Leader::ThisHost,
-            Some(_) => rival::Leader::Another,
+            Err(key::Forbidden) => rival::Leader::Unknown,
+            Ok(None) => rival::Leader::Nobody,
+            Ok(Some(held)) if held.value == facts.expected => rival::Leader::ThisHost,
+            Ok(Some(_)) => rival::Leader::Another,
         },
     }
 }
