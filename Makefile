@@ -38,9 +38,24 @@ bench: deps privilege ## Measure leader changes and the footprint, and write doc
 	@cp target/release/vip-manager target/vip-manager-to-measure
 	@LAB_VIP_MANAGER=$(CURDIR)/target/vip-manager-to-measure $(AS_ROOT) cargo bench --bench leader_change -- $(ARGS)
 
+.PHONY: faults
+faults: deps privilege ## Break everything once, watch, and draw it: target/faults/report.html; CASES=name,… for some
+	@cargo build --quiet --bins --example faults
+	@$(AS_ROOT) cargo run --quiet --example faults -- $(CASES)
+
+.PHONY: soak
+MINUTES ?= 30
+soak: deps privilege ## Random faults for MINUTES=30, and nothing may grow; SEED=… draws the same ones again
+	@cargo build --quiet --bins --example soak
+	@$(AS_ROOT) cargo run --quiet --example soak -- $(MINUTES) $(SEED)
+
 .PHONY: sim
-sim: ## Try to break the promise in virtual time; ARGS='--seed N' tells one history, ARGS=--help the rest
-	@cargo run --quiet -p vip-manager-sim --profile sim -- $(ARGS)
+sim: ## Try to break the promise in virtual time; SEEDS=1..5000 a range, SEEDS=42 tells one history, ARGS=--help the rest
+	@cargo run --quiet -p vip-manager-sim --profile sim -- $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
+
+.PHONY: sim-bites
+sim-bites: ## Show that the simulator finds each deliberate bug of sim/bugs; ARGS=NAME… for some of them
+	@sim/bite.sh $(ARGS)
 
 .PHONY: build
 build: deps ## Build the release binary
@@ -60,11 +75,19 @@ package-test: deps privilege nextest ## Install the packages into a booted Debia
 	@REVISION=2 BINARY=target/$(shell uname -m)-unknown-linux-gnu/release/vip-manager packaging/package target/package-test/newer
 	@$(AS_ROOT) cargo nextest run --test package $(ARGS)
 
+.PHONY: monitoring-test
+monitoring-test: TOOLS += chromium:chromium promtool:prometheus python3:python3-minimal
+monitoring-test: FILES += /usr/lib/python3/dist-packages/prometheus_client/__init__.py:python3-prometheus-client
+monitoring-test: deps privilege nextest ## Look at the page in a browser, and have others parse metrics, rules and dashboard
+	@promtool check rules packaging/monitoring/alerts.yml
+	@promtool test rules packaging/monitoring/alerts-test.yml
+	@$(AS_ROOT) cargo nextest run --test monitoring $(ARGS)
+
 .PHONY: lint
 lint: deps ## Formatting, clippy, the purity of the pure rooms, documentation
 	cargo fmt --check
 	cargo clippy --all-targets --quiet -- -D warnings
-	cargo clippy --test package --quiet -- -D warnings
+	cargo clippy --test package --test monitoring --quiet -- -D warnings
 	cargo check --lib --no-default-features --quiet
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --quiet
 

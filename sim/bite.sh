@@ -8,6 +8,8 @@ cd "$(dirname "$0")/.."
 work=$PWD/target/bites
 budget=${CPU_SECONDS:-120}
 thiserror=$(sed -n 's/^thiserror = //p' Cargo.toml)
+# Each bug costs a build, and most are found in an instant: quick to build is better here than quick to run.
+export CARGO_PROFILE_SIM_LTO=off CARGO_PROFILE_SIM_CODEGEN_UNITS=16 CARGO_PROFILE_SIM_DEBUG=none
 
 fresh() {
     mkdir -p "$work/src" "$work/sim"

@@ -5,8 +5,8 @@
 
 use std::ffi::OsString;
 
-use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, ArgAction, Command};
 
 use crate::config::keys::{self, Key};
 use crate::config::{self, Flags};
@@ -29,17 +29,36 @@ pub enum Action {
     Run,
     /// Print every value of the configuration with where it came from.
     ShowConfig,
+    /// Tell everything that can be known before it matters.
+    Check { json: bool },
     /// Take this host's virtual IPs from it, without a daemon.
     Release,
+    /// Ask the running daemon how it is.
+    Status(StatusAsked),
+}
+
+/// What of the status is wanted, and how.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StatusAsked {
+    pub json: bool,
+    /// Again each second, until interrupted.
+    pub watch: bool,
+    /// The last transitions instead.
+    pub events: bool,
 }
 
 /// Understands the command line, program name first. The error is clap's: it may also be the help text or the version.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, clap::Error> {
-    let matches =
-        command().try_get_matches_from(config::arrange(args, &[SHOW_CONFIG, RELEASE])).map_err(name_nearest)?;
+    let arranged = config::arrange(args, &[CHECK, SHOW_CONFIG, RELEASE, STATUS]);
+    let matches = command().try_get_matches_from(arranged).map_err(name_nearest)?;
     let (action, matches) = match matches.subcommand() {
+        Some((CHECK, inner)) => (Action::Check { json: inner.get_flag(JSON) }, inner),
         Some((SHOW_CONFIG, inner)) => (Action::ShowConfig, inner),
         Some((RELEASE, inner)) => (Action::Release, inner),
+        Some((STATUS, inner)) => {
+            let [json, watch, events] = [JSON, WATCH, EVENTS].map(|flag| inner.get_flag(flag));
+            (Action::Status(StatusAsked { json, watch, events }), inner)
+        }
         Some(_) | None => (Action::Run, &matches),
     };
     Ok(Request { action, flags: Flags::of(matches) })
@@ -75,9 +94,36 @@ pub fn command() -> Command {
         )
         .disable_help_subcommand(true)
         .args(config::flags())
+        .subcommand(
+            Command::new(CHECK)
+                .about("Tell why the VIP may not come: configuration, host, network, etcd and key, each with its cure")
+                .arg(flag(JSON, "Print one JSON object")),
+        )
         .subcommand(Command::new(SHOW_CONFIG).about("Print every value of the configuration with where it came from"))
         .subcommand(Command::new(RELEASE).about("Take this host's virtual IPs from it; needs no running daemon"))
+        .subcommand(status())
 }
 
+fn status() -> Command {
+    Command::new(STATUS)
+        .about("Ask the running daemon who holds each virtual IP and why; --events tells the last transitions")
+        .after_help(
+            "Without a daemon it says so, and shows what the kernel and etcd say.\n\nExit status: 0 the daemon has \
+             answered, 1 it has not, 64 command line, 78 configuration.",
+        )
+        .arg(flag(JSON, "As JSON"))
+        .arg(flag(WATCH, "Again each second, until interrupted"))
+        .arg(flag(EVENTS, "The last 256 transitions, with cause and timing"))
+}
+
+fn flag(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).help(help).action(ArgAction::SetTrue)
+}
+
+const CHECK: &str = "check";
+const JSON: &str = "json";
 const SHOW_CONFIG: &str = "show-config";
 const RELEASE: &str = "release";
+const STATUS: &str = "status";
+const WATCH: &str = "watch";
+const EVENTS: &str = "events";

@@ -3,12 +3,16 @@
 //! Three rooms, one direction: `source` learns what the cluster says, [`keeper`] decides what to do about it,
 //! `host` does it. [`wire`] holds the bytes that go out, [`config`] what the user asked for, `daemon` the wiring.
 //!
+//! [`check`] judges beforehand whether all of that can work.
+//!
 //! [`keeper`], [`wire`] and [`config`] are pure: they hold no clock, no socket and no task, and they build without
 //! the feature `daemon`. Everything else belongs to that feature.
 
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod keeper;
+pub mod status;
 pub mod vip;
 pub mod wire;
 

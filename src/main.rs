@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use vip_manager::check;
 use vip_manager::cli::{self, Action};
 use vip_manager::config::{self, Loaded, Sources};
 use vip_manager::daemon;
@@ -23,6 +24,9 @@ fn main() -> ExitCode {
     };
     let host_name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
     let sources = Sources::new(request.flags, env::vars_os(), host_name);
+    if let Action::Check { json } = request.action {
+        return check::run(&sources, json);
+    }
     match config::load(&sources) {
         Ok(loaded) => carry_out(request.action, loaded, sources),
         Err(problems) => {
@@ -37,7 +41,9 @@ fn main() -> ExitCode {
 fn carry_out(action: Action, loaded: Loaded, sources: Sources) -> ExitCode {
     match action {
         Action::Run => daemon::run(loaded, sources),
+        Action::Check { json } => check::run(&sources, json),
         Action::Release => daemon::release(&loaded.config),
+        Action::Status(asked) => daemon::status(&loaded, asked),
         Action::ShowConfig => {
             say(io::stdout(), loaded.settings);
             for notice in loaded.notices {

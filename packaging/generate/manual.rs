@@ -42,6 +42,13 @@ fn closing(page: Page) -> Page {
             "*/etc/vip-manager/NAME.yml*, */etc/patroni/NAME.vip*",
             "The configuration of *vip-manager@NAME.service*, and its variables; each may be missing.",
         )
+        .term("*/run/vip-manager/NAME.sock*", "What *status* asks, NAME being that of the configuration's file.")
+        .section("STATUS")
+        .text(
+            "*vip-manager* *status* asks the running daemon who holds each address and why, *--events* what happened last, \
+             *--json* the same for programs, *--watch* again each second. Without a daemon it shows what the kernel and etcd \
+             say. It takes root or the group vip-manager. *NO_COLOR* turns colour off.",
+        )
         .section("SIGNALS")
         .term(
             "*SIGTERM*, *SIGINT*",
@@ -51,7 +58,7 @@ fn closing(page: Page) -> Page {
         .term("*SIGHUP*", "Read the configuration again; with a mistake in it the old one stays.")
         .section("EXIT STATUS")
         .term("*0*", "It ended as it was told to.")
-        .term("*1*", "Something failed that may work the next time.")
+        .term("*1*", "Something failed that may work the next time; of *status*: no daemon has answered.")
         .term("*64*", "The command line cannot be understood.")
         .term("*77*", "A privilege is missing; CAP_NET_ADMIN and CAP_NET_RAW are needed, and no other.")
         .term("*78*", "The configuration has mistakes, each told with its place.")
@@ -67,6 +74,8 @@ fn closing(page: Page) -> Page {
         .section("EXAMPLES")
         .text("Try a configuration, and see where each value came from:")
         .literal("vip-manager show-config --config /etc/default/vip-manager.yml")
+        .text("Tell why the VIP may not come, with the cure of each cause (*--json* for programs; exit status 1 where something is to be mended):")
+        .literal("vip-manager check --config /etc/default/vip-manager.yml")
         .text("Start it now and at every boot:")
         .literal("systemctl enable --now vip-manager")
         .section("SEE ALSO")

@@ -57,6 +57,8 @@ pub enum Item {
 #[derive(Debug)]
 pub struct Agenda {
     alarms: [Micros; ALARMS],
+    /// The place of the soonest alarm, unless it has to be looked for.
+    soonest: Option<usize>,
     front: Option<Entry>,
     heap: BinaryHeap<Reverse<Entry>>,
     count: u64,
@@ -66,11 +68,27 @@ pub struct Agenda {
 
 impl Agenda {
     pub fn new(hosts: usize) -> Self {
-        Self { alarms: [NEVER; ALARMS], front: None, heap: BinaryHeap::new(), count: 0, used: hosts * KINDS.len() }
+        Self {
+            alarms: [NEVER; ALARMS],
+            soonest: None,
+            front: None,
+            heap: BinaryHeap::new(),
+            count: 0,
+            used: hosts * KINDS.len(),
+        }
     }
 
     pub const fn set(&mut self, alarm: Alarm, host: usize, at: Micros) {
-        self.alarms[host * KINDS.len() + alarm as usize] = at;
+        let place = host * KINDS.len() + alarm as usize;
+        self.alarms[place] = at;
+        if let Some(soonest) = self.soonest {
+            let first = self.alarms[soonest];
+            if at < first || (at == first && place < soonest) {
+                self.soonest = Some(place);
+            } else if place == soonest {
+                self.soonest = None;
+            }
+        }
     }
 
     pub const fn at(&self, alarm: Alarm, host: usize) -> Micros {
@@ -89,12 +107,8 @@ impl Agenda {
 
     /// When the next thing happens, and what it is. An alarm is cleared by this.
     pub fn take(&mut self) -> (Micros, Happening) {
-        let (mut place, mut soonest) = (0, self.alarms[0]);
-        for (index, &at) in self.alarms[..self.used].iter().enumerate() {
-            if at < soonest {
-                (place, soonest) = (index, at);
-            }
-        }
+        let place = self.soonest_alarm();
+        let soonest = self.alarms[place];
         let first = match &self.front {
             Some(front) => Some(front.at),
             None => self.heap.peek().map(|Reverse(entry)| entry.at),
@@ -106,7 +120,21 @@ impl Agenda {
             }
         }
         self.alarms[place] = NEVER;
+        self.soonest = None;
         (soonest, Happening::Alarm(KINDS[place % KINDS.len()], place / KINDS.len()))
+    }
+
+    /// The first of those that ring soonest. It is remembered: most of what happens moves no alarm, or a later one.
+    fn soonest_alarm(&mut self) -> usize {
+        *self.soonest.get_or_insert_with(|| {
+            let (mut place, mut soonest) = (0, self.alarms[0]);
+            for (index, &at) in self.alarms[..self.used].iter().enumerate() {
+                if at < soonest {
+                    (place, soonest) = (index, at);
+                }
+            }
+            place
+        })
     }
 }
 

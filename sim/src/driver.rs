@@ -103,7 +103,9 @@ impl World {
         self.story.tell(self.now, Who::Daemon(host), || "goes on".to_owned());
         self.touch(host, 0);
         if let Some(stage) = stage {
+            self.hosts[host].resumes = true;
             self.run(host, stage);
+            self.hosts[host].resumes = false;
         }
         self.deliver(host, Input::Time);
         self.work_off(host);

@@ -24,7 +24,8 @@ impl World {
         if prefix == PREFIX {
             here.kernel.main = address;
             here.kernel.lingering = false;
-            here.record.uninterrupted = true;
+            // What was held up may have to be taken back.
+            here.record.uninterrupted = !here.resumes;
             self.agenda.set(Alarm::Expiry, host, ends);
         } else {
             // Strays are somebody else's, and their end is nobody's business but the keeper's.

@@ -28,6 +28,8 @@ pub struct Host {
     /// How often the interface was made anew.
     pub links: u8,
     pub trap: Option<Trap>,
+    /// Its daemon goes on in the middle of a turn that it was stopped in.
+    pub resumes: bool,
     /// Watch events and notices are late as long as this is not 0.
     pub late_events: u8,
     pub late_notices: u8,
@@ -256,6 +258,7 @@ impl Host {
             off: 0,
             links: 0,
             trap: None,
+            resumes: false,
             late_events: 0,
             late_notices: 0,
             record: Record::default(),

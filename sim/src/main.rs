@@ -18,27 +18,34 @@ use vip_manager_sim::time::HOUR;
 const USAGE: &str = "\
 vip-manager-sim tries to break the promise of vip-manager's keeper, in virtual time.
 
-  --seeds FROM..[TO]   the histories to live (1..)
+  --seeds FROM..[TO]   the histories to live (1..); TO is not among them
+  --seeds N            this one alone, and tell what happened in it: the seed that a broken promise was printed with
   --cpu-seconds N      stop after so much processor time (120; unlimited where an end of the seeds is given)
   --jobs N             threads (as many as there are processors)
   --sweep              every short history of the sweep, before the seeds
   --until-broken       stop at the first broken promise
   --judges S1,L2,…     look at these promises only (S1 S2 S3 L1 L2 A1 Restless Panic)
-  --seed N             live this history again, and tell what happened
 
-It ends with 0 if every promise was kept, with 1 if one was broken.";
+A seed stands for the same history wherever the simulator is the same. It ends with 0 if every promise was kept, with 1 if
+one was broken, with 64 if it does not understand what was asked.";
 
 /// What was asked for.
 #[derive(Debug)]
 struct Asked {
-    from: u64,
-    to: Option<u64>,
+    seeds: Seeds,
     cpu_seconds: Option<u64>,
     jobs: Option<usize>,
     sweep: bool,
     until_broken: bool,
     judges: Judges,
-    seed: Option<u64>,
+    help: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Seeds {
+    One(u64),
+    /// The end is not among them.
+    Range(u64, Option<u64>),
 }
 
 fn main() -> ExitCode {
@@ -49,9 +56,13 @@ fn main() -> ExitCode {
             return ExitCode::from(64);
         }
     };
-    let kept = match asked.seed {
-        Some(seed) => again(history(seed, asked.judges)),
-        None => search(&asked),
+    if asked.help {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    let kept = match asked.seeds {
+        Seeds::One(seed) => again(history(seed, asked.judges)),
+        Seeds::Range(from, to) => search(&asked, from, to),
     };
     if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -64,8 +75,9 @@ fn history(seed: u64, judges: Judges) -> History {
 
 fn again(history: History) -> bool {
     let seed = history.seed;
-    let ended = history.live(Story::silent());
+    let ended = history.live(Story::written());
     let Some((what, host)) = ended.verdict else {
+        print!("{}", ended.story.timeline());
         println!("seed {seed}: every promise was kept in {} misfortunes", history.plan.len());
         return true;
     };
@@ -73,7 +85,7 @@ fn again(history: History) -> bool {
     false
 }
 
-fn search(asked: &Asked) -> bool {
+fn search(asked: &Asked, from: u64, to: Option<u64>) -> bool {
     let jobs = asked.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));
     let mut kept = true;
     if asked.sweep {
@@ -83,9 +95,9 @@ fn search(asked: &Asked) -> bool {
         kept &= tell("sweep", &report);
     }
     if kept || !asked.until_broken {
-        let cpu_seconds = asked.cpu_seconds.or(asked.to.is_none().then_some(DEFAULT_CPU_SECONDS));
+        let cpu_seconds = asked.cpu_seconds.or(to.is_none().then_some(DEFAULT_CPU_SECONDS));
         let crowd = Crowd { jobs, until_broken: asked.until_broken, cpu_seconds };
-        let report = crowd.live(asked.from..asked.to.unwrap_or(u64::MAX), |seed| history(seed, asked.judges));
+        let report = crowd.live(from..to.unwrap_or(u64::MAX), |seed| history(seed, asked.judges));
         kept &= tell("seeds", &report);
     }
     kept
@@ -95,7 +107,7 @@ fn tell(what: &str, report: &Report) -> bool {
     for fault in report.faults.iter().take(MOST_STORIES) {
         println!("{}", Fault::story(fault));
         if what == "seeds" {
-            println!("again: make sim SEED={}\n", fault.history.seed);
+            println!("again: make sim SEEDS={}\n", fault.history.seed);
         }
     }
     let hours = report.lived / HOUR;
@@ -116,14 +128,13 @@ fn tell(what: &str, report: &Report) -> bool {
 
 fn parse(arguments: impl Iterator<Item = String>) -> Result<Asked, String> {
     let mut asked = Asked {
-        from: 1,
-        to: None,
+        seeds: Seeds::Range(1, None),
         cpu_seconds: None,
         jobs: None,
         sweep: false,
         until_broken: false,
         judges: Judges::ALL,
-        seed: None,
+        help: false,
     };
     let mut arguments = arguments;
     while let Some(flag) = arguments.next() {
@@ -131,23 +142,24 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Asked, String> {
         match flag.as_str() {
             "--sweep" => asked.sweep = true,
             "--until-broken" => asked.until_broken = true,
-            "--seed" => asked.seed = Some(number(&value()?)?),
+            "--help" | "-h" => asked.help = true,
             "--cpu-seconds" => asked.cpu_seconds = Some(number(&value()?)?),
             "--jobs" => asked.jobs = Some(number(&value()?)?.max(1) as usize),
             "--judges" => {
                 let names = value()?;
                 asked.judges = Judges::named(&names).ok_or_else(|| format!("\"{names}\" are no judges"))?;
             }
-            "--seeds" => {
-                let range = value()?;
-                let (from, to) = range.split_once("..").ok_or_else(|| format!("\"{range}\" is not FROM..TO"))?;
-                asked.from = number(from)?;
-                asked.to = if to.is_empty() { None } else { Some(number(to)?) };
-            }
+            "--seeds" => asked.seeds = seeds(&value()?)?,
             other => return Err(format!("\"{other}\" is not known")),
         }
     }
     Ok(asked)
+}
+
+fn seeds(text: &str) -> Result<Seeds, String> {
+    let Some((from, to)) = text.split_once("..") else { return Ok(Seeds::One(number(text)?)) };
+    let to = if to.is_empty() { None } else { Some(number(to)?) };
+    Ok(Seeds::Range(number(from)?, to))
 }
 
 fn number(text: &str) -> Result<u64, String> {

@@ -97,6 +97,9 @@ pub fn note(note: &Note) -> String {
         Note::Released { .. } => "released".to_owned(),
         Note::StandingBy { .. } => "stands by".to_owned(),
         Note::Refused { .. } => "the kernel refuses".to_owned(),
+        Note::Echo { .. } => "hears an echo of the former holder".to_owned(),
+        Note::Contested { .. } | Note::StillContested { .. } => "is contested".to_owned(),
+        Note::Uncontested { .. } => "is contested no more".to_owned(),
     }
 }
 

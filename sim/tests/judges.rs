@@ -72,3 +72,10 @@ fn a_few_histories_of_every_day_break_nothing() {
         assert_eq!(ended.verdict, None, "seed {seed}");
     }
 }
+
+/// A renewal was held up into the last second, and its daemon was killed as soon as it went on: the kernel counted a whole
+/// second from there, was late, and the lease had ended.
+#[test]
+fn a_renewal_held_up_into_the_last_second_does_not_outlive_the_lease() {
+    assert_eq!(History::of(10_071_219).live(Story::silent()).verdict, None);
+}

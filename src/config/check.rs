@@ -9,12 +9,13 @@ mod etcd;
 mod vips;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::file::FileSettings;
 use super::keys::Key;
-use super::model::{Config, LogFormat, LogLevel, OnStop};
+use super::model::{Config, LogFormat, LogLevel, OnStop, StatusConfig, StatusSocket};
 use super::place::Place;
 use super::problem::Findings;
 use super::setting::{Layer, Setting};
@@ -97,6 +98,7 @@ impl<'a> Checker<'a> {
         let on_stop = self.choice(Key::OnStop, values::ON_STOP);
         let log_level = self.log_level();
         let log_format = self.choice(Key::LogFormat, values::LOG_FORMATS);
+        let status = self.status();
         if let Some(file) = self.given.top.find(Key::LogFile) {
             self.findings.notice(&file.place, "log-file has no effect: the log goes to standard error");
         }
@@ -109,6 +111,7 @@ impl<'a> Checker<'a> {
             on_stop: on_stop?.unwrap_or(OnStop::Release),
             log_level: log_level?,
             log_format: log_format?.unwrap_or(LogFormat::Auto),
+            status: status?,
         };
         Ok((config, Origins { top: self.origins(), vips: origins }))
     }
@@ -117,6 +120,20 @@ impl<'a> Checker<'a> {
         let bounds = Duration::from_millis(50)..=Duration::from_secs(60);
         let interval = self.value(self.given.top.find(Key::Interval), |text| values::duration_within(text, &bounds))?;
         Ok(interval.unwrap_or(INTERVAL))
+    }
+
+    fn status(&mut self) -> Result<StatusConfig, Reported> {
+        let socket = self.value(self.given.top.find(Key::StatusSocket), values::status_socket);
+        let listen = self.value(self.given.top.find(Key::StatusListen), values::listen)?;
+        let socket = socket?.unwrap_or_else(|| StatusSocket::Named(self.socket_name()));
+        Ok(StatusConfig { socket, listen: listen.flatten() })
+    }
+
+    /// Each instance has a file of its own, and the socket is named after it.
+    fn socket_name(&self) -> String {
+        let named = self.given.top.find(Key::Config).map(|setting| setting.text().trim_start_matches('-').to_owned());
+        let stem = named.as_deref().and_then(|path| Path::new(path).file_stem()).and_then(|stem| stem.to_str());
+        format!("{}.sock", stem.unwrap_or("vip-manager"))
     }
 
     fn log_level(&mut self) -> Result<LogLevel, Reported> {

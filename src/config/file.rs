@@ -190,7 +190,7 @@ impl Reader<'_> {
         let items = match &value.content {
             Content::Null => Vec::new(),
             Content::Scalar(text) => vec![self.item(text, value.line.max(line))],
-            Content::List(nodes) if key.spec().takes.several() => self.items(name, nodes),
+            Content::List(nodes) if key.spec().takes.listed() => self.items(name, nodes),
             Content::List(_) | Content::Mapping(_) => {
                 let found = kind(value);
                 self.complain(line, format!("{name} is {found}; expected {}", shape(key.spec().takes)));
@@ -243,7 +243,7 @@ fn kind(node: &Node) -> &'static str {
 }
 
 fn shape(takes: Takes) -> &'static str {
-    if takes.several() { "a single value or a list" } else { "a single value" }
+    if takes.listed() { "a single value or a list" } else { "a single value" }
 }
 
 /// Far more than any configuration needs, and no burden to hold.

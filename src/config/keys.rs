@@ -38,10 +38,16 @@ pub enum Key {
     RetryNum,
     RetryAfter,
     ResetConnections,
+    OnAcquire,
+    OnRelease,
+    OnConflict,
+    HookTimeout,
     LogLevel,
     LogFormat,
     LogFile,
     Verbose,
+    StatusSocket,
+    StatusListen,
     Vips,
 }
 
@@ -59,7 +65,11 @@ pub enum Takes {
     /// One endpoint or several.
     Endpoints,
     File,
+    /// A program, alone or in a list with its arguments.
+    Program,
     Duration,
+    /// An address and a port to listen on.
+    Listen,
     Count,
     Switch,
     /// A list of mappings; only a file can hold it.
@@ -104,6 +114,11 @@ impl Takes {
         matches!(self, Self::Addresses | Self::Endpoints)
     }
 
+    /// Whether the file may hold a list, whose elements are taken as they are.
+    pub fn listed(self) -> bool {
+        self.several() || self == Self::Program
+    }
+
     /// The word that stands for the value in the help text.
     pub fn placeholder(self) -> &'static str {
         match self {
@@ -114,7 +129,9 @@ impl Takes {
             Self::Choice => "CHOICE",
             Self::Endpoints => "URL",
             Self::File => "FILE",
+            Self::Program => "PROGRAM",
             Self::Duration => "DURATION",
+            Self::Listen => "ADDRESS:PORT",
             Self::Count => "NUMBER",
             Self::Switch => "BOOL",
             Self::Entries => "LIST",

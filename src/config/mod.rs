@@ -24,7 +24,8 @@ use std::sync::Arc;
 
 pub use args::{Flags, arrange, flags};
 pub use model::{
-    Announce, Config, Endpoint, EtcdConfig, Identity, LogFormat, LogLevel, Login, OnStop, Password, Secret, VipConfig,
+    Announce, Config, Endpoint, EtcdConfig, Hook, Hooks, Identity, LogFormat, LogLevel, Login, OnStop, Password,
+    Secret, StatusConfig, StatusSocket, VipConfig,
 };
 pub use place::Place;
 pub use problem::{Notice, Problem, Problems};
@@ -89,6 +90,36 @@ impl std::fmt::Debug for Sources {
 
 /// Reads and checks everything. Fails with every mistake that there is.
 pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
+    let Read { checked, findings, file } = read(sources);
+    let ((config, origins), notices) = findings.close(checked)?;
+    let settings = Settings::of(&config, &origins, file.as_deref());
+    Ok(Loaded { config, notices, settings, file })
+}
+
+/// A configuration as far as it goes: for those who look at it and do not act by it.
+#[derive(Debug)]
+pub struct Examined {
+    /// What can be made of it in spite of its mistakes.
+    pub config: Option<Config>,
+    pub problems: Vec<Problem>,
+    pub notices: Vec<Notice>,
+    pub file: Option<PathBuf>,
+}
+
+/// Reads and checks everything, and goes on where there are mistakes.
+pub fn examine(sources: &Sources) -> Examined {
+    let Read { checked, findings, file } = read(sources);
+    let (problems, notices) = findings.sorted();
+    Examined { config: checked.map(|(config, _origins)| config), problems, notices, file }
+}
+
+struct Read {
+    checked: Option<(Config, check::Origins)>,
+    findings: Findings,
+    file: Option<PathBuf>,
+}
+
+fn read(sources: &Sources) -> Read {
     let mut findings = Findings::default();
     let flags = Layer::gather(sources.flags.settings(&mut findings), &mut findings);
     let variables = Layer::gather(env::read(&sources.variables, &mut findings), &mut findings);
@@ -100,9 +131,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
     let file = path.as_ref().map(|path| (Arc::from(path.display().to_string()), file::read(path, &mut findings)));
     let given = Given::new(named, file, sources.host_name.clone(), &mut findings);
     let checked = check::check(&given, &mut findings);
-    let ((config, origins), notices) = findings.close(checked)?;
-    let settings = Settings::of(&config, &origins, path.as_deref());
-    Ok(Loaded { config, notices, settings, file: path })
+    Read { checked, findings, file: path }
 }
 
 /// With `-` before it a file may be missing, as systemd's `EnvironmentFile=` has it. One that cannot be looked at is

@@ -1,6 +1,7 @@
 //! The configuration as the rest of the program sees it: complete, checked, with nothing left to parse.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,6 +18,23 @@ pub struct Config {
     pub on_stop: OnStop,
     pub log_level: LogLevel,
     pub log_format: LogFormat,
+    pub status: StatusConfig,
+}
+
+/// Where the daemon answers for itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StatusConfig {
+    pub socket: StatusSocket,
+    pub listen: Option<SocketAddr>,
+}
+
+/// The Unix socket of the status.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum StatusSocket {
+    /// The file of this name in the runtime directory that systemd has made for the unit, if it has.
+    Named(String),
+    At(PathBuf),
+    Nowhere,
 }
 
 /// One VIP: where it stands, which key speaks of it, how long it may stay unconfirmed, how it is announced.
@@ -33,6 +51,24 @@ pub struct VipConfig {
     pub announce: Announce,
     /// Whether the TCP connections of the VIP are reset before it goes.
     pub reset_connections: bool,
+    pub hooks: Hooks,
+}
+
+/// Programs of the user's, run when something happened to a VIP.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hooks {
+    pub acquire: Option<Hook>,
+    pub release: Option<Hook>,
+    pub conflict: Option<Hook>,
+    /// How long each may take.
+    pub limit: Duration,
+}
+
+/// A program by its full path, and its arguments. No shell is involved.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hook {
+    pub program: PathBuf,
+    pub arguments: Vec<String>,
 }
 
 /// How a VIP is announced. What is `None` was not asked for, and the schedule of the keeper serves.

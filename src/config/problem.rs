@@ -97,12 +97,18 @@ impl Findings {
     }
 
     /// The notices where all is right, else the problems.
-    pub(super) fn close<T>(mut self, found: Option<T>) -> Result<(T, Vec<Notice>), Problems> {
+    pub(super) fn close<T>(self, found: Option<T>) -> Result<(T, Vec<Notice>), Problems> {
+        let (problems, notices) = self.sorted();
+        match found {
+            Some(found) if problems.is_empty() => Ok((found, notices)),
+            Some(_) | None => Err(Problems(problems)),
+        }
+    }
+
+    /// Problems and notices, sorted by place.
+    pub(super) fn sorted(mut self) -> (Vec<Problem>, Vec<Notice>) {
         self.problems.sort_by(|a, b| a.place.cmp(&b.place));
         self.notices.sort_by(|a, b| a.place.cmp(&b.place));
-        match found {
-            Some(found) if self.problems.is_empty() => Ok((found, self.notices)),
-            Some(_) | None => Err(Problems(self.problems)),
-        }
+        (self.problems, self.notices)
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::check::{Origin, Origins};
 use super::keys::{Key, Spec, TABLE};
-use super::model::{Config, Password, VipConfig};
+use super::model::{Config, Hook, Password, StatusSocket, VipConfig};
 use super::place::Place;
 use super::problem::one_line;
 use super::values::{LOG_FORMATS, LOG_LEVELS, ON_STOP, show_duration, word};
@@ -84,6 +84,12 @@ fn common_value(key: Key, config: &Config, origins: &Origins, file: Option<&Path
         Key::OnStop => word(config.on_stop, ON_STOP).to_owned(),
         Key::LogLevel => word(config.log_level, LOG_LEVELS).to_owned(),
         Key::LogFormat => word(config.log_format, LOG_FORMATS).to_owned(),
+        Key::StatusSocket => match &config.status.socket {
+            StatusSocket::Named(name) => format!("/run/vip-manager/{name}"),
+            StatusSocket::At(path) => path.display().to_string(),
+            StatusSocket::Nowhere => "none".to_owned(),
+        },
+        Key::StatusListen => config.status.listen.map_or_else(|| "none".to_owned(), |address| address.to_string()),
         Key::LogFile
         | Key::Verbose
         | Key::Vips
@@ -99,7 +105,11 @@ fn common_value(key: Key, config: &Config, origins: &Origins, file: Option<&Path
         | Key::AnnounceRefresh
         | Key::RetryNum
         | Key::RetryAfter
-        | Key::ResetConnections => return None,
+        | Key::ResetConnections
+        | Key::OnAcquire
+        | Key::OnRelease
+        | Key::OnConflict
+        | Key::HookTimeout => return None,
     })
 }
 
@@ -119,6 +129,10 @@ fn vip_value(key: Key, config: &VipConfig) -> Option<String> {
         Key::AnnounceInterval => announce.interval.map_or_else(|| "(built-in schedule)".to_owned(), show_duration),
         Key::AnnounceRefresh => show_duration(announce.refresh),
         Key::ResetConnections => config.reset_connections.to_string(),
+        Key::OnAcquire => hook(config.hooks.acquire.as_ref()),
+        Key::OnRelease => hook(config.hooks.release.as_ref()),
+        Key::OnConflict => hook(config.hooks.conflict.as_ref()),
+        Key::HookTimeout => show_duration(config.hooks.limit),
         Key::Config
         | Key::DcsType
         | Key::DcsEndpoints
@@ -138,6 +152,8 @@ fn vip_value(key: Key, config: &VipConfig) -> Option<String> {
         | Key::LogFormat
         | Key::LogFile
         | Key::Verbose
+        | Key::StatusSocket
+        | Key::StatusListen
         | Key::Vips => return None,
     })
 }
@@ -156,6 +172,13 @@ impl fmt::Display for Settings {
         }
         Ok(())
     }
+}
+
+fn hook(hook: Option<&Hook>) -> String {
+    hook.map_or_else(
+        || NONE.to_owned(),
+        |hook| [&[hook.program.display().to_string()], hook.arguments.as_slice()].concat().join(" "),
+    )
 }
 
 const NONE: &str = "(none)";

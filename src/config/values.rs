@@ -1,10 +1,12 @@
 //! What a text means: durations, numbers, switches, choices. The errors end a sentence that begins with the key.
 
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::keys;
-use super::model::{LogFormat, LogLevel, OnStop};
+use super::model::{LogFormat, LogLevel, OnStop, StatusSocket};
 
 /// A duration: a bare number is milliseconds, as it ever was.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -106,6 +108,32 @@ const SWITCH: Words<bool> = &[
     ("1", true),
     ("0", false),
 ];
+/// A full path, or `none`.
+pub(super) fn status_socket(text: &str) -> Result<StatusSocket, String> {
+    match text.trim() {
+        "none" => Ok(StatusSocket::Nowhere),
+        path if path.len() > LONGEST_SOCKET => Err(format!("is too long; expected at most {LONGEST_SOCKET} bytes")),
+        path if path.starts_with('/') => Ok(StatusSocket::At(PathBuf::from(path))),
+        _ => Err("is no full path; expected such as /run/vip-manager/vip-manager.sock, or none".to_owned()),
+    }
+}
+
+/// An address with its port, or `none`.
+pub(super) fn listen(text: &str) -> Result<Option<SocketAddr>, String> {
+    let expected = "expected an address and a port, such as 127.0.0.1:9899 or [::1]:9899, or none";
+    match text.trim() {
+        "none" => Ok(None),
+        text => match text.parse::<SocketAddr>() {
+            Ok(address) if address.port() != 0 => Ok(Some(address)),
+            Ok(_) => Err(format!("has no port; {expected}")),
+            Err(_) => Err(format!("cannot be listened on; {expected}")),
+        },
+    }
+}
+
+/// What the kernel has room for.
+const LONGEST_SOCKET: usize = 107;
+
 pub(super) const DCS_TYPES: Words<()> = &[("etcd", ()), ("etcd3", ())];
 pub(super) const MANAGER_TYPES: Words<()> = &[("basic", ())];
 pub(super) const ON_STOP: Words<OnStop> = &[("release", OnStop::Release), ("keep", OnStop::Keep)];

@@ -8,6 +8,7 @@ use std::time::Duration;
 use nix::time::{ClockId, clock_gettime};
 
 use crate::keeper::Moment;
+use crate::status::Stamp;
 
 /// Now.
 ///
@@ -20,4 +21,14 @@ use crate::keeper::Moment;
 pub fn now() -> Moment {
     let time = clock_gettime(ClockId::CLOCK_BOOTTIME).expect("every Linux since 2.6.39 has CLOCK_BOOTTIME");
     Moment::from_boot(Duration::from(time))
+}
+
+/// What the wall clock says, for people to read. Nothing is decided by it; where there is none it says 1970.
+pub fn stamp() -> Stamp {
+    Stamp(clock_gettime(ClockId::CLOCK_REALTIME).map(Duration::from).unwrap_or_default())
+}
+
+/// The processor time that this process has used, if the kernel tells.
+pub fn processor() -> Option<Duration> {
+    clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).ok().map(Duration::from)
 }

@@ -6,10 +6,14 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::clock;
+use super::desk::{Ask, Desk};
 use super::hands;
+use super::hooks::Hooks;
+use super::ledger::Ledger;
 use super::logging::Logging;
 use super::sentence;
 use super::signals::{Asked, Signals, Then};
@@ -18,7 +22,7 @@ use super::timer::Timer;
 use super::ward::Ward;
 use super::wards::{WardId, Wards, watched};
 use crate::config::{Config, Loaded, OnStop, Sources, VipConfig};
-use crate::host::{DumpError, Host, Kernel, MonitorError, Notices, OpenError};
+use crate::host::{DumpError, Heard, Host, Kernel, MonitorError, Notices, OpenError};
 use crate::keeper::{Event as Told, Farewell, Moment};
 use crate::source::etcd::{self, Source};
 use crate::source::{KeyIndex, Report, Watched};
@@ -30,6 +34,10 @@ enum Event {
     Time,
     Notices(Notices),
     Report(Report),
+    Heard(Heard),
+    HookEnded,
+    /// Somebody asks how it stands.
+    Status(Ask),
 }
 
 /// Why the daemon cannot start or go on.
@@ -60,12 +68,17 @@ pub(super) struct Driver {
     pub(super) wards: Wards,
     pub(super) systemd: Systemd,
     pub(super) logging: Logging,
+    pub(super) hooks: Hooks,
     pub(super) host: Host,
     pub(super) kernel: Kernel,
     /// When to list links and addresses anew, after a list that failed.
     pub(super) look_again_at: Option<Moment>,
+    pub(super) ledger: Ledger,
+    pub(super) desk: Desk,
+    /// The file that was read at the start.
+    pub(super) file: Option<PathBuf>,
+    pub(super) source: Source,
     watched: Vec<Watched>,
-    source: Source,
     timer: Timer,
     signals: Signals,
     stop_by: Option<Moment>,
@@ -81,6 +94,7 @@ impl Driver {
         kernel.replace(&host.addresses.dump()?);
         let config = loaded.config;
         let watched = watched(&config.vips);
+        let desk = Desk::open(&config.status);
         let mut driver = Self {
             source: start_source(&config, &watched),
             watched,
@@ -93,7 +107,11 @@ impl Driver {
             signals,
             systemd: Systemd::connect(clock::now()),
             logging,
+            hooks: Hooks::new(),
             stop_by: None,
+            ledger: Ledger::new(clock::stamp()),
+            desk,
+            file: loaded.file,
             config,
         };
         driver.check_own_feet(&driver.config.vips)?;
@@ -101,6 +119,7 @@ impl Driver {
             driver.take_in(vip);
         }
         driver.turn_over(&driver.wards.ids());
+        driver.listen_to_rivals();
         driver.systemd.ready();
         Ok(driver)
     }
@@ -113,14 +132,19 @@ impl Driver {
             let now = clock::now();
             self.pass_time(now);
             match event {
-                Event::Time => {}
+                Event::Time | Event::HookEnded => {}
                 Event::Asked(Asked::Stop { signal, then }) => self.stop(signal, then, now),
                 Event::Asked(Asked::Reload) => self.reload(),
                 Event::Notices(notices) => self.notice(notices)?,
                 Event::Report(report) => self.report(report, now),
+                Event::Heard(heard) => self.hear(&heard, now),
+                // Whoever asked may have gone.
+                Event::Status(ask) => drop(ask.send(self.status(now))),
             }
             self.systemd.ping(clock::now());
             if self.stop_by.is_some() && self.is_stopped()? {
+                let left = self.stop_by.map_or(Duration::ZERO, |limit| limit.since(clock::now()));
+                self.hooks.finish(left).await;
                 return Ok(());
             }
         }
@@ -133,6 +157,10 @@ impl Driver {
             expired = self.timer.expired() => expired.map(|()| Event::Time).map_err(Fatal::SetUp),
             notices = self.host.monitor.next() => Ok(Event::Notices(notices?)),
             report = self.source.reports.recv() => report.map(Event::Report).ok_or(Fatal::SourceEnded),
+            () = self.hooks.next() => Ok(Event::HookEnded),
+            heard = self.host.rivals.next() => Ok(Event::Heard(heard)),
+            // Last: whoever asks waits for everybody else.
+            Some(ask) = self.desk.asks.recv() => Ok(Event::Status(ask)),
         }
     }
 
@@ -154,6 +182,7 @@ impl Driver {
     }
 
     fn report(&mut self, report: Report, now: Moment) {
+        self.ledger.report(&report);
         let mut concerned = BTreeSet::new();
         match report {
             Report::Read(sightings) => {
@@ -268,7 +297,8 @@ impl Driver {
         let mut said = false;
         for (id, ward) in &mut wards {
             hands::announce(&mut self.host, ward);
-            said |= speak(ward);
+            said |= speak(ward, &mut self.ledger, &mut self.hooks);
+            self.ledger.absorb(ward);
             let now = clock::now();
             deadlines.push((*id, ward.keeper.next_deadline(now).map(|(at, _)| at), ward.leaving && ward.stopped()));
         }
@@ -288,6 +318,7 @@ impl Driver {
         let watched = watched(&self.config.vips);
         let same_cluster = before.etcd == self.config.etcd && before.interval == self.config.interval;
         if !same_cluster || call_limit(before) != call_limit(&self.config) || watched != self.watched {
+            self.ledger.counters.add_errors(self.source.errors());
             self.source = start_source(&self.config, &watched);
             self.watched = watched;
         }
@@ -295,11 +326,13 @@ impl Driver {
 }
 
 /// Writes what a keeper has to say, and tells whether there was anything.
-fn speak(ward: &mut Ward) -> bool {
+fn speak(ward: &mut Ward, ledger: &mut Ledger, hooks: &mut Hooks) -> bool {
     let mut said = false;
     while let Some(note) = ward.keeper.note() {
         let (level, line) = sentence::note(&note, &ward.config, clock::now());
         sentence::say(level, &line);
+        hooks.news(&note, &ward.config, &line);
+        ledger.note(ward, &note, line);
         said = true;
     }
     said

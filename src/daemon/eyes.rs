@@ -35,6 +35,9 @@ impl Driver {
             self.clear_strays();
         }
         self.show(&news.concerned);
+        if news.links {
+            self.listen_to_rivals();
+        }
         Ok(())
     }
 
@@ -44,6 +47,7 @@ impl Driver {
             self.look_anew();
             self.clear_strays();
             self.show(&self.wards.ids());
+            self.listen_to_rivals();
         }
     }
 

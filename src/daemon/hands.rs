@@ -28,16 +28,23 @@ pub(super) fn announce(host: &mut Host, ward: &mut Ward) {
     while ward.keeper.announce(clock::now()) {
         let (interface, address) = (&ward.config.interface, ward.config.vip.address());
         match host.announcer.announce(interface, address) {
-            Ok(Sent::From(mac)) => tracing::trace!("announced {address} on {interface} from {mac}"),
+            Ok(Sent::From(mac)) => {
+                ward.tally.announcements += 1;
+                tracing::trace!("announced {address} on {interface} from {mac}");
+            }
             Ok(Sent::NoHardwareAddress) if !ward.told_unannounced => {
                 ward.told_unannounced = true;
                 tracing::info!("{interface} has no hardware address, so {address} is not announced there");
             }
             Ok(Sent::NoHardwareAddress) => {}
             Err(error @ (AnnounceError::Down { .. } | AnnounceError::NoInterface { .. })) => {
+                ward.tally.announcement_failures += 1;
                 tracing::debug!("{error}");
             }
-            Err(error) => tracing::warn!("{error}"),
+            Err(error) => {
+                ward.tally.announcement_failures += 1;
+                tracing::warn!("{error}");
+            }
         }
     }
 }
@@ -93,7 +100,16 @@ fn carry_out_all(host: &mut Host, ward: &mut Ward) {
         let outcome =
             carry_out(host, ward, &order).unwrap_or_else(|error| Outcome::Refused { why: error.to_string().into() });
         tracing::debug!("{} on {}: {order:?}: {outcome:?}", ward.config.vip, ward.config.interface);
+        count(ward, &outcome);
         ward.keeper.handle(Event::Applied(outcome), clock::now());
+    }
+}
+
+const fn count(ward: &mut Ward, outcome: &Outcome) {
+    match outcome {
+        Outcome::Held { .. } => ward.tally.renewals += 1,
+        Outcome::Refused { .. } => ward.tally.refusals += 1,
+        Outcome::Late | Outcome::Limited { .. } | Outcome::Released => {}
     }
 }
 

@@ -6,17 +6,23 @@
 
 mod causes;
 pub mod clock;
+mod desk;
 mod driver;
 mod exit;
 mod eyes;
 mod hands;
+mod hooks;
 mod job;
+mod ledger;
 mod logging;
 mod outlet;
+mod portrait;
 mod release;
 mod reload;
+mod rivals;
 mod sentence;
 mod signals;
+mod status;
 mod systemd;
 mod timer;
 mod ward;
@@ -25,8 +31,10 @@ mod wards;
 use std::process::ExitCode;
 
 pub use release::release;
+pub use status::status;
 
 use crate::config::{Loaded, Sources};
+use crate::host::keep_capabilities_to_ourselves;
 use crate::keeper::Farewell;
 use driver::{Driver, Fatal};
 use logging::Logging;
@@ -36,6 +44,10 @@ pub fn run(loaded: Loaded, sources: Sources) -> ExitCode {
     let logging = Logging::start(loaded.config.log_level, loaded.config.log_format);
     for notice in &loaded.notices {
         tracing::info!("{notice}");
+    }
+    // A program that is run for somebody else, a hook above all, gets no right to change the network with it.
+    if let Err(error) = keep_capabilities_to_ourselves() {
+        tracing::warn!("programs that this one runs inherit its capabilities: {error}");
     }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build() {
         Ok(runtime) => runtime,

@@ -53,7 +53,10 @@ impl Driver {
             }
         }
         self.turn_over(&concerned);
+        self.listen_to_rivals();
         self.watch_anew(&before);
+        self.desk.change_to(&self.config.status);
+        self.ledger.reloaded(&self.config);
         tracing::info!("the configuration was read again: {came} VIPs taken in, {gone} let go, the others untouched");
     }
 

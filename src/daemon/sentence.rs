@@ -13,6 +13,7 @@ use tracing::Level;
 use super::ward::Ward;
 use crate::config::VipConfig;
 use crate::keeper::{Cause, Change, Lease, Moment, Note, Obstacle, Sighting};
+use crate::vip::Mac;
 
 /// The line for a note, and how loud it is.
 pub(super) fn note(note: &Note, vip: &VipConfig, now: Moment) -> (Level, String) {
@@ -64,6 +65,27 @@ pub(super) fn note(note: &Note, vip: &VipConfig, now: Moment) -> (Level, String)
             (loudness(cause), format!("{place} is gone, {} after the decision: {}", span(*after), teller.cause(cause)))
         }
         Note::StandingBy { cause } => (Level::INFO, format!("{place} stays away: {}", teller.cause(cause))),
+        Note::Echo { rival } => (
+            Level::INFO,
+            format!(
+                "{place} was claimed by {rival} just after it came here, as by a former holder's last word; answered"
+            ),
+        ),
+        Note::Contested { rival } => (Level::WARN, teller.contested(&place, *rival)),
+        Note::StillContested { rival, claims, since } => {
+            let text = format!(
+                "{place} is still claimed by {rival}: {claims} claims seen in {}; answered each time at a bounded pace",
+                span(now.since(*since))
+            );
+            (Level::WARN, text)
+        }
+        Note::Uncontested { rival, claims, lasted } => {
+            let text = format!(
+                "{place} is claimed by nobody else any more: {claims} claims in {}, the last by {rival}",
+                span(*lasted)
+            );
+            (Level::INFO, text)
+        }
         Note::Refused { why, retry_in } => {
             (Level::ERROR, format!("{place} cannot be changed: {why}; trying again, in {} at first", span(*retry_in)))
         }
@@ -125,6 +147,15 @@ impl Teller<'_> {
             ),
         };
         (Level::WARN, format!("{place} cannot be put up yet: {reason}; {}", self.read(evidence)))
+    }
+
+    fn contested(&self, place: &str, rival: Mac) -> String {
+        format!(
+            "{place} is also claimed by {rival}, while {} names this host; announcing it anew. Find the machine with \
+             that hardware address: the address may be set up there by hand or by an old configuration, or the host \
+             was cut off from etcd and runs another manager",
+            self.vip.key
+        )
     }
 
     fn cause(&self, cause: &Cause) -> String {
@@ -219,7 +250,7 @@ fn span(span: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Announce;
+    use crate::config::{Announce, Hooks};
     use crate::vip::{InterfaceName, Vip};
 
     fn vip() -> VipConfig {
@@ -232,6 +263,7 @@ mod tests {
             lease_margin: Duration::from_secs(3),
             announce: Announce { count: None, interval: None, refresh: Duration::from_secs(60) },
             reset_connections: true,
+            hooks: Hooks { acquire: None, release: None, conflict: None, limit: Duration::from_secs(10) },
         }
     }
 

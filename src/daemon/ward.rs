@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::config::VipConfig;
 use crate::host::{Kernel, Lifetime};
 use crate::keeper::{Expiry, Keeper, Link, Observation, Rules, Schedule, Standing, State};
+use crate::status::Tally;
 use crate::vip::InterfaceName;
 
 /// A VIP that the driver looks after.
@@ -17,6 +18,8 @@ pub(super) struct Ward {
     pub(super) leaving: bool,
     /// That its interface has nobody to announce to was said.
     pub(super) told_unannounced: bool,
+    /// What was counted since the ledger last took it.
+    pub(super) tally: Tally,
 }
 
 impl Ward {
@@ -31,7 +34,7 @@ impl Ward {
             schedule: Schedule::new(announce.count, announce.interval, announce.refresh),
             seed,
         });
-        Self { config, keeper, leaving: false, told_unannounced: false }
+        Self { config, keeper, leaving: false, told_unannounced: false, tally: Tally::default() }
     }
 
     pub(super) const fn stopped(&self) -> bool {

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::address::Snapshot;
 use super::notice::{Address, Link, Notice};
-use crate::vip::InterfaceName;
+use crate::vip::{InterfaceName, Mac};
 
 /// The links and addresses of this host.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -67,9 +67,24 @@ impl Kernel {
         self.links.get(&index)
     }
 
+    /// Whether an interface of this host has the hardware address.
+    pub fn is_own(&self, mac: Mac) -> bool {
+        self.links.values().any(|link| link.mac == Some(mac))
+    }
+
     /// The address on that interface, once for each prefix length that it stands with.
     pub fn addresses(&self, index: u32, address: IpAddr) -> impl Iterator<Item = &Address> {
         self.addresses.range((index, address, 0)..=(index, address, u8::MAX)).map(|(_, address)| address)
+    }
+
+    /// Every interface of this host.
+    pub fn links(&self) -> impl Iterator<Item = &Link> {
+        self.links.values()
+    }
+
+    /// Every address of this host.
+    pub fn all(&self) -> impl Iterator<Item = &Address> {
+        self.addresses.values()
     }
 
     /// Every address of this host that bears our mark.

@@ -6,7 +6,7 @@
 //! calls, and compares the clock again.
 //!
 //! [`address`] changes and lists, [`monitor`] hears what changed, [`kernel`] remembers it, [`announcer`] tells the
-//! neighbours, [`connections`] tells the clients. None of them decides anything.
+//! neighbours, [`connections`] tells the clients, [`rivals`] hears who else claims an address. None of them decides anything.
 
 pub mod address;
 pub mod announcer;
@@ -15,6 +15,8 @@ pub mod kernel;
 pub mod monitor;
 mod netlink;
 pub mod notice;
+pub mod prober;
+pub mod rivals;
 mod sys;
 
 use std::io;
@@ -28,7 +30,8 @@ pub use kernel::{Changed, Kernel};
 pub use monitor::{Monitor, MonitorError, Notices};
 pub use netlink::Failure;
 pub use notice::{Address, Lifetime, Link, Notice};
-pub(crate) use sys::watch;
+pub use rivals::{Heard, Listen, Rivals};
+pub(crate) use sys::{keep_capabilities_to_ourselves, watch};
 
 use crate::keeper::Moment;
 
@@ -41,6 +44,7 @@ pub struct Host {
     pub announcer: Announcer,
     pub connections: Connections,
     pub monitor: Monitor,
+    pub rivals: Rivals,
 }
 
 /// Why the daemon cannot work on this host.
@@ -70,7 +74,7 @@ impl Host {
             Errno::EPERM | Errno::EACCES => missing("CAP_NET_RAW", ANNOUNCE),
             other => refused(ANNOUNCE, other),
         })?;
-        Ok(Self { addresses, announcer, connections, monitor })
+        Ok(Self { addresses, announcer, connections, monitor, rivals: Rivals::default() })
     }
 }
 

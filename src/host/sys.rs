@@ -11,11 +11,12 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::socket::{LinkAddr, MsgFlags, SockaddrLike, sendto};
+use nix::sys::socket::{LinkAddr, MsgFlags, SockaddrLike, bind, sendto};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::vip::InterfaceName;
+use crate::wire::claim::Instruction;
 
 /// An interface as a sender of frames sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,10 +52,71 @@ pub(crate) fn watch(socket: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     Ok(unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }?)
 }
 
+/// Has the kernel drop what the filter does not let pass, before it is queued.
+pub(super) fn attach_filter(socket: BorrowedFd<'_>, program: &[Instruction]) -> Result<(), Errno> {
+    let mut steps: Vec<libc::sock_filter> = program
+        .iter()
+        .map(|step| libc::sock_filter { code: step.code, jt: step.jump_true, jf: step.jump_false, k: step.value })
+        .collect();
+    let length = u16::try_from(steps.len()).map_err(|_| Errno::EINVAL)?;
+    let program = libc::sock_fprog { len: length, filter: steps.as_mut_ptr() };
+    let size = libc::socklen_t::try_from(size_of_val(&program)).map_err(|_| Errno::EINVAL)?;
+    // SAFETY: the option takes one `sock_fprog`, whose pointer is to `len` instructions that outlive the call; the
+    // kernel copies and checks them.
+    let answer = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            (&raw const program).cast(),
+            size,
+        )
+    };
+    Errno::result(answer).map(drop)
+}
+
+/// Gives up the right to hand capabilities on to other programs; this process keeps its own. It is for the calling thread
+/// and those that it starts.
+pub(crate) fn keep_capabilities_to_ourselves() -> Result<(), Errno> {
+    // SAFETY: the call takes integers only and changes nothing but the ambient set of this thread.
+    let answer = unsafe { libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) };
+    Errno::result(answer).map(drop)
+}
+
+/// Binds a packet socket to the frames of one kind on one interface.
+pub(super) fn bind_to(socket: BorrowedFd<'_>, index: i32, ethertype: u16) -> Result<(), Errno> {
+    let address = frame_address(index, ethertype, &[0; 6]).ok_or(Errno::EINVAL)?;
+    bind(socket.as_raw_fd(), &address)
+}
+
+/// How many frames the kernel had no room for since the last time it was asked.
+pub(super) fn dropped(socket: BorrowedFd<'_>) -> u32 {
+    let mut statistics = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
+    let Ok(mut size) = libc::socklen_t::try_from(size_of_val(&statistics)) else { return 0 };
+    // SAFETY: the option fills one `tpacket_stats`, to which the pointer is exclusive, and `size` says how long it is.
+    let answer = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_STATISTICS,
+            (&raw mut statistics).cast(),
+            &raw mut size,
+        )
+    };
+    if answer == 0 { statistics.tp_drops } else { 0 }
+}
+
 /// Sends one complete Ethernet frame, now or not at all.
 pub(super) fn send_frame(socket: BorrowedFd<'_>, index: i32, ethertype: u16, frame: &[u8]) -> Result<(), Errno> {
     let to = frame_address(index, ethertype, frame).ok_or(Errno::EINVAL)?;
     sendto(socket.as_raw_fd(), frame, &to, MsgFlags::MSG_DONTWAIT).map(drop)
+}
+
+/// From now on the packet socket receives what comes in on that interface with this Ethernet type.
+pub(super) fn listen_on(socket: BorrowedFd<'_>, index: i32, ethertype: u16) -> Result<(), Errno> {
+    let nowhere = [0; 6];
+    let on = frame_address(index, ethertype, &nowhere).ok_or(Errno::EINVAL)?;
+    bind(socket.as_raw_fd(), &on)
 }
 
 fn frame_address(index: i32, ethertype: u16, frame: &[u8]) -> Option<LinkAddr> {

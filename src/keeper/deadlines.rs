@@ -16,6 +16,7 @@ impl Keeper {
         if self.square_at.is_some_and(|at| at <= now) {
             self.square(now);
         }
+        self.watch_conflict(now);
     }
 
     fn let_go_in_time(&mut self, now: Moment) {

@@ -15,7 +15,8 @@ pub(super) struct Evidence {
     newest: Option<Sighting>,
     /// The highest revision that counted since.
     horizon: i64,
-    /// When the last event was heard that spoke against us: only a read sent later can speak for us.
+    /// When the last event was heard that spoke against us: only a read sent later can speak for us. One of the same
+    /// instant is not later: the clock of a paused machine may stand still between the two.
     denied_at: Option<Moment>,
     last_event_at: Option<Moment>,
 }
@@ -45,7 +46,7 @@ impl Evidence {
             return Verdict::Overtaken;
         }
         let ours = sighting.holder.as_deref() == Some(rules.value);
-        if ours && self.denied_at.is_some_and(|denied| sighting.sent_at < denied) {
+        if ours && self.denied_at.is_some_and(|denied| sighting.sent_at <= denied) {
             return Verdict::Overtaken;
         }
         let verdict = match (ours, hold_span(sighting.lease, rules)) {
@@ -53,7 +54,7 @@ impl Evidence {
             (true, Some(span)) => Verdict::Mine { until: sighting.sent_at + span },
             (true, None) => return Verdict::Inconclusive,
         };
-        let authoritative = self.last_event_at.is_none_or(|event| event <= sighting.sent_at);
+        let authoritative = self.last_event_at.is_none_or(|event| event < sighting.sent_at);
         self.horizon = if authoritative { sighting.revision } else { self.horizon.max(sighting.revision) };
         self.newest = Some(sighting.clone());
         verdict
@@ -158,6 +159,7 @@ mod tests {
         let mut evidence = Evidence::default();
         assert!(evidence.change(&event("", 11, 50), "pg1"));
         assert_eq!(evidence.read(&read("pg1", 10, 40, 60), LIMITS), Verdict::Overtaken);
+        assert_eq!(evidence.read(&read("pg1", 10, 50, 60), LIMITS), Verdict::Overtaken);
         assert_eq!(evidence.read(&read("pg1", 12, 51, 60), LIMITS), Verdict::Mine { until: at(10_051) });
     }
 

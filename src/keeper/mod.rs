@@ -6,6 +6,7 @@
 
 mod announce;
 mod backoff;
+mod conflict;
 mod converge;
 mod deadlines;
 mod evidence;
@@ -17,6 +18,8 @@ pub mod order;
 mod properties;
 pub mod renewal;
 mod repeats;
+#[cfg(test)]
+mod rivalry;
 pub mod sighting;
 mod state;
 #[cfg(test)]
@@ -25,6 +28,8 @@ mod tests;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
+
+use crate::vip::Mac;
 
 pub use announce::Schedule;
 pub use moment::Moment;
@@ -35,6 +40,7 @@ pub use state::{Farewell, Rest, State};
 
 use announce::Series;
 use backoff::Backoff;
+use conflict::Conflict;
 use evidence::{Evidence, Limits, Verdict};
 use repeats::Repeats;
 use state::Fact;
@@ -68,6 +74,8 @@ pub enum Event {
     Observed(Observation),
     /// An order was carried out, or not.
     Applied(Outcome),
+    /// Another hardware address has claimed the VIP on the wire, so many times.
+    Rival { mac: Mac, claims: u32 },
     /// The daemon is told to stop, or this VIP was taken out of its configuration.
     Stop(Farewell),
 }
@@ -114,6 +122,7 @@ pub struct Keeper {
     backoff: Backoff,
     contested_at: Option<Moment>,
     series: Series,
+    conflict: Conflict,
     notes: VecDeque<Note>,
     story: Story,
 }
@@ -157,6 +166,7 @@ impl Keeper {
             backoff: Backoff::new(seed),
             contested_at: None,
             series: Series::idle(seed.rotate_left(32)),
+            conflict: Conflict::default(),
             notes: VecDeque::new(),
             story: Story::default(),
         }
@@ -174,6 +184,7 @@ impl Keeper {
             }
             Event::Observed(observation) => self.observe(observation, now),
             Event::Applied(outcome) => self.applied(outcome, now),
+            Event::Rival { mac, claims } => self.rival(mac, claims, now),
             Event::Stop(farewell) => {
                 let any = !self.standing().is_empty();
                 self.step(Fact::Stop { farewell, any }, Some(Cause::Stop), now);
@@ -204,6 +215,16 @@ impl Keeper {
     /// The newest read that counts.
     pub const fn sighting(&self) -> Option<&Sighting> {
         self.evidence.newest()
+    }
+
+    /// When the newest answer came that names us, if one ever did.
+    pub fn confirmed_at(&self) -> Option<Moment> {
+        Some(self.confirmed_at).filter(|at| *at != Moment::default())
+    }
+
+    /// Why nobody answers, as long as nobody does.
+    pub const fn blind(&self) -> Option<&Arc<str>> {
+        self.blind.as_ref()
     }
 
     /// What the host should show.
@@ -248,6 +269,7 @@ impl Keeper {
             self.overdue_at().map(|at| (at, "confirmation overdue")),
             self.square_at.map(|at| (at, "kernel lifetime")),
             retry.map(|at| (at, "retry")),
+            self.conflict_deadline().map(|at| (at, "conflict")),
             self.series.due().filter(|_| self.may_announce()).map(|at| (at, "announcement")),
         ]
         .into_iter()
@@ -325,7 +347,10 @@ impl Keeper {
 
     fn left(&mut self, before: State, now: Moment) {
         match before {
-            State::Held { .. } => self.series.end(),
+            State::Held { .. } => {
+                self.series.end();
+                self.owe_nothing();
+            }
             State::Releasing { .. } => self.parted(now),
             State::Unknown { .. }
             | State::Standby
@@ -351,6 +376,9 @@ impl Keeper {
                 }
             }
             State::Held { until } => {
+                if matches!(before, State::Acquiring { .. }) && !self.story.missing {
+                    self.begin_hold(now);
+                }
                 self.held(before, until, now);
                 self.announce_anew(now);
             }
@@ -366,6 +394,7 @@ impl Keeper {
                 self.story.decided_at = now;
                 self.programmed = None;
                 self.square_at = None;
+                self.end_conflict();
                 let intruder = cause == Some(Cause::Intruder);
                 let cause = cause.unwrap_or(Cause::Stop);
                 let told = !intruder || self.story.interventions.again(now).is_some();
@@ -378,7 +407,7 @@ impl Keeper {
                     self.contest(now);
                 }
             }
-            State::Unknown { .. } | State::Standby | State::Stopped { .. } => {}
+            State::Unknown { .. } | State::Standby | State::Stopped { .. } => self.end_conflict(),
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Change, Moment, Sighting};
+use crate::vip::Mac;
 
 /// Something worth a line.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -58,6 +59,26 @@ pub enum Note {
     Refused {
         why: Arc<str>,
         retry_in: Duration,
+    },
+    /// Just after the address was put up somebody else claimed it, which may be the former holder's last word.
+    Echo {
+        rival: Mac,
+    },
+    /// Another host claims the address that is ours, for the first time in this conflict.
+    Contested {
+        rival: Mac,
+    },
+    /// It goes on.
+    StillContested {
+        rival: Mac,
+        claims: u64,
+        since: Moment,
+    },
+    /// It is over.
+    Uncontested {
+        rival: Mac,
+        claims: u64,
+        lasted: Duration,
     },
 }
 

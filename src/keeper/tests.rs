@@ -37,7 +37,7 @@ impl Desk {
             keeper: Keeper::new(rules),
             now: Moment::from_boot(secs(1_000)),
             revision: 10,
-            link: Some(Link { index: LINK, up: true, mac: Some(crate::vip::Mac([2, 0, 0, 0, 0, 1])) }),
+            link: Some(Link { index: LINK, up: true, mac: Some(Mac([2, 0, 0, 0, 0, 1])) }),
             standing,
             refusing: false,
             orders: vec![],
@@ -541,7 +541,7 @@ fn a_link_that_comes_up_and_a_new_mac_are_announced() {
     desk.link = desk.link.map(|link| Link { up: true, ..link });
     desk.observe();
     assert_eq!(desk.announced, 1);
-    desk.link = desk.link.map(|link| Link { mac: Some(crate::vip::Mac([2, 0, 0, 0, 0, 9])), ..link });
+    desk.link = desk.link.map(|link| Link { mac: Some(Mac([2, 0, 0, 0, 0, 9])), ..link });
     desk.observe();
     assert_eq!(desk.announced, 2);
 }

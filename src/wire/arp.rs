@@ -25,6 +25,13 @@ pub fn reply(vip: Ipv4Addr, mac: Mac) -> [u8; LENGTH] {
     frame(Operation::Reply, vip, mac, mac)
 }
 
+/// "Who has `vip`?" from nobody (RFC 5227, 2.1.1): no neighbour learns anything from it, so it can harm nobody.
+pub fn probe(vip: Ipv4Addr, mac: Mac) -> [u8; LENGTH] {
+    let mut frame = request(vip, mac);
+    put(&mut frame, SENDER_IP, &Ipv4Addr::UNSPECIFIED.octets());
+    frame
+}
+
 /// What an ARP packet on Ethernet says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Arp {
@@ -113,6 +120,14 @@ mod tests {
             0x02, 0x11, 0x22, 0x33, 0x44, 0x55,   10, 0, 0, 5,
             0x02, 0x11, 0x22, 0x33, 0x44, 0x55,   10, 0, 0, 5,
         ]);
+    }
+
+    #[test]
+    fn a_probe_bears_nobodys_address() {
+        let probe = parse(&probe(VIP, MAC)).unwrap();
+        assert_eq!(probe.operation, Operation::Request);
+        assert_eq!(probe.sender, (MAC, Ipv4Addr::UNSPECIFIED));
+        assert_eq!(probe.target, (Mac([0; 6]), VIP));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! beside the fields.
 
 pub mod arp;
+pub mod claim;
 pub mod ndp;
 
 /// To every host on the segment.

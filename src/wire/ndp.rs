@@ -43,6 +43,33 @@ pub fn advertisement(vip: Ipv6Addr, mac: Mac, router: bool) -> [u8; LENGTH] {
     frame
 }
 
+/// The length of a probe: a solicitation without an option.
+pub const PROBE_LENGTH: usize = 78;
+
+/// "Who has `vip`?" from nobody (RFC 4862, 5.4.2), as a host asks before it takes an address. No neighbour learns
+/// anything from it; who has the address answers to all nodes.
+pub fn probe(vip: Ipv6Addr, mac: Mac) -> [u8; PROBE_LENGTH] {
+    let last = vip.octets();
+    let group = [0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, last[13], last[14], last[15]];
+    let mut frame = [0; PROBE_LENGTH];
+    put(&mut frame, DESTINATION_MAC, &[0x33, 0x33, 0xff, last[13], last[14], last[15]]);
+    put(&mut frame, SOURCE_MAC, &mac.0);
+    put(&mut frame, TYPE, &ETHERTYPE.to_be_bytes());
+
+    frame[VERSION] = 0x60;
+    put(&mut frame, PAYLOAD_LENGTH, &PROBE_PAYLOAD.to_be_bytes());
+    frame[NEXT_HEADER] = ICMPV6;
+    frame[HOP_LIMIT] = NEVER_FORWARDED;
+    put(&mut frame, DESTINATION, &group);
+
+    frame[KIND] = NEIGHBOUR_SOLICITATION;
+    put(&mut frame, TARGET, &last);
+
+    let checksum = !sum(&frame);
+    put(&mut frame, CHECKSUM, &checksum.to_be_bytes());
+    frame
+}
+
 /// What a neighbour advertisement says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Advertisement {
@@ -105,6 +132,9 @@ const ICMPV6: u8 = 58;
 /// A hop limit that no router has lowered: the packet is from this very link.
 const NEVER_FORWARDED: u8 = 255;
 const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
+const NEIGHBOUR_SOLICITATION: u8 = 135;
+/// Header and target, no option: who has no address has no place to be answered at.
+const PROBE_PAYLOAD: u16 = 24;
 const ROUTER: u8 = 0x80;
 const OVERRIDE: u8 = 0x20;
 const TARGET_LINK_LAYER_ADDRESS: u8 = 2;

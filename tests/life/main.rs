@@ -10,6 +10,7 @@ mod support;
 
 mod boot;
 mod endurance;
+mod hooks;
 mod inheriting;
 mod logs;
 mod privileges;

@@ -14,5 +14,6 @@ mod announcing;
 mod connections;
 mod interfaces;
 mod neighbours;
+mod rivals;
 mod storms;
 mod taken_away;

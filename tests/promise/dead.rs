@@ -6,8 +6,8 @@ use nix::sys::signal::Signal;
 
 use super::measure::{seconds, tell};
 use super::reign::{LEASE, Reign};
-use super::scene::{SOON, Scene};
-use super::support::clock::now;
+use super::scene::{HOLD, SOON, Scene};
+use super::support::clock::{now, wait_for};
 use super::support::daemon::ConfigFile;
 use super::support::etcd::{Cluster, ClusterOptions};
 use super::support::host::{VIP, VIP6};
@@ -84,10 +84,13 @@ fn a_stopped_daemon_goes_on_and_only_what_the_key_says_now_counts() {
     scene.daemons[0].process.signal(Signal::SIGCONT);
     scene.wait_held(0);
 
+    let stopped = now();
     scene.daemons[0].process.signal(Signal::SIGSTOP);
     scene.name(1);
     scene.wait_held(1);
     scene.wait_gone(0, LONGEST);
+    // A read that was on its way at the stop was answered meanwhile: it counts until its own deadline, and no longer.
+    wait_for("the deadline of the last read", LONGEST, || now().since(stopped) > HOLD);
     scene.daemons[0].process.signal(Signal::SIGCONT);
     scene.stays_away(0, Duration::from_secs(4));
     assert!(scene.holds(1));

@@ -16,6 +16,7 @@ mod dead;
 mod hiccups;
 mod logged;
 mod measure;
+mod misfortune;
 mod power;
 mod reign;
 mod scene;
@@ -24,6 +25,7 @@ mod slow;
 mod split;
 mod stale;
 mod switchover;
+mod verdict;
 
 #[expect(dead_code, reason = "a theme needs only a part of the lab")]
 #[path = "../support/mod.rs"]

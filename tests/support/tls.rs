@@ -64,17 +64,38 @@ impl Tls {
         self.issue(host.name(), names, &ExtendedKeyUsagePurpose::ServerAuth, KeyForm::EcPkcs8)
     }
 
+    /// A certificate for a member that has long expired, in the place of the one it has.
+    pub(crate) fn expired_server(&self, host: &Host) {
+        let names = vec![host.v4().to_string(), host.v6().to_string(), host.name().to_owned()];
+        let long_ago = Some(2020);
+        self.issue_until(host.name(), names, &ExtendedKeyUsagePurpose::ServerAuth, KeyForm::EcPkcs8, long_ago);
+    }
+
     /// A certificate for a client; a second one of the same name takes the first one's place.
     pub(crate) fn client(&self, name: &str, form: KeyForm) -> IdentityFiles {
         self.issue(name, vec![name.to_owned()], &ExtendedKeyUsagePurpose::ClientAuth, form)
     }
 
     fn issue(&self, name: &str, names: Vec<String>, purpose: &ExtendedKeyUsagePurpose, form: KeyForm) -> IdentityFiles {
+        self.issue_until(name, names, purpose, form, None)
+    }
+
+    fn issue_until(
+        &self,
+        name: &str,
+        names: Vec<String>,
+        purpose: &ExtendedKeyUsagePurpose,
+        form: KeyForm,
+        until: Option<i32>,
+    ) -> IdentityFiles {
         let pem = key_pem(form);
         let key = KeyPair::from_pem(&pem).or_fail("reading a key");
         let mut params = CertificateParams::new(names).or_fail("naming a certificate");
         params.distinguished_name.push(rcgen::DnType::CommonName, name);
         params.extended_key_usages = vec![purpose.clone()];
+        if let Some(year) = until {
+            params.not_after = rcgen::date_time_ymd(year, 1, 1);
+        }
         let certificate = params.signed_by(&key, &self.authority).or_fail("signing a certificate");
         let role = if *purpose == ExtendedKeyUsagePurpose::ServerAuth { "server" } else { "client" };
         let files = IdentityFiles {

@@ -7,7 +7,7 @@ use super::addresses::{Address, Joined};
 use super::{Checker, Origin, Reported};
 use crate::config::DEFAULT_FILE;
 use crate::config::keys::{self, Key, TABLE};
-use crate::config::model::{Announce, VipConfig};
+use crate::config::model::{Announce, Hook, Hooks, VipConfig};
 use crate::config::place::Place;
 use crate::config::problem::brief;
 use crate::config::setting::{Layer, Setting};
@@ -69,6 +69,7 @@ struct Common {
     lease_margin: Duration,
     announce: Announce,
     reset_connections: bool,
+    hooks: Hooks,
 }
 
 type Vips = (Vec<VipConfig>, Vec<BTreeMap<Key, Origin>>);
@@ -117,6 +118,7 @@ impl<'a> Checker<'a> {
         let lease_margin = self.value(scope.find(Key::LeaseMargin), |text| duration_within(text, &(SECOND..=MINUTE)));
         let announce = self.announce(scope);
         let reset_connections = self.value(scope.find(Key::ResetConnections), switch);
+        let hooks = self.hooks(scope);
         Ok(Common {
             interface: interface?,
             key: key?,
@@ -125,6 +127,7 @@ impl<'a> Checker<'a> {
             lease_margin: lease_margin?.unwrap_or(LEASE_MARGIN),
             announce: announce?,
             reset_connections: reset_connections?.unwrap_or(true),
+            hooks: hooks?,
         })
     }
 
@@ -188,6 +191,26 @@ impl<'a> Checker<'a> {
                 Ok(least.max(HOLD_TIMEOUT))
             }
         }
+    }
+
+    fn hooks(&mut self, scope: &Scope<'a>) -> Result<Hooks, Reported> {
+        let acquire = self.hook(scope.find(Key::OnAcquire));
+        let release = self.hook(scope.find(Key::OnRelease));
+        let conflict = self.hook(scope.find(Key::OnConflict));
+        let bounds = Duration::from_millis(100)..=MINUTE * 10;
+        let limit = self.value(scope.find(Key::HookTimeout), |text| duration_within(text, &bounds));
+        Ok(Hooks { acquire: acquire?, release: release?, conflict: conflict?, limit: limit?.unwrap_or(HOOK_TIMEOUT) })
+    }
+
+    /// Whether the program exists is seen when it is run: it may be installed later, or on a disk that comes later.
+    fn hook(&mut self, setting: Option<&Setting>) -> Result<Option<Hook>, Reported> {
+        let program = self.value(setting, |text| {
+            let cure = "is not the full path of a program; expected such as /usr/local/bin/moved, its arguments as \
+                        further elements of a list";
+            if text.starts_with('/') { Ok(text.into()) } else { Err(cure.to_owned()) }
+        })?;
+        let arguments = setting.map(|setting| setting.items.iter().skip(1).map(|item| item.text.clone()).collect());
+        Ok(program.map(|program| Hook { program, arguments: arguments.unwrap_or_default() }))
     }
 
     fn announce(&mut self, scope: &Scope<'a>) -> Result<Announce, Reported> {
@@ -302,6 +325,7 @@ impl Common {
             lease_margin: self.lease_margin,
             announce: self.announce,
             reset_connections: self.reset_connections,
+            hooks: self.hooks.clone(),
         }
     }
 }
@@ -315,5 +339,6 @@ const HOUR: Duration = Duration::from_secs(3600);
 const HOLD_TIMEOUT: Duration = Duration::from_secs(10);
 const LEASE_MARGIN: Duration = Duration::from_secs(3);
 const ANNOUNCE_REFRESH: Duration = Duration::from_secs(60);
+const HOOK_TIMEOUT: Duration = Duration::from_secs(10);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const MOST_ROUNDS: u32 = 1000;

@@ -3,7 +3,7 @@
 use super::{Key, Spec, Takes};
 
 /// Every key, in the order in which people read about them.
-pub static TABLE: [Spec; 31] = [
+pub static TABLE: [Spec; 37] = [
     Spec {
         key: Key::Config,
         name: "config",
@@ -234,6 +234,39 @@ pub static TABLE: [Spec; 31] = [
         ..PLAIN
     },
     Spec {
+        key: Key::OnAcquire,
+        name: "on-acquire",
+        takes: Takes::Program,
+        help: "A program to run when the address has come: its full path, or in the file a list with its arguments; no shell",
+        per_vip: true,
+        ..PLAIN
+    },
+    Spec {
+        key: Key::OnRelease,
+        name: "on-release",
+        takes: Takes::Program,
+        help: "A program to run when the address has gone; nothing waits for it",
+        per_vip: true,
+        ..PLAIN
+    },
+    Spec {
+        key: Key::OnConflict,
+        name: "on-conflict",
+        takes: Takes::Program,
+        help: "A program to run when another host begins to claim the address",
+        per_vip: true,
+        ..PLAIN
+    },
+    Spec {
+        key: Key::HookTimeout,
+        name: "hook-timeout",
+        takes: Takes::Duration,
+        default: "10s",
+        help: "How long such a program may take, 100ms to 10m, before it is ended",
+        per_vip: true,
+        ..PLAIN
+    },
+    Spec {
         key: Key::LogLevel,
         name: "log-level",
         takes: Takes::Choice,
@@ -262,6 +295,23 @@ pub static TABLE: [Spec; 31] = [
         takes: Takes::Switch,
         default: "false",
         help: "The historic log-level: debug",
+        ..PLAIN
+    },
+    Spec {
+        key: Key::StatusSocket,
+        name: "status-socket",
+        takes: Takes::File,
+        default: "NAME.sock in the unit's /run/vip-manager, NAME as of the file; none without a unit",
+        help: "The Unix socket that answers vip-manager status: a full path, or none",
+        ..PLAIN
+    },
+    Spec {
+        key: Key::StatusListen,
+        name: "status-listen",
+        takes: Takes::Listen,
+        default: "none",
+        help: "Where status page and metrics are served over HTTP, such as 127.0.0.1:9899. Whoever reaches it may read \
+               them",
         ..PLAIN
     },
     Spec {

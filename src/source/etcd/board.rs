@@ -2,12 +2,14 @@
 //!
 //! The lock is held for a few instructions and never over an await.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::session::Session;
+use crate::status::SourceError;
 
 /// The place of a member in the list of endpoints.
 pub(super) type MemberIndex = usize;
@@ -30,6 +32,8 @@ struct Rows {
 struct Row {
     endpoint: Arc<str>,
     state: State,
+    /// How many times each kind of error was met.
+    errors: BTreeMap<&'static str, u64>,
 }
 
 #[derive(Debug)]
@@ -71,7 +75,11 @@ pub(super) struct Pick {
 
 impl Board {
     pub(super) fn new(endpoints: impl Iterator<Item = Arc<str>>) -> Self {
-        let row = |endpoint| Row { endpoint, state: State::Down { why: Arc::from("not connected yet") } };
+        let row = |endpoint| Row {
+            endpoint,
+            state: State::Down { why: Arc::from("not connected yet") },
+            errors: BTreeMap::new(),
+        };
         let rows = Rows { members: endpoints.map(row).collect(), turn: 0 };
         Self { rows: Mutex::new(rows), answers: AtomicU64::new(0) }
     }
@@ -98,6 +106,23 @@ impl Board {
         if let State::Up { suspect, .. } = &mut self.rows().members[member].state {
             *suspect = None;
         }
+    }
+
+    /// Counts an error of this kind.
+    pub(super) fn failed(&self, member: MemberIndex, kind: &'static str) {
+        *self.rows().members[member].errors.entry(kind).or_default() += 1;
+    }
+
+    /// Every error so far.
+    pub(super) fn errors(&self) -> Vec<(SourceError, u64)> {
+        let rows = self.rows();
+        let of = |row: &Row| {
+            let endpoint = Arc::clone(&row.endpoint);
+            let named =
+                |(kind, count): (&&'static str, &u64)| (SourceError { endpoint: Arc::clone(&endpoint), kind }, *count);
+            row.errors.iter().map(named).collect::<Vec<_>>()
+        };
+        rows.members.iter().flat_map(of).collect()
     }
 
     pub(super) fn answered(&self) {

@@ -92,14 +92,29 @@ impl Dialer {
         *phase = "TCP";
         let stream = self.first_that_answers(&addresses, limit).await?;
         *phase = "the TLS handshake";
-        let stream: Box<dyn Stream> = match credentials {
-            Some(credentials) => Box::new(self.secure(stream, credentials).await?),
-            None => Box::new(stream),
-        };
+        let stream = self.clad(stream, credentials).await?;
         *phase = "HTTP/2";
         let witness = Witness::default();
         let channel = self.channel(witness.watch(stream)).await?;
         Ok(Connection { channel, witness, edition })
+    }
+
+    /// A connection that speaks HTTP/1, with TLS where the endpoint has it. The caller sets the limit.
+    pub(super) async fn dial_plainly(&mut self, limit: Duration) -> Result<Box<dyn Stream>, DialError> {
+        let mut credentials = if self.endpoint.tls { Some(self.trust.current()?) } else { None };
+        if let Some(credentials) = &mut credentials {
+            Arc::make_mut(&mut credentials.tls).alpn_protocols = vec![b"http/1.1".to_vec()];
+        }
+        let addresses = self.resolve().await?;
+        let stream = self.first_that_answers(&addresses, limit).await?;
+        self.clad(stream, credentials).await
+    }
+
+    async fn clad(&self, stream: TcpStream, credentials: Option<Credentials>) -> Result<Box<dyn Stream>, DialError> {
+        Ok(match credentials {
+            Some(credentials) => Box::new(self.secure(stream, credentials).await?),
+            None => Box::new(stream),
+        })
     }
 
     /// Asked anew for each connection: names move.

@@ -56,6 +56,22 @@ pub(super) enum CallError {
 }
 
 impl CallError {
+    /// One word for the counters.
+    pub(super) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Silent { .. } => "timeout",
+            Self::Ended => "ended",
+            Self::NotNow(_) => "unavailable",
+            Self::LoginLost | Self::WrongPassword | Self::UserDemanded | Self::Forbidden | Self::AuthenticationOff => {
+                "login"
+            }
+            Self::OtherCluster(_) => "cluster",
+            Self::Refused(_) => "refused",
+            Self::Broken(_) | Self::BrokenAtOnce { .. } => "connection",
+            Self::Alert(_) | Self::CertificateRefused(_) | Self::CertificateDemanded => "tls",
+        }
+    }
+
     /// Whether another session is needed before this member can be asked again.
     pub(super) fn ends_session(&self) -> bool {
         !matches!(self, Self::NotNow(_))

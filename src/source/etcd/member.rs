@@ -68,6 +68,7 @@ impl Member {
             };
             let spent = clock::now().since(began);
             let why: Arc<str> = explain::chain(&end).into();
+            self.board.failed(self.index, end.kind());
             if self.board.down(self.index, Arc::clone(&why)) == Others::AllDown {
                 self.keys.forget_cluster();
             }
@@ -174,6 +175,19 @@ impl End {
         match self {
             Self::Call(error) | Self::Watch(WatchError::Call(error)) => Self::Call(session.correct(error)),
             other => other,
+        }
+    }
+
+    /// One word for the counters.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Open(OpenError::Dial(_)) => "connect",
+            Self::Open(OpenError::Password { .. }) => "login",
+            Self::Open(OpenError::Login(cause)) | Self::Call(cause) | Self::Watch(WatchError::Call(cause)) => {
+                cause.kind()
+            }
+            Self::Watch(_) => "watch",
+            Self::NoSign(_) => "timeout",
         }
     }
 

@@ -34,6 +34,7 @@ mod credential;
 mod dial;
 mod explain;
 mod handshake;
+mod inspect;
 mod keys;
 mod member;
 mod pace;
@@ -43,6 +44,8 @@ mod session;
 mod trust;
 mod watch;
 mod witness;
+
+pub(crate) use inspect::visit;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -62,6 +65,7 @@ use super::{Report, Watched};
 use crate::config::model::EtcdConfig;
 use crate::daemon::clock;
 use crate::keeper::Moment;
+use crate::status::SourceError;
 
 /// Reports that may wait for the driver.
 const REPORTS: usize = 64;
@@ -76,6 +80,7 @@ const WAKES: usize = 64;
 pub struct Source {
     pub reports: mpsc::Receiver<Report>,
     members: Vec<state::Receiver<MemberState>>,
+    board: Arc<Board>,
     _tasks: JoinSet<()>,
 }
 
@@ -143,12 +148,17 @@ pub fn start(config: &EtcdConfig, interval: Duration, call_limit: Duration, watc
         };
         tasks.spawn(member.run());
     }
-    let plan = Plan { keys, board, reports: report_sender, interval, limit: call_limit };
+    let plan = Plan { keys, board: Arc::clone(&board), reports: report_sender, interval, limit: call_limit };
     tasks.spawn(Reader::new(plan, wakes).run());
-    Source { reports, members, _tasks: tasks }
+    Source { reports, members, board, _tasks: tasks }
 }
 
 impl Source {
+    /// What went wrong since the start, by member and kind.
+    pub fn errors(&self) -> Vec<(SourceError, u64)> {
+        self.board.errors()
+    }
+
     /// How it stands with each member.
     pub fn members(&self) -> Vec<MemberState> {
         self.members.iter().map(|member| member.borrow().clone()).collect()

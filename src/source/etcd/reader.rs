@@ -185,6 +185,7 @@ async fn call(plan: Arc<Plan>, pick: Pick, which: Arc<[KeyIndex]>) -> bool {
         Err(CallError::Ended) => false,
         Err(error) => {
             plan.board.suspect(member, &explain::chain(&error).into());
+            plan.board.failed(member, error.kind());
             if error.ends_session() {
                 session.end(error);
             }

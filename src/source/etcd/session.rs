@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use etcd_client::{Channel, Client, ConnectOptions, KvClient, LeaseClient, WatchClient};
+use etcd_client::{Channel, Client, ConnectOptions, KvClient, LeaseClient, MaintenanceClient, WatchClient};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::timeout;
 
@@ -138,6 +138,10 @@ impl Session {
 
     pub(super) fn leases(&self) -> LeaseClient {
         self.shared.client.lease_client()
+    }
+
+    pub(super) fn maintenance(&self) -> MaintenanceClient {
+        self.shared.client.maintenance_client()
     }
 
     pub(super) fn watches(&self) -> WatchClient {

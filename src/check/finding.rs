@@ -1,0 +1,67 @@
+//! What a check has to say.
+
+/// How a finding is meant.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Level {
+    /// As it should be.
+    Good,
+    /// It may be meant so, or matters only at times.
+    Caution,
+    /// The VIP cannot come, cannot be reached, or is not safe.
+    Bad,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Finding {
+    /// A short name for programs, the same in every release.
+    pub id: &'static str,
+    pub level: Level,
+    /// What was looked at: an endpoint, a key, an interface.
+    pub subject: String,
+    pub text: String,
+    /// What to do; nothing where nothing is to be done.
+    pub cure: Option<String>,
+}
+
+impl Finding {
+    pub fn good(id: &'static str, subject: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { id, level: Level::Good, subject: subject.into(), text: plain(text), cure: None }
+    }
+
+    pub fn caution(
+        id: &'static str,
+        subject: impl Into<String>,
+        text: impl Into<String>,
+        cure: impl Into<String>,
+    ) -> Self {
+        Self { id, level: Level::Caution, subject: subject.into(), text: plain(text), cure: Some(plain(cure)) }
+    }
+
+    pub fn bad(id: &'static str, subject: impl Into<String>, text: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self { id, level: Level::Bad, subject: subject.into(), text: plain(text), cure: Some(plain(cure)) }
+    }
+}
+
+/// What keys and members are called may hold anything: nothing of it moves a cursor.
+fn plain(text: impl Into<String>) -> String {
+    let text: String = text.into();
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+}
+
+/// All findings, in the order in which one would look.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Report {
+    pub findings: Vec<Finding>,
+}
+
+impl Report {
+    pub fn count(&self, level: Level) -> usize {
+        self.findings.iter().filter(|finding| finding.level == level).count()
+    }
+
+    /// Whether nothing keeps the VIP from working.
+    pub fn is_good(&self) -> bool {
+        self.count(Level::Bad) == 0
+    }
+}

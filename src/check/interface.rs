@@ -1,0 +1,110 @@
+//! The interface that the VIP is to stand on.
+
+use super::{Finding, names};
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Facts {
+    pub name: String,
+    /// Nothing where there is no such interface.
+    pub link: Option<Link>,
+    /// Every interface of this host.
+    pub others: Vec<String>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Link {
+    /// Switched on.
+    pub switched_on: bool,
+    /// Frames pass.
+    pub up: bool,
+    /// Loopbacks and tunnels have none.
+    pub has_mac: bool,
+    /// The bridge or bond that it is a port of.
+    pub master: Option<String>,
+}
+
+pub fn judge(facts: &Facts) -> Vec<Finding> {
+    let subject = format!("interface {}", facts.name);
+    let Some(link) = &facts.link else {
+        let others: Vec<&str> = facts.others.iter().map(String::as_str).filter(|name| *name != "lo").collect();
+        let near = match names::meant(&facts.name, &others) {
+            Some(names::Kinship::Case(near) | names::Kinship::Domain(near) | names::Kinship::Near(near)) => Some(near),
+            None => None,
+        };
+        let cure = match near.or_else(|| only(&others)) {
+            Some(name) => format!("set interface: {name}, or bring {} into being; it is waited for", facts.name),
+            None => "set interface to one of these, or bring it into being; it is waited for".to_owned(),
+        };
+        let text = format!("does not exist; this host has {}", names::listed(&others));
+        return vec![Finding::bad("interface-missing", subject, text, cure)];
+    };
+    if let Some(master) = &link.master {
+        return vec![Finding::bad(
+            "interface-port",
+            subject,
+            format!("is a port of {master}: an address on it is not answered for"),
+            format!("set interface: {master}"),
+        )];
+    }
+    let name = &facts.name;
+    if !link.switched_on {
+        let cure = format!("ip link set {name} up, and have it so at boot");
+        return vec![Finding::bad("interface-down", subject, "is switched off", cure)];
+    }
+    if !link.up {
+        let text = "is switched on and has no carrier: no frame passes";
+        return vec![Finding::bad(
+            "interface-no-carrier",
+            subject,
+            text,
+            "look at the cable, the port of the switch, or the peer",
+        )];
+    }
+    if !link.has_mac {
+        return vec![Finding::caution(
+            "interface-no-mac",
+            subject,
+            "is up and has no hardware address: the VIP stands there and cannot be announced",
+            "right where routing brings clients here (BGP, tunnels); otherwise set interface to the one that clients are on",
+        )];
+    }
+    vec![Finding::good("interface", subject, "is up")]
+}
+
+fn only(names: &[&str]) -> Option<String> {
+    match names {
+        [name] => Some((*name).to_owned()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link() -> Link {
+        Link { switched_on: true, up: true, has_mac: true, master: None }
+    }
+
+    fn judged(link: Option<Link>) -> Finding {
+        let others = ["lo", "eth0", "eth1"].map(str::to_owned).to_vec();
+        judge(&Facts { name: "eht0".into(), link, others }).remove(0)
+    }
+
+    #[test]
+    fn a_missing_interface_is_told_its_nearest_name() {
+        let finding = judged(None);
+        assert_eq!(finding.text, "does not exist; this host has eth0 and eth1");
+        assert!(finding.cure.unwrap().starts_with("set interface: eth0,"));
+    }
+
+    #[test]
+    fn each_way_of_not_working_has_a_line_of_its_own() {
+        assert_eq!(judged(Some(link())).id, "interface");
+        assert_eq!(judged(Some(Link { switched_on: false, up: false, ..link() })).id, "interface-down");
+        assert_eq!(judged(Some(Link { up: false, ..link() })).id, "interface-no-carrier");
+        assert_eq!(judged(Some(Link { has_mac: false, ..link() })).id, "interface-no-mac");
+        let port = judged(Some(Link { master: Some("br0".into()), ..link() }));
+        assert_eq!((port.id, port.cure.as_deref()), ("interface-port", Some("set interface: br0")));
+    }
+}

@@ -1,0 +1,91 @@
+use super::*;
+
+fn around(members: &[&str]) -> Around {
+    Around {
+        listed: true,
+        members: members.iter().map(ToString::to_string).collect(),
+        scope: !members.is_empty(),
+        leaders: Vec::new(),
+        anything: true,
+    }
+}
+
+fn holding(value: &str, expected: &str, members: &[&str]) -> Facts {
+    let lease = Lease::Left { left: 25, granted: 30 };
+    Facts {
+        key: "/service/pg/leader".into(),
+        expected: expected.into(),
+        held: Some(Held { value: value.into(), created: 3, changed: 7, lease }),
+        around: around(members),
+        v2: None,
+        hold_timeout: Duration::from_secs(10),
+        lease_margin: Duration::from_secs(3),
+    }
+}
+
+fn first(facts: &Facts) -> Finding {
+    judge(facts).remove(0)
+}
+
+#[test]
+fn a_host_that_leads_and_one_that_follows_are_both_fine() {
+    assert_eq!(first(&holding("pg1", "pg1", &["pg1", "pg2"])).level, super::super::Level::Good);
+    let follower = first(&holding("pg1", "pg2", &["pg1", "pg2"]));
+    assert_eq!(follower.level, super::super::Level::Good);
+    assert!(follower.text.ends_with("members are pg1 and pg2: another host leads"), "{}", follower.text);
+}
+
+#[test]
+fn a_name_that_is_nearly_this_hosts_is_the_usual_mistake() {
+    for (value, expected, why) in
+        [("pg-node1", "pg-node-1", "look alike"), ("PG1", "pg1", "capitals"), ("pg1", "pg1.example.org", "domain")]
+    {
+        let finding = first(&holding(value, expected, &[value, "other"]));
+        assert_eq!(finding.id, "key-value-differs");
+        let cure = finding.cure.unwrap();
+        assert!(cure.contains(why) && cure.ends_with(&format!("set trigger-value: {value}")), "{cure}");
+    }
+}
+
+#[test]
+fn a_name_that_no_member_bears_never_leads() {
+    let near = first(&holding("alpha", "bravo1", &["alpha", "bravo-1"]));
+    assert_eq!(near.id, "key-value-unknown");
+    assert_eq!(near.cure.as_deref(), Some("they look alike: set trigger-value: bravo-1"));
+    assert!(first(&holding("alpha", "zulu", &["alpha", "bravo"])).cure.unwrap().starts_with("set trigger-value to"));
+}
+
+#[test]
+fn a_key_without_leader_is_told_from_a_wrong_one_and_from_an_empty_store() {
+    let mut facts = holding("", "pg1", &["pg1"]);
+    facts.held = None;
+    assert_eq!(first(&facts).id, "key-no-leader");
+    facts.around = Around { leaders: vec!["/service/pg-main/leader".into()], ..around(&[]) };
+    assert_eq!(first(&facts).cure.as_deref(), Some("set trigger-key: /service/pg-main/leader"));
+    facts.around.leaders.clear();
+    assert_eq!(first(&facts).id, "key-no-scope");
+    facts.around.anything = false;
+    assert_eq!(first(&facts).id, "store-empty");
+    facts.v2 = Some("pg1".into());
+    assert_eq!(first(&facts).id, "key-v2");
+}
+
+#[test]
+fn a_lease_that_cannot_hold_anything_is_a_mistake() {
+    let mut facts = holding("pg1", "pg1", &["pg1"]);
+    let lease = |facts: &Facts| judge(facts).last().unwrap().id;
+    assert_eq!(lease(&facts), "key-lease");
+    facts.held.as_mut().unwrap().lease = Lease::Left { left: 2, granted: 3 };
+    assert_eq!(lease(&facts), "lease-too-short");
+    facts.held.as_mut().unwrap().lease = Lease::Left { left: 9, granted: 10 };
+    assert_eq!(lease(&facts), "lease-short");
+    facts.held.as_mut().unwrap().lease = Lease::None;
+    assert_eq!(lease(&facts), "key-no-lease");
+}
+
+#[test]
+fn keys_are_taken_apart_as_patroni_makes_them() {
+    assert_eq!(scope("/service/pg/leader"), Some("/service/pg/"));
+    assert_eq!(namespace("/service/pg/leader"), Some("/service/"));
+    assert_eq!(scope("/something/else"), None);
+}

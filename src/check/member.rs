@@ -1,0 +1,159 @@
+//! One endpoint of etcd, as this host reaches it.
+
+use std::time::Duration;
+
+use super::Finding;
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Facts {
+    pub endpoint: String,
+    pub outcome: Result<Answer, Refusal>,
+    /// How far the member's wall clock is ahead of ours, in seconds; nothing where it did not say.
+    pub ahead: Option<i64>,
+    /// A user is configured and etcd has authentication off.
+    pub needless_login: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Answer {
+    pub version: String,
+    pub cluster: u64,
+    pub took: Duration,
+}
+
+/// Why it could not be asked, and what helps.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refusal {
+    pub why: String,
+    pub cure: String,
+}
+
+pub fn judge(all: &[Facts]) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = all.iter().flat_map(one).collect();
+    findings.extend(several_clusters(all));
+    findings.extend(together(all));
+    findings
+}
+
+fn one(facts: &Facts) -> Vec<Finding> {
+    let subject = || format!("etcd {}", facts.endpoint);
+    let mut findings = match &facts.outcome {
+        Err(Refusal { why, cure }) => vec![Finding::bad("endpoint", subject(), why.as_str(), cure.as_str())],
+        Ok(answer) => {
+            let text = format!(
+                "etcd {} answered in {:.1} ms, and it sees a leader",
+                answer.version,
+                answer.took.as_secs_f64() * 1000.0
+            );
+            vec![Finding::good("endpoint", subject(), text)]
+        }
+    };
+    if let Some(ahead) = facts.ahead.filter(|ahead| ahead.abs() > MOST_SKEW) {
+        let way = if ahead > 0 { "ahead of" } else { "behind" };
+        findings.push(Finding::caution(
+            "clock-skew",
+            subject(),
+            format!(
+                "its clock is {} s {way} this host's: logs do not line up, and certificates may seem to have ended",
+                ahead.abs()
+            ),
+            "have both keep the time (chrony, systemd-timesyncd); leases do not depend on it",
+        ));
+    }
+    if facts.needless_login {
+        findings.push(Finding::caution(
+            "login-needless",
+            subject(),
+            "has authentication turned off: etcd-user is not needed",
+            "remove etcd-user and etcd-password, or turn it on: etcdctl auth enable",
+        ));
+    }
+    findings
+}
+
+fn several_clusters(all: &[Facts]) -> Option<Finding> {
+    let mut answers = all.iter().filter_map(|facts| Some((&facts.endpoint, facts.outcome.as_ref().ok()?)));
+    let (first, answer) = answers.next()?;
+    let (other, _) = answers.find(|(_, other)| other.cluster != answer.cluster)?;
+    Some(Finding::bad(
+        "endpoints-differ",
+        "dcs-endpoints",
+        format!("{first} and {other} belong to different etcd clusters"),
+        "name the members of one cluster only; a new cluster under an old name counts as another",
+    ))
+}
+
+/// What the endpoints are as a whole.
+fn together(all: &[Facts]) -> Option<Finding> {
+    let good = all.iter().filter(|facts| facts.outcome.is_ok()).count();
+    match (good, all.len()) {
+        (1, 1) => Some(Finding::caution(
+            "endpoint-single",
+            "dcs-endpoints",
+            "only one endpoint is configured: when it restarts, nobody can be asked",
+            "name all members of the cluster",
+        )),
+        _ => None,
+    }
+}
+
+/// A `Date` header tells whole seconds, and the answer took its way.
+const MOST_SKEW: i64 = 2;
+
+/// Seconds since 1970 in an HTTP date, "Sat, 21 Nov 2026 14:20:20 GMT".
+pub fn http_date(text: &str) -> Option<i64> {
+    let mut words = text.split_whitespace().skip(1);
+    let day: i64 = words.next()?.parse().ok()?;
+    let name = words.next()?;
+    let month = MONTHS.iter().position(|known| *known == name)?;
+    let year: i64 = words.next()?.parse().ok()?;
+    let mut time = words.next()?.split(':').map(str::parse::<i64>);
+    let (hour, minute, second) = (time.next()?.ok()?, time.next()?.ok()?, time.next()?.ok()?);
+    Some(days(year, i64::try_from(month).ok()? + 1, day) * 86_400 + hour * 3600 + minute * 60 + second)
+}
+
+/// Days since 1970 in the Gregorian calendar, whose year is counted from March here, so that the leap day is its last.
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let leap_days = year / 4 - year / 100 + year / 400;
+    365 * year + leap_days + (153 * month + 2) / 5 + day - 1 - DAYS_TO_1970
+}
+
+const DAYS_TO_1970: i64 = 719_468;
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(endpoint: &str, cluster: u64) -> Facts {
+        let answer = Answer { version: "3.5.16".into(), cluster, took: Duration::from_micros(1500) };
+        Facts { endpoint: endpoint.into(), outcome: Ok(answer), ahead: Some(0), needless_login: false }
+    }
+
+    #[test]
+    fn each_endpoint_is_told_apart() {
+        let refusal = Refusal { why: "refused".into(), cure: "start it".into() };
+        let silent = Facts { outcome: Err(refusal), ..answered("http://b:2379", 1) };
+        let findings = judge(&[answered("http://a:2379", 1), silent]);
+        assert_eq!(findings.len(), 2, "{findings:?}");
+        assert_eq!(findings[0].text, "etcd 3.5.16 answered in 1.5 ms, and it sees a leader");
+        assert_eq!(findings[1].cure.as_deref(), Some("start it"));
+    }
+
+    #[test]
+    fn members_of_two_clusters_and_wrong_clocks_are_found() {
+        let mut late = answered("http://b:2379", 2);
+        late.ahead = Some(-90);
+        let ids: Vec<_> = judge(&[answered("http://a:2379", 1), late]).iter().map(|finding| finding.id).collect();
+        assert_eq!(ids, ["endpoint", "endpoint", "clock-skew", "endpoints-differ"]);
+    }
+
+    #[test]
+    fn a_date_of_http_is_understood() {
+        assert_eq!(http_date("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));
+        assert_eq!(http_date("Sat, 21 Nov 2026 14:20:20 GMT"), Some(1_795_270_820));
+        assert_eq!(http_date("Thu, 29 Feb 2024 12:00:00 GMT"), Some(1_709_208_000));
+        assert_eq!(http_date("yesterday"), None);
+    }
+}

@@ -1,0 +1,233 @@
+//! The VIP among the addresses of this host: where it stands, its subnet, its prefix, IPv6's switches.
+
+use std::net::IpAddr;
+
+use super::Finding;
+use crate::vip::{Vip, full_prefix};
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Facts {
+    pub vip: Vip,
+    pub interface: String,
+    /// Every address on the interface, the VIP too.
+    pub here: Vec<Standing>,
+    /// Other interfaces that carry the VIP.
+    pub elsewhere: Vec<String>,
+    /// Whether the kernel keeps secondary addresses when the first of their subnet goes.
+    pub promotes: bool,
+    /// IPv6 is switched off on the interface.
+    pub ipv6_disabled: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Standing {
+    pub address: IpAddr,
+    pub prefix: u8,
+    pub ours: bool,
+    pub permanent: bool,
+    /// IPv6: another host has it.
+    pub duplicate: bool,
+}
+
+pub fn judge(facts: &Facts) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    findings.extend(own_address(facts).or_else(|| carried(facts)));
+    findings.extend(elsewhere(facts));
+    findings.extend(disabled(facts));
+    findings.extend(subnet(facts));
+    findings.extend(promotion(facts));
+    findings
+}
+
+fn subject(facts: &Facts) -> String {
+    format!("{} on {}", facts.vip, facts.interface)
+}
+
+/// What the daemon refuses to remove, it must not be given.
+fn own_address(facts: &Facts) -> Option<Finding> {
+    let vip = facts.vip.address();
+    let standing = facts.here.iter().find(|standing| standing.address == vip && !standing.ours)?;
+    let mut others = facts.here.iter().filter(|other| other.address != vip && other.address.is_ipv4() == vip.is_ipv4());
+    let alone = others.all(|other| link_local(other.address));
+    (alone && standing.permanent).then(|| {
+        Finding::bad(
+            "vip-own-address",
+            subject(facts),
+            "is this host's own and only address there: it would be taken away with the leadership",
+            "choose another, free address as ip; each host keeps its own",
+        )
+    })
+}
+
+fn carried(facts: &Facts) -> Option<Finding> {
+    let standing = facts.here.iter().find(|standing| standing.address == facts.vip.address())?;
+    let subject = subject(facts);
+    Some(match standing {
+        Standing { duplicate: true, .. } => Finding::bad(
+            "vip-duplicate",
+            subject,
+            "stands here and the kernel does not use it: another host answered for it (duplicate)",
+            "find the other host by the answer to a probe below, and take the address from it",
+        ),
+        Standing { ours: true, .. } => Finding::good("vip-here", subject, "stands here, put up by vip-manager"),
+        Standing { permanent: true, .. } => Finding::caution(
+            "vip-foreign",
+            subject,
+            "stands here for ever, and not vip-manager put it up",
+            "remove it from the host's network set-up (netplan, ifcfg, keepalived); the daemon takes over what stands",
+        ),
+        Standing { .. } => Finding::caution(
+            "vip-foreign",
+            subject,
+            "stands here for a while, without vip-manager's mark",
+            "kernels before 5.18 keep no mark: then all is well; otherwise find out who else puts it up",
+        ),
+    })
+}
+
+fn elsewhere(facts: &Facts) -> Option<Finding> {
+    let other = facts.elsewhere.first()?;
+    let vip = facts.vip.address();
+    Some(Finding::bad(
+        "vip-elsewhere",
+        subject(facts),
+        format!("stands on {other} of this host, which vip-manager will not look at"),
+        format!("set interface: {other}, or remove it there: ip addr del {vip} dev {other}"),
+    ))
+}
+
+fn disabled(facts: &Facts) -> Option<Finding> {
+    (facts.vip.address().is_ipv6() && facts.ipv6_disabled).then(|| {
+        Finding::bad(
+            "ipv6-disabled",
+            subject(facts),
+            format!("cannot stand: IPv6 is disabled on {}", facts.interface),
+            format!("sysctl net.ipv6.conf.{}.disable_ipv6=0, and have it so at boot", facts.interface),
+        )
+    })
+}
+
+fn subnet(facts: &Facts) -> Option<Finding> {
+    let vip = facts.vip.address();
+    let others: Vec<&Standing> = facts
+        .here
+        .iter()
+        .filter(|other| other.address != vip && other.address.is_ipv4() == vip.is_ipv4() && !link_local(other.address))
+        .collect();
+    if let Some(near) = others.iter().find(|other| covers(other.address, other.prefix, vip)) {
+        let text = format!("is in the subnet of {}/{}", near.address, near.prefix);
+        return Some(Finding::good("vip-subnet", subject(facts), text));
+    }
+    // A prefix that was asked for makes a subnet of its own.
+    if facts.vip.prefix() < full_prefix(vip) && others.is_empty() {
+        return None;
+    }
+    let there = match others.first() {
+        Some(first) => format!("{}/{}", first.address, first.prefix),
+        None => "no address of its family".to_owned(),
+    };
+    Some(Finding::caution(
+        "vip-subnet",
+        subject(facts),
+        format!("is in no subnet of this interface, which has {there}: neighbours will not look for it there"),
+        "correct ip or interface, unless clients have a route to it by this host",
+    ))
+}
+
+/// The first address of a subnet takes the others with it when it goes.
+fn promotion(facts: &Facts) -> Option<Finding> {
+    let vip = facts.vip;
+    let shared = facts.here.iter().any(|other| {
+        other.address != vip.address()
+            && other.prefix == vip.prefix()
+            && covers(other.address, other.prefix, vip.address())
+    });
+    let trap = vip.address().is_ipv4() && vip.prefix() < full_prefix(vip.address()) && shared && !facts.promotes;
+    trap.then(|| {
+        Finding::caution(
+            "vip-promotion",
+            subject(facts),
+            format!(
+                "shares its prefix /{} with the host's own address: where the VIP stood first, its going takes the host's \
+                 address with it",
+                vip.prefix()
+            ),
+            format!("leave netmask out (/32), or sysctl net.ipv4.conf.{}.promote_secondaries=1", facts.interface),
+        )
+    })
+}
+
+fn covers(network: IpAddr, prefix: u8, address: IpAddr) -> bool {
+    match (network, address) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => {
+            let mask = u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0);
+            a.to_bits() & mask == b.to_bits() & mask
+        }
+        (IpAddr::V6(a), IpAddr::V6(b)) => {
+            let mask = u128::MAX.checked_shl(128 - u32::from(prefix)).unwrap_or(0);
+            a.to_bits() & mask == b.to_bits() & mask
+        }
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+    }
+}
+
+fn link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standing(address: &str, prefix: u8) -> Standing {
+        Standing { address: address.parse().unwrap(), prefix, ours: false, permanent: true, duplicate: false }
+    }
+
+    fn facts(vip: &str, prefix: u8, here: Vec<Standing>) -> Facts {
+        Facts {
+            vip: Vip::new(vip.parse().unwrap(), prefix).unwrap(),
+            interface: "eth0".into(),
+            here,
+            elsewhere: Vec::new(),
+            promotes: false,
+            ipv6_disabled: false,
+        }
+    }
+
+    fn ids(facts: &Facts) -> Vec<&'static str> {
+        judge(facts).iter().map(|finding| finding.id).collect()
+    }
+
+    #[test]
+    fn the_hosts_only_address_is_no_vip() {
+        let mine = standing("10.0.0.5", 24);
+        assert!(ids(&facts("10.0.0.5", 32, vec![mine])).contains(&"vip-own-address"));
+        assert!(!ids(&facts("10.0.0.5", 32, vec![mine, standing("10.0.0.1", 24)])).contains(&"vip-own-address"));
+        assert!(!ids(&facts("10.0.0.5", 32, vec![Standing { ours: true, ..mine }])).contains(&"vip-own-address"));
+    }
+
+    #[test]
+    fn a_vip_of_another_subnet_is_told_from_one_that_neighbours_look_for() {
+        let subnet =
+            |vip: &str, prefix, host: &str| judge(&facts(vip, prefix, vec![standing(host, 24)])).remove(0).level;
+        assert_eq!(subnet("10.0.0.5", 32, "10.0.0.1"), super::super::Level::Good);
+        assert_eq!(subnet("10.0.1.5", 32, "10.0.0.1"), super::super::Level::Caution);
+        assert_eq!(subnet("10.0.1.5", 24, "10.0.0.1"), super::super::Level::Caution);
+    }
+
+    #[test]
+    fn a_shared_prefix_is_a_trap_only_where_secondaries_are_not_promoted() {
+        let mut facts = facts("10.0.0.5", 24, vec![standing("10.0.0.1", 24)]);
+        assert!(ids(&facts).contains(&"vip-promotion"));
+        facts.promotes = true;
+        assert!(!ids(&facts).contains(&"vip-promotion"));
+    }
+
+    #[test]
+    fn other_interfaces_and_switched_off_ipv6_are_named() {
+        let mut facts = facts("fd00::5", 128, vec![]);
+        facts.ipv6_disabled = true;
+        facts.elsewhere = vec!["eth1".into()];
+        assert_eq!(ids(&facts), ["vip-elsewhere", "ipv6-disabled", "vip-subnet"]);
+    }
+}

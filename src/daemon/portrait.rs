@@ -1,0 +1,120 @@
+//! The driver as its status shows it: what the keepers, the kernel's mirror and the source know, put side by side.
+//!
+//! It only reads, and costs a few allocations a VIP.
+
+use std::time::Duration;
+
+use super::clock;
+use super::driver::Driver;
+use super::ward::Ward;
+use crate::config::VipConfig;
+use crate::host::{Kernel, Lifetime};
+use crate::keeper::{Lease, Moment, Sighting, Target};
+use crate::source::etcd::{Link, MemberState};
+use crate::status::{EndpointLink, EndpointStatus, KernelLifetime, Process, ReadStatus, Status, VipStatus};
+
+impl Driver {
+    /// How it stands at this moment.
+    pub(super) fn status(&self, now: Moment) -> Status {
+        let mut counters = self.ledger.counters.clone();
+        counters.add_errors(self.source.errors());
+        Status {
+            version: env!("CARGO_PKG_VERSION"),
+            host: host_name(),
+            pid: std::process::id(),
+            started: self.ledger.started,
+            taken: clock::stamp(),
+            config: self.file.as_ref().map(|file| file.display().to_string()),
+            daemon: true,
+            vips: self.wards.all().map(|(_, ward)| ward_status(ward, &self.kernel, now)).collect(),
+            endpoints: self.source.members().iter().map(|member| endpoint(member, now)).collect(),
+            events: self.ledger.history.all(),
+            counters,
+            process: Process::default(),
+        }
+    }
+}
+
+fn ward_status(ward: &Ward, kernel: &Kernel, now: Moment) -> VipStatus {
+    let keeper = &ward.keeper;
+    let (desired, until) = match keeper.target() {
+        Target::Held { until } => (true, Some(until)),
+        Target::Limited { until } => (false, Some(until)),
+        Target::Released | Target::Left => (false, None),
+    };
+    VipStatus {
+        state: keeper.state().name(),
+        desired,
+        read: keeper.sighting().map(|sighting| read(sighting, now)),
+        blind: keeper.blind().cloned(),
+        confirmed: keeper.confirmed_at().map(|at| now.since(at)),
+        deadline: until.map(|until| until.since(now)),
+        ..bare(&ward.config, kernel, now)
+    }
+}
+
+/// What the kernel alone says of a VIP.
+pub(super) fn bare(vip: &VipConfig, kernel: &Kernel, now: Moment) -> VipStatus {
+    let link = kernel.link_by_name(&vip.interface);
+    let standing = link.and_then(|link| kernel.addresses(link.index, vip.vip.address()).map(|one| one.valid).max());
+    VipStatus {
+        vip: vip.vip,
+        interface: vip.interface.clone(),
+        state: "stopped",
+        held: standing.is_some(),
+        desired: false,
+        link_up: link.map(|link| link.up),
+        key: vip.key.clone(),
+        expected: vip.value.clone(),
+        read: None,
+        blind: None,
+        confirmed: None,
+        deadline: None,
+        kernel: standing.map(|lifetime| match lifetime {
+            Lifetime::Forever => KernelLifetime::Never,
+            Lifetime::Until(moment) => KernelLifetime::In(moment.since(now)),
+        }),
+    }
+}
+
+pub(super) fn read(sighting: &Sighting, now: Moment) -> ReadStatus {
+    let age = now.since(sighting.sent_at);
+    let lease = match sighting.lease {
+        Lease::Left(left) => Lease::Left(left.saturating_sub(age)),
+        other @ (Lease::None | Lease::Unknown) => other,
+    };
+    ReadStatus {
+        holder: sighting.holder.clone(),
+        revision: sighting.mod_revision,
+        age,
+        from: sighting.from.clone(),
+        lease,
+    }
+}
+
+pub(super) fn endpoint(member: &MemberState, now: Moment) -> EndpointStatus {
+    let link = match &member.link {
+        Link::Connecting => EndpointLink::Connecting,
+        Link::Up => EndpointLink::Up,
+        Link::Down { why } => EndpointLink::Down { why: why.clone() },
+    };
+    EndpointStatus { endpoint: member.endpoint.clone(), link, since: now.since(member.since) }
+}
+
+pub(super) fn host_name() -> String {
+    nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default()
+}
+
+/// What the kernel says of this process.
+pub(super) fn process() -> Process {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let resident =
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok());
+    let descriptors = std::fs::read_dir("/proc/self/fd").ok().and_then(|open| u64::try_from(open.count()).ok());
+    Process {
+        resident_bytes: resident.map(|kilobytes: u64| kilobytes * 1024),
+        // The one that reads the list is in it.
+        open_descriptors: descriptors.map(|count| count.saturating_sub(1)),
+        cpu: clock::processor().filter(|cpu| *cpu > Duration::ZERO),
+    }
+}

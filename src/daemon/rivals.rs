@@ -1,0 +1,42 @@
+//! The driver's ears: who else claims an address of ours, and which keepers are told.
+
+use std::collections::BTreeSet;
+
+use super::causes::Causes;
+use super::driver::Driver;
+use crate::host::{Heard, Listen};
+use crate::keeper::{Event as Told, Moment};
+
+impl Driver {
+    /// Listens for claims of every VIP on the interface that bears its name now, whoever holds it: the first claim
+    /// after an acquisition would be missed otherwise. What is heard of others' addresses the keepers drop.
+    pub(super) fn listen_to_rivals(&mut self) {
+        let mut listen = Listen::new();
+        for (_, ward) in self.wards.all().filter(|(_, ward)| !ward.leaving) {
+            if let Some(link) = self.kernel.link_by_name(&ward.config.interface) {
+                listen.entry(link.index).or_default().insert(ward.config.vip.address());
+            }
+        }
+        for error in self.host.rivals.follow(&listen) {
+            tracing::warn!("{}", Causes(&error));
+        }
+    }
+
+    /// Tells the keepers of claims that none of our own interfaces made.
+    pub(super) fn hear(&mut self, heard: &Heard, now: Moment) {
+        let Some(name) = self.kernel.link(heard.link).map(|link| link.name.clone()) else { return };
+        if heard.dropped > 0 {
+            tracing::debug!("{} claims on {name} were more than the kernel had room for", heard.dropped);
+        }
+        let mut concerned = BTreeSet::new();
+        for (claim, count) in heard.claims.iter().filter(|(claim, _)| !self.kernel.is_own(claim.mac)) {
+            for id in self.wards.of_address(claim.address) {
+                if let Some(ward) = self.wards.one_mut(id).filter(|ward| ward.config.interface == name) {
+                    ward.keeper.handle(Told::Rival { mac: claim.mac, claims: *count }, now);
+                    concerned.insert(id);
+                }
+            }
+        }
+        self.turn_over(&concerned);
+    }
+}

@@ -1,0 +1,176 @@
+//! `vip-manager status`: asks the running daemon how it is. Without one it says so, and asks the kernel and etcd itself.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::time::{sleep, timeout};
+
+use super::clock;
+use super::portrait;
+use super::wards::watched;
+use crate::cli::StatusAsked;
+use crate::config::{Config, Loaded, StatusSocket};
+use crate::host::{AddressSocket, Kernel};
+use crate::source::Report;
+use crate::source::etcd;
+use crate::status::text::Colour;
+use crate::status::{Counters, Process, Status, document, text};
+
+/// Prints the status, once or again and again.
+pub fn status(loaded: &Loaded, asked: StatusAsked) -> ExitCode {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build() else {
+        return ExitCode::FAILURE;
+    };
+    let ended = runtime.block_on(show(loaded, asked));
+    runtime.shutdown_background();
+    ended
+}
+
+async fn show(loaded: &Loaded, asked: StatusAsked) -> ExitCode {
+    let colour = colour();
+    let on_terminal = io::stdout().is_terminal();
+    loop {
+        let answer = match socket_path(&loaded.config.status.socket) {
+            Some(path) => fetch(&path, resource(asked, colour)).await.map_err(|error| explained(&path, &error)),
+            None => Err("this daemon has no socket for its status (status-socket: none)".to_owned()),
+        };
+        let (text, code) = match answer {
+            Ok(text) => (text, ExitCode::SUCCESS),
+            Err(why) => {
+                say(io::stderr(), &format!("no daemon answers: {why}\n"));
+                (without_daemon(loaded, asked, colour).await, ExitCode::FAILURE)
+            }
+        };
+        let clear = if asked.watch && on_terminal { "\x1b[H\x1b[2J" } else { "" };
+        if !say(io::stdout(), &format!("{clear}{text}")) || !asked.watch {
+            return code;
+        }
+        sleep(PACE).await;
+    }
+}
+
+fn colour() -> Colour {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if io::stdout().is_terminal() && !unwanted { Colour::Yes } else { Colour::No }
+}
+
+const fn resource(asked: StatusAsked, colour: Colour) -> &'static str {
+    match (asked.json, asked.events, colour) {
+        (true, false, _) => "/status",
+        (true, true, _) => "/events",
+        (false, false, Colour::No) => "/status.txt",
+        (false, false, Colour::Yes) => "/status.txt?colour=1",
+        (false, true, Colour::No) => "/events.txt",
+        (false, true, Colour::Yes) => "/events.txt?colour=1",
+    }
+}
+
+/// Where the daemon of this configuration listens: the units have one directory.
+fn socket_path(socket: &StatusSocket) -> Option<PathBuf> {
+    match socket {
+        StatusSocket::Named(name) => Some(Path::new("/run/vip-manager").join(name)),
+        StatusSocket::At(path) => Some(path.clone()),
+        StatusSocket::Nowhere => None,
+    }
+}
+
+async fn fetch(path: &Path, resource: &str) -> io::Result<String> {
+    let exchange = async {
+        let mut stream = UnixStream::connect(path).await?;
+        stream.write_all(format!("GET {resource} HTTP/1.1\r\nHost: vip-manager\r\n\r\n").as_bytes()).await?;
+        let mut answer = String::new();
+        stream.take(MOST).read_to_string(&mut answer).await?;
+        io::Result::Ok(answer)
+    };
+    let answer = timeout(LIMIT, exchange).await.map_err(|_elapsed| io::Error::from(io::ErrorKind::TimedOut))??;
+    let broken = || io::Error::new(io::ErrorKind::InvalidData, "the answer cannot be understood");
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(broken)?;
+    if head.starts_with("HTTP/1.1 200 ") { Ok(body.to_owned()) } else { Err(io::Error::other(body.trim().to_owned())) }
+}
+
+fn explained(path: &Path, error: &io::Error) -> String {
+    let cure = match error.kind() {
+        io::ErrorKind::PermissionDenied => "; it takes root or the group vip-manager",
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => "; is it running? systemctl status vip-manager",
+        _ => "",
+    };
+    format!("{}: {error}{cure}", path.display())
+}
+
+/// What the kernel and etcd say.
+async fn without_daemon(loaded: &Loaded, asked: StatusAsked, colour: Colour) -> String {
+    if asked.events && !asked.json {
+        return String::new();
+    }
+    let mut status = from_the_kernel(loaded);
+    ask_etcd(&loaded.config, &mut status).await;
+    match (asked.json, asked.events) {
+        (true, true) => format!("{}\n", document::events(&status)),
+        (true, false) => format!("{}\n", document::status(&status)),
+        (false, _) => text::status(&status, colour),
+    }
+}
+
+fn from_the_kernel(loaded: &Loaded) -> Status {
+    let mut kernel = Kernel::default();
+    if let Some(snapshot) = AddressSocket::open(clock::now).ok().and_then(|mut addresses| addresses.dump().ok()) {
+        kernel.replace(&snapshot);
+    }
+    let now = clock::now();
+    Status {
+        version: env!("CARGO_PKG_VERSION"),
+        host: portrait::host_name(),
+        pid: std::process::id(),
+        started: clock::stamp(),
+        taken: clock::stamp(),
+        config: loaded.file.as_ref().map(|file| file.display().to_string()),
+        daemon: false,
+        vips: loaded.config.vips.iter().map(|vip| portrait::bare(vip, &kernel, now)).collect(),
+        endpoints: Vec::new(),
+        events: Vec::new(),
+        counters: Counters::default(),
+        process: Process::default(),
+    }
+}
+
+/// One read of all keys, or the reasons why there was none in time.
+async fn ask_etcd(config: &Config, status: &mut Status) {
+    let keys = watched(&config.vips);
+    let mut source = etcd::start(&config.etcd, config.interval, LIMIT, keys.clone());
+    let answer = timeout(LIMIT, async {
+        loop {
+            match source.reports.recv().await {
+                Some(Report::Changed(_)) => {}
+                other => return other,
+            }
+        }
+    });
+    let answer = answer.await.ok().flatten();
+    let now = clock::now();
+    for vip in &mut status.vips {
+        match &answer {
+            Some(Report::Read(sightings)) => {
+                let ours = sightings.iter().find(|(key, _)| keys.get(*key).is_some_and(|key| *key.key == *vip.key));
+                vip.read = ours.map(|(_, sighting)| portrait::read(sighting, now));
+            }
+            Some(Report::Blind { why }) => vip.blind = Some(why.clone()),
+            Some(Report::Changed(_)) | None => vip.blind = Some("no answer in time".into()),
+        }
+    }
+    status.endpoints = source.members().iter().map(|member| portrait::endpoint(member, now)).collect();
+}
+
+/// Whether somebody is left to be told.
+fn say(mut to: impl Write, text: &str) -> bool {
+    to.write_all(text.as_bytes()).and_then(|()| to.flush()).is_ok()
+}
+
+/// How long an answer is waited for.
+const LIMIT: Duration = Duration::from_secs(3);
+const PACE: Duration = Duration::from_secs(1);
+/// An answer is far smaller.
+const MOST: u64 = 16 * 1024 * 1024;

@@ -1,0 +1,146 @@
+//! The last transitions with their causes, in a ring: bounded, and kept through a reload.
+//!
+//! It is fed from the notes that make the lines of the log, so the two cannot tell different stories.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Stamp;
+use crate::keeper::{Cause, Note};
+
+/// One transition.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Transition {
+    /// Counts from the start of the daemon.
+    pub number: u64,
+    pub at: Stamp,
+    pub vip: String,
+    pub interface: String,
+    pub from: &'static str,
+    pub to: &'static str,
+    /// One word, for machines.
+    pub cause: &'static str,
+    /// The line of the log, for people.
+    pub reason: String,
+    /// Who said so.
+    pub source: Option<Arc<str>>,
+    /// From the decision until the kernel had done it.
+    pub took: Option<Duration>,
+}
+
+/// The last [`CAPACITY`] transitions.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    ring: VecDeque<Arc<Transition>>,
+    count: u64,
+}
+
+impl History {
+    /// Takes a transition in, and forgets the oldest where there is no room. It gets its number here.
+    pub fn push(&mut self, transition: Transition) {
+        self.count += 1;
+        if self.ring.len() == CAPACITY {
+            self.ring.pop_front();
+        }
+        self.ring.push_back(Arc::new(Transition { number: self.count, ..transition }));
+    }
+
+    /// Oldest first.
+    pub fn all(&self) -> Vec<Arc<Transition>> {
+        self.ring.iter().cloned().collect()
+    }
+}
+
+/// What a note means as a transition.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Told {
+    pub to: &'static str,
+    pub cause: &'static str,
+    pub source: Option<Arc<str>>,
+    pub took: Option<Duration>,
+}
+
+/// The transition that a note tells of, if it does; `now` is the keeper's state after it.
+pub fn told(note: &Note, now: &'static str) -> Option<Told> {
+    let told = |to, cause, source: Option<&Arc<str>>, took| Some(Told { to, cause, source: source.cloned(), took });
+    match note {
+        Note::Adopted { .. } => told("unknown", "start", None, None),
+        Note::Acquired { evidence, took, .. } => told("held", "read", Some(&evidence.from), Some(*took)),
+        Note::Doubtful { last, .. } => told("doubtful", "silence", last.as_ref().map(|last| &last.from), None),
+        Note::Confirmed { evidence, .. } => told("held", "read", Some(&evidence.from), None),
+        Note::Missing { .. } => told("acquiring", "taken-away", None, None),
+        Note::Restored => told("held", "put-back", None, None),
+        Note::Released { cause, after } => told(resting(cause, now), word(cause), source(cause), Some(*after)),
+        Note::StandingBy { cause } => told("standby", word(cause), source(cause), None),
+        // No move of the address, but what happened to it.
+        Note::Contested { .. } => told(now, "conflict", None, None),
+        Note::Uncontested { lasted, .. } => told(now, "conflict-over", None, Some(*lasted)),
+        Note::Echo { .. }
+        | Note::StillContested { .. }
+        | Note::Waiting { .. }
+        | Note::Leaving { .. }
+        | Note::Refused { .. } => None,
+    }
+}
+
+/// Where a release leads. A keeper that has gone on since is at another place already.
+fn resting(cause: &Cause, now: &'static str) -> &'static str {
+    match cause {
+        Cause::Read(_) | Cause::Event(_) => "standby",
+        Cause::Deadline { .. } | Cause::LeaseEnding(_) | Cause::NeverConfirmed { .. } => "unknown",
+        Cause::Stop => "stopped",
+        Cause::Intruder => now,
+    }
+}
+
+const fn word(cause: &Cause) -> &'static str {
+    match cause {
+        Cause::Read(_) => "read",
+        Cause::Event(_) => "event",
+        Cause::Deadline { .. } => "deadline",
+        Cause::LeaseEnding(_) => "lease",
+        Cause::NeverConfirmed { .. } => "never-confirmed",
+        Cause::Intruder => "intruder",
+        Cause::Stop => "stop",
+    }
+}
+
+fn source(cause: &Cause) -> Option<&Arc<str>> {
+    match cause {
+        Cause::Read(sighting) | Cause::LeaseEnding(sighting) => Some(&sighting.from),
+        Cause::Event(change) => Some(&change.from),
+        Cause::Deadline { last, .. } => last.as_ref().map(|last| &last.from),
+        Cause::NeverConfirmed { .. } | Cause::Intruder | Cause::Stop => None,
+    }
+}
+
+/// How many transitions are remembered.
+pub const CAPACITY: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ring_keeps_the_last_256_and_their_numbers_go_on() {
+        let mut history = History::default();
+        let one = Transition {
+            number: 0,
+            at: Stamp::default(),
+            vip: "10.0.0.5/32".into(),
+            interface: "eth0".into(),
+            from: "standby",
+            to: "held",
+            cause: "read",
+            reason: String::new(),
+            source: None,
+            took: None,
+        };
+        for _ in 0..300 {
+            history.push(one.clone());
+        }
+        let all = history.all();
+        assert_eq!((all.len(), all[0].number, all[255].number), (256, 45, 300));
+    }
+}

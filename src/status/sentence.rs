@@ -1,0 +1,62 @@
+//! Who holds a VIP and why, in a sentence; and spans as people read them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::VipStatus;
+use crate::keeper::Lease;
+
+/// "10.0.0.5/32 on eth0 is held: …".
+pub fn line(vip: &VipStatus) -> String {
+    format!("{} on {} is {}: {}", vip.vip, vip.interface, vip.state, why(vip))
+}
+
+/// Who holds it, and why.
+pub fn why(vip: &VipStatus) -> String {
+    let Some(read) = &vip.read else {
+        return format!("{} was not read yet{}", vip.key, because(vip.blind.as_ref()));
+    };
+    let found = match &read.holder {
+        Some(holder) if **holder == *vip.expected => format!("{} holds \"{holder}\", which is this host", vip.key),
+        Some(holder) => format!("{} holds \"{holder}\", this host is \"{}\"", vip.key, vip.expected),
+        None => format!("{} is absent, so nobody leads", vip.key),
+    };
+    match vip.state {
+        "acquiring" if vip.link_up.is_none() => {
+            format!("{found}; there is no interface {}; waiting for it", vip.interface)
+        }
+        "acquiring" => format!("{found}; it is being put up"),
+        "doubtful" => {
+            let silence = vip.confirmed.map_or_else(String::new, |since| format!(" for {}", span(since)));
+            format!("no confirmation{silence}{}; kept, but not announced; {found} then", because(vip.blind.as_ref()))
+        }
+        "releasing" => format!("it has to go: {found}"),
+        "unknown" => format!("no read of {} counts now{}", vip.key, because(vip.blind.as_ref())),
+        _ => found,
+    }
+}
+
+/// What is known of the lease.
+pub fn lease(lease: Lease) -> String {
+    match lease {
+        Lease::None => "none".to_owned(),
+        Lease::Left(left) => format!("{} left", span(left)),
+        Lease::Unknown => "not asked for, since the key does not name this host".to_owned(),
+    }
+}
+
+fn because(why: Option<&Arc<str>>) -> String {
+    why.map_or_else(String::new, |why| format!(" ({why})"))
+}
+
+/// A span for people.
+pub fn span(span: Duration) -> String {
+    let tenths = |amount: u128, unit: &str| format!("{}.{} {unit}", amount / 10, amount % 10);
+    match span.as_secs() {
+        0 => tenths(span.as_micros() / 100, "ms"),
+        1..120 => tenths(span.as_millis() / 100, "s"),
+        120..7200 => tenths(span.as_millis() / 6_000, "min"),
+        7200..172_800 => tenths(span.as_millis() / 360_000, "h"),
+        _ => tenths(span.as_millis() / 8_640_000, "d"),
+    }
+}

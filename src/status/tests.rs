@@ -1,0 +1,196 @@
+//! The forms of a status, on one that is made up.
+
+use super::http::Form;
+use super::text::Colour;
+use super::*;
+use crate::status::{document, openmetrics, text};
+
+fn made_up() -> Status {
+    let vip = Vip::single("10.0.0.5".parse().unwrap()).unwrap();
+    let place = (vip.to_string(), "eth0".to_owned());
+    let mut counters = Counters::default();
+    let mut tally = Tally { announcements: 7, renewals: 41, ..Tally::default() };
+    tally.transitions.insert(("held", "read"), 1);
+    counters.absorb(place, tally);
+    counters.add_errors([(SourceError { endpoint: "http://10.0.0.2:2379".into(), kind: "timeout" }, 3)]);
+    counters.reads.observe(Duration::from_millis(2));
+    let mut history = History::default();
+    history.push(Transition {
+        number: 0,
+        at: Stamp(Duration::from_secs(1_700_000_000)),
+        vip: vip.to_string(),
+        interface: "eth0".into(),
+        from: "standby",
+        to: "held",
+        cause: "read",
+        reason: "10.0.0.5/32 on eth0 is up after 0.4 ms: /service/pg/leader holds \"pg1\", which is this host".into(),
+        source: Some("http://10.0.0.1:2379".into()),
+        took: Some(Duration::from_micros(400)),
+    });
+    Status {
+        version: "6.0.0",
+        host: "pg1".into(),
+        pid: 4711,
+        started: Stamp(Duration::from_secs(1_699_990_000)),
+        taken: Stamp(Duration::from_secs(1_700_000_060)),
+        config: Some("/etc/default/vip-manager.yml".into()),
+        daemon: true,
+        vips: vec![VipStatus {
+            vip,
+            interface: InterfaceName::new("eth0").unwrap(),
+            state: "held",
+            held: true,
+            desired: true,
+            link_up: Some(true),
+            key: "/service/pg/leader".into(),
+            expected: "pg1".into(),
+            read: Some(ReadStatus {
+                holder: Some("pg1".into()),
+                revision: 37,
+                age: Duration::from_millis(400),
+                from: "http://10.0.0.1:2379".into(),
+                lease: Lease::Left(Duration::from_millis(28_600)),
+            }),
+            blind: None,
+            confirmed: Some(Duration::from_millis(399)),
+            deadline: Some(Duration::from_millis(9_600)),
+            kernel: Some(KernelLifetime::In(Duration::from_millis(9_600))),
+        }],
+        endpoints: vec![
+            EndpointStatus {
+                endpoint: "http://10.0.0.1:2379".into(),
+                link: EndpointLink::Up,
+                since: Duration::from_secs(9_000),
+            },
+            EndpointStatus {
+                endpoint: "http://10.0.0.2:2379".into(),
+                link: EndpointLink::Down {
+                    why: "no answer within 3.3s; and this cause is so long that a line of eighty columns cannot hold \
+                          all of it\u{1b}[31m"
+                        .into(),
+                },
+                since: Duration::from_secs(90),
+            },
+        ],
+        events: history.all(),
+        counters,
+        process: Process {
+            resident_bytes: Some(9_000_000),
+            open_descriptors: Some(21),
+            cpu: Some(Duration::from_millis(5)),
+        },
+    }
+}
+
+#[test]
+fn a_block_fits_eighty_columns_and_says_who_holds_it_and_why() {
+    let shown = text::status(&made_up(), Colour::No);
+    assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+    assert!(!shown.contains('\u{1b}'), "{shown}");
+    for words in [
+        "10.0.0.5/32 on eth0: held",
+        "/service/pg/leader holds \"pg1\", which is this host",
+        "found      pg1 (revision 37)",
+        "read       400.0 ms ago from http://10.0.0.1:2379",
+        "lease      28.6 s left",
+        "deadline   in 9.6 s unless confirmed",
+        "kernel     shows it, and drops it in 9.6 s",
+        "announced  7 times, 0 failed",
+        "standby -> held (read, 0.4 ms)",
+        "http://10.0.0.1:2379  up for 2.5 h",
+        "http://10.0.0.2:2379  down for 90.0 s",
+    ] {
+        assert!(shown.contains(words), "{words:?} in\n{shown}");
+    }
+    assert!(text::status(&made_up(), Colour::Yes).contains("\u{1b}[1;32mheld\u{1b}[0m"));
+    let events = text::events(&made_up(), Colour::No);
+    assert!(events.starts_with("2023-11-14T22:13:20.000Z  10.0.0.5/32 on eth0: standby -> held (read"), "{events}");
+}
+
+/// Scripts of users go by these names.
+#[test]
+fn the_names_in_the_json_stay_as_they_are() {
+    let shown = document::status(&made_up()).to_string();
+    let mut names: Vec<_> =
+        shown.split(['{', ',']).filter_map(|part| part.strip_prefix('"')?.split_once("\":")).collect();
+    names.dedup();
+    let names: Vec<_> = names.iter().map(|(name, _)| *name).filter(|name| !name.contains(' ')).collect();
+    let fields = [
+        "program",
+        "version",
+        "daemon",
+        "host",
+        "pid",
+        "started",
+        "time",
+        "config",
+        "vip",
+        "interface",
+        "state",
+        "why",
+        "held",
+        "desired",
+        "interface_up",
+        "key",
+        "expected",
+        "found",
+        "revision",
+        "read_age",
+        "read_from",
+        "lease_left",
+        "blind",
+        "confirmed_age",
+        "deadline",
+        "kernel_lifetime",
+        "announcements",
+        "announcement_failures",
+        "renewals",
+        "refusals",
+        "conflicts",
+        "endpoint",
+        "state",
+        "why",
+        "since",
+        "number",
+        "time",
+        "from",
+        "to",
+        "cause",
+        "reason",
+        "source",
+        "took",
+    ];
+    for field in fields {
+        assert!(names.contains(&field), "{field} in {shown}");
+    }
+    assert!(shown.contains(r#""deadline":9.600000,"kernel_lifetime":9.600000"#), "{shown}");
+}
+
+#[test]
+fn every_family_has_its_samples_under_its_name() {
+    let shown = openmetrics::metrics(&made_up(), Form::OpenMetrics);
+    assert!(shown.ends_with("# EOF\n"));
+    for family in openmetrics::FAMILIES {
+        assert!(shown.contains(&format!("# TYPE {} ", family.name)), "{}", family.name);
+        assert!(shown.lines().any(|line| line.starts_with(&family.sample())), "no sample of {}:\n{shown}", family.name);
+        assert!(family.unit.is_empty() || family.name.ends_with(family.unit), "{}", family.name);
+    }
+    for line in [
+        "vip_manager_vip_held{vip=\"10.0.0.5/32\",interface=\"eth0\"} 1",
+        "vip_manager_transitions_total{vip=\"10.0.0.5/32\",interface=\"eth0\",to=\"held\",cause=\"read\"} 1",
+        "vip_manager_source_errors_total{endpoint=\"http://10.0.0.2:2379\",kind=\"timeout\"} 3",
+        "vip_manager_read_duration_seconds_bucket{le=\"0.0025\"} 1",
+    ] {
+        assert!(shown.lines().any(|shown| shown == line), "{line} in\n{shown}");
+    }
+}
+
+#[test]
+fn ready_means_a_verdict_for_every_vip_and_somebody_who_answers() {
+    let mut status = made_up();
+    assert!(status.unready().is_empty());
+    status.vips[0].state = "doubtful";
+    status.endpoints.truncate(0);
+    let reasons = status.unready();
+    assert!(reasons[0].contains("doubtful") && reasons[1].contains("no member"), "{reasons:?}");
+}

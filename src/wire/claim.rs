@@ -1,0 +1,207 @@
+//! Who says on the wire that an address is his.
+//!
+//! An ARP packet of either kind whose sender is the address, or a neighbour advertisement whose target it is. A probe
+//! (an ARP request from nobody, a neighbour solicitation) only asks whether an address is free: it claims nothing,
+//! and the kernel answers it.
+//!
+//! [`filter_v4`] and [`filter_v6`] say the same in the kernel's language of packet filters, so that nothing else wakes the daemon. It may
+//! let more pass than [`parse`] takes for a claim, and never less.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::{arp, field, ndp};
+use crate::vip::Mac;
+
+/// The longest part of a frame that is read.
+pub const LONGEST: u32 = 512;
+
+/// "This address is at this hardware address."
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Claim {
+    pub address: IpAddr,
+    pub mac: Mac,
+}
+
+/// Reads a frame, from its Ethernet header on.
+pub fn parse(frame: &[u8]) -> Option<Claim> {
+    match u16::from_be_bytes(field(frame, TYPE)?) {
+        arp::ETHERTYPE => {
+            let (mac, address) = arp::parse(frame)?.sender;
+            (!address.is_unspecified()).then_some(Claim { address: address.into(), mac })
+        }
+        ndp::ETHERTYPE => {
+            let said = ndp::parse(frame)?;
+            Some(Claim { address: said.target.into(), mac: said.from })
+        }
+        _ => None,
+    }
+}
+
+/// One instruction of a packet filter, as the kernel lays it out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Instruction {
+    pub code: u16,
+    pub jump_true: u8,
+    pub jump_false: u8,
+    pub value: u32,
+}
+
+/// A filter that lets claims of these IPv4 addresses pass, on a socket that only sees ARP.
+pub fn filter_v4(addresses: &[Ipv4Addr]) -> Vec<Instruction> {
+    if addresses.len() > MOST_V4 {
+        return vec![accept()];
+    }
+    let mut program = vec![load_word(ARP_SENDER)];
+    for address in addresses {
+        program.push(unless_equal_skip(u32::from(*address), 1));
+        program.push(accept());
+    }
+    program.push(reject());
+    program
+}
+
+/// A filter that lets advertisements of these IPv6 addresses pass, on a socket that only sees IPv6.
+pub fn filter_v6(addresses: &[Ipv6Addr]) -> Vec<Instruction> {
+    let mut program = Vec::new();
+    for (offset, value) in [(NEXT_HEADER, 58), (ICMP_KIND, 136)] {
+        program.extend([load_byte(offset), unless_equal_skip(value, 1), skip(1), reject()]);
+    }
+    if addresses.len() > MOST_V6 {
+        program.push(accept());
+        return program;
+    }
+    for address in addresses {
+        let bits = u128::from(*address);
+        // The last word differs most often.
+        for (word, left) in [(3_u32, 7), (2, 5), (1, 3), (0, 1)] {
+            let shifted = bits >> (32 * (3 - word)) & u128::from(u32::MAX);
+            program.push(load_word(TARGET + 4 * word));
+            program.push(unless_equal_skip(u32::try_from(shifted).unwrap_or_default(), left));
+        }
+        program.push(accept());
+    }
+    program.push(reject());
+    program
+}
+
+const fn load_word(offset: u32) -> Instruction {
+    Instruction { code: 0x20, jump_true: 0, jump_false: 0, value: offset }
+}
+
+const fn load_byte(offset: u32) -> Instruction {
+    Instruction { code: 0x30, jump_true: 0, jump_false: 0, value: offset }
+}
+
+const fn unless_equal_skip(value: u32, skipped: u8) -> Instruction {
+    Instruction { code: 0x15, jump_true: 0, jump_false: skipped, value }
+}
+
+const fn skip(skipped: u32) -> Instruction {
+    Instruction { code: 0x05, jump_true: 0, jump_false: 0, value: skipped }
+}
+
+const fn accept() -> Instruction {
+    Instruction { code: 0x06, jump_true: 0, jump_false: 0, value: LONGEST }
+}
+
+const fn reject() -> Instruction {
+    Instruction { code: 0x06, jump_true: 0, jump_false: 0, value: 0 }
+}
+
+/// Beyond these the daemon sorts itself: the kernel takes 4,096 instructions.
+const MOST_V4: usize = 2_000;
+const MOST_V6: usize = 400;
+
+const TYPE: usize = 12;
+const ARP_SENDER: u32 = 28;
+const NEXT_HEADER: u32 = 20;
+const ICMP_KIND: u32 = 54;
+const TARGET: u32 = 62;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAC: Mac = Mac([2, 0, 0, 0, 0, 9]);
+
+    /// What the kernel would make of a frame.
+    fn passes(program: &[Instruction], frame: &[u8]) -> bool {
+        let (mut accumulator, mut at) = (0, 0);
+        loop {
+            let step = program[at];
+            at += 1;
+            let offset = step.value as usize;
+            match step.code {
+                0x20 => match field::<4>(frame, offset) {
+                    Some(word) => accumulator = u32::from_be_bytes(word),
+                    None => return false,
+                },
+                0x30 => match frame.get(offset) {
+                    Some(byte) => accumulator = u32::from(*byte),
+                    None => return false,
+                },
+                0x15 => at += usize::from(if accumulator == step.value { step.jump_true } else { step.jump_false }),
+                0x05 => at += offset,
+                0x06 => return step.value > 0,
+                other => panic!("an instruction that is not used: {other:#x}"),
+            }
+        }
+    }
+
+    fn v4(last: u32) -> Ipv4Addr {
+        Ipv4Addr::from(0x0a00_0000 + last)
+    }
+
+    fn v6(last: u128) -> Ipv6Addr {
+        Ipv6Addr::from((0xfd00_u128 << 112) + last)
+    }
+
+    #[test]
+    fn both_forms_of_arp_and_an_advertisement_are_claims() {
+        for frame in [arp::request(v4(5), MAC), arp::reply(v4(5), MAC)] {
+            assert_eq!(parse(&frame), Some(Claim { address: v4(5).into(), mac: MAC }));
+        }
+        let frame = ndp::advertisement(v6(5), MAC, false);
+        assert_eq!(parse(&frame), Some(Claim { address: v6(5).into(), mac: MAC }));
+    }
+
+    #[test]
+    fn a_probe_only_asks() {
+        let mut probe = arp::request(v4(5), MAC);
+        probe[28..32].fill(0);
+        assert_eq!(parse(&probe), None);
+        let mut solicitation = ndp::advertisement(v6(5), MAC, false);
+        solicitation[54] = 135;
+        assert_eq!(parse(&solicitation), None);
+        assert!(!passes(&filter_v6(&[v6(5)]), &solicitation));
+    }
+
+    #[test]
+    fn the_kernel_lets_the_claims_of_these_addresses_pass_and_no_others() {
+        for count in [1, 2, 300] {
+            let four: Vec<_> = (0..count).map(v4).collect();
+            let six: Vec<_> = (0..count).map(|last| v6(last.into())).collect();
+            let (filter_four, filter_six) = (filter_v4(&four), filter_v6(&six));
+            for (a, b) in four.iter().zip(&six) {
+                assert!(passes(&filter_four, &arp::request(*a, MAC)));
+                assert!(passes(&filter_six, &ndp::advertisement(*b, MAC, false)));
+            }
+            assert!(!passes(&filter_four, &arp::request(v4(count), MAC)));
+            assert!(!passes(&filter_six, &ndp::advertisement(v6(count.into()), MAC, false)));
+            assert!(!passes(&filter_six, &ndp::advertisement(v6(1 << 64), MAC, false)));
+        }
+    }
+
+    #[test]
+    fn a_filter_fits_into_the_kernel_however_many_addresses_there_are() {
+        for count in [0, 1, 400, 401, 2_000, 2_001, 10_000] {
+            let four: Vec<_> = (0..count).map(v4).collect();
+            let six: Vec<_> = (0..count).map(|last| v6(last.into())).collect();
+            assert!(filter_v4(&four).len() <= 4_096 && filter_v6(&six).len() <= 4_096);
+            if let (Some(a), Some(b)) = (four.last(), six.last()) {
+                assert!(passes(&filter_v4(&four), &arp::reply(*a, MAC)));
+                assert!(passes(&filter_v6(&six), &ndp::advertisement(*b, MAC, true)));
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The trigger key: wrong key, wrong value, wrong store. One cluster serves all, each case in a scope of its own.
+
+use crate::support::daemon::ConfigFile;
+use crate::support::etcd::{Cluster, ClusterOptions};
+use crate::support::host::Host;
+use crate::support::lab::Lab;
+use crate::{Printed, check, run};
+
+struct Scene {
+    cluster: Cluster,
+    host: Host,
+    _lab: Lab,
+}
+
+impl Scene {
+    fn new(name: &str) -> Self {
+        let lab = Lab::new(name);
+        let options = ClusterOptions { members: 1, arguments: vec!["--enable-v2".into()], ..ClusterOptions::default() };
+        let cluster = Cluster::start_with(&lab, &options);
+        let host = lab.host("db1");
+        Self { cluster, host, _lab: lab }
+    }
+
+    fn asked(&self, key: &str, value: &str) -> Printed {
+        let config = ConfigFile::basic(&self.host, &self.cluster).with("trigger-key", key).with("trigger-value", value);
+        check(&self.host, &config)
+    }
+
+    /// Has the leader key of a scope hold `value`, on a lease, with these members.
+    fn scope(&self, scope: &str, value: &str, members: &[&str], ttl: i64) -> String {
+        let store = self.cluster.store();
+        for member in members {
+            store.put(&format!("/service/{scope}/members/{member}"), "{}");
+        }
+        let key = format!("/service/{scope}/leader");
+        if !value.is_empty() {
+            let lease = store.grant(ttl);
+            store.put_leased(&key, value, lease);
+        }
+        key
+    }
+}
+
+/// vip-manager #71 #72 #143 #250 and the rest of "state is false, desired false": #151 #270 #308 #157 #83.
+#[test]
+fn the_key_tells_why_the_vip_is_not_there() {
+    let scene = Scene::new("keys");
+    let store = scene.cluster.store();
+    scene.asked("/service/pg/leader", "pg1").shows("store-empty");
+
+    let door = scene.cluster.endpoints().remove(0);
+    let set = ["ETCDCTL_API=2", "etcdctl", "--endpoints", &door, "set", "/service/old/leader", "pg1"];
+    scene.host.run("env", &set);
+    scene.asked("/service/old/leader", "pg1").shows("key-v2");
+
+    store.put("/registry/something", "else");
+    scene.asked("/service/pg/leader", "pg1").shows("key-no-scope");
+
+    scene.scope("main", "pg-node1", &["pg-node1", "pg-node2", "pg-node3"], 30);
+    scene.asked("/service/mian/leader", "pg-node1").shows("key-wrong");
+    scene.asked("/service/main/leader", "pg-node-1").shows("key-value-differs");
+    scene.asked("/service/main/leader", "PG-Node1").shows("key-value-case");
+    scene.asked("/service/main/leader", "pg-node1.example.org").shows("key-value-domain");
+    scene.asked("/service/main/leader", "replica").shows("key-value-unknown");
+    scene.asked("/service/main/members/pg-node1", "pg-node1").shows("key-not-leader");
+
+    let key = scene.scope("headless", "", &["pg1", "pg2"], 30);
+    scene.asked(&key, "pg1").shows("key-no-leader");
+    let key = scene.scope("hasty", "pg1", &["pg1"], 3);
+    scene.asked(&key, "pg1").shows("lease-too-short");
+    store.put("/service/manual/leader", "pg1");
+    scene.asked("/service/manual/leader", "pg1").shows("key-no-lease");
+    store.put("/service/blank/leader", "");
+    scene.asked("/service/blank/leader", "pg1").shows("key-empty");
+}
+
+#[test]
+fn a_sound_host_is_told_so_to_people_and_to_programs() {
+    let scene = Scene::new("sound");
+    let key = scene.scope("pg", "db1", &["db1", "db2"], 60);
+    let config = ConfigFile::basic(&scene.host, &scene.cluster).with("trigger-key", &key);
+    let printed = check(&scene.host, &config);
+    assert_eq!(printed.status, Some(0), "{}", printed.text);
+    assert!(printed.text.contains("which is this host"), "{}", printed.text);
+    printed.shows("endpoint-single");
+    let json = run(&scene.host, &config, &["--json"]);
+    assert!(json.text.starts_with("{\"ok\":true,\"findings\":["), "{}", json.text);
+    assert!(json.text.contains("{\"id\":\"key-value\",\"level\":\"ok\","), "{}", json.text);
+}

@@ -1,0 +1,43 @@
+//! `vip-manager check` in the lab: each row of docs/troubleshooting.md is brought about on real hosts and a real etcd,
+//! and the line that the document promises is the line that is printed.
+#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
+
+#[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "these tests need only a part of the lab")]
+mod support;
+
+mod endpoints;
+mod interfaces;
+mod keys;
+mod machine;
+mod page;
+mod rivals;
+
+use std::fs;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use support::daemon::{ConfigFile, vip_manager};
+use support::host::Host;
+
+/// What a check printed.
+pub(crate) struct Printed {
+    pub(crate) text: String,
+    pub(crate) status: Option<i32>,
+}
+
+/// Runs the check on a host.
+pub(crate) fn check(host: &Host, config: &ConfigFile) -> Printed {
+    run(host, config, &[])
+}
+
+/// Runs the check with more arguments.
+pub(crate) fn run(host: &Host, config: &ConfigFile, arguments: &[&str]) -> Printed {
+    static NUMBERS: AtomicUsize = AtomicUsize::new(1);
+    let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+    let file = host.directory().join(format!("check-{number}.yml"));
+    fs::write(&file, config.text()).unwrap();
+    let mut command = vip_manager(host);
+    command.env("LC_ALL", "C.UTF-8").arg("check").arg("--config").arg(&file).args(arguments);
+    let output = command.output().unwrap();
+    Printed { text: String::from_utf8(output.stdout).unwrap(), status: output.status.code() }
+}

@@ -1,0 +1,263 @@
+//! What befalls etcd.
+
+use std::fs;
+
+use crate::case::{Case, End, Ground};
+use crate::stage::{Stage, hand_of_root};
+use crate::support::clock::wait_for;
+use crate::support::cut::{Cut, Way};
+use crate::support::etcd::Member;
+use crate::support::fail::OrFail;
+use crate::support::host::Host;
+
+/// An outage, a new election, a lease that was lost and one more read.
+const OUTAGE: f64 = 22.0;
+
+pub(crate) const CASES: &[Case] = &[
+    Case::unnoticed("member-killed", "An etcd member dies", |stage| {
+        let place = follower(stage);
+        away(stage, "a follower is dead", place, 5.0);
+    }),
+    Case::unnoticed("leader-killed", "etcd's leader dies", |stage| {
+        let place = stage.scene.cluster.leader();
+        away(stage, "etcd's leader is dead", place, 5.0);
+    }),
+    Case::unnoticed("member-stopped", "An etcd member hangs", |stage| {
+        let place = follower(stage);
+        hung(stage, "a follower hangs", place);
+    }),
+    Case::unnoticed("leader-stopped", "etcd's leader hangs", |stage| {
+        let place = stage.scene.cluster.leader();
+        hung(stage, "etcd's leader hangs", place);
+    }),
+    Case::unnoticed("member-silent", "The host of an etcd member loses its power: no goodbye", |stage| {
+        let place = follower(stage);
+        stage.fault("a member's packets vanish", |stage| {
+            let _cut = Cut::off(&stage.scene.lab, stage.scene.members()[place]);
+            stage.last(6.0);
+        });
+    }),
+    Case::unnoticed("slow", "etcd answers late, all the time", slow),
+    Case::unnoticed("rolling-restart", "etcd is upgraded, member by member", rolling),
+    Case::unnoticed("move-leader", "etcd's leader is moved", |stage| {
+        stage.fault("move-leader", |stage| stage.scene.cluster.move_leader());
+        stage.last(5.0);
+    }),
+    Case::unnoticed("defragment", "etcd is defragmented", |stage| {
+        stage.fault("defragment", |stage| stage.scene.cluster.defragment());
+        stage.last(5.0);
+    }),
+    Case::unnoticed("outage-short", "All of etcd is away for 2 s", |stage| all_away(stage, 2.0)),
+    Case::noticed("outage", "All of etcd is away for 9 s", End::Named, OUTAGE, |stage| all_away(stage, 9.0)),
+    Case::noticed("quorum-lost", "Two of three members are dead for 9 s", End::Named, OUTAGE, quorum),
+    Case::noticed("hung", "All of etcd hangs for 9 s", End::Named, OUTAGE, all_hung),
+    Case::unnoticed("compaction", "The past is compacted while a host is cut off", compaction),
+    Case::noticed("restore", "etcd is restored from a snapshot: the revision is lower", End::Named, OUTAGE, restore),
+    Case::noticed(
+        "auth-turned-on",
+        "Authentication is turned on, and nobody told the daemons",
+        End::Named,
+        OUTAGE,
+        auth_on,
+    ),
+    Case::unnoticed("token-lost", "A member restarts and forgets every token", rolling).on(Ground::Auth),
+    Case::unnoticed("certificate-rotated", "The members get new certificates, one by one", rotated).on(Ground::Tls),
+    Case::noticed("certificate-expired", "The members' certificates expire", End::Named, OUTAGE, expired)
+        .on(Ground::Tls),
+];
+
+fn follower(stage: &Stage) -> usize {
+    (stage.scene.cluster.leader() + 1) % stage.scene.cluster.members.len()
+}
+
+fn back(stage: &mut Stage, place: usize) {
+    stage.scene.cluster.members[place].restart();
+    stage.scene.cluster.wait_member(place);
+}
+
+fn away(stage: &mut Stage, text: &str, place: usize, seconds: f64) {
+    stage.fault(text, |stage| {
+        stage.scene.cluster.members[place].kill();
+        stage.last(seconds);
+        back(stage, place);
+    });
+    stage.last(1.0);
+}
+
+fn hung(stage: &mut Stage, text: &str, place: usize) {
+    stage.fault(text, |stage| {
+        stage.scene.cluster.members[place].freeze();
+        stage.last(6.0);
+        stage.scene.cluster.members[place].thaw();
+    });
+    stage.last(1.0);
+}
+
+fn slow(stage: &mut Stage) {
+    stage.fault("each member stops for 200 ms of every 250 ms", |stage| {
+        for _ in 0..24 {
+            stage.scene.cluster.members.iter().for_each(Member::freeze);
+            stage.last(0.2);
+            stage.scene.cluster.members.iter().for_each(Member::thaw);
+            stage.last(0.05);
+        }
+    });
+    stage.last(1.0);
+}
+
+fn rolling(stage: &mut Stage) {
+    for place in 0..stage.scene.cluster.members.len() {
+        let name = stage.scene.members()[place].name().to_owned();
+        stage.fault(&format!("{name} restarts"), |stage| {
+            stage.scene.cluster.members[place].terminate();
+            back(stage, place);
+        });
+        stage.last(1.0);
+    }
+}
+
+fn all_away(stage: &mut Stage, seconds: f64) {
+    stage.fault("etcd is dead", |stage| {
+        stage.scene.cluster.members.iter_mut().for_each(Member::kill);
+        stage.last(seconds);
+        stage.scene.cluster.members.iter_mut().for_each(Member::restart);
+    });
+    stage.scene.cluster.wait_healthy();
+    stage.last(2.0);
+}
+
+fn quorum(stage: &mut Stage) {
+    stage.fault("no quorum", |stage| {
+        stage.scene.cluster.members[1..].iter_mut().for_each(Member::kill);
+        stage.last(9.0);
+        stage.scene.cluster.members[1..].iter_mut().for_each(Member::restart);
+    });
+    stage.scene.cluster.wait_healthy();
+    stage.last(2.0);
+}
+
+fn all_hung(stage: &mut Stage) {
+    stage.fault("etcd hangs", |stage| {
+        stage.scene.cluster.members.iter().for_each(Member::freeze);
+        stage.last(9.0);
+        stage.scene.cluster.members.iter().for_each(Member::thaw);
+    });
+    stage.scene.cluster.wait_healthy();
+    stage.last(2.0);
+}
+
+fn write_much(stage: &Stage) {
+    let pairs = (0..300).map(|number| (format!("noise/{number}"), "x".to_owned())).collect();
+    stage.scene.cluster.store().put_all(pairs, 0);
+}
+
+fn compaction(stage: &mut Stage) {
+    stage.fault("db1's daemon is cut off, etcd is compacted", |stage| {
+        let cut = stage.scene.cut_etcd(0, Way::Both);
+        write_much(stage);
+        stage.scene.cluster.compact();
+        stage.last(1.5);
+        cut.heal();
+    });
+    stage.last(4.0);
+}
+
+fn restore(stage: &mut Stage) {
+    let directory = stage.scene.lab.directory().to_owned();
+    let file = directory.join("snapshot.db");
+    let file = file.to_string_lossy();
+    let door = stage.scene.cluster.side_doors()[0].clone();
+    stage.scene.client.run("etcdctl", &["--endpoints", &door, "snapshot", "save", &file]);
+    for _ in 0..20 {
+        write_much(stage);
+    }
+    let everybody: Vec<String> = stage.scene.members().iter().map(|host| peer(host)).collect();
+    let everybody = everybody.join(",");
+    stage.fault("etcd is restored", |stage| {
+        stage.scene.cluster.members.iter_mut().for_each(Member::kill);
+        for host in stage.scene.members() {
+            let data = directory.join(host.name());
+            fs::remove_dir_all(&data).or_fail("removing a member's data");
+            let peers = format!("http://{}:2380", host.v4());
+            host.run(
+                "etcdctl",
+                &[
+                    "snapshot",
+                    "restore",
+                    &file,
+                    "--name",
+                    host.name(),
+                    "--data-dir",
+                    &data.to_string_lossy(),
+                    "--initial-cluster",
+                    &everybody,
+                    "--initial-advertise-peer-urls",
+                    &peers,
+                ],
+            );
+        }
+        stage.scene.cluster.members.iter_mut().for_each(Member::restart);
+        stage.scene.cluster.wait_healthy();
+    });
+    stage.last(6.0);
+}
+
+fn peer(host: &Host) -> String {
+    format!("{}=http://{}:2380", host.name(), host.v4())
+}
+
+fn auth_on(stage: &mut Stage) {
+    let root = stage.root.clone();
+    let (name, password) = (root.name.clone(), root.password.clone());
+    stage.fault("authentication is on", |stage| {
+        let asked = stage.scene.cluster.store().ask(async move |client| {
+            // They may be there from an earlier time.
+            let _ = client.role_add("root").await;
+            let _ = client.user_add(name.as_str(), password.as_str(), None).await;
+            let _ = client.user_grant_role(name.as_str(), "root").await;
+            client.auth_enable().await.map(|_| ())
+        });
+        asked.or_fail("turning authentication on");
+        stage.last(9.0);
+        let hand = hand_of_root(&stage.scene.cluster, &stage.scene.client, &root);
+        wait_for("authentication to be off", std::time::Duration::from_secs(10), || {
+            hand.ask(async |client| client.auth_disable().await.map(|_| ())).is_ok()
+        });
+    });
+    stage.last(1.0);
+}
+
+fn issue(stage: &Stage, place: usize, good: bool) {
+    let Some(tls) = &stage.tls else { return };
+    let host = stage.scene.members()[place];
+    if good {
+        drop(tls.server(host));
+    } else {
+        tls.expired_server(host);
+    }
+}
+
+fn rotated(stage: &mut Stage) {
+    for place in 0..stage.scene.cluster.members.len() {
+        issue(stage, place, true);
+    }
+    rolling(stage);
+}
+
+fn expired(stage: &mut Stage) {
+    stage.fault("every certificate has expired", |stage| {
+        for place in 0..stage.scene.cluster.members.len() {
+            issue(stage, place, false);
+        }
+        // Connections that stand do not ask for a certificate again.
+        for place in 0..stage.scene.cluster.members.len() {
+            stage.scene.cluster.members[place].terminate();
+            back(stage, place);
+        }
+        stage.last(7.0);
+        for place in 0..stage.scene.cluster.members.len() {
+            issue(stage, place, true);
+        }
+    });
+    stage.last(1.0);
+}

@@ -1,0 +1,136 @@
+//! The report: a page with one picture a case, and a table as Markdown.
+
+use std::fmt::Write as _;
+
+use crate::case::Case;
+use crate::picture::{escaped, svg};
+use crate::record::Record;
+
+/// What became of a case.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcome {
+    pub(crate) case: Case,
+    /// Nothing where the case broke down before its end.
+    pub(crate) record: Option<Record>,
+    /// What is wrong; empty where all is well.
+    pub(crate) complaints: String,
+}
+
+const STYLE: &str = ":root{color-scheme:light dark;--ink:light-dark(#1c2024,#e6e8ea);--paper:light-dark(#fff,#16181b);\
+--soft:light-dark(#60676e,#9aa2aa);--line:light-dark(#dfe3e6,#33383d);--held:light-dark(#1a7f4b,#3fb97a);\
+--key:light-dark(#3b62c4,#7d9df0);--fault:light-dark(#c2410c,#f08a4b);--bad:light-dark(#b91c1c,#f87171)}\
+body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:1020px;margin:2em auto;padding:0 1em}\
+table{border-collapse:collapse;width:100%;font-size:13px}td,th{text-align:left;padding:3px 8px;border-bottom:1px solid var(--line);vertical-align:top}\
+td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}a{color:inherit}h2{margin:2em 0 0;font-size:17px}p{margin:.2em 0;color:var(--soft)}\
+.good{color:var(--held)}.bad{color:var(--bad);font-weight:600}svg{width:100%;height:auto;margin-top:.4em}\
+.shade{fill:var(--fault);opacity:.08}.fault{fill:var(--fault);opacity:.55}.key{fill:var(--key);opacity:.5}.held{fill:var(--held)}\
+.answered{fill:var(--held);opacity:.25}.silence{fill:var(--bad)}.spoke{stroke:var(--ink);stroke-width:1}\
+svg text{font:11px system-ui,sans-serif;fill:var(--ink)}svg .axis,svg .label{fill:var(--soft)}";
+
+/// The whole page.
+pub(crate) fn html(outcomes: &[Outcome]) -> String {
+    let mut page = format!(
+        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>vip-manager: faults</title>\n<style>{STYLE}</style>\n\
+         <h1>Faults on the real binary</h1>\n<p>{}</p>\n<table><tr><th>case<th>what happened<th>overlap<th>nobody had it<th>\
+         longest silence<th>pings lost<th>connection<th>let go<th>verdict</tr>\n",
+        escaped(&sum(outcomes))
+    );
+    for outcome in outcomes {
+        let [overlap, gap, silence, lost, connection, ahead] = figures(outcome);
+        let (class, verdict) = if outcome.complaints.is_empty() {
+            ("good", "as it has to be")
+        } else {
+            ("bad", outcome.complaints.as_str())
+        };
+        let _ = writeln!(
+            page,
+            "<tr><td><a href=\"#{0}\">{0}</a><td>{1}<td class=\"n\">{overlap}<td class=\"n\">{gap}<td class=\"n\">{silence}\
+             <td class=\"n\">{lost}<td>{connection}<td class=\"n\">{ahead}<td class=\"{class}\">{2}</tr>",
+            outcome.case.name,
+            escaped(outcome.case.user),
+            escaped(verdict)
+        );
+    }
+    page += "</table>\n<p>Bars of a host: its kernel shows the address. Ticks: it announces it. Red: the client has no answer. \
+             “Let go”: how long before the end of the key's reign its host had let go (−: after it).</p>\n";
+    for outcome in outcomes {
+        let _ = writeln!(page, "<h2 id=\"{}\">{0}</h2>\n<p>{}</p>", outcome.case.name, escaped(outcome.case.user));
+        if !outcome.complaints.is_empty() {
+            let _ = writeln!(page, "<p class=\"bad\">{}</p>", escaped(&outcome.complaints));
+        }
+        page += &outcome.record.as_ref().map_or(String::new(), svg);
+    }
+    page + "</html>\n"
+}
+
+/// The table that the documents show.
+pub(crate) fn markdown(outcomes: &[Outcome]) -> String {
+    let mut page = format!(
+        "# Faults on the real binary\n\nWritten by `make faults`; the pictures are in `target/faults/report.html`. {}\n\n\
+         Three etcd members, three hosts with a daemon each, Patroni's stand-ins with a lease of 8 s, `hold-timeout` 4 s, `interval` 500 ms. \
+         The witnesses are the notices of each host's kernel, the client's pings every 20 ms, its connection, and a watch of the key. \
+         “Let go” is how long before the end of the key's reign its host had let go (−: after it).\n\n\
+         | case | what happened | overlap | nobody had it | longest silence | pings lost | connection | let go | verdict |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
+        sum(outcomes)
+    );
+    for outcome in outcomes {
+        let verdict = if outcome.complaints.is_empty() {
+            "as it has to be".to_owned()
+        } else {
+            format!("**{}**", outcome.complaints)
+        };
+        let cells = figures(outcome).join(" | ");
+        let _ = writeln!(
+            page,
+            "| {} | {} | {cells} | {} |",
+            outcome.case.name,
+            outcome.case.user,
+            verdict.replace(['|', '\n'], " ")
+        );
+    }
+    page
+}
+
+/// How many were as they have to be.
+pub(crate) fn sum(outcomes: &[Outcome]) -> String {
+    let good = outcomes.iter().filter(|outcome| outcome.complaints.is_empty()).count();
+    format!("{good} of {} cases are as they have to be.", outcomes.len())
+}
+
+fn figures(outcome: &Outcome) -> [String; 6] {
+    let Some(record) = &outcome.record else { return Default::default() };
+    let ahead = record.ahead().map_or("–".to_owned(), |ahead| format!("{ahead:.2} s"));
+    [
+        format!("{:.0} ms", record.overlap() * 1_000.0),
+        format!("{:.2} s", record.gap()),
+        format!("{:.2} s", record.silence()),
+        format!("{} of {}", record.lost, record.sent),
+        record.connection.clone(),
+        ahead,
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(complaints: &str) -> Outcome {
+        let case = Case::unnoticed("case", "It broke & fell", |_| {});
+        Outcome { case, record: Some(Record::default()), complaints: complaints.to_owned() }
+    }
+
+    #[test]
+    fn the_page_is_whole_and_names_each_case_twice() {
+        let page = html(&[outcome("")]);
+        assert!(page.contains("href=\"#case\"") && page.contains("id=\"case\""));
+        assert!(page.contains("It broke &amp; fell") && !page.contains("<script"));
+        assert!(page.contains("1 of 1 cases"));
+    }
+
+    #[test]
+    fn a_complaint_cannot_break_the_table() {
+        let table = markdown(&[outcome("one | two\nthree")]);
+        assert!(table.contains("**one   two three**") && table.contains("0 of 1 cases"), "{table}");
+    }
+}

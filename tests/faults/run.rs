@@ -1,0 +1,72 @@
+//! Plays cases on as few clusters as their grounds need, two at a time.
+
+use std::io::{Write, stderr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+
+use crate::case::{Case, Ground};
+use crate::report::Outcome;
+use crate::stage::Stage;
+use crate::support::fail::locked;
+
+/// More of them would only make each other late.
+const AT_ONCE: usize = 2;
+
+/// Plays all these cases, and returns what became of them in the same order.
+pub(crate) fn all(cases: &[Case]) -> Vec<Outcome> {
+    let mut order: Vec<usize> = (0..cases.len()).collect();
+    // The rare grounds last, so that few clusters are built: taken from the end.
+    order.sort_by_key(|place| (cases[*place].ground, usize::MAX - place));
+    let queue = Mutex::new(order);
+    let outcomes: Mutex<Vec<(usize, Outcome)>> = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE.min(cases.len()) {
+            scope.spawn(|| {
+                let mut stage: Option<(Ground, Stage)> = None;
+                while let Some(place) = { locked(&queue).pop() } {
+                    let outcome = one(&cases[place], &mut stage);
+                    locked(&outcomes).push((place, outcome));
+                }
+            });
+        }
+    });
+    let mut outcomes = outcomes.into_inner().unwrap_or_default();
+    outcomes.sort_by_key(|(place, _)| *place);
+    outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+}
+
+/// Plays one case. Whoever broke down leaves no stage to the next one.
+pub(crate) fn one(case: &Case, kept: &mut Option<(Ground, Stage)>) -> Outcome {
+    let taken = kept.take().filter(|(ground, _)| *ground == case.ground);
+    let played = catch_unwind(AssertUnwindSafe(|| {
+        let mut stage = taken.map_or_else(|| Stage::build(case.ground), |(_, stage)| stage);
+        let record = stage.play(case);
+        (stage, record)
+    }));
+    let outcome = match played {
+        Ok((stage, record)) => {
+            let complaints = case.complaints(&record);
+            // What went wrong once may have left its traces.
+            if complaints.is_empty() {
+                *kept = Some((case.ground, stage));
+            } else {
+                tell(&stage.words());
+            }
+            Outcome { case: *case, record: Some(record), complaints }
+        }
+        Err(panic) => {
+            let said = panic.downcast_ref::<String>().cloned();
+            let said = said.or_else(|| panic.downcast_ref::<&str>().map(|&said| said.to_owned())).unwrap_or_default();
+            let complaints = format!("broke down: {}", said.lines().next().unwrap_or("without a word"));
+            Outcome { case: *case, record: None, complaints }
+        }
+    };
+    let verdict = if outcome.complaints.is_empty() { "good" } else { outcome.complaints.as_str() };
+    tell(&format!("{:22} {verdict}", case.name));
+    outcome
+}
+
+fn tell(text: &str) {
+    // Nobody may be there to read it.
+    let _ = writeln!(stderr(), "{text}");
+}

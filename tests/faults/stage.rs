@@ -1,0 +1,325 @@
+//! Where the cases are played: one cluster for many of them, and for each case fresh daemons, a client and an empty
+//! record.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use vip_manager::keeper::Moment;
+
+use crate::case::{Case, End, Ground};
+use crate::record::{Lane, Record, Reign, Span};
+use crate::scene::Scene;
+use crate::support::capture::Capture;
+use crate::support::clock::{now, pause, wait_for};
+use crate::support::daemon::{ConfigFile, Daemon, KEY, binary};
+use crate::support::etcd::{Cluster, ClusterOptions};
+use crate::support::fail::OrFail;
+use crate::support::host::{Host, VIP, VIP6};
+use crate::support::lab::Lab;
+use crate::support::patroni::{Patroni, Rhythm};
+use crate::support::ping::Pinger;
+use crate::support::process::Process;
+use crate::support::store::{Store, User};
+use crate::support::tcp::{EchoServer, Fate, TcpClient};
+use crate::support::tls::{IdentityFiles, KeyForm, Tls};
+use crate::support::watcher::Watcher;
+use crate::support::witness::AddressWitness;
+
+pub(crate) const HOSTS: usize = 3;
+/// The lease of Patroni, in seconds.
+pub(crate) const LEASE: i64 = 8;
+/// The hold-timeout of the daemons, in seconds: shorter than the default, so that a case is short.
+pub(crate) const HOLD: u64 = 4;
+const INTERVAL: &str = "500ms";
+const PING: Duration = Duration::from_millis(20);
+const SOON: Duration = Duration::from_secs(20);
+/// What is shown of the quiet time before the first fault, and after the last.
+const CALM: Duration = Duration::from_millis(700);
+
+/// A cluster, its hosts, and the case that is being played.
+pub(crate) struct Stage {
+    watcher: Watcher,
+    _databases: Vec<EchoServer>,
+    pub(crate) patronis: Vec<Patroni>,
+    pub(crate) tls: Option<Tls>,
+    identity: Option<IdentityFiles>,
+    pub(crate) root: User,
+    pub(crate) scene: Scene,
+    pub(crate) vip: IpAddr,
+    configured: fn(ConfigFile) -> ConfigFile,
+    faults: Vec<(Moment, Moment, String)>,
+}
+
+impl Stage {
+    pub(crate) fn build(ground: Ground) -> Self {
+        let root = User { name: "root".to_owned(), password: "correct horse".to_owned() };
+        let lab = Lab::new("faults");
+        let tls = (ground == Ground::Tls).then(|| Tls::new(&lab));
+        let user = (ground == Ground::Auth).then(|| root.clone());
+        let options = ClusterOptions { tls: tls.clone(), user, ..ClusterOptions::default() };
+        let cluster = Cluster::start_with(&lab, &options);
+        let hosts: Vec<Host> = (1..=HOSTS).map(|number| lab.host(&format!("db{number}"))).collect();
+        let client = lab.host("client");
+        let witness = AddressWitness::over(&hosts.iter().collect::<Vec<_>>());
+        let capture = Capture::on(&client);
+        let scene = Scene { daemons: Vec::new(), hosts, client, witness, capture, cluster, lab };
+        let patronis = scene.patronis(&Rhythm { ttl: LEASE, ..Rhythm::default() });
+        let databases = scene.hosts.iter().map(EchoServer::on).collect();
+        let watcher = scene.key_watcher();
+        Self {
+            watcher,
+            _databases: databases,
+            patronis,
+            identity: tls.as_ref().map(|tls| tls.client("vip", KeyForm::EcPkcs8)),
+            tls,
+            root,
+            scene,
+            vip: VIP,
+            configured: |config| config,
+            faults: Vec::new(),
+        }
+    }
+
+    /// Plays a case from a quiet beginning to a quiet end, and returns what the witnesses saw.
+    pub(crate) fn play(&mut self, case: &Case) -> Record {
+        self.vip = case.vip;
+        self.configured = case.config;
+        self.clear();
+        self.scene.daemons = (0..HOSTS).map(|host| self.fresh(host, &self.config(host))).collect();
+        self.patronis[0].take_over();
+        self.patronis[1..].iter().for_each(|patroni| patroni.may_lead(true));
+        self.wait_held(0);
+        let pinger = Pinger::start(&self.scene.client, self.vip, PING);
+        wait_for("the first answers", SOON, || pinger.pings().answers.len() > 10);
+        let session = TcpClient::connect(&self.scene.client, self.vip).or_fail("connecting to the database");
+
+        let begin = now();
+        pause(CALM);
+        (case.play)(self);
+        // A case may end in a state that is still on its way; what never comes is told as it stands.
+        let limit = now() + SOON;
+        while !self.settled(case.end) && now() < limit {
+            pause(PING);
+        }
+        pause(CALM);
+        let end = now();
+        pause(5 * PING);
+        let clock = Clock { begin, end };
+        let mut record = self.record(&clock);
+        client_saw(&mut record, &clock, pinger, session.standing().fate);
+        record
+    }
+
+    fn settled(&self, end: End) -> bool {
+        match end {
+            End::Kept => true,
+            End::Back => self.holds(0) && self.only_named(),
+            End::Moved => !self.holds(0) && self.only_named(),
+            End::Named => self.only_named(),
+        }
+    }
+
+    // What a case is made of
+
+    /// Does something for as long as the work takes, and notes it.
+    pub(crate) fn fault<T>(&mut self, text: &str, work: impl FnOnce(&mut Self) -> T) -> T {
+        let from = now();
+        let place = self.faults.len();
+        self.faults.push((from, from, text.to_owned()));
+        let result = work(self);
+        self.faults[place].1 = now();
+        result
+    }
+
+    pub(crate) fn wait_held(&self, host: usize) {
+        self.scene.witness.wait_held(&self.scene.hosts[host], self.vip, SOON);
+    }
+
+    pub(crate) fn wait_gone(&self, host: usize) {
+        self.scene.witness.wait_gone(&self.scene.hosts[host], self.vip, SOON);
+    }
+
+    /// Waits until another host than the first has the address.
+    pub(crate) fn wait_moved(&self) {
+        wait_for("another host to hold", SOON, || (1..HOSTS).any(|host| self.holds(host)));
+    }
+
+    pub(crate) fn holds(&self, host: usize) -> bool {
+        self.scene.witness.holds(&self.scene.hosts[host], self.vip)
+    }
+
+    pub(crate) fn host(&self) -> &Host {
+        &self.scene.hosts[0]
+    }
+
+    pub(crate) fn daemon(&self) -> &Daemon {
+        &self.scene.daemons[0]
+    }
+
+    pub(crate) fn config(&self, host: usize) -> ConfigFile {
+        let config = ConfigFile::basic(&self.scene.hosts[host], &self.scene.cluster)
+            .with("interval", INTERVAL)
+            .with("hold-timeout", format!("{HOLD}s"));
+        let config = if self.scene.cluster.user().is_some() { with_user(config, &self.root) } else { config };
+        let config = (self.configured)(config);
+        let (Some(tls), Some(identity)) = (&self.tls, &self.identity) else { return config };
+        config
+            .with("etcd-ca-file", tls.ca_file().display())
+            .with("etcd-cert-file", identity.certificate.display())
+            .with("etcd-key-file", identity.key.display())
+    }
+
+    fn fresh(&self, host: usize, config: &ConfigFile) -> Daemon {
+        let daemon = Daemon::start(&self.scene.hosts[host], config);
+        wait_for(&format!("{} to be ready", daemon.host.name()), SOON, || daemon.ready());
+        daemon
+    }
+
+    /// Replaces the first host's daemon, whatever became of it.
+    pub(crate) fn start_again(&mut self) {
+        self.scene.daemons[0].process.kill();
+        self.scene.daemons[0] = self.fresh(0, &self.config(0));
+    }
+
+    /// The same through a shell or a tool, which is given the daemon's own command as its last words.
+    pub(crate) fn start_through(&mut self, words: &[&str]) {
+        let file = self.scene.lab.directory().join("through.yml");
+        std::fs::write(&file, self.config(0).text()).or_fail("writing a configuration");
+        let mut command = self.host().command(words[0]);
+        command.args(&words[1..]).arg(binary()).arg("--config").arg(&file);
+        self.scene.daemons[0].process.kill();
+        self.scene.daemons[0].process = Process::start("vip-manager through a tool", command);
+    }
+
+    /// Waits out a span that is the fault's own.
+    pub(crate) fn last(&self, seconds: f64) {
+        let _ = self;
+        pause(Duration::from_secs_f64(seconds));
+    }
+
+    /// Whether the host that the key names has the address, and no other.
+    pub(crate) fn only_named(&self) -> bool {
+        let entry = self.scene.cluster.store().with(|hand| hand.get(KEY)).ok().flatten();
+        entry.is_some_and(|entry| {
+            (0..HOSTS).all(|host| self.holds(host) == (self.scene.hosts[host].name() == entry.value))
+        })
+    }
+
+    /// Nobody leads, nobody has the address, and no daemon lives.
+    fn clear(&mut self) {
+        for patroni in &self.patronis {
+            patroni.may_lead(false);
+            patroni.die();
+            patroni.revive(false);
+        }
+        self.scene.daemons.clear();
+        self.scene.cluster.wait_healthy();
+        wait_for("the key to be deleted", SOON, || self.scene.cluster.store().with(|hand| hand.delete(KEY)).is_ok());
+        for host in &self.scene.hosts {
+            for address in [VIP, VIP6] {
+                for prefix in ["32", "24", "128"] {
+                    let _ = host.attempt("ip", &["addr", "del", &format!("{address}/{prefix}"), "dev", "eth0"]);
+                }
+            }
+        }
+        wait_for("nobody to hold", SOON, || (0..HOSTS).all(|host| !self.holds(host)));
+    }
+
+    /// What the daemons said last.
+    pub(crate) fn words(&self) -> String {
+        let words = |daemon: &Daemon| {
+            let text = daemon.process.text();
+            let lines: Vec<&str> = text.lines().collect();
+            format!("{}:\n{}", daemon.host.name(), lines[lines.len().saturating_sub(25)..].join("\n"))
+        };
+        self.scene.daemons.iter().map(words).collect::<Vec<_>>().join("\n")
+    }
+
+    // The record
+
+    fn record(&mut self, scale: &Clock) -> Record {
+        let (begin, end) = (scale.begin, scale.end);
+        let macs: Vec<String> = self.scene.hosts.iter().map(Host::mac).collect();
+        let packets = self.scene.capture.since(begin, self.vip);
+        let lanes = self.scene.hosts.iter().zip(&macs).map(|(host, mac)| Lane {
+            host: host.name().to_owned(),
+            held: self
+                .scene
+                .witness
+                .intervals(host, self.vip)
+                .iter()
+                .filter(|held| held.until.is_none_or(|until| until > begin) && held.from < end)
+                .map(|held| scale.span(held.from, held.until.unwrap_or(end)))
+                .collect(),
+            spoke: packets
+                .iter()
+                .filter(|packet| packet.mac.to_string() == *mac)
+                .map(|packet| scale.second(packet.at))
+                .collect(),
+        });
+        Record {
+            length: scale.second(end),
+            lanes: lanes.collect(),
+            reigns: self.reigns(scale),
+            faults: self.faults.drain(..).map(|(from, until, text)| (scale.span(from, until), text)).collect(),
+            ..Record::default()
+        }
+    }
+
+    fn reigns(&self, scale: &Clock) -> Vec<Reign> {
+        let mut told: Vec<_> = self.watcher.changes();
+        told.retain(|change| change.key == KEY);
+        told.sort_by_key(|change| change.at);
+        let mut reigns = Vec::new();
+        for (place, change) in told.iter().enumerate() {
+            let until = told.get(place + 1).map_or(scale.end, |next| next.at);
+            if until > scale.begin {
+                reigns.push(Reign { span: scale.span(change.at, until), value: change.value.clone() });
+            }
+        }
+        reigns
+    }
+}
+
+/// Adds what the client saw.
+fn client_saw(record: &mut Record, clock: &Clock, pinger: Pinger, fate: Fate) {
+    let pings = pinger.stop();
+    let within = pings.outages().into_iter().filter(|outage| outage.until > clock.begin && outage.from < clock.end);
+    record.silences = within.map(|outage| clock.span(outage.from, outage.until)).collect();
+    if let Some((_, last)) = pings.answers.iter().next_back()
+        && clock.end.since(*last) > 5 * PING
+    {
+        record.silences.push(clock.span(*last, clock.end));
+    }
+    record.lost = pings.lost();
+    record.sent = pings.sent;
+    record.connection = match fate {
+        Fate::Open => "kept".to_owned(),
+        Fate::Reset(at) => format!("reset at {:.1} s", clock.second(at)),
+        Fate::Closed(at) => format!("closed at {:.1} s", clock.second(at)),
+    };
+}
+
+struct Clock {
+    begin: Moment,
+    end: Moment,
+}
+
+impl Clock {
+    fn second(&self, at: Moment) -> f64 {
+        at.min(self.end).since(self.begin).as_secs_f64()
+    }
+
+    fn span(&self, from: Moment, until: Moment) -> Span {
+        Span { from: self.second(from), until: self.second(until) }
+    }
+}
+
+fn with_user(config: ConfigFile, user: &User) -> ConfigFile {
+    config.with("etcd-user", &user.name).with("etcd-password", &user.password)
+}
+
+/// A hand that is known to etcd even while authentication is on.
+pub(crate) fn hand_of_root(cluster: &Cluster, host: &Host, root: &User) -> Store {
+    Store::from(host, cluster.side_doors(), Some(root.clone()))
+}

@@ -1,0 +1,93 @@
+//! What can go wrong at random with daemons, hosts and members. The chaos test draws from it, and so does the soak.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use vip_manager::keeper::Moment;
+
+use super::scene::Scene;
+use super::support::cut::{Cut, Way};
+use super::support::patroni::Patroni;
+
+/// Draws. Two runs with the same seed do the same, as far as the machine lets them.
+#[derive(Debug)]
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    pub(crate) fn draw(&mut self, sides: u64) -> u64 {
+        // A linear congruence; its upper bits are good enough to choose a misfortune.
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+
+    pub(crate) fn place(&mut self, count: usize) -> usize {
+        usize::try_from(self.draw(count as u64)).unwrap_or_default()
+    }
+
+    pub(crate) fn span(&mut self, from: u64, to: u64) -> Duration {
+        Duration::from_millis(from + self.draw(to - from))
+    }
+}
+
+/// What can go wrong.
+#[derive(Debug)]
+pub(crate) enum Misfortune {
+    /// The daemon of this host is stopped.
+    Stopped(usize),
+    /// Patroni of this host is dead.
+    Dead(usize),
+    /// Packets between this host and all members vanish; they come back when the cut is dropped.
+    CutOff(usize, Way, #[expect(dead_code, reason = "it is held for as long as it lasts")] Cut),
+    /// This member hangs.
+    Hung(usize),
+    /// This member is off the network.
+    Off(usize, #[expect(dead_code, reason = "it is held for as long as it lasts")] Cut),
+}
+
+impl Misfortune {
+    /// One that is not there yet. Of the members only one at a time is afflicted, lest nothing moves any more.
+    pub(crate) fn draw(dice: &mut Dice, scene: &Scene, patronis: &[Patroni], there: &[(Moment, Self)]) -> Option<Self> {
+        let there = |like: &dyn Fn(&Self) -> bool| there.iter().any(|(_, other)| like(other));
+        let (host, member) = (dice.place(scene.hosts.len()), dice.place(scene.cluster.members.len()));
+        let way = [Way::Both, Way::In, Way::Out][dice.place(3)];
+        let member_free = !there(&|other| matches!(other, Self::Hung(_) | Self::Off(..)));
+        match dice.draw(6) {
+            0 | 1 if !there(&|other| matches!(other, Self::Stopped(of) if *of == host)) => {
+                scene.daemons[host].process.signal(Signal::SIGSTOP);
+                Some(Self::Stopped(host))
+            }
+            2 if !there(&|other| matches!(other, Self::Dead(of) if *of == host)) => {
+                patronis[host].die();
+                Some(Self::Dead(host))
+            }
+            3 if !there(&|other| matches!(other, Self::CutOff(of, ..) if *of == host)) => {
+                Some(Self::CutOff(host, way, scene.cut_members(host, way)))
+            }
+            4 if member_free => {
+                scene.cluster.members[member].freeze();
+                Some(Self::Hung(member))
+            }
+            5 if member_free => Some(Self::Off(member, Cut::off(&scene.lab, scene.members()[member]))),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn end(self, scene: &Scene, patronis: &[Patroni]) {
+        match self {
+            Self::Stopped(host) => scene.daemons[host].process.signal(Signal::SIGCONT),
+            Self::Dead(host) => patronis[host].revive(true),
+            Self::Hung(member) => scene.cluster.members[member].thaw(),
+            Self::CutOff(..) | Self::Off(..) => {}
+        }
+    }
+
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Stopped(host) => format!("the daemon of db{} is stopped", host + 1),
+            Self::Dead(host) => format!("Patroni of db{} is dead", host + 1),
+            Self::CutOff(host, way, _) => format!("db{} is cut off from etcd ({way:?})", host + 1),
+            Self::Hung(member) => format!("etcd{} hangs", member + 1),
+            Self::Off(member, _) => format!("etcd{} has lost its power", member + 1),
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! A crowd at the desk is nothing to the VIP.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use super::ask::{LISTEN, socket, told, wait_told};
+use crate::support::clock::wait_for;
+use crate::support::host::VIP;
+use crate::support::ping::Pinger;
+use crate::support::scene::{SOON, Scene, figure, wait_said};
+
+/// A hundred who say nothing, and a hundred who ask and never read, on both sockets at the same time.
+#[test]
+fn clients_that_never_write_or_never_read_cost_no_ping() {
+    let scene = Scene::new("crowd", 1);
+    let daemon = scene.lead(&told(&scene, scene.host()), VIP);
+    wait_said(&daemon, &format!("the status is served at {LISTEN}"));
+    wait_told(scene.host(), "/status", "held");
+    let pinger = Pinger::start(&scene.client, VIP, Duration::from_millis(20));
+    wait_for("pings", SOON, || pinger.pings().answers.len() > 20);
+    let idle: Vec<UnixStream> = (0..100).filter_map(|_| UnixStream::connect(socket(scene.host())).ok()).collect();
+    let greedy: Vec<TcpStream> = scene.host().enter(|| {
+        let ask = |_| {
+            let mut stream = TcpStream::connect(LISTEN).ok()?;
+            stream.write_all(b"GET /events HTTP/1.1\r\n\r\n").ok()?;
+            Some(stream)
+        };
+        (0..100).filter_map(ask).collect()
+    });
+    assert!(idle.len() > 50 && greedy.len() > 50, "{} and {}", idle.len(), greedy.len());
+    let before = pinger.pings().answers.len();
+    wait_for("a hundred pings more", SOON, || pinger.pings().answers.len() > before + 100);
+    // The silent ones were given up, and there is room again while they still hold on.
+    wait_told(scene.host(), "/status", "\"state\":\"held\"");
+    let pings = pinger.stop();
+    figure("pings lost in the crowd", pings.lost());
+    assert_eq!(pings.lost(), 0);
+    assert_eq!(scene.times_held(VIP), 1);
+    drop((idle, greedy));
+}

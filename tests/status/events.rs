@@ -1,0 +1,49 @@
+//! The last transitions: named with cause and timing, kept through a reload, and no more than there is room for.
+
+use nix::sys::signal::Signal;
+
+use super::ask::{ask, program, told, wait_told};
+use crate::support::daemon::{Daemon, KEY};
+use crate::support::host::VIP;
+use crate::support::scene::{Scene, wait_said};
+
+#[test]
+fn after_a_switchover_both_hosts_tell_it_with_cause_and_timing_and_a_reload_forgets_nothing() {
+    let scene = Scene::new("events", 2);
+    let one = scene.lead(&told(&scene, scene.host()), VIP);
+    let two = Daemon::start(&scene.hosts[1], &told(&scene, &scene.hosts[1]));
+    wait_told(&two.host, "/events", "\"to\":\"standby\"");
+    scene.name(&scene.hosts[1]);
+    wait_told(&two.host, "/events", "\"to\":\"held\"");
+    let left = wait_told(&one.host, "/events", "\"from\":\"held\",\"to\":\"standby\"");
+    assert!(left.contains("\"cause\":\"event\"") || left.contains("\"cause\":\"read\""), "{left}");
+    assert!(left.contains(&format!("{KEY} holds \\\"db2\\\", this host is \\\"db1\\\"")), "{left}");
+    assert!(left.contains("\"source\":\"http://") && left.contains("\"took\":0."), "{left}");
+
+    one.rewrite_config(&told(&scene, scene.host()).with("interval", "500ms"));
+    one.process.signal(Signal::SIGHUP);
+    wait_said(&one, "the configuration was read again");
+    let (_, after) = ask(&one.host, "/events");
+    assert!(after.contains("\"number\":1,") && after.contains("\"from\":\"held\",\"to\":\"standby\""), "{after}");
+    wait_told(&one.host, "/metrics", "vip_manager_reloads_total 1");
+
+    let (code, text, _) = program(&one, &["--events"]);
+    assert_eq!(code, Some(0));
+    assert!(text.contains("held -> standby (") && text.contains(", took "), "{text}");
+}
+
+#[test]
+fn no_more_than_256_transitions_are_kept() {
+    let scene = Scene::new("ring", 1);
+    let _daemon = Daemon::start(scene.host(), &told(&scene, scene.host()));
+    wait_told(scene.host(), "/events", "\"to\":\"standby\"");
+    // Every new holder that is not this host is a line, and a transition without a move of the address.
+    for round in 0..270 {
+        let store = scene.cluster.store();
+        store.put(KEY, &format!("stranger-{round}"));
+        wait_told(scene.host(), "/events", &format!("stranger-{round}\\\""));
+    }
+    let (_, events) = ask(scene.host(), "/events");
+    assert_eq!(events.matches("\"number\":").count(), 256);
+    assert!(!events.contains("\"number\":1,"));
+}

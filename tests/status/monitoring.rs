@@ -1,0 +1,71 @@
+//! Metrics move as they should, and what is shipped to watch them names none that there is not.
+
+use std::collections::BTreeSet;
+
+use super::ask::{PATIENT, ask, metric, told, wait_told};
+use crate::support::clock::wait_for;
+use crate::support::host::VIP;
+use crate::support::scene::Scene;
+use vip_manager::status::openmetrics::FAMILIES;
+
+fn tree(name: &str) -> String {
+    std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+/// Every word that looks like a metric of ours.
+fn named(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("vip_manager_") || word.starts_with("process_")).map(str::to_owned).collect()
+}
+
+#[test]
+fn metrics_follow_what_happens() {
+    let scene = Scene::new("metrics", 1);
+    let host = scene.host().clone();
+    let _daemon = scene.lead(&told(&scene, &host).with("hold-timeout", "24s"), VIP);
+    let place = "{vip=\"10.66.0.100/32\",interface=\"eth0\"}";
+    let held = format!("vip_manager_vip_held{place}");
+    let is = |series: &str, wanted: f64| {
+        wait_for(&format!("{series} {wanted}"), PATIENT, || metric(&host, series).is_some_and(|value| value >= wanted));
+    };
+    is(&held, 1.0);
+    is(&format!("vip_manager_announcements_total{place}"), 1.0);
+    let renewals = metric(&host, &format!("vip_manager_renewals_total{place}")).unwrap();
+    is(&format!("vip_manager_renewals_total{place}"), renewals + 2.0);
+    is("vip_manager_read_duration_seconds_count", 3.0);
+    let deadline = metric(&host, &format!("vip_manager_vip_deadline_seconds{place}")).unwrap();
+    assert!((10.0..=24.0).contains(&deadline), "{deadline}");
+
+    scene.cluster.members[0].freeze();
+    is("vip_manager_blind_intervals_total", 1.0);
+    let (_, body) = ask(&host, "/metrics");
+    assert!(body.contains("vip_manager_vip_state=\"doubtful\"} 1"), "{body}");
+    wait_told(&host, "/metrics", "kind=\"timeout\"}");
+    wait_told(&host, "/metrics", "vip_manager_endpoint_up{endpoint=\"http://");
+    scene.cluster.members[0].thaw();
+    wait_told(&host, "/metrics", "vip_manager_vip_state=\"held\"} 1");
+
+    scene.name_nobody();
+    wait_told(&host, "/metrics", &format!("{held} 0"));
+    wait_told(&host, "/metrics", "to=\"standby\",cause=\"");
+}
+
+/// The table of the documentation is the table of the program.
+#[test]
+fn every_metric_stands_in_the_documentation_with_its_meaning() {
+    let text = tree("docs/monitoring.md");
+    for family in FAMILIES {
+        let row = format!("| `{}` | {} |", family.sample(), family.help.trim_end_matches('.'));
+        assert!(text.contains(&row), "{row}");
+    }
+}
+
+#[test]
+fn dashboard_and_alert_rules_name_only_metrics_that_there_are() {
+    let known: BTreeSet<String> = FAMILIES.iter().map(vip_manager::status::openmetrics::Family::sample).collect();
+    for file in ["packaging/monitoring/alerts.yml", "packaging/monitoring/dashboard.json"] {
+        let named = named(&tree(file));
+        let unknown: Vec<_> = named.difference(&known).collect();
+        assert!(unknown.is_empty() && named.len() > 5, "{file}: {unknown:?}");
+    }
+}
