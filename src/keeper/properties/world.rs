@@ -27,12 +27,22 @@ pub(super) enum Op {
         standing: Vec<(u8, Option<u64>)>,
         link: Option<(u32, bool, u8)>,
     },
+    /// Another host claims the address.
+    Rival {
+        mac: u8,
+        claims: u32,
+    },
     Wait {
         millis: u64,
         on_time: bool,
     },
+    /// From now on the kernel says no, or obeys again.
     Refuse(bool),
-    Stop(bool),
+    /// From now on the kernel takes so many milliseconds for each order.
+    Slow(u64),
+    /// Another interval of reads.
+    Pace(u64),
+    Stop(Farewell),
 }
 
 /// A keeper, the kernel under it, and what a strict observer knows about both.
@@ -42,11 +52,13 @@ pub(super) struct World {
     revision: i64,
     observation: Observation,
     refusing: bool,
-    /// The kernel's last word was no, so that the keeper may be waiting before it tries again.
-    refused: bool,
+    takes: Duration,
     /// The latest moment that any read so far allows the address to stand.
     allowed: Option<Moment>,
-    stopped: bool,
+    /// The first word that told it to stop.
+    stopped: Option<Farewell>,
+    /// Rivals that were told of in the conflict that goes on.
+    contested: usize,
 }
 
 impl World {
@@ -58,9 +70,10 @@ impl World {
             revision: 100,
             observation: Observation { link, standing: vec![] },
             refusing: false,
-            refused: false,
+            takes: Duration::ZERO,
             allowed: None,
-            stopped: false,
+            stopped: None,
+            contested: 0,
         };
         world.observe();
         world
@@ -86,13 +99,17 @@ impl World {
                 };
                 self.observe();
             }
+            Op::Rival { mac, claims } => self.handle(Event::Rival { mac: Mac([mac; 6]), claims }),
             Op::Wait { millis, on_time } => self.wait(Duration::from_millis(millis), on_time),
             Op::Refuse(refuse) => self.refusing = refuse,
-            Op::Stop(stop) => {
-                if stop {
-                    self.stopped = true;
-                    self.handle(Event::Stop(Farewell::Release));
-                }
+            Op::Slow(millis) => self.takes = Duration::from_millis(millis),
+            Op::Pace(millis) => {
+                self.keeper.set_interval(Duration::from_millis(millis));
+                self.wait(Duration::ZERO, false);
+            }
+            Op::Stop(farewell) => {
+                self.stopped.get_or_insert(farewell);
+                self.handle(Event::Stop(farewell));
             }
         }
     }
@@ -118,16 +135,18 @@ impl World {
         self.handle(Event::Read(sighting));
     }
 
-    /// Silence, and a kernel that obeys: whatever stood is gone, and a stop is reached.
+    /// Silence, and a kernel that obeys at once: whatever stood is gone, and a stop is reached.
     pub(super) fn end(&mut self) {
         self.refusing = false;
-        self.wait(Duration::from_secs(60), true);
-        if self.observation.link.is_some() && !self.stopped {
-            assert!(self.observation.standing.is_empty(), "stands in {:?}", self.keeper.state());
+        self.takes = Duration::ZERO;
+        self.wait(Duration::from_secs(90), true);
+        let state = self.keeper.state();
+        match self.stopped {
+            None => assert!(self.observation.standing.is_empty(), "stands in {state:?}"),
+            Some(Farewell::Release) => assert_eq!(state, State::Stopped { kept: false }),
+            Some(Farewell::Keep) => assert!(matches!(state, State::Stopped { .. }), "{state:?}"),
         }
-        if self.stopped {
-            assert_eq!(self.keeper.state(), State::Stopped { kept: false });
-        }
+        assert_eq!(self.contested, 0, "a conflict without end");
     }
 
     fn observe(&mut self) {
@@ -160,15 +179,19 @@ impl World {
             let outcome = self.carry_out(&order);
             self.keeper.handle(Event::Applied(outcome), self.now);
         }
-        while self.keeper.announce(self.now) {
+        if self.keeper.announce(self.now) {
             self.check_announcement();
+            assert!(!self.keeper.announce(self.now), "two rounds at once");
         }
-        while self.keeper.note().is_some() {}
+        while let Some(note) = self.keeper.note() {
+            self.listen(&note);
+        }
         self.check();
     }
 
     fn carry_out(&mut self, order: &Order) -> Outcome {
-        self.refused = self.refusing;
+        let issued = self.now;
+        self.now = issued + self.takes;
         if self.refusing {
             return Outcome::Refused { why: "no".into() };
         }
@@ -176,7 +199,11 @@ impl World {
         match order {
             Order::Hold { link: on, until, .. } => {
                 assert_eq!(*on, link);
-                assert!(*until > self.now, "a hold whose deadline has passed");
+                assert!(*until > issued, "a hold whose deadline has passed");
+                if *until <= self.now {
+                    self.observation.standing.clear();
+                    return Outcome::Late;
+                }
                 self.observation.standing = vec![Standing { prefix: 32, expires: Expiry::At(*until) }];
                 Outcome::Held { until: *until }
             }
@@ -198,18 +225,44 @@ impl World {
         assert!(self.observation.standing.iter().any(|standing| standing.prefix == 32), "announced what is not there");
     }
 
+    fn listen(&mut self, note: &Note) {
+        match note {
+            Note::Contested { .. } => {
+                self.contested += 1;
+                assert!(self.contested <= MOST_RIVALS, "a line for each of many rivals");
+            }
+            Note::StillContested { .. } => assert!(self.contested > 0, "goes on without a beginning"),
+            Note::Uncontested { claims, .. } => {
+                assert!(self.contested > 0 && *claims > 0, "ends without a beginning");
+                self.contested = 0;
+            }
+            Note::Adopted { .. }
+            | Note::Waiting { .. }
+            | Note::Acquired { .. }
+            | Note::Doubtful { .. }
+            | Note::Confirmed { .. }
+            | Note::Missing { .. }
+            | Note::Restored
+            | Note::Leaving { .. }
+            | Note::Released { .. }
+            | Note::StandingBy { .. }
+            | Note::Refused { .. }
+            | Note::Echo { .. } => {}
+        }
+    }
+
     fn check(&self) {
         if let Target::Held { until } = self.keeper.target() {
             assert!(until > self.now, "held past its deadline");
             assert!(self.allowed.is_some_and(|allowed| until <= allowed), "held longer than any read allows");
             let newest = self.keeper.sighting().expect("held without a read");
             assert_eq!(newest.holder.as_deref(), Some(VALUE), "held while the newest read names another");
-            assert!(!self.stopped, "held after a stop");
+            assert_eq!(self.stopped, None, "held after a stop");
         }
         if let Some((at, why)) = self.keeper.next_deadline(self.now) {
             assert!(at > self.now, "a busy loop over {why}");
         }
-        if !self.refusing && self.observation.link.is_some() && ready(&self.keeper, self.now, self.refused) {
+        if !self.refusing && self.observation.link.is_some() && !self.keeper.is_pausing(self.now) {
             let stands = !self.observation.standing.is_empty();
             match self.keeper.target() {
                 // The end: what others put up after it is not ours to judge.
@@ -222,3 +275,6 @@ impl World {
         }
     }
 }
+
+/// So many rivals are told of in one conflict.
+const MOST_RIVALS: usize = 4;
