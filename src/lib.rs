@@ -6,7 +6,8 @@
 //! [`check`] judges beforehand whether all of that can work.
 //!
 //! [`keeper`], [`wire`] and [`config`] are pure: they hold no clock, no socket and no task, and they build without
-//! the feature `daemon`. Everything else belongs to that feature.
+//! the feature `daemon`. Everything else belongs to that feature; of `wire`, the reader of the kernel's messages to the
+//! feature `netlink`, which is as pure.
 
 pub mod check;
 pub mod cli;
