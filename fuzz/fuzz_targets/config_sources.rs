@@ -3,10 +3,8 @@
 
 #![no_main]
 
-#[path = "support/claims.rs"]
-mod claims;
-#[path = "support/file.rs"]
-mod file;
+#[path = "support/config/mod.rs"]
+mod support;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -23,18 +21,18 @@ const SECRET: &str = "Zk7-sesame-Qx9";
 
 fuzz_target!(|bytes: &[u8]| {
     if !bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes()) {
-        let _ = draw(&mut Unstructured::new(bytes));
+        let _ = draw(Unstructured::new(bytes));
     }
 });
 
-fn draw(bytes: &mut Unstructured<'_>) -> Result<()> {
+fn draw(mut bytes: Unstructured<'_>) -> Result<()> {
     let mut given = Given { words: vec!["vip-manager".into()], variables: Vec::new(), lines: String::new() };
     for _ in 0..bytes.int_in_range(0..=8_u8)? {
         let key = bytes.choose(&TABLE)?;
         // Another file would be another input, and some files never end.
         if !matches!(key.key, Key::Config | Key::Vips) {
             let name = bytes.choose(keys::flag_names(key))?;
-            let value = value(bytes)?;
+            let value = value(&mut bytes)?;
             given.add(bytes.int_in_range(0..=2)?, name, value);
         }
     }
@@ -51,8 +49,8 @@ fn draw(bytes: &mut Unstructured<'_>) -> Result<()> {
     let text = [given.lines.as_bytes(), text].concat();
 
     let Some(flags) = flags(given.words) else { return Ok(()) };
-    let outcome = file::load(&text, flags, given.variables);
-    let said = claims::check(&outcome);
+    let outcome = support::load(&text, flags, given.variables);
+    let said = support::check(&outcome);
     assert!(!said.contains(SECRET), "a secret is shown: {said}");
     Ok(())
 }
@@ -75,7 +73,7 @@ impl Given {
 }
 
 fn value(bytes: &mut Unstructured<'_>) -> Result<Vec<u8>> {
-    const COMMON: [&str; 12] = [
+    const COMMON: [&str; 14] = [
         "10.0.0.5",
         "fd00::5/64, 10.0.0.5/24",
         "eth0",
@@ -88,6 +86,8 @@ fn value(bytes: &mut Unstructured<'_>) -> Result<Vec<u8>> {
         "etcd3",
         "https://a:2379,b",
         "keep",
+        "/bin/true",
+        "[::1]:9899",
     ];
     if bytes.ratio(2, 3)? {
         Ok(bytes.choose(&COMMON)?.as_bytes().to_vec())

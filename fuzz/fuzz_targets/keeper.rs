@@ -10,7 +10,7 @@ use std::time::Duration;
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use vip_manager::keeper::{
-    Change, Event, Expiry, Farewell, Keeper, Lease, Link, Moment, Observation, Order, Outcome, Rules, Schedule,
+    Change, Event, Expiry, Farewell, Keeper, Lease, Link, Moment, Note, Observation, Order, Outcome, Rules, Schedule,
     Sighting, Standing, State, Target,
 };
 use vip_manager::vip::Mac;
@@ -37,11 +37,6 @@ fuzz_target!(|bytes: &[u8]| {
     world.end();
 });
 
-/// The keeper's pauses cannot be seen from outside: after a refusal it is left alone until it has been obeyed again.
-fn ready(_: &Keeper, _: Moment, refused: bool) -> bool {
-    !refused
-}
-
 fn rules(bytes: &mut Unstructured<'_>) -> Result<Rules> {
     let interval = Duration::from_millis(bytes.int_in_range(1..=20_u64)? * 50);
     let count = bytes.arbitrary::<bool>()?.then(|| bytes.int_in_range(1..=9)).transpose()?;
@@ -60,7 +55,7 @@ fn rules(bytes: &mut Unstructured<'_>) -> Result<Rules> {
 }
 
 fn op(bytes: &mut Unstructured<'_>) -> Result<Op> {
-    Ok(match bytes.int_in_range(0..=9_u8)? {
+    Ok(match bytes.int_in_range(0..=12_u8)? {
         0 | 1 => Op::Read {
             ours: bytes.arbitrary()?,
             age: bytes.int_in_range(0..=15_000)?,
@@ -74,7 +69,10 @@ fn op(bytes: &mut Unstructured<'_>) -> Result<Op> {
         6 => Op::Wait { millis: bytes.int_in_range(0..=200)?, on_time: bytes.arbitrary()? },
         7 => Op::Wait { millis: bytes.int_in_range(0..=20_000)?, on_time: bytes.arbitrary()? },
         8 => Op::Refuse(bytes.arbitrary()?),
-        _ => Op::Stop(bytes.ratio(1, 8)?),
+        9 => Op::Rival { mac: bytes.int_in_range(0..=7)?, claims: bytes.int_in_range(1..=u32::MAX)? },
+        10 => Op::Slow(bytes.int_in_range(0..=2_200)?),
+        11 => Op::Pace(bytes.int_in_range(50..=2_000)?),
+        _ => Op::Stop(if bytes.arbitrary()? { Farewell::Release } else { Farewell::Keep }),
     })
 }
 

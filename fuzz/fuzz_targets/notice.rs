@@ -1,32 +1,32 @@
-//! What the kernel says of links and addresses: no message makes the reader fall, and none makes it say what cannot be.
-//!
-//! The reader belongs to the daemon and is taken in here as a file, so that no fuzzer has to build the daemon's
-//! hundred crates.
+//! What the kernel says of links and addresses: no datagram makes the reader fall, and none makes it say what does not
+//! stand there.
 
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
 use std::time::Duration;
-use vip_manager::{keeper, vip};
 
-#[path = "../../src/host/notice.rs"]
-#[allow(unreachable_pub, dead_code, reason = "what only the daemon asks for")]
-mod notice;
+use libfuzzer_sys::fuzz_target;
+use vip_manager::keeper::Moment;
+use vip_manager::vip::InterfaceName;
+use vip_manager::wire::netlink::messages;
+use vip_manager::wire::netlink::notice::{Lifetime, Notice, parse};
 
-/// What the reader takes from its neighbour.
-mod address {
-    pub const PROTOCOL: u8 = 0x76;
-}
+fuzz_target!(|datagram: &[u8]| {
+    let mut read = 0;
+    for message in messages(datagram) {
+        read += message.length() as usize;
+        judge(message.message_type(), message.payload());
+    }
+    assert!(read <= datagram.len(), "read more than there is");
+});
 
-use notice::{Lifetime, Notice};
-
-fuzz_target!(|bytes: &[u8]| {
-    let Some((kind, payload)) = bytes.split_first_chunk::<2>() else { return };
-    let now = keeper::Moment::from_boot(Duration::from_secs(5_000));
-    match notice::parse(u16::from_ne_bytes(*kind), payload, now) {
+fn judge(kind: u16, payload: &[u8]) {
+    let now = Moment::from_boot(Duration::from_secs(5_000));
+    match parse(kind, payload, now) {
         Some(Notice::Link(link)) => {
-            assert_eq!(Ok(&link.name), vip::InterfaceName::new(link.name.as_str()).as_ref());
+            assert_eq!(Ok(&link.name), InterfaceName::new(link.name.as_str()).as_ref());
             assert_eq!(link.index.to_ne_bytes(), payload[4..8]);
+            assert!(link.mac.is_none_or(|mac| holds(payload, &mac.0)));
         }
         Some(Notice::LinkGone { index }) => assert_eq!(index.to_ne_bytes(), payload[4..8]),
         Some(Notice::Address(address)) => {
@@ -40,4 +40,8 @@ fuzz_target!(|bytes: &[u8]| {
         }
         None => {}
     }
-});
+}
+
+fn holds(payload: &[u8], part: &[u8]) -> bool {
+    payload.windows(part.len()).any(|window| window == part)
+}
