@@ -6,12 +6,14 @@
 
 pub mod counters;
 pub mod document;
+pub mod frame;
 pub mod history;
 pub mod http;
 pub mod json;
 pub mod openmetrics;
 pub mod page;
 pub mod sentence;
+mod sheet;
 pub mod stamp;
 pub mod text;
 
