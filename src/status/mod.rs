@@ -9,7 +9,6 @@ pub mod document;
 pub mod frame;
 pub mod history;
 pub mod http;
-pub mod json;
 pub mod openmetrics;
 pub mod page;
 pub mod sentence;
