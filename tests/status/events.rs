@@ -29,7 +29,7 @@ fn after_a_switchover_both_hosts_tell_it_with_cause_and_timing_and_a_reload_forg
 
     let (code, text, _) = program(&one, &["--events"]);
     assert_eq!(code, Some(0));
-    assert!(text.contains("held -> standby (") && text.contains(", took "), "{text}");
+    assert!(text.contains("held -> standby\n") && text.contains(", took "), "{text}");
 }
 
 #[test]

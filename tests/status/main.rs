@@ -13,3 +13,4 @@ mod events;
 mod monitoring;
 mod server;
 mod telling;
+mod watching;
