@@ -37,8 +37,8 @@ pub fn status(status: &Status, colour: Colour) -> String {
 pub fn events(status: &Status, colour: Colour) -> String {
     let mut sheet = Sheet::new(colour);
     for event in &status.events {
-        let (at, place) = (event.at.to_string(), format!("on {}: {} ->", event.interface, event.from));
-        sheet.inked("", &[(Ink::Plain, &at), (Ink::Bold, &event.vip), (Ink::Plain, &place), (ink(event.to), event.to)]);
+        let (at, place, between) = (event.at.to_string(), format!("on {}:", event.interface), event.between());
+        sheet.inked("", &[(Ink::Plain, &at), (Ink::Bold, &event.vip), (Ink::Plain, &place), (ink(event.to), &between)]);
         let took = event.took.map_or_else(String::new, |took| format!(", took {}", span(took)));
         sheet.words("    ", &format!("{}{took}: {}", event.cause, event.reason));
     }
@@ -108,7 +108,7 @@ fn recent(sheet: &mut Sheet, place: &(String, String), events: &[Arc<Transition>
     last.reverse();
     for (row, event) in last.into_iter().enumerate() {
         let took = event.took.map_or_else(String::new, |took| format!(", {}", span(took)));
-        let text = format!("{} {} -> {} ({}{took})", event.at.time_of_day(), event.from, event.to, event.cause);
+        let text = format!("{} {} ({}{took})", event.at.time_of_day(), event.between(), event.cause);
         sheet.field(if row == 0 { "last" } else { "" }, &text);
     }
 }
