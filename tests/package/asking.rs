@@ -6,9 +6,9 @@ use crate::support::clock::wait_for;
 use crate::support::host::VIP;
 use crate::support::scene::SOON;
 
-/// What `vip-manager status` says to this user; the error is the same where nobody has answered.
+/// What `vip-manager status` says to this user, or complains of.
 fn asked(site: &Site, user: &str, arguments: &str) -> Result<String, String> {
-    site.machine.attempt(&format!("runuser -u {user} -- vip-manager status --config {FILE} {arguments} 2>&1"))
+    site.machine.attempt(&format!("runuser -u {user} -- vip-manager status --config {FILE} {arguments}"))
 }
 
 fn is_answered(site: &Site) -> bool {
@@ -44,7 +44,7 @@ fn a_restart_and_another_unit_that_stops_leave_the_socket_to_who_runs() {
     });
     machine.run("systemctl stop vip-manager@other");
     assert!(is_answered(&site), "{}", machine.run("ls -la /run/vip-manager"));
-    let said = machine.attempt(&format!("{other} 2>&1")).unwrap_err();
+    let said = machine.attempt(other).unwrap_err();
     assert!(said.contains("no daemon answers"), "{said}");
     let before = machine.main_pid(UNIT);
     machine.run("systemctl restart vip-manager");
