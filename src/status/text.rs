@@ -21,8 +21,10 @@ pub fn status(status: &Status, colour: Colour) -> String {
     }
     for vip in &status.vips {
         sheet.gap();
+        // A state is a daemon's; without one there is only what stands.
+        let (ink, state) = if status.daemon { (ink(vip.state), vip.state) } else { (Ink::Plain, "no daemon") };
         let (name, place) = (vip.vip.to_string(), format!("on {}:", vip.interface));
-        sheet.inked("", &[(Ink::Bold, &name), (Ink::Plain, &place), (ink(vip.state), vip.state)]);
+        sheet.inked("", &[(Ink::Bold, &name), (Ink::Plain, &place), (ink, state)]);
         block(&mut sheet, vip, status);
     }
     sheet.gap();
