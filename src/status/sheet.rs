@@ -61,13 +61,12 @@ impl Sheet {
 
     /// Words after an indent.
     pub(super) fn words(&mut self, indent: &str, text: &str) {
-        self.inked(indent, &[(Ink::Plain, text)]);
+        self.fill(indent, indent, &[(Ink::Plain, text)]);
     }
 
-    /// Words in ink after an indent; a second line is further in.
+    /// Words in ink after an indent; what does not fit goes on further in.
     pub(super) fn inked(&mut self, indent: &str, pieces: &[(Ink, &str)]) {
-        let next = if pieces.len() > 1 { format!("{indent}    ") } else { indent.to_owned() };
-        self.fill(indent, &next, pieces);
+        self.fill(indent, &format!("{indent}    "), pieces);
     }
 
     /// A name and its value; further lines of the value stand under it.

@@ -8,7 +8,7 @@ use crate::support::scene::SOON;
 
 /// What `vip-manager status` says to this user, or complains of.
 fn asked(site: &Site, user: &str, arguments: &str) -> Result<String, String> {
-    site.machine.attempt(&format!("runuser -u {user} -- vip-manager status --config {FILE} {arguments}"))
+    site.machine.attempt(&format!("runuser -u {user} -- vip-manager status {arguments}"))
 }
 
 fn is_answered(site: &Site) -> bool {
@@ -27,7 +27,10 @@ fn root_and_a_member_of_the_group_are_answered_and_a_stranger_is_not() {
     assert!(said.contains("10.66.0.100/32 on eth0: held") && said.contains("which is this host"), "{said}");
     assert!(asked(&site, "member", "--json").unwrap().contains("\"daemon\":true"));
     let refused = asked(&site, "stranger", "").unwrap_err();
-    assert!(refused.contains("ermission denied") && !refused.contains("which is this host"), "{refused}");
+    assert!(refused.contains("cannot be read for lack of permission"), "{refused}");
+    machine.run(&format!("install -m 644 {FILE} /tmp/vip-manager.yml"));
+    let refused = asked(&site, "stranger", "--config /tmp/vip-manager.yml").unwrap_err();
+    assert!(refused.contains("it takes root or the group vip-manager"), "{refused}");
 }
 
 /// The units share the directory of their sockets.

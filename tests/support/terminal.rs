@@ -65,8 +65,8 @@ impl Terminal {
     /// Waits until it shows these words, and gives all that it shows.
     #[track_caller]
     pub(crate) fn wait_shown(&self, words: &str, limit: Duration) -> String {
-        wait_for(&format!("{words:?} on the screen"), limit, || self.screen().contains(words));
-        self.screen()
+        let shown = || Some(self.screen()).filter(|screen| screen.contains(words));
+        wait_until(&format!("{words:?} on the screen"), limit, shown)
     }
 
     /// Waits until it was cleared so many times more.
