@@ -1,14 +1,12 @@
 //! What this host says of itself: links, addresses, switches below /proc/sys, files, firmware.
 
-use std::collections::BTreeSet;
 use std::fs;
-use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::unistd::User;
 
-use crate::check::{Finding, cloud, hooks, interface, postgres, privileges, standing};
+use crate::check::{Finding, cloud, hooks, interface, privileges, standing};
 use crate::config::keys::Key;
 use crate::config::{Config, Hooks as VipHooks, Password, VipConfig};
 use crate::daemon::clock;
@@ -94,7 +92,8 @@ fn master(interface: &str) -> Option<String> {
     Some(master.file_name()?.to_string_lossy().into_owned())
 }
 
-fn switch(name: &str) -> bool {
+/// Whether a switch below /proc/sys/net is on.
+pub(super) fn switch(name: &str) -> bool {
     fs::read(Path::new("/proc/sys/net").join(name)).is_ok_and(|value| value.trim_ascii() != b"0")
 }
 
@@ -104,6 +103,7 @@ pub(super) fn firmware() -> cloud::Firmware {
         sys_vendor: read("sys_vendor"),
         product_name: read("product_name"),
         bios_vendor: read("bios_vendor"),
+        bios_version: read("bios_version"),
         chassis_asset_tag: read("chassis_asset_tag"),
     }
 }
@@ -126,11 +126,6 @@ fn program_at(path: &Path) -> hooks::File {
         Ok(_) => hooks::File::NotAProgram,
         Err(_) => hooks::File::Absent,
     }
-}
-
-pub(super) fn listening(port: u16) -> BTreeSet<IpAddr> {
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].iter().filter_map(|table| fs::read_to_string(table).ok());
-    tables.flat_map(|table| postgres::listening(&table, port)).collect()
 }
 
 pub(super) fn privileges(config: Option<&Config>) -> privileges::Facts {

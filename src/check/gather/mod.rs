@@ -5,13 +5,15 @@
 mod etcd;
 mod host;
 mod output;
+mod servers;
 mod wire;
 
 use std::process::ExitCode;
 
 use self::host::Host;
+use self::servers::Servers;
 use super::{Finding, Report, cloud, configuration, hooks, key, member, postgres, rival};
-use crate::config::{Config, Examined, Sources, VipConfig, examine};
+use crate::config::{Config, Examined, Sources, examine};
 
 /// Looks at everything, prints what is found, and says whether all is well.
 pub fn run(sources: &Sources, as_json: bool) -> ExitCode {
@@ -62,6 +64,7 @@ fn about(config: &Config) -> Vec<Finding> {
     runtime.shutdown_background();
 
     findings.extend(member::judge(&visits.members));
+    let servers = Servers::look();
     let mut probes = probes.into_iter();
     for vip in &config.vips {
         let facts = visits.key(vip);
@@ -72,7 +75,7 @@ fn about(config: &Config) -> Vec<Finding> {
         if let Some(probe) = probes.next().filter(|_| host.can_speak(vip)) {
             findings.push(rival::judge(&rival::Facts { vip: address, interface, leader, carried, probe }));
         }
-        findings.extend(server(vip));
+        findings.extend(postgres::judge(&servers.facts(vip)));
     }
     findings
 }
@@ -81,16 +84,10 @@ fn leader(facts: Option<&key::Facts>) -> rival::Leader {
     match facts {
         None => rival::Leader::Unknown,
         Some(facts) => match &facts.held {
-            None => rival::Leader::Nobody,
-            Some(held) if held.value == facts.expected => rival::Leader::ThisHost,
-            Some(_) => rival::Leader::Another,
+            Err(key::Forbidden) => rival::Leader::Unknown,
+            Ok(None) => rival::Leader::Nobody,
+            Ok(Some(held)) if held.value == facts.expected => rival::Leader::ThisHost,
+            Ok(Some(_)) => rival::Leader::Another,
         },
     }
 }
-
-fn server(vip: &VipConfig) -> Option<Finding> {
-    let listening = host::listening(POSTGRES);
-    postgres::judge(&postgres::Facts { vip: vip.vip.address(), port: POSTGRES, listening })
-}
-
-const POSTGRES: u16 = 5432;
