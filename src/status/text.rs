@@ -128,11 +128,11 @@ fn endpoint(sheet: &mut Sheet, member: &EndpointStatus) {
     }
 }
 
-const fn ink(state: &str) -> Ink {
-    match state.as_bytes() {
-        b"held" => Ink::BoldGreen,
-        b"doubtful" | b"acquiring" | b"releasing" => Ink::BoldYellow,
-        b"unknown" => Ink::BoldRed,
+fn ink(state: &str) -> Ink {
+    match state {
+        "held" => Ink::BoldGreen,
+        "doubtful" | "acquiring" | "releasing" => Ink::BoldYellow,
+        "unknown" => Ink::BoldRed,
         _ => Ink::Bold,
     }
 }
