@@ -1,5 +1,10 @@
 //! What holds for every configuration, and what needs a hand on the sources.
 
+mod broken;
+mod historic;
+mod precedence;
+mod run;
+
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::os::unix::ffi::OsStringExt;

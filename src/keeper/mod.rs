@@ -6,6 +6,8 @@
 
 mod announce;
 mod backoff;
+#[cfg(test)]
+mod cases;
 mod conflict;
 mod converge;
 mod deadlines;

@@ -203,7 +203,7 @@ fn a_rival_for_hours_is_a_line_now_and_then_and_a_bounded_number_of_packets() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases::cases(300))]
 
     #[test]
     fn however_claims_come_the_answers_are_bounded_and_few_lines_tell(

@@ -1,6 +1,6 @@
 //! Broken configurations, each with all that the user is told: every mistake, its place, its cure.
 
-use super::{SOUND, refuses};
+use super::run::{Run, SOUND, refuses};
 
 #[test]
 fn a_key_is_misspelt() {
@@ -45,12 +45,11 @@ fn nothing_is_filled_in() {
 
 #[test]
 fn the_file_is_not_there() {
-    let output = super::Run::new().args(&["--config", "elsewhere.yml"]).output();
-    let expected = "elsewhere.yml: the file does not exist; expected the configuration there, or another path with \
-                    --config\n";
-    assert_eq!((output.status.code(), super::texts(&output).1.as_str()), (Some(78), expected));
-    let output = super::Run::new().args(&["--config", "."]).output();
-    assert_eq!(super::texts(&output).1, ".: this is a directory; expected a file\n");
+    assert_eq!(
+        Run::new().args(&["--config", "elsewhere.yml"]).told(),
+        "elsewhere.yml: the file does not exist; expected the configuration there, or another path with --config"
+    );
+    assert_eq!(Run::new().args(&["--config", "."]).told(), ".: this is a directory; expected a file");
 }
 
 #[test]
@@ -73,14 +72,14 @@ fn the_file_is_no_yaml() {
 
 #[test]
 fn the_file_is_no_text() {
-    let read = |bytes: &[u8]| super::texts(&super::Run::new().file(bytes).output()).1;
+    let read = |bytes: &[u8]| Run::new().file(bytes).told();
     assert_eq!(
         read(b"ip: 10.0.0.5\ninterface: \xff\n"),
-        "vip-manager.yml:2: this line is not UTF-8 text; expected the file in UTF-8\n"
+        "vip-manager.yml:2: this line is not UTF-8 text; expected the file in UTF-8"
     );
     assert_eq!(
         read(&vec![b'#'; (1 << 20) + 1]),
-        "vip-manager.yml: the file is larger than 1 MiB; expected a configuration\n"
+        "vip-manager.yml: the file is larger than 1 MiB; expected a configuration"
     );
 }
 
