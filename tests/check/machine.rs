@@ -1,8 +1,9 @@
 //! The configuration, the privileges, and what else is on the machine.
 
-use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::{fs, process};
 
 use crate::support::daemon::{ConfigFile, binary, vip_manager};
 use crate::support::etcd::Cluster;
@@ -60,4 +61,25 @@ fn a_server_that_does_not_take_the_vips_clients_is_told() {
     let host = lab.host("db1");
     let _server = host.enter(|| TcpListener::bind("127.0.0.1:5432").unwrap());
     check(&host, &ConfigFile::basic(&host, &cluster)).shows("postgres-listens");
+}
+
+#[test]
+fn a_hook_that_could_not_be_run_is_told_before_it_matters() {
+    let lab = Lab::new("hooks");
+    let cluster = Cluster::start(&lab, 1);
+    let host = lab.host("db1");
+    let (away, plain) = (lab.directory().join("away"), lab.directory().join("plain"));
+    fs::write(&plain, "#!/bin/sh\n").unwrap();
+    let hidden = PathBuf::from(format!("/tmp/viplab-hook-{}", process::id()));
+    fs::write(&hidden, "#!/bin/sh\n").unwrap();
+    fs::set_permissions(&hidden, fs::Permissions::from_mode(0o755)).unwrap();
+    let config = ConfigFile::basic(&host, &cluster)
+        .with("on-acquire", away.display())
+        .with("on-release", plain.display())
+        .with("on-conflict", hidden.display());
+    let printed = check(&host, &config);
+    fs::remove_file(&hidden).unwrap();
+    printed.shows("hook-missing");
+    printed.shows("hook-not-executable");
+    printed.shows("hook-hidden");
 }

@@ -8,8 +8,9 @@ use std::path::Path;
 
 use nix::unistd::User;
 
-use crate::check::{Finding, cloud, interface, postgres, privileges, standing};
-use crate::config::{Config, Password, VipConfig};
+use crate::check::{Finding, cloud, hooks, interface, postgres, privileges, standing};
+use crate::config::keys::Key;
+use crate::config::{Config, Hooks as VipHooks, Password, VipConfig};
 use crate::daemon::clock;
 use crate::host::{AddressSocket, Kernel, Lifetime, Link};
 
@@ -104,6 +105,26 @@ pub(super) fn firmware() -> cloud::Firmware {
         product_name: read("product_name"),
         bios_vendor: read("bios_vendor"),
         chassis_asset_tag: read("chassis_asset_tag"),
+    }
+}
+
+/// The programs that a VIP's keys name.
+pub(super) fn hooks(vip: &VipConfig) -> Vec<hooks::Facts> {
+    let VipHooks { acquire, release, conflict, limit: _ } = &vip.hooks;
+    [(Key::OnAcquire, acquire), (Key::OnRelease, release), (Key::OnConflict, conflict)]
+        .into_iter()
+        .filter_map(|(key, hook)| {
+            let program = hook.as_ref()?.program.clone();
+            Some(hooks::Facts { key: key.name(), file: program_at(&program), program })
+        })
+        .collect()
+}
+
+fn program_at(path: &Path) -> hooks::File {
+    match fs::metadata(path) {
+        Ok(file) if file.is_file() && file.mode() & 0o111 != 0 => hooks::File::Program,
+        Ok(_) => hooks::File::NotAProgram,
+        Err(_) => hooks::File::Absent,
     }
 }
 

@@ -10,7 +10,7 @@ mod wire;
 use std::process::ExitCode;
 
 use self::host::Host;
-use super::{Finding, Report, cloud, configuration, key, member, postgres, rival};
+use super::{Finding, Report, cloud, configuration, hooks, key, member, postgres, rival};
 use crate::config::{Config, Examined, Sources, VipConfig, examine};
 
 /// Looks at everything, prints what is found, and says whether all is well.
@@ -45,6 +45,7 @@ fn about(config: &Config) -> Vec<Finding> {
         Err(error) => return vec![Finding::bad("host", "host", error, "is this Linux, with netlink permitted?")],
     };
     let mut findings: Vec<Finding> = config.vips.iter().flat_map(|vip| host.findings(vip)).collect();
+    findings.extend(config.vips.iter().flat_map(host::hooks).map(|facts| hooks::judge(&facts)));
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
