@@ -57,6 +57,13 @@ sim: ## Try to break the promise in virtual time; SEEDS=1..5000 a range, SEEDS=4
 sim-bites: ## Show that the simulator finds each deliberate bug of sim/bugs; ARGS=NAME… for some of them
 	@sim/bite.sh $(ARGS)
 
+.PHONY: mutants
+mutants: ## Change each line of the deciding rooms and see the tests notice: an hour or two; ARGS='-f src/wire/**' for some
+	@cargo mutants --version >/dev/null 2>&1 || cargo install cargo-mutants --locked
+	@# One target directory for all: what does not change is built once. Few cases: chance may not do a unit test's work.
+	@CARGO_TARGET_DIR=$(CURDIR)/target/mutants CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_TEST_DEBUG=0 PROPTEST_CASES=8 \
+		nice cargo mutants --output target $(ARGS)
+
 .PHONY: build
 build: deps ## Build the release binary
 	cargo build --release

@@ -190,6 +190,60 @@ fn a_conflict_ends_with_the_hold() {
 }
 
 #[test]
+fn one_who_claims_it_after_a_doubt_or_a_theft_is_no_echo() {
+    let mut doubted = Desk::settled();
+    doubted.confirmed = false;
+    doubted.wait(4_000);
+    doubted.read("pg1");
+    let mut robbed = Desk::settled();
+    let link = robbed.keeper.link();
+    robbed.handle(Event::Observed(Observation { link, standing: vec![] }));
+    for mut desk in [doubted, robbed] {
+        assert!(matches!(desk.keeper.state(), State::Held { .. }));
+        desk.rival();
+        assert_eq!(desk.told(|note| matches!(note, Note::Contested { .. })), 1, "{:?}", desk.notes);
+    }
+}
+
+#[test]
+fn what_was_owed_before_a_doubt_does_not_put_off_the_next_answer() {
+    let mut desk = Desk::settled();
+    desk.rival();
+    desk.wait(500);
+    desk.rival();
+    desk.handle(Event::Blind { why: "silent".into() });
+    desk.wait(3_000);
+    desk.read("pg1");
+    desk.wait(300);
+    desk.announced.clear();
+    desk.rival();
+    assert_eq!(desk.announced, [desk.now]);
+}
+
+#[test]
+fn one_who_makes_up_addresses_is_told_of_a_few_times() {
+    let mut desk = Desk::settled();
+    for last in 0..9 {
+        desk.handle(Event::Rival { mac: Mac([2, 0, 0, 0, 1, last]), claims: 1 });
+    }
+    assert_eq!(desk.told(|note| matches!(note, Note::Contested { .. })), 4);
+}
+
+#[test]
+fn after_ten_minutes_one_is_reminded_and_told_how_many_claims_there_were() {
+    let mut desk = Desk::settled();
+    let since = desk.now;
+    for _ in 0..=600 {
+        desk.rival();
+        desk.wait(1_000);
+    }
+    assert_eq!(
+        desk.notes,
+        [Note::Contested { rival: RIVAL }, Note::StillContested { rival: RIVAL, claims: 601, since }]
+    );
+}
+
+#[test]
 fn a_rival_for_hours_is_a_line_now_and_then_and_a_bounded_number_of_packets() {
     let mut desk = Desk::settled();
     let hour = 3_600;
