@@ -349,10 +349,7 @@ impl Keeper {
 
     fn left(&mut self, before: State, now: Moment) {
         match before {
-            State::Held { .. } => {
-                self.series.end();
-                self.owe_nothing();
-            }
+            State::Held { .. } => self.owe_nothing(),
             State::Releasing { .. } => self.parted(now),
             State::Unknown { .. }
             | State::Standby

@@ -145,10 +145,11 @@ fn the_former_holders_last_word_wakes_nobody_but_is_answered() {
     let mut desk = Desk::holding();
     desk.wait(200);
     desk.announced.clear();
-    desk.rival();
-    desk.rival();
+    for _ in 0..3 {
+        desk.rival();
+        assert_eq!(desk.told(|note| matches!(note, Note::Echo { .. })), 1);
+    }
     assert_eq!(desk.announced, [desk.now]);
-    assert_eq!(desk.told(|note| matches!(note, Note::Echo { .. })), 1);
     desk.wait(70_000);
     assert_eq!(desk.told(|note| matches!(note, Note::Contested { .. } | Note::Uncontested { .. })), 0);
 }
@@ -212,12 +213,24 @@ fn what_was_owed_before_a_doubt_does_not_put_off_the_next_answer() {
     desk.wait(500);
     desk.rival();
     desk.handle(Event::Blind { why: "silent".into() });
+    desk.confirmed = false;
     desk.wait(3_000);
     desk.read("pg1");
     desk.wait(300);
     desk.announced.clear();
     desk.rival();
     assert_eq!(desk.announced, [desk.now]);
+}
+
+#[test]
+fn the_driver_is_woken_for_what_is_owed_and_for_the_end_of_the_conflict() {
+    let mut desk = Desk::settled();
+    desk.rival();
+    let first = desk.now;
+    assert_eq!(desk.keeper.conflict_deadline(), Some(first + secs(60)));
+    desk.wait(500);
+    desk.rival();
+    assert_eq!(desk.keeper.conflict_deadline(), Some(first + secs(1)));
 }
 
 #[test]

@@ -13,14 +13,47 @@ fn a_key_is_misspelt() {
 }
 
 #[test]
+fn a_merge_key_stands_in_the_file() {
+    let merged = "vip-manager.yml:5: merge keys are not read; expected the keys themselves";
+    refuses(&format!("{SOUND}<<: {{interval: 1s}}\n"), &[], &[], &[merged]);
+}
+
+#[test]
+fn a_secret_is_given_twice() {
+    refuses(
+        &format!("{SOUND}consul-token: one\nconsul_token: two\n"),
+        &[],
+        &[],
+        &["vip-manager.yml:6: consul_token contradicts vip-manager.yml:5; expected it once"],
+    );
+}
+
+#[test]
+fn two_names_of_one_list_disagree() {
+    refuses(
+        &format!("{SOUND}dcs-endpoints: a\nendpoints: b\n"),
+        &[],
+        &[],
+        &["vip-manager.yml:6: endpoints \"b\" contradicts dcs-endpoints \"a\" at vip-manager.yml:5; expected it once"],
+    );
+}
+
+#[test]
 fn a_variable_is_misspelt() {
     refuses(
         SOUND,
-        &[("VIP_TRIGER_KEY", "/x/leader"), ("VIP_COLOUR", "blue"), ("VIP_VIPS", "x"), ("PATH", "/bin")],
+        &[
+            ("VIP_TRIGER_KEY", "/x/leader"),
+            ("VIP_COLOUR", "blue"),
+            ("VIP_VIPS", "x"),
+            ("VIP_VIPPS", "x"),
+            ("PATH", "/bin"),
+        ],
         &[],
         &[
             "VIP_COLOUR: unknown variable; expected VIP_ and a name that \"vip-manager --help\" lists, in upper case",
             "VIP_TRIGER_KEY: unknown variable; did you mean VIP_TRIGGER_KEY?",
+            "VIP_VIPPS: unknown variable; expected VIP_ and a name that \"vip-manager --help\" lists, in upper case",
             "VIP_VIPS: a list of virtual IPs cannot stand in a variable; expected it in the file, as vips",
         ],
     );
@@ -77,6 +110,7 @@ fn the_file_is_no_text() {
         read(b"ip: 10.0.0.5\ninterface: \xff\n"),
         "vip-manager.yml:2: this line is not UTF-8 text; expected the file in UTF-8"
     );
+    assert!(read(&vec![b'#'; 1 << 20]).contains("ip is missing"));
     assert_eq!(
         read(&vec![b'#'; (1 << 20) + 1]),
         "vip-manager.yml: the file is larger than 1 MiB; expected a configuration"

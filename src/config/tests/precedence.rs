@@ -93,14 +93,85 @@ fn values_that_begin_with_a_dash_are_values() {
 
 #[test]
 fn the_reference_shows_the_table_of_keys() {
-    let mut table = String::from("| key | default | also accepted | meaning |\n|---|---|---|---|\n");
+    let mut table = String::from("| key | takes | default | also accepted | meaning |\n|---|---|---|---|---|\n");
     for spec in &TABLE {
         let aliases: Vec<_> = spec.aliases.iter().map(|alias| format!("`{alias}`")).collect();
         let default = if spec.default.is_empty() { "–" } else { spec.default };
-        table += &format!("| `{}` | {default} | {} | {} |\n", spec.name, aliases.join(", "), spec.help);
+        let takes = spec.takes.placeholder();
+        table += &format!("| `{}` | {takes} | {default} | {} | {} |\n", spec.name, aliases.join(", "), spec.help);
     }
     let reference = include_str!("../../../docs/configuration.md");
     assert!(reference.contains(&table), "docs/configuration.md should hold this table:\n{table}");
+}
+
+#[test]
+fn the_reference_says_what_an_entry_of_vips_may_hold() {
+    let names: Vec<_> = TABLE.iter().filter(|spec| spec.per_vip).map(|spec| format!("`{}`", spec.name)).collect();
+    let sentence = format!("An entry of `vips` may hold {}.\n", names.join(", "));
+    let reference = include_str!("../../../docs/configuration.md");
+    assert!(reference.contains(&sentence), "docs/configuration.md should hold this line:\n{sentence}");
+}
+
+#[test]
+fn the_help_tells_of_each_flag_what_it_is_for_and_its_default() {
+    let command = cli::command();
+    let help = |flag: &str| {
+        let arg = command.get_arguments().find(|arg| arg.get_long() == Some(flag)).unwrap();
+        arg.get_help().unwrap().to_string()
+    };
+    assert_eq!(help("interval"), "The time between two reads of the truth, 50ms to 60s [default: 1s]");
+    assert_eq!(help("interface"), "The network interface that the address is put on [required]");
+    assert_eq!(help("etcd-user"), "The user of etcd to authenticate as");
+}
+
+#[test]
+fn a_flag_that_takes_several_values_may_be_given_several_times() {
+    let (shown, _) = Run::new().file(SOUND).args(&["--ip", "10.0.0.6", "--ip", "10.0.0.7"]).shown();
+    has_row(&shown, "10.0.0.6/32 on eth0");
+    has_row(&shown, "10.0.0.7/32 on eth0");
+    let told = Run::new().file(SOUND).args(&["--interface", "eth6", "--interface", "eth7"]).told();
+    assert_eq!(told, "--interface: interface \"eth7\" contradicts interface \"eth6\" at --interface; expected it once");
+}
+
+#[test]
+fn verbose_counts_where_it_is_given_on_a_stronger_level_than_the_log_level() {
+    let file = format!("{SOUND}log-level: warn\n");
+    has_row(&Run::new().file(file).args(&["--verbose"]).shown().0, "log-level debug flag --verbose");
+    let file = format!("{SOUND}verbose: true\n");
+    has_row(&Run::new().file(file).env(&[("VIP_LOG_LEVEL", "warn")]).shown().0, "log-level warn VIP_LOG_LEVEL");
+}
+
+#[test]
+fn the_socket_of_the_status_is_called_after_the_file_or_as_one_likes() {
+    let variables = [("VIP_IP", "10.0.0.5"), ("VIP_INTERFACE", "eth0"), ("VIP_TRIGGER_KEY", "/s/p/leader")];
+    let run = || Run::new().env(&variables).env(&[("VIP_TRIGGER_VALUE", "db1")]);
+    for (args, row) in [
+        (&[][..], "status-socket /run/vip-manager/vip-manager.sock default"),
+        (&["--config=-/etc/patroni/10-main.vip"], "status-socket /run/vip-manager/10-main.sock default"),
+        (&["--status-socket=/run/vip.sock"], "status-socket /run/vip.sock flag --status-socket"),
+        (&["--status-socket=none"], "status-socket none flag --status-socket"),
+        (&["--status-listen=127.0.0.1:9899"], "status-listen 127.0.0.1:9899 flag --status-listen"),
+    ] {
+        has_row(&run().args(args).shown().0, row);
+    }
+}
+
+#[test]
+fn the_longest_times_and_the_hooks_are_taken_as_written() {
+    let more =
+        "interval: 4s\nhold-timeout: 12s\nannounce-refresh: 24h\nhook-timeout: 10m\non-acquire: [/bin/moved, to, me]\n";
+    let (shown, notices) = Run::new().file(format!("{SOUND}{more}")).shown();
+    for row in [
+        "hold-timeout 12s vip-manager.yml:6",
+        "announce-refresh 24h vip-manager.yml:7",
+        "hook-timeout 600s vip-manager.yml:8",
+        "on-acquire /bin/moved to me vip-manager.yml:9",
+        "on-release (none) default",
+    ] {
+        has_row(&shown, row);
+    }
+    assert_eq!(notices, "");
+    assert!(shown.starts_with("common to all\nconfig ") && shown.contains("\n\n10.0.0.5/32 on eth0\n"), "{shown}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! One run, from what is typed, exported and written down to what `show-config` prints or what the user is told.
 
 use std::ffi::OsString;
+use std::fmt::Write;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -63,7 +64,10 @@ impl Run {
         let loaded = self.load().unwrap_or_else(|problems| panic!("{problems}"));
         let settings = loaded.settings.to_string();
         let squeezed = settings.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
-        let notices: String = loaded.notices.iter().map(|notice| format!("{notice}\n")).collect();
+        let mut notices = String::new();
+        for notice in &loaded.notices {
+            writeln!(notices, "{notice}").unwrap();
+        }
         (self.named(&squeezed.collect::<Vec<_>>().join("\n")), self.named(&notices))
     }
 

@@ -114,15 +114,21 @@ fn a_link_that_comes_up_or_is_made_anew_ends_the_wait_after_a_refusal() {
 }
 
 #[test]
-fn an_interface_that_goes_leaves_nothing_to_remove() {
-    let mut desk = Desk::holding();
-    desk.refusing = true;
-    desk.read(Some("pg2"));
-    assert!(matches!(desk.keeper.state(), State::Releasing { .. }));
-    desk.link = None;
-    desk.standing.clear();
-    desk.observe();
-    assert_eq!(desk.keeper.state(), State::Standby);
+fn a_host_without_the_interface_has_nothing_to_remove() {
+    let mut absent = Desk::empty();
+    absent.keeper = Keeper::new(absent.keeper.rules().clone());
+    absent.link = None;
+    absent.observe();
+    absent.read(Some("pg2"));
+    assert_eq!(absent.keeper.state(), State::Standby);
+    let mut gone = Desk::holding();
+    gone.refusing = true;
+    gone.read(Some("pg2"));
+    assert!(matches!(gone.keeper.state(), State::Releasing { .. }));
+    gone.link = None;
+    gone.standing.clear();
+    gone.observe();
+    assert_eq!(gone.keeper.state(), State::Standby);
 }
 
 #[test]
