@@ -201,6 +201,62 @@ mod tests {
         }
     }
 
+    /// An advertisement with this much behind its header, and other flags; its checksum is right.
+    fn altered(flags: u8, rest: &[u8]) -> Vec<u8> {
+        let mut frame = advertisement(VIP, MAC, false)[..OPTION].to_vec();
+        frame.extend(rest);
+        let length = u16::try_from(frame.len() - KIND).unwrap();
+        put(&mut frame, PAYLOAD_LENGTH, &length.to_be_bytes());
+        frame[FLAGS] = flags;
+        put(&mut frame, CHECKSUM, &[0, 0]);
+        let checksum = !book_sum(&frame);
+        put(&mut frame, CHECKSUM, &checksum.to_be_bytes());
+        frame
+    }
+
+    /// The sum as RFC 1071 words it: sixteen bits at a time, the carry brought round at once; a last byte that has no
+    /// second is followed by a zero.
+    fn book_sum(frame: &[u8]) -> u16 {
+        let length = u32::try_from(frame.len() - KIND).unwrap();
+        let mut covered = frame[SOURCE..KIND].to_vec();
+        covered.extend(length.to_be_bytes());
+        covered.extend([0, 0, 0, 58]);
+        covered.extend(&frame[KIND..]);
+        covered.chunks(2).fold(0_u16, |sum, pair| {
+            let word = u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or_default()]);
+            let (sum, carry) = sum.overflowing_add(word);
+            sum + u16::from(carry)
+        })
+    }
+
+    #[test]
+    fn an_advertisement_may_lack_options_and_flags_and_have_an_odd_length() {
+        for (flags, rest, router, overrides) in [
+            (OVERRIDE, &[][..], false, true),
+            (0, &[], false, false),
+            (ROUTER, &[2, 1, 2, 0, 0, 0, 0, 9], true, false),
+            (0, &[0xab], false, false),
+        ] {
+            let expected = Advertisement { source: VIP, target: VIP, from: MAC, router, overrides };
+            assert_eq!(parse(&altered(flags, rest)), Some(expected), "{flags:#x}, {rest:?}");
+        }
+    }
+
+    #[test]
+    fn what_ends_before_its_target_does_is_not_read() {
+        let whole = altered(OVERRIDE, &[]);
+        for length in 0..whole.len() - KIND {
+            let mut cut = whole[..KIND + length].to_vec();
+            put(&mut cut, PAYLOAD_LENGTH, &u16::try_from(length).unwrap().to_be_bytes());
+            if length >= 4 {
+                put(&mut cut, CHECKSUM, &[0, 0]);
+                let checksum = !book_sum(&cut);
+                put(&mut cut, CHECKSUM, &checksum.to_be_bytes());
+            }
+            assert_eq!(parse(&cut), None, "{length}");
+        }
+    }
+
     proptest! {
         #[test]
         fn what_was_made_is_read_back(vip: [u8; 16], mac: [u8; 6], router: bool) {
@@ -209,19 +265,9 @@ mod tests {
             prop_assert_eq!(read, Some(Advertisement { source: vip, target: vip, from: mac, router, overrides: true }));
         }
 
-        /// Against the sum as RFC 1071 words it: sixteen bits at a time, the carry brought round at once.
         #[test]
         fn the_checksum_is_the_one_of_the_book(vip: [u8; 16], mac: [u8; 6], router: bool) {
-            let frame = advertisement(Ipv6Addr::from(vip), Mac(mac), router);
-            let mut covered = frame[SOURCE..KIND].to_vec();
-            covered.extend([0, 0, 0, 32, 0, 0, 0, 58]);
-            covered.extend(&frame[KIND..]);
-            let mut sum = 0_u16;
-            for pair in covered.chunks_exact(2) {
-                let (added, carry) = sum.overflowing_add(u16::from_be_bytes([pair[0], pair[1]]));
-                sum = added + u16::from(carry);
-            }
-            prop_assert_eq!(sum, u16::MAX);
+            prop_assert_eq!(book_sum(&advertisement(Ipv6Addr::from(vip), Mac(mac), router)), u16::MAX);
         }
 
         #[test]

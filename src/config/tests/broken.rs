@@ -1,6 +1,6 @@
 //! Broken configurations, each with all that the user is told: every mistake, its place, its cure.
 
-use super::{SOUND, refuses};
+use super::run::{Run, SOUND, refuses};
 
 #[test]
 fn a_key_is_misspelt() {
@@ -13,14 +13,47 @@ fn a_key_is_misspelt() {
 }
 
 #[test]
+fn a_merge_key_stands_in_the_file() {
+    let merged = "vip-manager.yml:5: merge keys are not read; expected the keys themselves";
+    refuses(&format!("{SOUND}<<: {{interval: 1s}}\n"), &[], &[], &[merged]);
+}
+
+#[test]
+fn a_secret_is_given_twice() {
+    refuses(
+        &format!("{SOUND}consul-token: one\nconsul_token: two\n"),
+        &[],
+        &[],
+        &["vip-manager.yml:6: consul_token contradicts vip-manager.yml:5; expected it once"],
+    );
+}
+
+#[test]
+fn two_names_of_one_list_disagree() {
+    refuses(
+        &format!("{SOUND}dcs-endpoints: a\nendpoints: b\n"),
+        &[],
+        &[],
+        &["vip-manager.yml:6: endpoints \"b\" contradicts dcs-endpoints \"a\" at vip-manager.yml:5; expected it once"],
+    );
+}
+
+#[test]
 fn a_variable_is_misspelt() {
     refuses(
         SOUND,
-        &[("VIP_TRIGER_KEY", "/x/leader"), ("VIP_COLOUR", "blue"), ("VIP_VIPS", "x"), ("PATH", "/bin")],
+        &[
+            ("VIP_TRIGER_KEY", "/x/leader"),
+            ("VIP_COLOUR", "blue"),
+            ("VIP_VIPS", "x"),
+            ("VIP_VIPPS", "x"),
+            ("PATH", "/bin"),
+        ],
         &[],
         &[
             "VIP_COLOUR: unknown variable; expected VIP_ and a name that \"vip-manager --help\" lists, in upper case",
             "VIP_TRIGER_KEY: unknown variable; did you mean VIP_TRIGGER_KEY?",
+            "VIP_VIPPS: unknown variable; expected VIP_ and a name that \"vip-manager --help\" lists, in upper case",
             "VIP_VIPS: a list of virtual IPs cannot stand in a variable; expected it in the file, as vips",
         ],
     );
@@ -45,12 +78,11 @@ fn nothing_is_filled_in() {
 
 #[test]
 fn the_file_is_not_there() {
-    let output = super::Run::new().args(&["--config", "elsewhere.yml"]).output();
-    let expected = "elsewhere.yml: the file does not exist; expected the configuration there, or another path with \
-                    --config\n";
-    assert_eq!((output.status.code(), super::texts(&output).1.as_str()), (Some(78), expected));
-    let output = super::Run::new().args(&["--config", "."]).output();
-    assert_eq!(super::texts(&output).1, ".: this is a directory; expected a file\n");
+    assert_eq!(
+        Run::new().args(&["--config", "elsewhere.yml"]).told(),
+        "elsewhere.yml: the file does not exist; expected the configuration there, or another path with --config"
+    );
+    assert_eq!(Run::new().args(&["--config", "."]).told(), ".: this is a directory; expected a file");
 }
 
 #[test]
@@ -73,14 +105,15 @@ fn the_file_is_no_yaml() {
 
 #[test]
 fn the_file_is_no_text() {
-    let read = |bytes: &[u8]| super::texts(&super::Run::new().file(bytes).output()).1;
+    let read = |bytes: &[u8]| Run::new().file(bytes).told();
     assert_eq!(
         read(b"ip: 10.0.0.5\ninterface: \xff\n"),
-        "vip-manager.yml:2: this line is not UTF-8 text; expected the file in UTF-8\n"
+        "vip-manager.yml:2: this line is not UTF-8 text; expected the file in UTF-8"
     );
+    assert!(read(&vec![b'#'; 1 << 20]).contains("ip is missing"));
     assert_eq!(
         read(&vec![b'#'; (1 << 20) + 1]),
-        "vip-manager.yml: the file is larger than 1 MiB; expected a configuration\n"
+        "vip-manager.yml: the file is larger than 1 MiB; expected a configuration"
     );
 }
 
