@@ -1,14 +1,17 @@
 //! What this host says of itself: links, addresses, switches below /proc/sys, files, firmware.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::unistd::User;
 
-use crate::check::{Finding, cloud, interface, privileges, standing};
+use crate::check::{Finding, announcements, cloud, interface, privileges, standing};
 use crate::config::{Config, Password, VipConfig};
 use crate::daemon::clock;
+use crate::host::prober::Heard;
 use crate::host::{AddressSocket, Kernel, Lifetime, Link};
 
 /// Links and addresses as they are now.
@@ -38,6 +41,25 @@ impl Host {
     /// Whether a frame can leave by the VIP's interface.
     pub(super) fn can_speak(&self, vip: &VipConfig) -> bool {
         self.link(vip).is_some_and(|link| link.up && link.mac.is_some())
+    }
+
+    /// An address in whose name neighbours may be asked: this host's own, and no VIP.
+    pub(super) fn own_address(&self, vip: &VipConfig, vips: &[IpAddr]) -> Option<IpAddr> {
+        let index = self.link(vip)?.index;
+        let here =
+            self.kernel.all().filter(|address| address.index == index && !address.tentative && !address.duplicate);
+        let mut own = here.filter(|address| !address.ours && !vips.contains(&address.address));
+        own.find(|address| address.address.is_ipv4() == vip.vip.address().is_ipv4()).map(|address| address.address)
+    }
+
+    pub(super) fn announcements(&self, vip: &VipConfig, heard: &Heard) -> announcements::Facts {
+        let interface = vip.interface.to_string();
+        let below = lowest(&interface);
+        let names = heard.echoes.iter().filter_map(|index| Some(self.kernel.link(*index)?.name.to_string()));
+        // What shares a cable with the interface hears it without any network.
+        let echoes = names.filter(|name| lowest(name).is_disjoint(&below)).collect();
+        let (asked, answered) = (heard.asked.clone(), heard.answered.clone());
+        announcements::Facts { interface, vip: vip.vip.address(), echoes, asked, answered }
     }
 
     fn link(&self, vip: &VipConfig) -> Option<&Link> {
@@ -79,16 +101,46 @@ impl Host {
 }
 
 fn flags(interface: &str) -> Option<u32> {
-    let text = fs::read_to_string(format!("/sys/class/net/{interface}/flags")).ok()?;
+    let text = fs::read_to_string(Path::new(INTERFACES).join(interface).join("flags")).ok()?;
     u32::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok()
 }
 
 /// The bridge or bond that the interface is a port of. A VRF is a master too, and takes nothing from it.
 fn master(interface: &str) -> Option<String> {
-    let directory = Path::new("/sys/class/net").join(interface);
+    let directory = Path::new(INTERFACES).join(interface);
     let is_port = directory.join("brport").exists() || directory.join("bonding_slave").exists();
     let master = fs::read_link(directory.join("master")).ok().filter(|_| is_port)?;
     Some(master.file_name()?.to_string_lossy().into_owned())
+}
+
+/// The interface and all that it stands on: the ports of a bridge or bond, what a VLAN or macvlan is made of, the other end of a
+/// pair that is here as well.
+fn lowest(interface: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![interface.to_owned()];
+    while let Some(name) = open.pop() {
+        let below = entries(&Path::new(INTERFACES).join(&name));
+        let below: Vec<String> =
+            below.iter().filter_map(|entry| entry.strip_prefix("lower_").map(str::to_owned)).collect();
+        let peer = peer(&name);
+        if found.insert(name) {
+            open.extend(below.into_iter().chain(peer));
+        }
+    }
+    found
+}
+
+/// The other end of a pair of interfaces, where it is on this host.
+fn peer(interface: &str) -> Option<String> {
+    let number = |name: &str, file| fs::read_to_string(Path::new(INTERFACES).join(name).join(file)).ok();
+    let ends = |name: &str| Some((number(name, "ifindex")?, number(name, "iflink")?));
+    let (index, link) = ends(interface).filter(|(index, link)| index != link)?;
+    entries(Path::new(INTERFACES)).into_iter().find(|other| ends(other) == Some((link.clone(), index.clone())))
+}
+
+fn entries(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
 
 /// Whether a switch below /proc/sys/net is on.
@@ -165,6 +217,7 @@ fn denied(option: &'static str, path: &Path) -> privileges::Unreadable {
     privileges::Unreadable { option, path, cure }
 }
 
+const INTERFACES: &str = "/sys/class/net";
 const UP: u32 = 1;
 const NET_ADMIN: u64 = 1 << 12;
 const NET_RAW: u64 = 1 << 13;
