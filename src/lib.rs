@@ -3,14 +3,15 @@
 //! Three rooms, one direction: `source` learns what the cluster says, [`keeper`] decides what to do about it,
 //! `host` does it. [`wire`] holds the bytes that go out, [`config`] what the user asked for, `daemon` the wiring.
 //!
-//! [`check`] judges beforehand whether all of that can work.
+//! [`check`] judges beforehand whether all of that can work, [`status`] tells how it is.
 //!
-//! [`keeper`], [`wire`] and [`config`] are pure: they hold no clock, no socket and no task, and they build without
-//! the feature `daemon`. Everything else belongs to that feature.
+//! `source`, `host` and `daemon`, and what looks around for [`check`], belong to the feature `daemon`. Everything else
+//! is pure: it holds no clock, no socket and no task, and builds without that feature.
 
 pub mod check;
 pub mod cli;
 pub mod config;
+pub mod json;
 pub mod keeper;
 pub mod status;
 pub mod vip;

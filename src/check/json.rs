@@ -1,45 +1,30 @@
 //! A report for programs: one object with a list of findings.
 
-use std::fmt::Write;
-
 use super::{Finding, Level, Report};
+use crate::json::Json;
 
 /// The report as JSON, on one line.
 pub fn json(report: &Report) -> String {
-    let findings: Vec<String> = report.findings.iter().map(finding).collect();
-    format!("{{\"ok\":{},\"findings\":[{}]}}\n", report.is_good(), findings.join(","))
+    let report = Json::Object(vec![
+        ("ok", Json::Bool(report.is_good())),
+        ("findings", Json::List(report.findings.iter().map(finding).collect())),
+    ]);
+    format!("{report}\n")
 }
 
-fn finding(finding: &Finding) -> String {
+fn finding(finding: &Finding) -> Json {
     let level = match finding.level {
         Level::Good => "ok",
         Level::Caution => "warning",
         Level::Bad => "error",
     };
-    let cure = finding.cure.as_deref().map_or_else(|| "null".to_owned(), quoted);
-    format!(
-        "{{\"id\":{},\"level\":\"{level}\",\"subject\":{},\"finding\":{},\"cure\":{cure}}}",
-        quoted(finding.id),
-        quoted(&finding.subject),
-        quoted(&finding.text),
-    )
-}
-
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            c if c.is_control() => {
-                // Writing to a string cannot fail.
-                let _infallible = write!(quoted, "\\u{:04x}", u32::from(c));
-            }
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
+    Json::Object(vec![
+        ("id", Json::text(finding.id)),
+        ("level", Json::text(level)),
+        ("subject", Json::text(&finding.subject)),
+        ("finding", Json::text(&finding.text)),
+        ("cure", Json::or_null(finding.cure.as_ref(), Json::text)),
+    ])
 }
 
 #[cfg(test)]

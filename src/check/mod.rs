@@ -13,6 +13,7 @@ pub mod configuration;
 mod finding;
 #[cfg(feature = "daemon")]
 mod gather;
+pub mod hooks;
 pub mod interface;
 mod json;
 pub mod key;

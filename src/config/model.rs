@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::vip::{InterfaceName, Vip};
@@ -35,6 +35,20 @@ pub enum StatusSocket {
     Named(String),
     At(PathBuf),
     Nowhere,
+}
+
+impl StatusSocket {
+    /// The directory that the units ask systemd for.
+    pub const DIRECTORY: &str = "/run/vip-manager";
+
+    /// The socket's file, where the runtime directory is this one.
+    pub fn path(&self, directory: &Path) -> Option<PathBuf> {
+        match self {
+            Self::Named(name) => Some(directory.join(name)),
+            Self::At(path) => Some(path.clone()),
+            Self::Nowhere => None,
+        }
+    }
 }
 
 /// One VIP: where it stands, which key speaks of it, how long it may stay unconfirmed, how it is announced.

@@ -84,11 +84,10 @@ fn common_value(key: Key, config: &Config, origins: &Origins, file: Option<&Path
         Key::OnStop => word(config.on_stop, ON_STOP).to_owned(),
         Key::LogLevel => word(config.log_level, LOG_LEVELS).to_owned(),
         Key::LogFormat => word(config.log_format, LOG_FORMATS).to_owned(),
-        Key::StatusSocket => match &config.status.socket {
-            StatusSocket::Named(name) => format!("/run/vip-manager/{name}"),
-            StatusSocket::At(path) => path.display().to_string(),
-            StatusSocket::Nowhere => "none".to_owned(),
-        },
+        Key::StatusSocket => {
+            let path = config.status.socket.path(Path::new(StatusSocket::DIRECTORY));
+            path.map_or_else(|| "none".to_owned(), |path| path.display().to_string())
+        }
         Key::StatusListen => config.status.listen.map_or_else(|| "none".to_owned(), |address| address.to_string()),
         Key::LogFile
         | Key::Verbose

@@ -21,6 +21,7 @@ use tracing_subscriber::{Registry, reload};
 
 use super::outlet::Outlet;
 use crate::config::{LogFormat, LogLevel};
+use crate::json::Json;
 
 /// The handle that changes the level of a running daemon.
 #[derive(Debug)]
@@ -108,9 +109,9 @@ where
                 writeln!(writer, " {level:<5} {}", line.text())
             }
             Form::Json => {
-                write!(writer, "{{\"time\":\"")?;
-                SystemTime.format_time(&mut writer)?;
-                writeln!(writer, "\",\"level\":\"{}\"{}}}", word(level), line.json())
+                let mut time = String::new();
+                SystemTime.format_time(&mut Writer::new(&mut time))?;
+                writeln!(writer, "{}", line.json(time, level))
             }
         }
     }
@@ -162,12 +163,14 @@ impl Line {
         text
     }
 
-    fn json(&self) -> String {
-        let mut json = format!(",\"message\":{}", quoted(&self.message));
-        for (name, value) in &self.fields {
-            json.push_str(&format!(",{}:{}", quoted(name), quoted(value)));
-        }
-        json
+    fn json(&self, time: String, level: Level) -> Json {
+        let mut members = vec![
+            ("time", Json::Text(time)),
+            ("level", Json::text(word(level))),
+            ("message", Json::text(&self.message)),
+        ];
+        members.extend(self.fields.iter().map(|(name, value)| (*name, Json::text(value))));
+        Json::Object(members)
     }
 }
 
@@ -194,21 +197,6 @@ fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-fn quoted(text: &str) -> String {
-    let mut json = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' => json.push_str("\\\""),
-            '\\' => json.push_str("\\\\"),
-            '\n' => json.push_str("\\n"),
-            c if c.is_control() => json.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => json.push(c),
-        }
-    }
-    json.push('"');
-    json
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -216,7 +204,15 @@ mod tests {
     #[test]
     fn what_comes_from_outside_cannot_end_a_line_or_colour_a_terminal() {
         assert_eq!(one_line("pg1\n<0>fake\x1b[31m"), "pg1 <0>fake [31m");
-        assert_eq!(quoted("a\"b\\c\nd\x01"), r#""a\"b\\c\nd\u0001""#);
+    }
+
+    #[test]
+    fn a_line_of_json_is_one_object_of_texts() {
+        let line = Line { message: "a \"b\"\nc".to_owned(), fields: vec![("lost_lines", "3".to_owned())] };
+        assert_eq!(
+            line.json("now".to_owned(), Level::WARN).to_string(),
+            r#"{"time":"now","level":"warn","message":"a \"b\"\u000ac","lost_lines":"3"}"#
+        );
     }
 
     #[test]

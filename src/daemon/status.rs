@@ -1,7 +1,7 @@
 //! `vip-manager status`: asks the running daemon how it is. Without one it says so, and asks the kernel and etcd itself.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ async fn show(loaded: &Loaded, asked: StatusAsked) -> ExitCode {
     let colour = colour();
     let on_terminal = io::stdout().is_terminal();
     loop {
-        let answer = match socket_path(&loaded.config.status.socket) {
+        let answer = match loaded.config.status.socket.path(Path::new(StatusSocket::DIRECTORY)) {
             Some(path) => fetch(&path, resource(asked, colour)).await.map_err(|error| explained(&path, &error)),
             None => Err("this daemon has no socket for its status (status-socket: none)".to_owned()),
         };
@@ -66,15 +66,6 @@ const fn resource(asked: StatusAsked, colour: Colour) -> &'static str {
         (false, false, Colour::Yes) => "/status.txt?colour=1",
         (false, true, Colour::No) => "/events.txt",
         (false, true, Colour::Yes) => "/events.txt?colour=1",
-    }
-}
-
-/// Where the daemon of this configuration listens: the units have one directory.
-fn socket_path(socket: &StatusSocket) -> Option<PathBuf> {
-    match socket {
-        StatusSocket::Named(name) => Some(Path::new("/run/vip-manager").join(name)),
-        StatusSocket::At(path) => Some(path.clone()),
-        StatusSocket::Nowhere => None,
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::json::Json;
 use super::{EndpointLink, EndpointStatus, KernelLifetime, Status, Tally, Transition, VipStatus, sentence};
+use crate::json::Json;
 use crate::keeper::Lease;
 
 /// The whole status, with the last few transitions.

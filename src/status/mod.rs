@@ -8,7 +8,6 @@ pub mod counters;
 pub mod document;
 pub mod history;
 pub mod http;
-pub mod json;
 pub mod openmetrics;
 pub mod page;
 pub mod sentence;

@@ -33,7 +33,9 @@ pub fn status(status: &Status, colour: Colour) -> String {
     }
     for vip in &status.vips {
         page.gap();
-        page.line(&format!("{} on {}: {}", pen.bold(&vip.vip.to_string()), vip.interface, pen.state(vip.state)));
+        // A state is a daemon's; without one there is only what stands.
+        let state = if status.daemon { pen.state(vip.state) } else { "no daemon".to_owned() };
+        page.line(&format!("{} on {}: {state}", pen.bold(&vip.vip.to_string()), vip.interface));
         block(&mut page, vip, status);
     }
     page.gap();

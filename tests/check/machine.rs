@@ -1,9 +1,9 @@
-//! The configuration and the privileges.
+//! The configuration, the privileges and the hooks.
 
-use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{fs, process};
 
 use crate::support::daemon::{ConfigFile, binary, vip_manager};
 use crate::support::etcd::Cluster;
@@ -54,4 +54,25 @@ pub(crate) fn as_nobody(lab: &Lab, host: &Host, config: &Path) -> Command {
     command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--no-new-privs"]);
     command.arg(&program).arg("check").arg("--config").arg(config);
     command
+}
+
+#[test]
+fn a_hook_that_could_not_be_run_is_told_before_it_matters() {
+    let lab = Lab::new("hooks");
+    let cluster = Cluster::start(&lab, 1);
+    let host = lab.host("db1");
+    let (away, plain) = (lab.directory().join("away"), lab.directory().join("plain"));
+    fs::write(&plain, "#!/bin/sh\n").unwrap();
+    let hidden = PathBuf::from(format!("/tmp/viplab-hook-{}", process::id()));
+    fs::write(&hidden, "#!/bin/sh\n").unwrap();
+    fs::set_permissions(&hidden, fs::Permissions::from_mode(0o755)).unwrap();
+    let config = ConfigFile::basic(&host, &cluster)
+        .with("on-acquire", away.display())
+        .with("on-release", plain.display())
+        .with("on-conflict", hidden.display());
+    let printed = check(&host, &config);
+    fs::remove_file(&hidden).unwrap();
+    printed.shows("hook-missing");
+    printed.shows("hook-not-executable");
+    printed.shows("hook-hidden");
 }

@@ -101,7 +101,8 @@ fn without_a_daemon_the_kernel_and_etcd_are_asked_and_the_exit_status_is_1() {
     let (code, text, said) = program(&daemon, &[]);
     assert_eq!(code, Some(1), "{text}{said}");
     assert!(said.contains("no daemon answers") && said.contains("is it running?"), "{said}");
-    assert!(text.contains("holds \"db1\", which is this host") && text.contains("does not show it"), "{text}");
+    assert!(text.contains("on eth0: no daemon") && text.contains("holds \"db1\", which is this host"), "{text}");
+    assert!(text.contains("does not show it"), "{text}");
     let (code, json, _) = program(&daemon, &["--json"]);
     assert!(code == Some(1) && json.contains("\"daemon\":false") && json.contains("\"found\":\"db1\""), "{json}");
 }

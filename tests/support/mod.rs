@@ -28,6 +28,7 @@ pub(crate) mod notify;
 pub(crate) mod patroni;
 pub(crate) mod ping;
 pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod rival;
 pub(crate) mod scene;
 pub(crate) mod store;

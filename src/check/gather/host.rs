@@ -1,6 +1,5 @@
 //! What this host says of itself: links, addresses, switches below /proc/sys, files, firmware.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
@@ -8,8 +7,10 @@ use std::path::Path;
 
 use nix::unistd::User;
 
-use crate::check::{Finding, announcements, cloud, interface, privileges, standing};
-use crate::config::{Config, Password, VipConfig};
+use super::stack;
+use crate::check::{Finding, announcements, cloud, hooks, interface, privileges, standing};
+use crate::config::keys::Key;
+use crate::config::{Config, Hooks as VipHooks, Password, VipConfig};
 use crate::daemon::clock;
 use crate::host::prober::Heard;
 use crate::host::{AddressSocket, Kernel, Lifetime, Link};
@@ -54,10 +55,10 @@ impl Host {
 
     pub(super) fn announcements(&self, vip: &VipConfig, heard: &Heard) -> announcements::Facts {
         let interface = vip.interface.to_string();
-        let below = lowest(&interface);
+        let below = stack::lowest(&interface);
         let names = heard.echoes.iter().filter_map(|index| Some(self.kernel.link(*index)?.name.to_string()));
         // What shares a cable with the interface hears it without any network.
-        let echoes = names.filter(|name| lowest(name).is_disjoint(&below)).collect();
+        let echoes = names.filter(|name| stack::lowest(name).is_disjoint(&below)).collect();
         let (asked, answered) = (heard.asked.clone(), heard.answered.clone());
         announcements::Facts { interface, vip: vip.vip.address(), echoes, asked, answered }
     }
@@ -101,46 +102,16 @@ impl Host {
 }
 
 fn flags(interface: &str) -> Option<u32> {
-    let text = fs::read_to_string(Path::new(INTERFACES).join(interface).join("flags")).ok()?;
+    let text = fs::read_to_string(Path::new(stack::INTERFACES).join(interface).join("flags")).ok()?;
     u32::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok()
 }
 
 /// The bridge or bond that the interface is a port of. A VRF is a master too, and takes nothing from it.
 fn master(interface: &str) -> Option<String> {
-    let directory = Path::new(INTERFACES).join(interface);
+    let directory = Path::new(stack::INTERFACES).join(interface);
     let is_port = directory.join("brport").exists() || directory.join("bonding_slave").exists();
     let master = fs::read_link(directory.join("master")).ok().filter(|_| is_port)?;
     Some(master.file_name()?.to_string_lossy().into_owned())
-}
-
-/// The interface and all that it stands on: the ports of a bridge or bond, what a VLAN or macvlan is made of, the other end of a
-/// pair that is here as well.
-fn lowest(interface: &str) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    let mut open = vec![interface.to_owned()];
-    while let Some(name) = open.pop() {
-        let below = entries(&Path::new(INTERFACES).join(&name));
-        let below: Vec<String> =
-            below.iter().filter_map(|entry| entry.strip_prefix("lower_").map(str::to_owned)).collect();
-        let peer = peer(&name);
-        if found.insert(name) {
-            open.extend(below.into_iter().chain(peer));
-        }
-    }
-    found
-}
-
-/// The other end of a pair of interfaces, where it is on this host.
-fn peer(interface: &str) -> Option<String> {
-    let number = |name: &str, file| fs::read_to_string(Path::new(INTERFACES).join(name).join(file)).ok();
-    let ends = |name: &str| Some((number(name, "ifindex")?, number(name, "iflink")?));
-    let (index, link) = ends(interface).filter(|(index, link)| index != link)?;
-    entries(Path::new(INTERFACES)).into_iter().find(|other| ends(other) == Some((link.clone(), index.clone())))
-}
-
-fn entries(directory: &Path) -> Vec<String> {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
 
 /// Whether a switch below /proc/sys/net is on.
@@ -156,6 +127,26 @@ pub(super) fn firmware() -> cloud::Firmware {
         bios_vendor: read("bios_vendor"),
         bios_version: read("bios_version"),
         chassis_asset_tag: read("chassis_asset_tag"),
+    }
+}
+
+/// The programs that a VIP's keys name.
+pub(super) fn hooks(vip: &VipConfig) -> Vec<hooks::Facts> {
+    let VipHooks { acquire, release, conflict, limit: _ } = &vip.hooks;
+    [(Key::OnAcquire, acquire), (Key::OnRelease, release), (Key::OnConflict, conflict)]
+        .into_iter()
+        .filter_map(|(key, hook)| {
+            let program = hook.as_ref()?.program.clone();
+            Some(hooks::Facts { key: key.name(), file: program_at(&program), program })
+        })
+        .collect()
+}
+
+fn program_at(path: &Path) -> hooks::File {
+    match fs::metadata(path) {
+        Ok(file) if file.is_file() && file.mode() & 0o111 != 0 => hooks::File::Program,
+        Ok(_) => hooks::File::NotAProgram,
+        Err(_) => hooks::File::Absent,
     }
 }
 
@@ -217,7 +208,6 @@ fn denied(option: &'static str, path: &Path) -> privileges::Unreadable {
     privileges::Unreadable { option, path, cure }
 }
 
-const INTERFACES: &str = "/sys/class/net";
 const UP: u32 = 1;
 const NET_ADMIN: u64 = 1 << 12;
 const NET_RAW: u64 = 1 << 13;

@@ -6,13 +6,14 @@ mod etcd;
 mod host;
 mod output;
 mod servers;
+mod stack;
 mod wire;
 
 use std::process::ExitCode;
 
 use self::host::Host;
 use self::servers::Servers;
-use super::{Finding, Report, announcements, cloud, configuration, key, member, postgres, rival};
+use super::{Finding, Report, announcements, cloud, configuration, hooks, key, member, postgres, rival};
 use crate::config::{Config, Examined, Sources, examine};
 
 /// Looks at everything, prints what is found, and says whether all is well.
@@ -28,11 +29,10 @@ fn report(sources: &Sources) -> Report {
     let mut findings = configuration::judge(file.as_deref(), &problems, &notices);
     findings.extend(super::privileges::judge(&host::privileges(config.as_ref())));
     let cloud = cloud::judge(&host::firmware());
-    // A cloud's network answers in others' names: what seems to be heard there tells nothing.
-    let hears = cloud.is_none();
+    let in_cloud = cloud.is_some();
     findings.extend(cloud);
     if let Some(config) = config {
-        findings.extend(about(&config, hears));
+        findings.extend(about(&config, in_cloud));
     }
     let mut told: Vec<Finding> = Vec::new();
     for finding in findings {
@@ -43,13 +43,14 @@ fn report(sources: &Sources) -> Report {
     Report { findings: told }
 }
 
-/// What a configuration leads to; `hears` says whether answers on the wire are those of whom they name.
-fn about(config: &Config, hears: bool) -> Vec<Finding> {
+/// What a configuration leads to.
+fn about(config: &Config, in_cloud: bool) -> Vec<Finding> {
     let host = match Host::list() {
         Ok(host) => host,
         Err(error) => return vec![Finding::bad("host", "host", error, "is this Linux, with netlink permitted?")],
     };
     let mut findings: Vec<Finding> = config.vips.iter().flat_map(|vip| host.findings(vip)).collect();
+    findings.extend(config.vips.iter().flat_map(host::hooks).map(|facts| hooks::judge(&facts)));
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -74,7 +75,8 @@ fn about(config: &Config, hears: bool) -> Vec<Finding> {
         findings.extend(facts.as_ref().map(key::judge).unwrap_or_default());
         let leader = leader(facts.as_ref());
         if let Some(probe) = probes.next().filter(|_| host.can_speak(vip)) {
-            if let Some(heard) = probe.as_ref().ok().filter(|_| hears) {
+            // A cloud's network answers in others' names: what seems to be heard there tells nothing.
+            if let Some(heard) = probe.as_ref().ok().filter(|_| !in_cloud) {
                 findings.push(announcements::judge(&host.announcements(vip, heard)));
             }
             findings.push(rival::judge(&rival::Facts {

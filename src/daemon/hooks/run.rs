@@ -91,7 +91,7 @@ async fn relay(from: Option<impl AsyncRead + Unpin>, name: &str) {
 fn say(name: &str, line: &[u8], lines: &mut usize) {
     *lines += 1;
     if *lines < MOST_LINES {
-        tracing::info!("{name}: {}", String::from_utf8_lossy(line).escape_debug());
+        tracing::info!("{name}: {}", String::from_utf8_lossy(line));
     } else if *lines == MOST_LINES {
         tracing::warn!("{name} says more than {MOST_LINES} lines; the rest is not logged");
     }
