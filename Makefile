@@ -57,6 +57,11 @@ sim: ## Try to break the promise in virtual time; SEEDS=1..5000 a range, SEEDS=4
 sim-bites: ## Show that the simulator finds each deliberate bug of sim/bugs; ARGS=NAME… for some of them
 	@sim/bite.sh $(ARGS)
 
+.PHONY: fuzz
+SECONDS ?= 60
+fuzz: deps ## Feed every reader of foreign bytes with what it does not expect; SECONDS=60 for each, TARGET=… for one
+	@fuzz/run.sh $(SECONDS) $(TARGET)
+
 .PHONY: build
 build: deps ## Build the release binary
 	cargo build --release
@@ -86,6 +91,7 @@ monitoring-test: deps privilege nextest ## Look at the page in a browser, and ha
 .PHONY: lint
 lint: deps ## Formatting, clippy, the purity of the pure rooms, documentation
 	cargo fmt --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --all-targets --quiet -- -D warnings
 	cargo clippy --test package --test monitoring --quiet -- -D warnings
 	cargo check --lib --no-default-features --quiet

@@ -1,9 +1,9 @@
 //! The configuration, the privileges and the hooks.
 
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::{fs, process};
+use std::process::{self, Command};
 
 use crate::support::daemon::{ConfigFile, binary, vip_manager};
 use crate::support::etcd::Cluster;
