@@ -24,3 +24,5 @@ pub mod daemon;
 pub mod host;
 #[cfg(feature = "daemon")]
 pub mod source;
+#[cfg(feature = "daemon")]
+mod terminal;

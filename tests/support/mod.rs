@@ -34,6 +34,7 @@ pub(crate) mod scene;
 pub(crate) mod store;
 pub(crate) mod sweep;
 pub(crate) mod tcp;
+pub(crate) mod terminal;
 pub(crate) mod tls;
 pub(crate) mod watcher;
 pub(crate) mod witness;
