@@ -9,8 +9,8 @@ shift
 command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked
 mapfile -t targets < <(cargo fuzz list)
 [ $# -eq 0 ] || targets=("$@")
-# Neither our code nor a crate that reads bytes here has any unsafe code: an address sanitizer would watch nothing, and
-# without it no nightly toolchain is needed.
+# Neither our code nor the crates that read bytes here have any unsafe code: an address sanitizer would have little to
+# watch, and without it no nightly toolchain is needed.
 cargo fuzz build --sanitizer none
 programs=target/$(rustc -vV | sed -n 's/^host: //p')/release
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Finding;
-use super::names::{self, Meant, listed};
+use super::names::{self, Difference, Meant, listed};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Facts {
@@ -115,7 +115,8 @@ fn value(facts: &Facts, held: &Held, since: &str) -> Finding {
 
 /// Whether this host will ever be named cannot be told where only the key may be read.
 fn unlisted(facts: &Facts, value: &String, told: &str) -> Finding {
-    if let Some(meant) = names::meant(&facts.expected, &[value]) {
+    // Members that look alike are still two.
+    if let Some(meant) = names::meant(&facts.expected, &[value]).filter(|meant| meant.by != Difference::Letters) {
         return differs(facts, &meant, told.to_owned());
     }
     let text = format!("{told}; whether a member is called that cannot be told: this user may not list them");

@@ -265,6 +265,8 @@ mod tests {
         assert_eq!(nearest("hold-timout"), Some("hold-timeout"));
         assert_eq!(nearest("nodname"), Some("trigger-value"));
         assert_eq!(nearest("endpoitns"), Some("dcs-endpoints"));
+        assert_eq!(nearest("hold-timt"), Some("hold-timeout"));
         assert_eq!(nearest("colour"), None);
+        assert_eq!(nearest("keyboard"), None);
     }
 }

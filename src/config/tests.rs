@@ -1,5 +1,10 @@
 //! What holds for every configuration, and what needs a hand on the sources.
 
+mod broken;
+mod historic;
+mod precedence;
+mod run;
+
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::os::unix::ffi::OsStringExt;
@@ -145,6 +150,26 @@ fn the_default_file_is_read_where_it_exists_and_again_when_it_has_changed() {
     std::fs::write(&file, SOUND.replace("eth0", "eth1")).unwrap();
     assert_eq!(load(&sources).unwrap().config.vips[0].interface.as_str(), "eth1");
     std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
+fn what_is_not_there_is_refused_even_if_nobody_said_why() {
+    let why = Findings::default().close(None::<()>).unwrap_err();
+    assert!(why.is_empty() && why.to_string().is_empty());
+}
+
+#[test]
+fn a_secret_is_revealed_to_who_asks_and_not_to_who_prints() {
+    let secret = Secret::new("hunter2".to_owned());
+    assert_eq!((secret.reveal(), format!("{secret:?}").as_str()), ("hunter2", "(secret)"));
+    let flags = ["vip-manager", "--etcd-password", "hunter2"].map(OsString::from);
+    let flags = crate::cli::parse(flags).unwrap().flags;
+    let variables = [("VIP_ETCD_PASSWORD".into(), "hunter2".into()), ("PATH".into(), "/bin".into())];
+    let printed = format!("{:?}", Sources::new(flags, variables, Some("db1".to_owned())));
+    for named in ["\"etcd-password\"", "\"VIP_ETCD_PASSWORD\"", "\"db1\"", DEFAULT_FILE] {
+        assert!(printed.contains(named), "{named} is not in {printed}");
+    }
+    assert!(!printed.contains("hunter2") && !printed.contains("PATH"), "{printed}");
 }
 
 /// Lines that are nearly a configuration.

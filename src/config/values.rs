@@ -170,9 +170,19 @@ mod tests {
 
     #[test]
     fn a_duration_is_shown_so_that_it_can_be_read_back() {
-        for milliseconds in [0, 1, 250, 1000, 1500, 60_000, 90_000, 3_600_000, 5_400_000] {
+        for (milliseconds, shown) in [
+            (0, "0"),
+            (1, "1ms"),
+            (250, "250ms"),
+            (1000, "1s"),
+            (1500, "1500ms"),
+            (90_000, "90s"),
+            (3_600_000, "1h"),
+            (5_400_000, "5400s"),
+        ] {
             let span = Duration::from_millis(milliseconds);
-            assert_eq!(duration(&show_duration(span)), Ok(span));
+            assert_eq!(show_duration(span), shown);
+            assert_eq!(duration(shown), Ok(span));
         }
     }
 
@@ -205,5 +215,22 @@ mod tests {
         );
         assert_eq!(choice("keep", ON_STOP), Ok(OnStop::Keep));
         assert_eq!(word(LogLevel::Trace, LOG_LEVELS), "trace");
+    }
+
+    #[test]
+    fn a_socket_has_a_full_path_that_the_kernel_has_room_for() {
+        let path = |length: usize| format!("/{}", "s".repeat(length - 1));
+        assert_eq!(status_socket(" none "), Ok(StatusSocket::Nowhere));
+        assert_eq!(status_socket(&path(107)), Ok(StatusSocket::At(path(107).into())));
+        assert_eq!(status_socket(&path(108)), Err("is too long; expected at most 107 bytes".into()));
+        assert!(status_socket("run/vip.sock").unwrap_err().starts_with("is no full path"));
+    }
+
+    #[test]
+    fn who_listens_needs_an_address_and_a_port() {
+        assert_eq!(listen("none"), Ok(None));
+        assert_eq!(listen("[::1]:9899"), Ok("[::1]:9899".parse().ok()));
+        assert!(listen("127.0.0.1:0").unwrap_err().starts_with("has no port"));
+        assert!(listen("localhost").unwrap_err().starts_with("cannot be listened on"));
     }
 }

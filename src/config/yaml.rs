@@ -216,3 +216,25 @@ fn tab(text: &str, line: usize, column: usize) -> YamlError {
 /// A configuration is four levels deep.
 const DEEPEST: usize = 16;
 const LARGEST_TREE: usize = 100_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A document that counts six nodes and two more for each alias: the alias, and what it stands for.
+    fn aliases(count: usize) -> Result<Option<Rc<Node>>, YamlError> {
+        parse(&format!("a: &a x\nb: [x{}]\n", ",*a".repeat(count)))
+    }
+
+    #[test]
+    fn what_aliases_stand_for_is_counted() {
+        assert!(aliases((LARGEST_TREE - 6) / 2).is_ok());
+        assert_eq!(aliases((LARGEST_TREE - 6) / 2 + 1), Err(YamlError::TooMany { line: 2 }));
+    }
+
+    #[test]
+    fn only_the_tags_of_yaml_itself_are_passed_over() {
+        assert_eq!(parse("a: !!str x"), parse("a: x"));
+        assert_eq!(parse("a: !x y"), Err(YamlError::Sign { line: 1, sign: '!' }));
+    }
+}

@@ -13,6 +13,7 @@ pub mod announcer;
 pub mod connections;
 pub mod kernel;
 pub mod monitor;
+mod neighbours;
 mod netlink;
 pub mod prober;
 pub mod rivals;

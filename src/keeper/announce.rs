@@ -65,10 +65,6 @@ impl Series {
         self.due = Some(now);
     }
 
-    pub(super) const fn end(&mut self) {
-        self.due = None;
-    }
-
     pub(super) const fn due(&self) -> Option<Moment> {
         self.due
     }

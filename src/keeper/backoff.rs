@@ -80,6 +80,26 @@ mod tests {
     fn jitter_spreads_and_is_the_same_for_the_same_seed() {
         let draw = |mut seed: u64| (0..50).map(|_| jittered(LONGEST, &mut seed)).collect::<Vec<_>>();
         assert_eq!(draw(3), draw(3));
-        assert_ne!(draw(3), draw(4));
+        assert_ne!(draw(3), draw(5));
+    }
+
+    /// A history that the simulator found is told again by its seed: what a seed draws may not change unnoticed.
+    #[test]
+    fn a_seed_draws_what_it_ever_drew() {
+        let draw = |mut seed: u64| [(); 4].map(|()| jittered(Duration::from_secs(1), &mut seed).as_millis());
+        assert_eq!(draw(1), [1_035, 977, 1_056, 1_022]);
+        assert_eq!(draw(0), draw(1), "a seed of nothing draws, too");
+        assert_eq!(draw(0x5eed_5eed_5eed_5eed), [1_089, 912, 907, 1_047]);
+    }
+
+    #[test]
+    fn who_keeps_failing_waits_longer_each_time_up_to_five_seconds() {
+        let mut backoff = Backoff::new(7);
+        let now = Moment::from_boot(Duration::from_secs(100));
+        for full in [100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000_u32] {
+            let pause = backoff.failed(now);
+            assert!((full * 9 / 10..=full * 11 / 10).contains(&u32::try_from(pause.as_millis()).unwrap()), "{pause:?}");
+            assert_eq!(backoff.retry_at(), Some(now + pause));
+        }
     }
 }

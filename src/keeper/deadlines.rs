@@ -122,3 +122,37 @@ const AHEAD_OF_KERNEL: Duration = Duration::from_millis(80);
 const SQUARE_EARLY: Duration = Duration::from_millis(40);
 /// A confirmation is overdue when the read before it and its own are both late.
 const OVERDUE_INTERVALS: u32 = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Moment {
+        Moment::from_boot(Duration::from_millis(millis))
+    }
+
+    #[test]
+    fn a_lifetime_is_squared_a_little_before_whole_seconds_are_left() {
+        let until = at(100_000);
+        for (now, squared_at) in [
+            (90_000, Some(90_980)),
+            (90_979, Some(90_980)),
+            (90_980, Some(90_980)),
+            (90_981, Some(91_980)),
+            (98_980, Some(98_980)),
+            (98_981, None),
+            (99_990, None),
+            (100_001, None),
+        ] {
+            assert_eq!(next_square(until, at(now)), squared_at.map(at), "{now}");
+        }
+    }
+
+    #[test]
+    fn a_timer_that_is_a_little_late_still_squares() {
+        let until = at(100_000);
+        for (now, square) in [(94_959, false), (94_960, true), (94_980, true), (95_000, true), (95_001, false)] {
+            assert_eq!(is_square(until, at(now)), square, "{now}");
+        }
+    }
+}

@@ -179,4 +179,41 @@ mod tests {
         assert_eq!(evidence.read(&read("pg1", 12, 52, 60), LIMITS), Verdict::Mine { until: at(10_052) });
         assert!(!evidence.change(&event("pg1", 12, 70), "pg1"));
     }
+
+    #[test]
+    fn a_read_that_speaks_against_us_counts_though_an_event_was_heard_since_it_was_sent() {
+        let mut evidence = Evidence::default();
+        assert!(evidence.change(&event("", 11, 50), "pg1"));
+        assert_eq!(evidence.read(&read("pg2", 10, 40, 60), LIMITS), Verdict::NotMine);
+    }
+
+    #[test]
+    fn a_read_forgets_the_events_before_it_and_none_of_its_own_instant() {
+        let mut restored = Evidence::default();
+        assert!(restored.change(&event("pg1", 1_000, 50), "pg1"));
+        assert_eq!(restored.read(&read("pg2", 7, 51, 60), LIMITS), Verdict::NotMine);
+        assert!(restored.change(&event("pg1", 8, 70), "pg1"), "the store counts from a lower revision");
+        let mut repeated = Evidence::default();
+        assert!(repeated.change(&event("", 11, 50), "pg1"));
+        assert_eq!(repeated.read(&read("pg2", 10, 50, 60), LIMITS), Verdict::NotMine);
+        assert!(!repeated.change(&event("", 11, 70), "pg1"), "the same change from a slower member");
+    }
+
+    #[test]
+    fn of_two_reads_the_newer_counts() {
+        let first = read("pg2", 10, 100, 200);
+        for (second, counts, why) in [
+            (read("pg2", 9, 199, 210), false, "overlapped, lower revision"),
+            (read("pg2", 9, 200, 210), true, "sent after the first was answered"),
+            (read("pg2", 11, 50, 210), true, "overlapped, higher revision"),
+            (read("pg2", 10, 99, 210), false, "same revision, sent before"),
+            (read("pg2", 10, 100, 210), true, "same revision, sent at the same instant"),
+            (read("pg2", 10, 101, 210), true, "same revision, sent after"),
+        ] {
+            let mut evidence = Evidence::default();
+            assert_eq!(evidence.read(&first, LIMITS), Verdict::NotMine);
+            let verdict = if counts { Verdict::NotMine } else { Verdict::Overtaken };
+            assert_eq!(evidence.read(&second, LIMITS), verdict, "{why}");
+        }
+    }
 }

@@ -6,6 +6,8 @@
 
 mod announce;
 mod backoff;
+#[cfg(test)]
+mod cases;
 mod conflict;
 mod converge;
 mod deadlines;
@@ -353,10 +355,7 @@ impl Keeper {
 
     fn left(&mut self, before: State, now: Moment) {
         match before {
-            State::Held { .. } => {
-                self.series.end();
-                self.owe_nothing();
-            }
+            State::Held { .. } => self.owe_nothing(),
             State::Releasing { .. } => self.parted(now),
             State::Unknown { .. }
             | State::Standby

@@ -87,3 +87,23 @@ pub enum Outcome {
         why: Arc<str>,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn an_end_at_the_limit_is_neither_later_nor_sooner() {
+        let at = |seconds| Moment::from_boot(Duration::from_secs(seconds));
+        for (expires, later, sooner) in [
+            (Expiry::Never, true, false),
+            (Expiry::At(at(9)), false, true),
+            (Expiry::At(at(10)), false, false),
+            (Expiry::At(at(11)), true, false),
+        ] {
+            assert_eq!((expires.later_than(at(10)), expires.sooner_than(at(10))), (later, sooner), "{expires:?}");
+        }
+    }
+}

@@ -45,7 +45,7 @@ fn rules() -> impl Strategy<Value = Rules> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases::cases(2_000))]
 
     #[test]
     fn whatever_happens_the_promise_holds(rules in rules(), ops in prop::collection::vec(op(), 1..60)) {

@@ -128,6 +128,7 @@ mod tests {
         let mut renewal = Renewal::new(at(10_000), true);
         assert_eq!(renewal.next(at(9_500)), Step::Put(seconds(1)));
         assert_eq!(renewal.next(at(9_501)), Step::Stands(seconds(1)));
+        assert_eq!(renewal.next(at(10_000)), Step::TooLate);
     }
 
     #[test]

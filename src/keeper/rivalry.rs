@@ -145,10 +145,11 @@ fn the_former_holders_last_word_wakes_nobody_but_is_answered() {
     let mut desk = Desk::holding();
     desk.wait(200);
     desk.announced.clear();
-    desk.rival();
-    desk.rival();
+    for _ in 0..3 {
+        desk.rival();
+        assert_eq!(desk.told(|note| matches!(note, Note::Echo { .. })), 1);
+    }
     assert_eq!(desk.announced, [desk.now]);
-    assert_eq!(desk.told(|note| matches!(note, Note::Echo { .. })), 1);
     desk.wait(70_000);
     assert_eq!(desk.told(|note| matches!(note, Note::Contested { .. } | Note::Uncontested { .. })), 0);
 }
@@ -190,6 +191,72 @@ fn a_conflict_ends_with_the_hold() {
 }
 
 #[test]
+fn one_who_claims_it_after_a_doubt_or_a_theft_is_no_echo() {
+    let mut doubted = Desk::settled();
+    doubted.confirmed = false;
+    doubted.wait(4_000);
+    doubted.read("pg1");
+    let mut robbed = Desk::settled();
+    let link = robbed.keeper.link();
+    robbed.handle(Event::Observed(Observation { link, standing: vec![] }));
+    for mut desk in [doubted, robbed] {
+        assert!(matches!(desk.keeper.state(), State::Held { .. }));
+        desk.rival();
+        assert_eq!(desk.told(|note| matches!(note, Note::Contested { .. })), 1, "{:?}", desk.notes);
+    }
+}
+
+#[test]
+fn what_was_owed_before_a_doubt_does_not_put_off_the_next_answer() {
+    let mut desk = Desk::settled();
+    desk.rival();
+    desk.wait(500);
+    desk.rival();
+    desk.handle(Event::Blind { why: "silent".into() });
+    desk.confirmed = false;
+    desk.wait(3_000);
+    desk.read("pg1");
+    desk.wait(300);
+    desk.announced.clear();
+    desk.rival();
+    assert_eq!(desk.announced, [desk.now]);
+}
+
+#[test]
+fn the_driver_is_woken_for_what_is_owed_and_for_the_end_of_the_conflict() {
+    let mut desk = Desk::settled();
+    desk.rival();
+    let first = desk.now;
+    assert_eq!(desk.keeper.conflict_deadline(), Some(first + secs(60)));
+    desk.wait(500);
+    desk.rival();
+    assert_eq!(desk.keeper.conflict_deadline(), Some(first + secs(1)));
+}
+
+#[test]
+fn one_who_makes_up_addresses_is_told_of_a_few_times() {
+    let mut desk = Desk::settled();
+    for last in 0..9 {
+        desk.handle(Event::Rival { mac: Mac([2, 0, 0, 0, 1, last]), claims: 1 });
+    }
+    assert_eq!(desk.told(|note| matches!(note, Note::Contested { .. })), 4);
+}
+
+#[test]
+fn after_ten_minutes_one_is_reminded_and_told_how_many_claims_there_were() {
+    let mut desk = Desk::settled();
+    let since = desk.now;
+    for _ in 0..=600 {
+        desk.rival();
+        desk.wait(1_000);
+    }
+    assert_eq!(
+        desk.notes,
+        [Note::Contested { rival: RIVAL }, Note::StillContested { rival: RIVAL, claims: 601, since }]
+    );
+}
+
+#[test]
 fn a_rival_for_hours_is_a_line_now_and_then_and_a_bounded_number_of_packets() {
     let mut desk = Desk::settled();
     let hour = 3_600;
@@ -203,7 +270,7 @@ fn a_rival_for_hours_is_a_line_now_and_then_and_a_bounded_number_of_packets() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases::cases(300))]
 
     #[test]
     fn however_claims_come_the_answers_are_bounded_and_few_lines_tell(

@@ -1,5 +1,8 @@
 //! What a keeper does, told in the words of those who run it.
 
+mod meddling;
+mod telling;
+
 use super::*;
 
 const VALUE: &str = "pg1";
@@ -320,14 +323,22 @@ fn in_doubt_nothing_is_announced_and_a_confirmation_announces_anew() {
 
 #[test]
 fn a_process_that_was_stopped_just_before_its_announcement_sends_none() {
-    for (stopped_for, announces) in [(millis(0), true), (millis(2_001), false), (secs(30), false)] {
+    for (lease_left, stopped_for, announces) in [
+        (secs(25), millis(0), true),
+        (secs(25), millis(1_999), true),
+        (secs(25), millis(2_000), false),
+        (secs(25), secs(30), false),
+        (secs(4), millis(999), true),
+        (secs(4), millis(1_000), false),
+    ] {
         let mut desk = Desk::empty();
-        let sighting = desk.sighting(Some(VALUE));
+        let sighting = Sighting { lease: Lease::Left(lease_left), ..desk.sighting(Some(VALUE)) };
         desk.keeper.handle(Event::Read(sighting), desk.now);
         let order = desk.keeper.order(desk.now).unwrap();
         let outcome = desk.carry_out(&order);
         desk.keeper.handle(Event::Applied(outcome), desk.now);
-        assert_eq!(desk.keeper.announce(desk.now + stopped_for), announces, "stopped for {stopped_for:?}");
+        let announced = desk.keeper.announce(desk.now + stopped_for);
+        assert_eq!(announced, announces, "{lease_left:?} left, stopped for {stopped_for:?}");
     }
 }
 

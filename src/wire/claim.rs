@@ -150,8 +150,7 @@ mod tests {
         let mut probe = arp::request(v4(5), MAC);
         probe[28..32].fill(0);
         assert_eq!(parse(&probe), None);
-        let mut solicitation = ndp::advertisement(v6(5), MAC, false);
-        solicitation[54] = 135;
+        let solicitation = ndp::probe(v6(5), MAC);
         assert_eq!(parse(&solicitation), None);
         assert!(!passes(&filter_v6(&[v6(5)]), &solicitation));
     }
@@ -170,6 +169,14 @@ mod tests {
             assert!(!passes(&filter_six, &ndp::advertisement(v6(count.into()), MAC, false)));
             assert!(!passes(&filter_six, &ndp::advertisement(v6(1 << 64), MAC, false)));
         }
+    }
+
+    #[test]
+    fn as_many_addresses_as_the_kernel_has_room_for_are_sorted_by_it() {
+        let four: Vec<_> = (0..2_000).map(v4).collect();
+        let six: Vec<_> = (0..400).map(v6).collect();
+        assert!(!passes(&filter_v4(&four), &arp::request(v4(2_000), MAC)));
+        assert!(!passes(&filter_v6(&six), &ndp::advertisement(v6(400), MAC, false)));
     }
 
     #[test]

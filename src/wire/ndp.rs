@@ -38,8 +38,7 @@ pub fn advertisement(vip: Ipv6Addr, mac: Mac, router: bool) -> [u8; LENGTH] {
     put(&mut frame, OPTION, &[TARGET_LINK_LAYER_ADDRESS, ONE_UNIT]);
     put(&mut frame, OPTION_MAC, &mac.0);
 
-    let checksum = !sum(&frame);
-    put(&mut frame, CHECKSUM, &checksum.to_be_bytes());
+    seal(&mut frame);
     frame
 }
 
@@ -49,25 +48,46 @@ pub const PROBE_LENGTH: usize = 78;
 /// "Who has `vip`?" from nobody (RFC 4862, 5.4.2), as a host asks before it takes an address. No neighbour learns
 /// anything from it; who has the address answers to all nodes.
 pub fn probe(vip: Ipv6Addr, mac: Mac) -> [u8; PROBE_LENGTH] {
-    let last = vip.octets();
+    solicitation(vip, Ipv6Addr::UNSPECIFIED, mac)
+}
+
+/// "Who has `target`? Tell `own`": an ordinary question in the name of an address that is ours. The answer comes to `mac`.
+pub fn question(target: Ipv6Addr, own: Ipv6Addr, mac: Mac) -> [u8; LENGTH] {
+    let mut frame = solicitation::<LENGTH>(target, own, mac);
+    put(&mut frame, OPTION, &[SOURCE_LINK_LAYER_ADDRESS, ONE_UNIT]);
+    put(&mut frame, OPTION_MAC, &mac.0);
+    seal(&mut frame);
+    frame
+}
+
+/// A sealed solicitation with room for what `N` leaves behind the target.
+fn solicitation<const N: usize>(target: Ipv6Addr, from: Ipv6Addr, mac: Mac) -> [u8; N] {
+    let last = target.octets();
     let group = [0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, last[13], last[14], last[15]];
-    let mut frame = [0; PROBE_LENGTH];
+    let payload = if N == LENGTH { PAYLOAD } else { PROBE_PAYLOAD };
+    let mut frame = [0; N];
     put(&mut frame, DESTINATION_MAC, &[0x33, 0x33, 0xff, last[13], last[14], last[15]]);
     put(&mut frame, SOURCE_MAC, &mac.0);
     put(&mut frame, TYPE, &ETHERTYPE.to_be_bytes());
 
     frame[VERSION] = 0x60;
-    put(&mut frame, PAYLOAD_LENGTH, &PROBE_PAYLOAD.to_be_bytes());
+    put(&mut frame, PAYLOAD_LENGTH, &payload.to_be_bytes());
     frame[NEXT_HEADER] = ICMPV6;
     frame[HOP_LIMIT] = NEVER_FORWARDED;
+    put(&mut frame, SOURCE, &from.octets());
     put(&mut frame, DESTINATION, &group);
 
     frame[KIND] = NEIGHBOUR_SOLICITATION;
     put(&mut frame, TARGET, &last);
-
-    let checksum = !sum(&frame);
-    put(&mut frame, CHECKSUM, &checksum.to_be_bytes());
+    seal(&mut frame);
     frame
+}
+
+/// Writes the checksum of a frame that is complete otherwise.
+fn seal(frame: &mut [u8]) {
+    put(frame, CHECKSUM, &[0, 0]);
+    let checksum = !sum(frame);
+    put(frame, CHECKSUM, &checksum.to_be_bytes());
 }
 
 /// What a neighbour advertisement says.
@@ -137,6 +157,7 @@ const NEIGHBOUR_SOLICITATION: u8 = 135;
 const PROBE_PAYLOAD: u16 = 24;
 const ROUTER: u8 = 0x80;
 const OVERRIDE: u8 = 0x20;
+const SOURCE_LINK_LAYER_ADDRESS: u8 = 1;
 const TARGET_LINK_LAYER_ADDRESS: u8 = 2;
 /// Option lengths count units of eight bytes.
 const ONE_UNIT: u8 = 1;
@@ -182,6 +203,15 @@ mod tests {
     }
 
     #[test]
+    fn a_question_bears_the_asking_hosts_own_address_and_where_to_answer() {
+        let own = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1);
+        let frame = question(VIP, own, MAC);
+        assert_eq!(sum(&frame), u16::MAX);
+        assert_eq!((frame[KIND], &frame[SOURCE..DESTINATION]), (135, own.octets().as_slice()));
+        assert_eq!(&frame[TARGET..], [VIP.octets().as_slice(), &[1, 1], &MAC.0].concat());
+    }
+
+    #[test]
     fn a_host_that_forwards_says_that_it_is_a_router() {
         let (host, router) = (advertisement(VIP, MAC, false), advertisement(VIP, MAC, true));
         assert_eq!(router[FLAGS], host[FLAGS] | 0x80);
@@ -201,6 +231,62 @@ mod tests {
         }
     }
 
+    /// An advertisement with this much behind its header, and other flags; its checksum is right.
+    fn altered(flags: u8, rest: &[u8]) -> Vec<u8> {
+        let mut frame = advertisement(VIP, MAC, false)[..OPTION].to_vec();
+        frame.extend(rest);
+        let length = u16::try_from(frame.len() - KIND).unwrap();
+        put(&mut frame, PAYLOAD_LENGTH, &length.to_be_bytes());
+        frame[FLAGS] = flags;
+        put(&mut frame, CHECKSUM, &[0, 0]);
+        let checksum = !book_sum(&frame);
+        put(&mut frame, CHECKSUM, &checksum.to_be_bytes());
+        frame
+    }
+
+    /// The sum as RFC 1071 words it: sixteen bits at a time, the carry brought round at once; a last byte that has no
+    /// second is followed by a zero.
+    fn book_sum(frame: &[u8]) -> u16 {
+        let length = u32::try_from(frame.len() - KIND).unwrap();
+        let mut covered = frame[SOURCE..KIND].to_vec();
+        covered.extend(length.to_be_bytes());
+        covered.extend([0, 0, 0, 58]);
+        covered.extend(&frame[KIND..]);
+        covered.chunks(2).fold(0_u16, |sum, pair| {
+            let word = u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or_default()]);
+            let (sum, carry) = sum.overflowing_add(word);
+            sum + u16::from(carry)
+        })
+    }
+
+    #[test]
+    fn an_advertisement_may_lack_options_and_flags_and_have_an_odd_length() {
+        for (flags, rest, router, overrides) in [
+            (OVERRIDE, &[][..], false, true),
+            (0, &[], false, false),
+            (ROUTER, &[2, 1, 2, 0, 0, 0, 0, 9], true, false),
+            (0, &[0xab], false, false),
+        ] {
+            let expected = Advertisement { source: VIP, target: VIP, from: MAC, router, overrides };
+            assert_eq!(parse(&altered(flags, rest)), Some(expected), "{flags:#x}, {rest:?}");
+        }
+    }
+
+    #[test]
+    fn what_ends_before_its_target_does_is_not_read() {
+        let whole = altered(OVERRIDE, &[]);
+        for length in 0..whole.len() - KIND {
+            let mut cut = whole[..KIND + length].to_vec();
+            put(&mut cut, PAYLOAD_LENGTH, &u16::try_from(length).unwrap().to_be_bytes());
+            if length >= 4 {
+                put(&mut cut, CHECKSUM, &[0, 0]);
+                let checksum = !book_sum(&cut);
+                put(&mut cut, CHECKSUM, &checksum.to_be_bytes());
+            }
+            assert_eq!(parse(&cut), None, "{length}");
+        }
+    }
+
     proptest! {
         #[test]
         fn what_was_made_is_read_back(vip: [u8; 16], mac: [u8; 6], router: bool) {
@@ -209,19 +295,9 @@ mod tests {
             prop_assert_eq!(read, Some(Advertisement { source: vip, target: vip, from: mac, router, overrides: true }));
         }
 
-        /// Against the sum as RFC 1071 words it: sixteen bits at a time, the carry brought round at once.
         #[test]
         fn the_checksum_is_the_one_of_the_book(vip: [u8; 16], mac: [u8; 6], router: bool) {
-            let frame = advertisement(Ipv6Addr::from(vip), Mac(mac), router);
-            let mut covered = frame[SOURCE..KIND].to_vec();
-            covered.extend([0, 0, 0, 32, 0, 0, 0, 58]);
-            covered.extend(&frame[KIND..]);
-            let mut sum = 0_u16;
-            for pair in covered.chunks_exact(2) {
-                let (added, carry) = sum.overflowing_add(u16::from_be_bytes([pair[0], pair[1]]));
-                sum = added + u16::from(carry);
-            }
-            prop_assert_eq!(sum, u16::MAX);
+            prop_assert_eq!(book_sum(&advertisement(Ipv6Addr::from(vip), Mac(mac), router)), u16::MAX);
         }
 
         #[test]

@@ -1,4 +1,4 @@
-//! The configuration and the privileges.
+//! The configuration, the privileges and the hooks.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

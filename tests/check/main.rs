@@ -6,6 +6,7 @@
 #[expect(dead_code, reason = "these tests need only a part of the lab")]
 mod support;
 
+mod announcements;
 mod clouds;
 mod endpoints;
 mod interfaces;

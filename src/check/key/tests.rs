@@ -88,7 +88,7 @@ fn a_user_that_may_not_list_is_told_what_cannot_be_said() {
     facts.around = Around::default();
     assert_eq!(first(&facts).id, "key-members-unlisted");
     assert!(first(&facts).cure.unwrap().ends_with(" read --prefix=true /service/pg/members/"));
-    facts.expected = "pg-1".into();
+    facts.expected = "PG1".into();
     assert_eq!(first(&facts).id, "key-value-differs");
     facts.held = Ok(None);
     assert_eq!(first(&facts).id, "key-absent");

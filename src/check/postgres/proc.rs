@@ -76,7 +76,9 @@ fn listener(line: &str) -> Option<Listener> {
     const LISTEN: &str = "0A";
     let words: Vec<&str> = line.split_whitespace().collect();
     let [_, local, _, LISTEN, _, _, _, _, _, inode, ..] = words.as_slice() else { return None };
-    let (address, port) = local.split_once(':')?;
+    // A sign would be taken for a digit.
+    let digits = local.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':');
+    let (address, port) = local.split_once(':').filter(|_| digits)?;
     // Words of 32 bits, each as this machine has it in memory.
     let words = (0..address.len()).step_by(8).map(|at| u32::from_str_radix(address.get(at..at + 8)?, 16).ok());
     let bytes: Vec<u8> = words.collect::<Option<Vec<u32>>>()?.into_iter().flat_map(u32::to_ne_bytes).collect();
@@ -101,6 +103,7 @@ mod tests {
              1: 0100007F:1538 0100007F:9999 01 00000000:00000000 00:00000000 00000000   104        0 4712 1 0 20 4 0 10 -1\n";
         let loopback = Listener { address: "127.0.0.1".parse().unwrap(), port: 5432, inode: 4711 };
         assert_eq!(listeners(table), [loopback]);
+        assert_eq!(listeners(&table.replace("0100007F:", "+100007F:")), []);
         let six = "   0: 00000000000000000000000001000000:1539 00000000000000000000000000000000:0000 0A 0:0 0:0 0 104 0 4713 1\n";
         assert_eq!(listeners(six), [Listener { address: "::1".parse().unwrap(), port: 5433, inode: 4713 }]);
     }

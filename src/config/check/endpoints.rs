@@ -76,7 +76,7 @@ fn split_port(authority: &str) -> Result<(String, Option<&str>), String> {
             None => Err("has text behind its brackets; expected [ADDRESS]:PORT".to_owned()),
         };
     }
-    if authority.parse::<Ipv6Addr>().is_ok() || authority.matches(':').count() > 1 {
+    if authority.matches(':').count() > 1 {
         return Err("looks like IPv6 without brackets; expected [ADDRESS]:PORT".to_owned());
     }
     let (host, port) = authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port)));

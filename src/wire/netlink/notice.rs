@@ -137,7 +137,7 @@ fn address(payload: &[u8], at: Moment) -> Option<Address> {
     })
 }
 
-fn ip(value: &[u8]) -> Option<IpAddr> {
+pub(super) fn ip(value: &[u8]) -> Option<IpAddr> {
     if let Ok(v4) = <[u8; 4]>::try_from(value) {
         Some(v4.into())
     } else {

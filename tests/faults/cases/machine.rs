@@ -10,6 +10,7 @@ use crate::cases::{EXPIRY, LEASE_ENDS, QUICK};
 use crate::shim::Shim;
 use crate::stage::Stage;
 use crate::support::command::run;
+use crate::support::cut::Way;
 use crate::support::daemon::KEY;
 
 const END: Duration = Duration::from_secs(10);
@@ -43,10 +44,10 @@ pub(crate) const CASES: &[Case] = &[
     ),
     Case::noticed(
         "clock-back",
-        "The wall clock is set back by a day, and the leader changes",
+        "The wall clock is set back by a day, and the host is cut off",
         End::Moved,
-        QUICK,
-        |stage| wall_clock(stage, -DAY),
+        LEASE_ENDS,
+        clock_back,
     )
     .on(Ground::Tls),
     Case::noticed(
@@ -54,7 +55,7 @@ pub(crate) const CASES: &[Case] = &[
         "The wall clock is set forth by a year, and the leader changes",
         End::Moved,
         QUICK,
-        |stage| wall_clock(stage, 365 * DAY),
+        clock_forth,
     )
     .on(Ground::Tls),
 ];
@@ -98,16 +99,24 @@ fn no_memory(stage: &mut Stage) {
     });
 }
 
-fn wall_clock(stage: &mut Stage, shift: i64) {
+fn clock_back(stage: &mut Stage) {
     let shim = shimmed(stage);
-    let date = |stage: &Stage| {
-        let lines = stage.daemon().process.lines();
-        lines.last().map(|line| line.text.chars().take_while(|sign| *sign != 'T').collect::<String>())
-    };
     let today = date(stage);
-    stage.fault("the wall clock jumps, a member restarts", |stage| {
+    stage.fault("a day back, and db1 is cut off from etcd", |stage| {
+        shim.shift_clock(-DAY);
+        let _cut = stage.scene.cut_members(0, Way::Both);
+        stage.wait_moved();
+        stage.last(1.0);
+    });
+    assert_ne!(date(stage), today, "the log's stamps do not know of the jump");
+}
+
+fn clock_forth(stage: &mut Stage) {
+    let shim = shimmed(stage);
+    let today = date(stage);
+    stage.fault("a year forth, and a member restarts", |stage| {
         stage.unharmed(|stage| {
-            shim.shift_clock(shift);
+            shim.shift_clock(365 * DAY);
             // A new connection looks at the clock, because of the certificate.
             stage.scene.cluster.members[2].terminate();
             stage.scene.cluster.members[2].restart();
@@ -117,6 +126,12 @@ fn wall_clock(stage: &mut Stage, shift: i64) {
         crate::cases::patroni::switch(stage);
     });
     assert_ne!(date(stage), today, "the log's stamps do not know of the jump");
+}
+
+/// What the first host's daemon takes for today, by its last word.
+fn date(stage: &Stage) -> Option<String> {
+    let lines = stage.daemon().process.lines();
+    lines.last().map(|line| line.text.chars().take_while(|sign| *sign != 'T').collect())
 }
 
 fn descriptors(stage: &mut Stage) {
