@@ -8,7 +8,7 @@ export PATH := $(PATH):/usr/sbin:/sbin:$(HOME)/.cargo/bin
 
 # Programs and files that must be there, each with the package that brings it.
 TOOLS := arping:iputils-arping cc:build-essential etcd:etcd-server etcdctl:etcd-client ip:iproute2 nft:nftables \
-	openssl:openssl ping:iputils-ping protoc:protobuf-compiler ss:iproute2 sysctl:procps systemd-analyze:systemd tcpdump:tcpdump
+	openssl:openssl patch:patch ping:iputils-ping protoc:protobuf-compiler ss:iproute2 sysctl:procps systemd-analyze:systemd tcpdump:tcpdump
 FILES := /usr/include/google/protobuf/descriptor.proto:libprotobuf-dev
 
 # Only what needs the privilege gets it: cargo builds as the user and starts the programs of the lab through sudo.
@@ -57,6 +57,11 @@ sim: ## Try to break the promise in virtual time; SEEDS=1..5000 a range, SEEDS=4
 sim-bites: ## Show that the simulator finds each deliberate bug of sim/bugs; ARGS=NAME… for some of them
 	@sim/bite.sh $(ARGS)
 
+.PHONY: fuzz
+SECONDS ?= 60
+fuzz: deps ## Feed every reader of foreign bytes with what it does not expect; SECONDS=60 for each, TARGET=… for one
+	@fuzz/run.sh $(SECONDS) $(TARGET)
+
 .PHONY: mutants
 mutants: ## Change each line of the deciding rooms and see the tests notice: an hour or two; ARGS='-f src/wire/**' for some
 	@cargo mutants --version >/dev/null 2>&1 || cargo install cargo-mutants --locked
@@ -93,6 +98,7 @@ monitoring-test: deps privilege nextest ## Look at the page in a browser, and ha
 .PHONY: lint
 lint: deps ## Formatting, clippy, the purity of the pure rooms, documentation
 	cargo fmt --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --all-targets --quiet -- -D warnings
 	cargo clippy --test package --test monitoring --quiet -- -D warnings
 	cargo check --lib --no-default-features --quiet

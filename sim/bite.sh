@@ -3,8 +3,17 @@
 # the bug would sit in what the model stands for), and has to be found within the budget of the gate.
 #
 # usage: sim/bite.sh [NAME…]      CPU_SECONDS=120, the budget for each
+#        sim/bite.sh --fit         only that each patch still fits, which takes a second
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+fits() { patch --dry-run --force --strip=1 <"$1" >/dev/null || { echo "$1 does not fit the source any more" >&2; return 1; }; }
+
+if [ "${1:-}" = --fit ]; then
+    misfits=0
+    for patch in sim/bugs/*.patch; do fits "$patch" || misfits=$((misfits + 1)); done
+    exit $((misfits > 0))
+fi
 work=$PWD/target/bites
 budget=${CPU_SECONDS:-120}
 thiserror=$(sed -n 's/^thiserror = //p' Cargo.toml)
@@ -38,7 +47,8 @@ for patch in sim/bugs/*.patch; do
     name=$(basename "$patch" .patch)
     [ $# -eq 0 ] || [[ " $* " == *" $name "* ]] || continue
     fresh
-    (cd "$work" && patch --quiet --strip=1) <"$patch" || { echo "$name: the patch does not fit any more" >&2; exit 1; }
+    fits "$patch"
+    (cd "$work" && patch --quiet --strip=1) <"$patch"
     build
     expected=$(sed -n 's/^# breaks: //p' "$patch")
     out=$work/$name.txt

@@ -6,7 +6,8 @@
 //! [`check`] judges beforehand whether all of that can work, [`status`] tells how it is.
 //!
 //! `source`, `host` and `daemon`, and what looks around for [`check`], belong to the feature `daemon`. Everything else
-//! is pure: it holds no clock, no socket and no task, and builds without that feature.
+//! is pure: it holds no clock, no socket and no task, and builds without that feature. Of [`wire`], the reader of the
+//! kernel's messages needs the feature `netlink`.
 
 pub mod check;
 pub mod cli;
@@ -23,3 +24,5 @@ pub mod daemon;
 pub mod host;
 #[cfg(feature = "daemon")]
 pub mod source;
+#[cfg(feature = "daemon")]
+mod terminal;

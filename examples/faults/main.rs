@@ -23,8 +23,12 @@ mod run;
 #[expect(dead_code, reason = "the suite uses a part of the scene")]
 #[path = "../../tests/promise/scene.rs"]
 mod scene;
+#[path = "../../tests/faults/shim.rs"]
+mod shim;
 #[path = "../../tests/faults/stage.rs"]
 mod stage;
+#[path = "../../tests/faults/wires.rs"]
+mod wires;
 
 use std::fs;
 use std::io::{Write, stdout};

@@ -8,13 +8,14 @@ pub struct Firmware {
     pub sys_vendor: String,
     pub product_name: String,
     pub bios_vendor: String,
+    pub bios_version: String,
     pub chassis_asset_tag: String,
 }
 
 pub fn judge(firmware: &Firmware) -> Option<Finding> {
     let known = |text: &str, word: &str| text.to_lowercase().contains(word);
-    let Firmware { sys_vendor, product_name, bios_vendor, chassis_asset_tag } = firmware;
-    let (name, instead) = if known(sys_vendor, "amazon") || known(bios_vendor, "amazon") {
+    let Firmware { sys_vendor, product_name, bios_vendor, bios_version, chassis_asset_tag } = firmware;
+    let (name, instead) = if [sys_vendor, bios_vendor, bios_version].iter().any(|text| known(text, "amazon")) {
         ("AWS", "use a network load balancer, or move a secondary private address by an API call")
     } else if known(sys_vendor, "google") || known(product_name, "google compute") {
         ("Google Cloud", "use an internal load balancer with a health check on Patroni's REST API, or an alias range")
@@ -26,6 +27,10 @@ pub fn judge(firmware: &Firmware) -> Option<Finding> {
         ("DigitalOcean", "use a reserved address or a load balancer")
     } else if known(sys_vendor, "oraclecloud") || known(chassis_asset_tag, "oraclecloud") {
         ("Oracle Cloud", "move a secondary private address by an API call, or use a load balancer")
+    } else if known(sys_vendor, "alibaba cloud") {
+        ("Alibaba Cloud", "use its high-availability virtual IP, or a load balancer")
+    } else if known(sys_vendor, "tencent cloud") {
+        ("Tencent Cloud", "use its high-availability virtual IP, or a load balancer")
     } else if known(product_name, "openstack") || known(sys_vendor, "openstack") {
         return Some(Finding::caution(
             "cloud-port-security",
@@ -65,6 +70,9 @@ mod tests {
             ..Firmware::default()
         };
         assert!(judge(&azure).unwrap().text.contains("Azure"));
+        // Older machines of AWS tell it by the version alone.
+        let xen = Firmware { sys_vendor: "Xen".into(), bios_version: "4.11.amazon".into(), ..Firmware::default() };
+        assert!(judge(&xen).unwrap().text.contains("AWS"));
         // Hyper-V at home bears the same vendor.
         assert_eq!(judge(&vendor("Microsoft Corporation")), None);
         assert_eq!(judge(&vendor("Dell Inc.")), None);

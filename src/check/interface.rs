@@ -27,10 +27,7 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
     let subject = format!("interface {}", facts.name);
     let Some(link) = &facts.link else {
         let others: Vec<&str> = facts.others.iter().map(String::as_str).filter(|name| *name != "lo").collect();
-        let near = match names::meant(&facts.name, &others) {
-            Some(names::Kinship::Case(near) | names::Kinship::Domain(near) | names::Kinship::Near(near)) => Some(near),
-            None => None,
-        };
+        let near = names::meant(&facts.name, &others).map(|meant| meant.name);
         let cure = match near.or_else(|| only(&others)) {
             Some(name) => format!("set interface: {name}, or bring {} into being; it is waited for", facts.name),
             None => "set interface to one of these, or bring it into being; it is waited for".to_owned(),

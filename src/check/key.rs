@@ -3,20 +3,24 @@
 use std::time::Duration;
 
 use super::Finding;
-use super::names::{self, Kinship, listed};
+use super::names::{self, Difference, Meant, listed};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Facts {
     pub key: String,
     /// The value that means this host.
     pub expected: String,
-    pub held: Option<Held>,
+    pub held: Result<Option<Held>, Forbidden>,
     pub around: Around,
     /// What the old v2 store holds under this name, where it could be asked.
     pub v2: Option<String>,
     pub hold_timeout: Duration,
     pub lease_margin: Duration,
 }
+
+/// This user may not read the key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Forbidden;
 
 /// What the key holds.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -39,25 +43,26 @@ pub enum Lease {
     Unknown,
 }
 
-/// What else the store holds; all of it empty where it may not be listed.
+/// What else the store holds.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Around {
-    /// Whether listing was permitted.
-    pub listed: bool,
-    /// The names of Patroni's members in this scope.
-    pub members: Vec<String>,
+    /// The names of Patroni's members in this scope; nothing where this user may not list them.
+    pub members: Option<Vec<String>>,
     /// Whether there is any key of this scope.
     pub scope: bool,
     /// Leader keys of other scopes.
     pub leaders: Vec<String>,
+    /// Whether everything may be listed, and so what was not seen is not there.
+    pub listed: bool,
     /// Whether there is any key at all.
     pub anything: bool,
 }
 
 pub fn judge(facts: &Facts) -> Vec<Finding> {
     match &facts.held {
-        Some(held) => present(facts, held),
-        None => vec![absent(facts)],
+        Ok(Some(held)) => present(facts, held),
+        Ok(None) => vec![absent(facts)],
+        Err(Forbidden) => vec![forbidden(facts)],
     }
 }
 
@@ -94,61 +99,69 @@ fn value(facts: &Facts, held: &Held, since: &str) -> Finding {
         let cure = "set trigger-key to Patroni's leader key, /<namespace>/<scope>/leader";
         return Finding::bad("key-not-leader", subject(facts), text, cure);
     }
-    let told = format!("holds \"{value}\" since {since}; this host expects \"{expected}\"; {}", members(around));
-    let other_is_member = around.members.contains(expected);
-    match names::meant(expected, &[value]).filter(|_| !other_is_member) {
-        Some(kinship) => {
-            let difference = difference(&kinship);
-            let cure = format!("{difference}: where both mean this host, set trigger-value: {value}");
-            Finding::bad("key-value-differs", subject(facts), told, cure)
-        }
-        None if other_is_member || around.members.is_empty() => {
+    let told = format!("holds \"{value}\" since {since}; this host expects \"{expected}\"");
+    let Some(names) = &around.members else { return unlisted(facts, value, &told) };
+    let told = format!("{told}; {}", members(names));
+    let other_is_member = names.contains(expected);
+    // Two members may look alike; but blanks and quotes are nobody's.
+    match names::meant(expected, &[value]).filter(|meant| !other_is_member || meant.by.is_around()) {
+        Some(meant) => differs(facts, &meant, told),
+        None if other_is_member || names.is_empty() => {
             Finding::good("key-value", subject(facts), format!("{told}: another host leads"))
         }
-        None => never(facts, told),
+        None => never(facts, names, told),
     }
+}
+
+/// Whether this host will ever be named cannot be told where only the key may be read.
+fn unlisted(facts: &Facts, value: &String, told: &str) -> Finding {
+    // Members that look alike are still two.
+    if let Some(meant) = names::meant(&facts.expected, &[value]).filter(|meant| meant.by != Difference::Letters) {
+        return differs(facts, &meant, told.to_owned());
+    }
+    let text = format!("{told}; whether a member is called that cannot be told: this user may not list them");
+    Finding::caution("key-members-unlisted", subject(facts), text, grant(&format!("{}members/", root(&facts.key))))
+}
+
+fn differs(facts: &Facts, meant: &Meant, told: String) -> Finding {
+    let Meant { name, by } = meant;
+    // As `echo pg1 | etcdctl put` leaves them.
+    let left_by_hand = by.is_around() && names::bare(name) != name;
+    let cure = if left_by_hand {
+        format!("{by}, and Patroni writes none: etcdctl put {} {}", facts.key, names::bare(name))
+    } else {
+        format!("{by}: where both mean this host, set trigger-value: {name}")
+    };
+    Finding::bad("key-value-differs", subject(facts), told, cure)
 }
 
 /// The key names somebody else; and would it ever name us?
 fn never_meant(facts: &Facts, held: &Held) -> Option<Finding> {
     let Facts { expected, around, .. } = facts;
-    let doubtful = held.value == *expected && !around.members.is_empty() && !around.members.contains(expected);
-    doubtful.then(|| {
+    let names = around.members.as_ref().filter(|names| !names.is_empty())?;
+    (held.value == *expected && !names.contains(expected)).then(|| {
         Finding::caution(
             "key-no-member",
             subject(facts),
-            format!("names \"{expected}\", and no member of Patroni is called that; {}", members(around)),
+            format!("names \"{expected}\", and no member of Patroni is called that; {}", members(names)),
             "the member may have been removed, or something other than Patroni wrote the key",
         )
     })
 }
 
-fn never(facts: &Facts, told: String) -> Finding {
-    let near = names::meant(&facts.expected, &facts.around.members);
-    let cure = match near {
-        Some(kinship) => {
-            let (Kinship::Case(name) | Kinship::Domain(name) | Kinship::Near(name)) = &kinship;
-            format!("{}: set trigger-value: {name}", difference(&kinship))
-        }
+fn never(facts: &Facts, members: &[String], told: String) -> Finding {
+    let cure = match names::meant(&facts.expected, members) {
+        Some(Meant { name, by }) => format!("{by}: set trigger-value: {name}"),
         None => "set trigger-value to this host's name in Patroni (name: in its file)".to_owned(),
     };
     Finding::bad("key-value-unknown", subject(facts), told, cure)
 }
 
-fn difference(kinship: &Kinship) -> &'static str {
-    match kinship {
-        Kinship::Case(_) => "they differ in capitals alone",
-        Kinship::Domain(_) => "one has a domain behind it and the other has not",
-        Kinship::Near(_) => "they look alike",
-    }
-}
-
-fn members(around: &Around) -> String {
-    match (around.members.as_slice(), around.listed) {
-        ([], true) => "Patroni lists no members there".to_owned(),
-        ([], false) => "the members may not be listed by this user".to_owned(),
-        ([one], _) => format!("the only member is {one}"),
-        (several, _) => format!("members are {}", listed(several)),
+fn members(names: &[String]) -> String {
+    match names {
+        [] => "Patroni lists no members there".to_owned(),
+        [one] => format!("the only member is {one}"),
+        several => format!("members are {}", listed(several)),
     }
 }
 
@@ -203,34 +216,51 @@ fn absent(facts: &Facts) -> Finding {
         );
     }
     if around.scope {
+        let names = around.members.as_ref().map(|names| format!("; {}", members(names)));
         return Finding::caution(
             "key-no-leader",
             subject(facts),
-            format!("is not there, and its scope is: nobody leads now; {}", members(around)),
+            format!("is not there, and its scope is: nobody leads now{}", names.unwrap_or_default()),
             "patronictl list tells why; the VIP comes with the leader",
         );
     }
-    let names: Vec<&str> = around.leaders.iter().map(String::as_str).collect();
-    if let [_, ..] = names.as_slice() {
-        let near = match (names::meant(key, &names), names.as_slice()) {
-            (Some(Kinship::Case(name) | Kinship::Domain(name) | Kinship::Near(name)), _) => Some(name),
-            (None, [only]) => Some((*only).to_owned()),
-            (None, _) => None,
-        };
-        let cure = near
-            .map_or_else(|| "set trigger-key to one of these".to_owned(), |name| format!("set trigger-key: {name}"));
-        return Finding::bad("key-wrong", subject(facts), format!("is not there; etcd has {}", listed(&names)), cure);
+    if !around.leaders.is_empty() {
+        let text = format!("is not there; etcd has {}", listed(&around.leaders));
+        return Finding::bad("key-wrong", subject(facts), text, path::cure(key, &around.leaders));
     }
-    let (id, text) = match (around.listed, around.anything) {
-        (false, _) => ("key-absent", "is not there, and this user may not list what is"),
-        (true, true) => {
-            ("key-no-scope", "is not there, nor is any leader key: Patroni has written nothing into this etcd")
-        }
-        (true, false) => ("store-empty", "is not there: etcd's v3 store holds nothing at all"),
+    if !around.listed {
+        return Finding::caution(
+            "key-absent",
+            subject(facts),
+            "is not there, and what else is may not be listed by this user: a slip in the key and a cluster without a \
+             leader look alike",
+            format!("patronictl list tells whether anybody leads; or {}", grant(root(key))),
+        );
+    }
+    let (id, text) = if around.anything {
+        ("key-no-scope", "is not there, nor is any leader key: Patroni has written nothing into this etcd")
+    } else {
+        ("store-empty", "is not there: etcd's v3 store holds nothing at all")
     };
     let cure =
         "start Patroni with this etcd; its section must be etcd3:, since what etcd: writes (v2) cannot be seen here";
     Finding::bad(id, subject(facts), text, cure)
+}
+
+fn forbidden(facts: &Facts) -> Finding {
+    let cure =
+        format!("allow it: etcdctl role grant-permission ROLE read {}, etcdctl user grant-role USER ROLE", facts.key);
+    Finding::bad("key-forbidden", subject(facts), "etcd does not let this user read it", cure)
+}
+
+/// What lets a user list the keys that begin with `prefix`.
+fn grant(prefix: &str) -> String {
+    format!("let this user list them: etcdctl role grant-permission ROLE read --prefix=true {prefix}")
+}
+
+/// The scope of a key, or what would be one.
+fn root(key: &str) -> &str {
+    scope(key).unwrap_or(key)
 }
 
 fn brief(text: &str) -> String {
@@ -256,5 +286,6 @@ pub fn namespace(key: &str) -> Option<&str> {
     scope.rfind('/').map(|at| &scope[..=at])
 }
 
+mod path;
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,8 @@ pub struct Facts {
     pub ahead: Option<i64>,
     /// A user is configured and etcd has authentication off.
     pub needless_login: bool,
+    /// It answers as the port at which members talk to each other.
+    pub serves_peers: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -31,6 +33,7 @@ pub struct Refusal {
 pub fn judge(all: &[Facts]) -> Vec<Finding> {
     let mut findings: Vec<Finding> = all.iter().flat_map(one).collect();
     findings.extend(several_clusters(all));
+    findings.extend(mixed_schemes(all));
     findings.extend(together(all));
     findings
 }
@@ -38,6 +41,12 @@ pub fn judge(all: &[Facts]) -> Vec<Finding> {
 fn one(facts: &Facts) -> Vec<Finding> {
     let subject = || format!("etcd {}", facts.endpoint);
     let mut findings = match &facts.outcome {
+        Err(Refusal { why, cure }) if facts.endpoint.ends_with(PEERS) && !facts.serves_peers => vec![Finding::bad(
+            "endpoint",
+            subject(),
+            why.as_str(),
+            format!("{cure}; members mostly talk to each other at 2380, and clients to them at 2379"),
+        )],
         Err(Refusal { why, cure }) => vec![Finding::bad("endpoint", subject(), why.as_str(), cure.as_str())],
         Ok(answer) => {
             let text = format!(
@@ -58,6 +67,14 @@ fn one(facts: &Facts) -> Vec<Finding> {
                 ahead.abs()
             ),
             "have both keep the time (chrony, systemd-timesyncd); leases do not depend on it",
+        ));
+    }
+    if facts.serves_peers {
+        findings.push(Finding::caution(
+            "endpoint-peers",
+            subject(),
+            "is the port at which members of etcd talk to each other, which is not meant for clients",
+            "name its port for clients in dcs-endpoints, mostly 2379 (etcdctl member list shows both)",
         ));
     }
     if facts.needless_login {
@@ -83,6 +100,17 @@ fn several_clusters(all: &[Facts]) -> Option<Finding> {
     ))
 }
 
+fn mixed_schemes(all: &[Facts]) -> Option<Finding> {
+    let of = |scheme: &str| all.iter().map(|facts| &facts.endpoint).find(|endpoint| endpoint.starts_with(scheme));
+    let (plain, tls) = (of("http://")?, of("https://")?);
+    Some(Finding::caution(
+        "endpoints-mixed",
+        "dcs-endpoints",
+        format!("{plain} is asked in clear and {tls} by TLS: members of one cluster mostly want the same"),
+        "write the same before each, https:// where etcd has a certificate",
+    ))
+}
+
 /// What the endpoints are as a whole.
 fn together(all: &[Facts]) -> Option<Finding> {
     let good = all.iter().filter(|facts| facts.outcome.is_ok()).count();
@@ -96,6 +124,9 @@ fn together(all: &[Facts]) -> Option<Finding> {
         _ => None,
     }
 }
+
+/// The port that is etcd's own for its members.
+const PEERS: &str = ":2380";
 
 /// A `Date` header tells whole seconds, and the answer took its way.
 const MOST_SKEW: i64 = 2;
@@ -128,7 +159,13 @@ mod tests {
 
     fn answered(endpoint: &str, cluster: u64) -> Facts {
         let answer = Answer { version: "3.5.16".into(), cluster, took: Duration::from_micros(1500) };
-        Facts { endpoint: endpoint.into(), outcome: Ok(answer), ahead: Some(0), needless_login: false }
+        Facts {
+            endpoint: endpoint.into(),
+            outcome: Ok(answer),
+            ahead: Some(0),
+            needless_login: false,
+            serves_peers: false,
+        }
     }
 
     #[test]
@@ -147,6 +184,19 @@ mod tests {
         late.ahead = Some(-90);
         let ids: Vec<_> = judge(&[answered("http://a:2379", 1), late]).iter().map(|finding| finding.id).collect();
         assert_eq!(ids, ["endpoint", "endpoint", "clock-skew", "endpoints-differ"]);
+    }
+
+    #[test]
+    fn the_port_of_the_members_and_mixed_schemes_are_found() {
+        let refusal = Refusal { why: "broken".into(), cure: "does this port expect https?".into() };
+        let mut peers = Facts { outcome: Err(refusal), ..answered("http://a:2380", 1) };
+        let told = |facts: &Facts| judge(std::slice::from_ref(facts));
+        let hint = "; members mostly talk to each other at 2380, and clients to them at 2379";
+        assert!(told(&peers)[0].cure.as_ref().unwrap().ends_with(hint));
+        peers.serves_peers = true;
+        assert_eq!(told(&peers)[1].id, "endpoint-peers");
+        let mixed = judge(&[answered("http://a:2379", 1), answered("https://b:2379", 1)]);
+        assert_eq!(mixed.last().map(|finding| finding.id), Some("endpoints-mixed"));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! to findings; `gather` looks at the host and at etcd, under a deadline, and changes nothing anywhere: it reads in
 //! etcd, and its probes bear no sender's address. So it may run at any time, beside the daemon, and on the holder.
 
+pub mod announcements;
 pub mod cloud;
 pub mod configuration;
 mod finding;

@@ -1,34 +1,82 @@
 //! Which name was meant: the mistakes that people make with the names of members.
 
+use std::fmt;
+
 use crate::config::keys::nearest_of;
 
-/// How a name is related to one that was expected.
+/// The name that was meant, and how what was written differs from it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Kinship {
-    /// They differ in capitals alone.
-    Case(String),
+pub struct Meant {
+    pub name: String,
+    pub by: Difference,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Difference {
+    Blanks,
+    Quotes,
+    Case,
     /// One is the other with a domain behind it.
-    Domain(String),
-    /// They look alike.
-    Near(String),
+    Domain,
+    Letters,
+}
+
+impl Difference {
+    /// Whether the names are the same within what stands around them.
+    pub const fn is_around(self) -> bool {
+        match self {
+            Self::Blanks | Self::Quotes => true,
+            Self::Case | Self::Domain | Self::Letters => false,
+        }
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Blanks => "they differ in blanks alone",
+            Self::Quotes => "they differ in quotes alone",
+            Self::Case => "they differ in capitals alone",
+            Self::Domain => "one has a domain behind it and the other has not",
+            Self::Letters => "they look alike",
+        })
+    }
 }
 
 /// The name among `known` that whoever wrote `text` meant, if one comes near.
-pub fn meant<T: AsRef<str>>(text: &str, known: &[T]) -> Option<Kinship> {
-    let text = text.trim();
+pub fn meant<T: AsRef<str>>(text: &str, known: &[T]) -> Option<Meant> {
     let names = || known.iter().map(AsRef::as_ref);
-    let find = |same: &dyn Fn(&str) -> bool| names().find(|name| same(name)).map(str::to_owned);
-    let short = |name: &str| name.split('.').next().unwrap_or_default().to_lowercase();
-    let in_other_case = |name: &str| name.to_lowercase() == text.to_lowercase();
-    let with_domain = |name: &str| short(name) == short(text) && name.contains('.') != text.contains('.');
-    // pg1 and pg2 are neighbours, not slips of the pen.
-    let digits = |name: &str| name.chars().filter(char::is_ascii_digit).collect::<String>();
-    let alike = || names().filter(|name| digits(name) == digits(text)).map(|name| (name, name));
-    let near = || nearest_of(text, alike()).map(str::to_owned);
-    find(&in_other_case)
-        .map(Kinship::Case)
-        .or_else(|| find(&with_domain).map(Kinship::Domain))
-        .or_else(|| near().map(Kinship::Near))
+    let same = |by, form: &dyn Fn(&str) -> String| {
+        let name = names().find(|name| form(name) == form(text))?;
+        Some(Meant { name: name.to_owned(), by })
+    };
+    let lower = |name: &str| bare(name).to_lowercase();
+    same(Difference::Blanks, &|name| name.trim().to_owned())
+        .or_else(|| same(Difference::Quotes, &|name| bare(name).to_owned()))
+        .or_else(|| same(Difference::Case, &lower))
+        .or_else(|| {
+            let text = lower(text);
+            let name = names().find(|name| has_domain_more(&text, &lower(name)))?;
+            Some(Meant { name: name.to_owned(), by: Difference::Domain })
+        })
+        .or_else(|| {
+            // pg1 and pg2 are neighbours, not slips of the pen.
+            let digits = |name: &str| name.chars().filter(char::is_ascii_digit).collect::<String>();
+            let alike = names().filter(|name| digits(name) == digits(text)).map(|name| (name, name));
+            let name = nearest_of(text.trim(), alike)?;
+            Some(Meant { name: name.to_owned(), by: Difference::Letters })
+        })
+}
+
+/// A name without the blanks and quotes around it.
+pub fn bare(name: &str) -> &str {
+    name.trim_matches(|c: char| c.is_whitespace() || QUOTES.contains(&c))
+}
+
+/// Whether one of the two is the other with a domain behind it.
+fn has_domain_more(one: &str, other: &str) -> bool {
+    let short = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
+    short(one) == short(other) && one.contains('.') != other.contains('.')
 }
 
 /// "a", "a and b", "a, b and c"; the first few where there are many.
@@ -43,19 +91,26 @@ pub fn listed<T: AsRef<str>>(names: &[T]) -> String {
     }
 }
 
+const QUOTES: [char; 3] = ['"', '\'', '`'];
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn capitals_domains_and_slips_are_told_apart() {
-        let known = ["pg-node1", "PG2", "pg3.example.org"];
-        assert_eq!(meant("pg2", &known), Some(Kinship::Case("PG2".into())));
-        assert_eq!(meant("pg3", &known), Some(Kinship::Domain("pg3.example.org".into())));
-        assert_eq!(meant("pg-node1.example.org", &known), Some(Kinship::Domain("pg-node1".into())));
-        assert_eq!(meant("pg-node-1", &known), Some(Kinship::Near("pg-node1".into())));
-        assert_eq!(meant("something-else", &known), None);
-        assert_eq!(meant("pg-node2", &known), None);
+    fn blanks_quotes_capitals_domains_and_slips_are_told_apart() {
+        let known = ["pg-node1", "PG2", "pg3.example.org", "\"pg4\"", "pg5\n"];
+        let told = |text| meant(text, &known).map(|meant| (meant.name, meant.by));
+        assert_eq!(told("pg2"), Some(("PG2".into(), Difference::Case)));
+        assert_eq!(told("pg3"), Some(("pg3.example.org".into(), Difference::Domain)));
+        assert_eq!(told("pg-node1.example.org"), Some(("pg-node1".into(), Difference::Domain)));
+        assert_eq!(told("pg-node-1"), Some(("pg-node1".into(), Difference::Letters)));
+        assert_eq!(told("pg4"), Some(("\"pg4\"".into(), Difference::Quotes)));
+        assert_eq!(told("'pg-node1'"), Some(("pg-node1".into(), Difference::Quotes)));
+        assert_eq!(told("pg5"), Some(("pg5\n".into(), Difference::Blanks)));
+        assert_eq!(told(" pg-node1"), Some(("pg-node1".into(), Difference::Blanks)));
+        assert_eq!(told("something-else"), None);
+        assert_eq!(told("pg-node2"), None);
     }
 
     #[test]

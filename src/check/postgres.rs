@@ -1,91 +1,175 @@
-//! Whether a local PostgreSQL would answer on the VIP.
+//! Whether the PostgreSQL servers of this host would answer on the VIP, whatever port they listen on.
+
+mod proc;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::Finding;
+pub use proc::{Listener, Process, listeners, servers};
 
-/// What listens on the port of PostgreSQL here.
+use super::Finding;
+use super::names::listed;
+
+/// What a server or a pooler calls itself.
+pub const PROGRAMS: [&str; 8] =
+    ["postgres", "postmaster", "edb-postgres", "pgbouncer", "odyssey", "pgcat", "pgpool", "haproxy"];
+
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Facts {
     pub vip: IpAddr,
-    pub port: u16,
-    /// Empty where nothing listens.
-    pub listening: BTreeSet<IpAddr>,
+    pub servers: Vec<Server>,
+    /// Whether the kernel lets programs listen on addresses of the VIP's family that are not here.
+    pub nonlocal_bind: bool,
 }
 
-pub fn judge(facts: &Facts) -> Option<Finding> {
-    let Facts { vip, port, listening } = facts;
-    if listening.is_empty() {
-        return None;
+/// A program that listens on a port.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Server {
+    pub program: Program,
+    pub port: u16,
+    pub listening: BTreeSet<IpAddr>,
+    /// The addresses that it was told to listen on, as far as its command line says so (Patroni's does).
+    pub told: BTreeSet<IpAddr>,
+}
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Program {
+    Postgres,
+    /// Its name.
+    Pooler(String),
+    /// Whose socket it is cannot be seen.
+    Unknown,
+}
+
+impl Server {
+    fn takes(&self, vip: IpAddr) -> bool {
+        self.takes_any(vip) || self.listening.contains(&vip)
+    }
+
+    /// Whether it listens on every address of the VIP's family. Of an unknown one `::` may stand for both; PostgreSQL keeps them
+    /// apart.
+    fn takes_any(&self, vip: IpAddr) -> bool {
+        let both = self.program != Program::Postgres;
+        self.listening.iter().any(|ip| ip.is_unspecified() && (ip.is_ipv4() == vip.is_ipv4() || (both && ip.is_ipv6())))
+    }
+}
+
+pub fn judge(facts: &Facts) -> Vec<Finding> {
+    facts.servers.iter().filter_map(|server| one(facts, server)).collect()
+}
+
+fn one(facts: &Facts, server: &Server) -> Option<Finding> {
+    let vip = facts.vip;
+    let port = server.port;
+    let addresses: Vec<String> = server.listening.iter().map(ToString::to_string).collect();
+    let alone = format!("listens on {} alone", listed(&addresses));
+    match server.program {
+        Program::Pooler(_) => return None,
+        Program::Unknown if !server.takes(vip) => {
+            return Some(Finding::caution(
+                "postgres-unseen",
+                format!("port {port}"),
+                format!(
+                    "something {alone}, and whether it is PostgreSQL cannot be seen from here: then clients of {vip} will be refused"
+                ),
+                "run the check as root; where it is PostgreSQL, set listen_addresses = '*'",
+            ));
+        }
+        Program::Postgres | Program::Unknown => {}
     }
     let subject = format!("PostgreSQL on port {port}");
-    let every = listening.iter().any(|ip| ip.is_unspecified() && (ip.is_ipv6() || vip.is_ipv4()));
-    if every || listening.contains(vip) {
-        return Some(Finding::good("postgres-listens", subject, format!("takes connections for {vip}")));
+    let good = |text: String| Some(Finding::good("postgres-listens", subject.clone(), text));
+    if server.takes_any(vip) || (server.listening.contains(&vip) && facts.nonlocal_bind) {
+        return good(format!("takes connections for {vip}"));
     }
-    let family = if vip.is_ipv4() { "ipv4" } else { "ipv6" };
-    let addresses: Vec<String> = listening.iter().map(ToString::to_string).collect();
+    if server.listening.contains(&vip) {
+        return Some(Finding::caution(
+            "postgres-nonlocal",
+            subject,
+            format!(
+                "listens on {vip} by name: started where the VIP is not, it goes without it, or does not start at all"
+            ),
+            everywhere(vip, port),
+        ));
+    }
+    if server.told.contains(&vip) {
+        return Some(Finding::bad(
+            "postgres-late",
+            subject,
+            format!("was told to listen on {vip} and does not, since the VIP was not here when it started"),
+            format!("{}; then restart PostgreSQL", everywhere(vip, port)),
+        ));
+    }
+    if let Some((name, at)) = pooler(facts) {
+        return good(format!("{alone}, and {name} takes connections for {vip} on port {at}"));
+    }
     Some(Finding::bad(
         "postgres-listens",
         subject,
-        format!("listens on {} alone: clients of {vip} will be refused", super::names::listed(&addresses)),
-        format!(
-            "set listen_addresses = '*' (Patroni: postgresql.listen: '*:{port}') and restart PostgreSQL; with the VIP itself \
-             in it, a standby does not start unless net.{family}.ip_nonlocal_bind is 1"
-        ),
+        format!("{alone}: clients of {vip} will be refused"),
+        format!("set listen_addresses = '*' (Patroni: postgresql.listen: '*:{port}') and restart PostgreSQL"),
     ))
 }
 
-/// The addresses that `/proc/net/tcp` or `tcp6` says are listened on at this port.
-pub fn listening(table: &str, port: u16) -> BTreeSet<IpAddr> {
-    table.lines().filter_map(|line| listener(line, port)).collect()
+/// Two ways to have PostgreSQL listen on an address that comes and goes.
+fn everywhere(vip: IpAddr, port: u16) -> String {
+    let family = if vip.is_ipv4() { "ipv4" } else { "ipv6" };
+    format!(
+        "set listen_addresses = '*' (Patroni: postgresql.listen: '*:{port}'), or on every host, at boot too, sysctl \
+         net.{family}.ip_nonlocal_bind=1"
+    )
 }
 
-fn listener(line: &str, port: u16) -> Option<IpAddr> {
-    const LISTEN: &str = "0A";
-    let mut words = line.split_whitespace().skip(1);
-    let (address, at) = words.next()?.split_once(':')?;
-    let state = words.nth(1)?;
-    if state != LISTEN || u16::from_str_radix(at, 16).ok()? != port {
-        return None;
-    }
-    // Words of 32 bits, each as this machine has it in memory.
-    let words = (0..address.len()).step_by(8).map(|at| u32::from_str_radix(address.get(at..at + 8)?, 16).ok());
-    let bytes: Vec<u8> = words.collect::<Option<Vec<u32>>>()?.into_iter().flat_map(u32::to_ne_bytes).collect();
-    if let Ok(v4) = <[u8; 4]>::try_from(bytes.as_slice()) {
-        Some(v4.into())
-    } else {
-        <[u8; 16]>::try_from(bytes.as_slice()).ok().map(IpAddr::from)
-    }
+/// A pooler that takes the VIP's clients in the server's place.
+fn pooler(facts: &Facts) -> Option<(&str, u16)> {
+    facts.servers.iter().find_map(|server| match &server.program {
+        Program::Pooler(name) if server.takes(facts.vip) => Some((name.as_str(), server.port)),
+        Program::Pooler(_) | Program::Postgres | Program::Unknown => None,
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Level;
     use super::*;
 
-    fn facts(listening: &[&str]) -> Facts {
+    fn server(program: Program, listening: &[&str]) -> Server {
         let listening = listening.iter().map(|ip| ip.parse().unwrap()).collect();
-        Facts { vip: "10.0.0.5".parse().unwrap(), port: 5432, listening }
+        Server { program, port: 5433, listening, told: BTreeSet::new() }
+    }
+
+    fn judged(servers: Vec<Server>, nonlocal_bind: bool) -> Vec<(&'static str, Level)> {
+        let facts = Facts { vip: "10.0.0.5".parse().unwrap(), servers, nonlocal_bind };
+        judge(&facts).iter().map(|finding| (finding.id, finding.level)).collect()
     }
 
     #[test]
     fn a_server_on_loopback_alone_refuses_the_vips_clients() {
-        assert_eq!(judge(&facts(&[])), None);
-        let finding = judge(&facts(&["127.0.0.1"])).unwrap();
-        assert_eq!(finding.text, "listens on 127.0.0.1 alone: clients of 10.0.0.5 will be refused");
-        for fine in ["0.0.0.0", "::", "10.0.0.5"] {
-            assert_eq!(judge(&facts(&["127.0.0.1", fine])).unwrap().level, super::super::Level::Good, "{fine}");
-        }
+        assert_eq!(judged(vec![], false), []);
+        let on = |addresses: &[&str]| judged(vec![server(Program::Postgres, addresses)], false);
+        assert_eq!(on(&["127.0.0.1"]), [("postgres-listens", Level::Bad)]);
+        assert_eq!(on(&["127.0.0.1", "0.0.0.0"]), [("postgres-listens", Level::Good)]);
+        // PostgreSQL keeps the families apart, others need not.
+        assert_eq!(on(&["::"]), [("postgres-listens", Level::Bad)]);
+        assert_eq!(judged(vec![server(Program::Unknown, &["::"])], false), [("postgres-listens", Level::Good)]);
+        assert_eq!(judged(vec![server(Program::Unknown, &["::1"])], false), [("postgres-unseen", Level::Caution)]);
     }
 
     #[test]
-    #[cfg(target_endian = "little")]
-    fn the_kernels_table_is_read() {
-        let table = "  sl  local_address rem_address   st\n   0: 0100007F:1538 00000000:0000 0A 0\n   1: 0100007F:1538 0100007F:9999 01 0\n";
-        assert_eq!(listening(table, 5432), ["127.0.0.1".parse().unwrap()].into());
-        assert_eq!(listening(table, 5433), BTreeSet::new());
-        let six = "   0: 00000000000000000000000001000000:1538 00000000000000000000000000000000:0000 0A 0\n";
-        assert_eq!(listening(six, 5432), ["::1".parse().unwrap()].into());
+    fn a_server_that_names_the_vip_needs_a_kernel_that_lets_it() {
+        let named = || vec![server(Program::Postgres, &["127.0.0.1", "10.0.0.5"])];
+        assert_eq!(judged(named(), true), [("postgres-listens", Level::Good)]);
+        assert_eq!(judged(named(), false), [("postgres-nonlocal", Level::Caution)]);
+        let mut late = server(Program::Postgres, &["127.0.0.1"]);
+        late.told = ["10.0.0.5".parse().unwrap()].into();
+        assert_eq!(judged(vec![late], false), [("postgres-late", Level::Bad)]);
+    }
+
+    #[test]
+    fn a_pooler_may_take_the_clients_instead() {
+        let pooler = |address| server(Program::Pooler("pgbouncer".into()), &[address]);
+        let with = |address| judged(vec![server(Program::Postgres, &["127.0.0.1"]), pooler(address)], false);
+        assert_eq!(with("0.0.0.0"), [("postgres-listens", Level::Good)]);
+        assert_eq!(with("127.0.0.1"), [("postgres-listens", Level::Bad)]);
     }
 }

@@ -38,11 +38,14 @@ impl std::error::Error for Problems {}
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (row, problem) in self.0.iter().enumerate() {
+        for (row, problem) in self.0.iter().take(MOST_SHOWN).enumerate() {
             let newline = if row == 0 { "" } else { "\n" };
             write!(f, "{newline}{problem}")?;
         }
-        Ok(())
+        match self.0.len().saturating_sub(MOST_SHOWN) {
+            0 => Ok(()),
+            more => write!(f, "\nand {more} more; is this a file of vip-manager?"),
+        }
     }
 }
 
@@ -73,6 +76,8 @@ pub(super) fn brief(text: &str) -> String {
 }
 
 const LONGEST_QUOTE: usize = 80;
+/// Who has more mistakes than this begins with these.
+const MOST_SHOWN: usize = 100;
 
 /// Gathers what reading and checking find, in the order in which they find it.
 #[derive(Default, Debug)]
@@ -83,17 +88,11 @@ pub(super) struct Findings {
 
 impl Findings {
     pub(super) fn problem(&mut self, place: &Place, text: impl Into<String>) {
-        let problem = Problem { place: place.clone(), text: one_line(&text.into()) };
-        if !self.problems.contains(&problem) {
-            self.problems.push(problem);
-        }
+        self.problems.push(Problem { place: place.clone(), text: one_line(&text.into()) });
     }
 
     pub(super) fn notice(&mut self, place: &Place, text: impl Into<String>) {
-        let notice = Notice { place: place.clone(), text: one_line(&text.into()) };
-        if !self.notices.contains(&notice) {
-            self.notices.push(notice);
-        }
+        self.notices.push(Notice { place: place.clone(), text: one_line(&text.into()) });
     }
 
     /// The notices where all is right, else the problems.
@@ -105,10 +104,46 @@ impl Findings {
         }
     }
 
-    /// Problems and notices, sorted by place.
-    pub(super) fn sorted(mut self) -> (Vec<Problem>, Vec<Notice>) {
-        self.problems.sort_by(|a, b| a.place.cmp(&b.place));
-        self.notices.sort_by(|a, b| a.place.cmp(&b.place));
-        (self.problems, self.notices)
+    /// Problems and notices, sorted by place, each once.
+    pub(super) fn sorted(self) -> (Vec<Problem>, Vec<Notice>) {
+        (in_order(self.problems, |one| &one.place), in_order(self.notices, |one| &one.place))
+    }
+}
+
+fn in_order<T: PartialEq>(mut all: Vec<T>, place: impl Fn(&T) -> &Place) -> Vec<T> {
+    all.sort_by(|a, b| place(a).cmp(place(b)));
+    let mut kept: Vec<T> = Vec::with_capacity(all.len());
+    for one in all {
+        // Only what stands at the same place can be the same.
+        if !kept.iter().rev().take_while(|other| place(other) == place(&one)).any(|other| *other == one) {
+            kept.push(one);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_found_twice_is_told_once_and_in_the_order_of_the_file() {
+        let (mut findings, file) = (Findings::default(), "vip-manager.yml".into());
+        for (line, text) in [(2, "c"), (1, "b"), (1, "a"), (1, "b"), (2, "c")] {
+            findings.problem(&Place::line(&file, line), text);
+        }
+        let problems = findings.close::<()>(None).unwrap_err();
+        assert_eq!(problems.to_string(), "vip-manager.yml:1: b\nvip-manager.yml:1: a\nvip-manager.yml:2: c");
+    }
+
+    #[test]
+    fn a_flood_of_mistakes_is_cut_and_counted() {
+        let (mut findings, file) = (Findings::default(), "vip-manager.yml".into());
+        for line in 1..=20_000 {
+            findings.problem(&Place::line(&file, line), "strange");
+        }
+        let text = findings.close::<()>(None).unwrap_err().to_string();
+        assert_eq!(text.lines().count(), MOST_SHOWN + 1);
+        assert!(text.ends_with("\nand 19900 more; is this a file of vip-manager?"), "{text}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::keys::{self, Found, Key};
+use super::keys::{self, Found, Key, Takes};
 use super::place::Place;
 use super::problem::{Findings, brief};
 
@@ -40,11 +40,14 @@ impl Setting {
 
     /// The key and its value for a message; a secret's value is never part of it.
     pub(super) fn quoted(&self) -> String {
-        if self.key.spec().secret {
-            self.key.name().to_owned()
-        } else {
-            format!("{} \"{}\"", self.name, brief(self.text()))
-        }
+        if self.is_secret() { self.key.name().to_owned() } else { format!("{} \"{}\"", self.name, brief(self.text())) }
+    }
+
+    /// Whether no message may repeat the value. The user-info of a URL is a secret too, and with it all the endpoints: a
+    /// password with a comma falls into two elements, and the first no longer looks like one.
+    pub(super) fn is_secret(&self) -> bool {
+        let spec = self.key.spec();
+        spec.secret || (spec.takes == Takes::Endpoints && self.items.iter().any(|item| item.text.contains('@')))
     }
 
     fn same_value(&self, other: &Self) -> bool {
@@ -123,15 +126,10 @@ impl Layer {
 
 fn contradiction(first: &Setting, second: &Setting) -> String {
     let other = &first.place;
-    if second.key.spec().secret {
+    if first.is_secret() || second.is_secret() {
         format!("{} contradicts {other}; expected it once", second.name)
     } else {
-        format!(
-            "{} contradicts {} \"{}\" at {other}; expected it once",
-            second.quoted(),
-            first.name,
-            brief(first.text())
-        )
+        format!("{} contradicts {} at {other}; expected it once", second.quoted(), first.quoted())
     }
 }
 

@@ -29,7 +29,7 @@ impl Ledger {
     pub(super) fn note(&mut self, ward: &Ward, note: &Note, line: String) {
         let Some(told) = history::told(note, ward.keeper.state().name()) else { return };
         let place = place(&ward.config);
-        let from = self.told.insert(place.clone(), told.to).unwrap_or("unknown");
+        let from = self.told.insert(place.clone(), told.to).unwrap_or_else(|| history::origin(&told));
         let mut tally = Tally { conflicts: u64::from(matches!(note, Note::Contested { .. })), ..Tally::default() };
         tally.transitions.insert((told.to, told.cause), 1);
         self.counters.absorb(place.clone(), tally);

@@ -4,7 +4,6 @@
 //! is left to it; anything else gets a full timestamp and plain text; `json` gives one object a line.
 
 use std::fmt;
-use std::io::IsTerminal;
 use std::os::fd::AsFd;
 
 use nix::sys::stat::fstat;
@@ -22,6 +21,7 @@ use tracing_subscriber::{Registry, reload};
 use super::outlet::Outlet;
 use crate::config::{LogFormat, LogLevel};
 use crate::json::Json;
+use crate::terminal::Terminal;
 
 /// The handle that changes the level of a running daemon.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ const fn filter(level: LogLevel) -> LevelFilter {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Form {
     Journald,
-    Terminal,
+    Terminal { colour: bool },
     Plain,
     Json,
 }
@@ -69,8 +69,8 @@ impl Form {
         match format {
             LogFormat::Json => Self::Json,
             LogFormat::Auto if goes_to_journald(std::env::var("JOURNAL_STREAM").ok().as_deref()) => Self::Journald,
-            LogFormat::Auto if std::io::stderr().is_terminal() => Self::Terminal,
-            LogFormat::Auto => Self::Plain,
+            LogFormat::Auto => Terminal::behind(std::io::stderr())
+                .map_or(Self::Plain, |terminal| Self::Terminal { colour: terminal.abilities.colour }),
         }
     }
 }
@@ -103,7 +103,8 @@ where
         }
         match self.form {
             Form::Journald => writeln!(writer, "<{}>{}", priority(level), line.text()),
-            Form::Terminal => writeln!(writer, "{} {}", coloured(level), line.text()),
+            Form::Terminal { colour: true } => writeln!(writer, "{} {}", coloured(level), line.text()),
+            Form::Terminal { colour: false } => writeln!(writer, "{:<5} {}", word(level), line.text()),
             Form::Plain => {
                 SystemTime.format_time(&mut writer)?;
                 writeln!(writer, " {level:<5} {}", line.text())

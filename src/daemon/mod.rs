@@ -27,6 +27,7 @@ mod systemd;
 mod timer;
 mod ward;
 mod wards;
+mod watch;
 
 use std::process::ExitCode;
 

@@ -1,17 +1,18 @@
 //! `vip-manager status`: asks the running daemon how it is. Without one it says so, and asks the kernel and etcd itself.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::clock;
 use super::portrait;
 use super::wards::watched;
+use super::watch::watch;
 use crate::cli::StatusAsked;
 use crate::config::{Config, Loaded, StatusSocket};
 use crate::host::{AddressSocket, Kernel};
@@ -19,43 +20,59 @@ use crate::source::Report;
 use crate::source::etcd;
 use crate::status::text::Colour;
 use crate::status::{Counters, Process, Status, document, text};
+use crate::terminal::Terminal;
 
 /// Prints the status, once or again and again.
 pub fn status(loaded: &Loaded, asked: StatusAsked) -> ExitCode {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build() else {
         return ExitCode::FAILURE;
     };
-    let ended = runtime.block_on(show(loaded, asked));
+    let ended =
+        runtime.block_on(async { if asked.watch { watch(loaded, asked).await } else { once(loaded, asked).await } });
     runtime.shutdown_background();
     ended
 }
 
-async fn show(loaded: &Loaded, asked: StatusAsked) -> ExitCode {
-    let colour = colour();
-    let on_terminal = io::stdout().is_terminal();
-    loop {
-        let answer = match loaded.config.status.socket.path(Path::new(StatusSocket::DIRECTORY)) {
-            Some(path) => fetch(&path, resource(asked, colour)).await.map_err(|error| explained(&path, &error)),
-            None => Err("this daemon has no socket for its status (status-socket: none)".to_owned()),
-        };
-        let (text, code) = match answer {
-            Ok(text) => (text, ExitCode::SUCCESS),
-            Err(why) => {
-                say(io::stderr(), &format!("no daemon answers: {why}\n"));
-                (without_daemon(loaded, asked, colour).await, ExitCode::FAILURE)
-            }
-        };
-        let clear = if asked.watch && on_terminal { "\x1b[H\x1b[2J" } else { "" };
-        if !say(io::stdout(), &format!("{clear}{text}")) || !asked.watch {
-            return code;
+async fn once(loaded: &Loaded, asked: StatusAsked) -> ExitCode {
+    let answer = answer(loaded, asked).await;
+    answer.complain();
+    say(io::stdout(), &answer.text);
+    answer.code()
+}
+
+/// What there is to be shown.
+pub(super) struct Answer {
+    pub(super) text: String,
+    pub(super) colour: Colour,
+    /// Why it is not the daemon's, if it is not.
+    pub(super) nobody: Option<String>,
+}
+
+impl Answer {
+    pub(super) fn code(&self) -> ExitCode {
+        if self.nobody.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+
+    /// Tells on the standard error why the daemon does not answer.
+    pub(super) fn complain(&self) {
+        if let Some(why) = &self.nobody {
+            say(io::stderr(), &format!("no daemon answers: {why}\n"));
         }
-        sleep(PACE).await;
     }
 }
 
-fn colour() -> Colour {
-    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    if io::stdout().is_terminal() && !unwanted { Colour::Yes } else { Colour::No }
+/// The daemon's answer, or what is known without it.
+pub(super) async fn answer(loaded: &Loaded, asked: StatusAsked) -> Answer {
+    let coloured = Terminal::behind(io::stdout()).is_some_and(|terminal| terminal.abilities.colour);
+    let colour = if coloured { Colour::Yes } else { Colour::No };
+    let answer = match loaded.config.status.socket.path(Path::new(StatusSocket::DIRECTORY)) {
+        Some(path) => fetch(&path, resource(asked, colour)).await.map_err(|error| explained(&path, &error)),
+        None => Err("this daemon has no socket for its status (status-socket: none)".to_owned()),
+    };
+    match answer {
+        Ok(text) => Answer { text, colour, nobody: None },
+        Err(why) => Answer { text: without_daemon(loaded, asked, colour).await, colour, nobody: Some(why) },
+    }
 }
 
 const fn resource(asked: StatusAsked, colour: Colour) -> &'static str {
@@ -156,12 +173,11 @@ async fn ask_etcd(config: &Config, status: &mut Status) {
 }
 
 /// Whether somebody is left to be told.
-fn say(mut to: impl Write, text: &str) -> bool {
+pub(super) fn say(mut to: impl Write, text: &str) -> bool {
     to.write_all(text.as_bytes()).and_then(|()| to.flush()).is_ok()
 }
 
 /// How long an answer is waited for.
 const LIMIT: Duration = Duration::from_secs(3);
-const PACE: Duration = Duration::from_secs(1);
 /// An answer is far smaller.
 const MOST: u64 = 16 * 1024 * 1024;

@@ -20,14 +20,10 @@ use nix::errno::Errno;
 use nix::sys::socket::SockProtocol;
 
 use super::netlink::{ANSWER_LIMIT_SECONDS, Failure, Requests};
-use super::notice::{self, Notice, RTM_DELADDR, RTM_NEWADDR};
 use crate::keeper::Moment;
 use crate::keeper::renewal::{Renewal, Step};
 use crate::vip::Vip;
-
-/// The mark (`IFA_PROTO`, "v") on each address that this program put up. Neither a label nor a name could serve: the
-/// kernel rewrites the former when an interface is renamed.
-pub const PROTOCOL: u8 = 0x76;
+use crate::wire::netlink::notice::{self, Notice, PROTOCOL, RTM_DELADDR, RTM_NEWADDR};
 
 /// The socket that addresses are changed and listed through.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::address::Snapshot;
-use super::notice::{Address, Link, Notice};
+use super::{Address, Link, Notice};
 use crate::vip::{InterfaceName, Mac};
 
 /// The links and addresses of this host.

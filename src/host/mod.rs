@@ -13,8 +13,8 @@ pub mod announcer;
 pub mod connections;
 pub mod kernel;
 pub mod monitor;
+mod neighbours;
 mod netlink;
-pub mod notice;
 pub mod prober;
 pub mod rivals;
 mod sys;
@@ -23,15 +23,16 @@ use std::io;
 
 use nix::errno::Errno;
 
-pub use address::{AddressError, AddressSocket, DumpError, Held, PROTOCOL, Removed, Snapshot};
+pub use address::{AddressError, AddressSocket, DumpError, Held, Removed, Snapshot};
 pub use announcer::{AnnounceError, Announcer, Sent};
 pub use connections::{Connections, ResetError};
 pub use kernel::{Changed, Kernel};
 pub use monitor::{Monitor, MonitorError, Notices};
 pub use netlink::Failure;
-pub use notice::{Address, Lifetime, Link, Notice};
 pub use rivals::{Heard, Listen, Rivals};
 pub(crate) use sys::{keep_capabilities_to_ourselves, watch};
+
+pub use crate::wire::netlink::notice::{Address, Lifetime, Link, Notice, PROTOCOL};
 
 use crate::keeper::Moment;
 

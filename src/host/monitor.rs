@@ -14,10 +14,11 @@ use nix::sys::socket::{
 };
 use tokio::io::unix::AsyncFd;
 
-use super::netlink::{LARGEST_DATAGRAM, messages, retry};
-use super::notice::{self, Notice};
+use super::netlink::{LARGEST_DATAGRAM, retry};
 use super::sys::watch;
 use crate::keeper::Moment;
+use crate::wire::netlink::messages;
+use crate::wire::netlink::notice::{self, Notice};
 
 /// The socket that news arrives at.
 #[derive(Debug)]

@@ -6,15 +6,15 @@
 
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use netlink_packet_core::{
-    Emitable, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkBuffer, NetlinkHeader,
-};
+use netlink_packet_core::{Emitable, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkHeader};
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, connect, recv, send, setsockopt, socket,
     sockopt,
 };
 use nix::sys::time::{TimeVal, TimeValLike};
+
+use crate::wire::netlink::messages;
 
 /// Why a request has no good answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -94,18 +94,6 @@ impl Requests {
     }
 }
 
-/// The messages in a datagram; one that claims to be longer than what is there ends it.
-pub(super) fn messages(datagram: &[u8]) -> impl Iterator<Item = NetlinkBuffer<&[u8]>> {
-    let mut rest = datagram;
-    std::iter::from_fn(move || {
-        let message = NetlinkBuffer::new_checked(rest).ok()?;
-        let length = usize::try_from(message.length()).ok()?;
-        let padded = length.next_multiple_of(ALIGNMENT).min(rest.len());
-        rest = &rest[padded..];
-        Some(message)
-    })
-}
-
 /// Repeats a system call that a signal interrupted.
 pub(super) fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
     loop {
@@ -177,7 +165,6 @@ pub(super) const ANSWER_LIMIT_SECONDS: i64 = 1;
 const DUMP_TRIES: u32 = 8;
 
 const HEADER: usize = 16;
-const ALIGNMENT: usize = 4;
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
 

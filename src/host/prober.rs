@@ -1,7 +1,12 @@
-//! Asks the segment who has an address, in nobody's name.
+//! Asks the segment of an interface who has an address, and whether it hears what is sent there.
 //!
-//! The question bears no sender's address, so that no neighbour learns anything from it; a host that has the address answers it
-//! all the same, as the rules for duplicate addresses demand. This host's own kernel does not hear it.
+//! The question after the VIP bears no sender's address, so that no neighbour learns anything from it; a host that has the address
+//! answers it all the same, as the rules for duplicate addresses demand. This host's own kernel does not hear it.
+//!
+//! It goes to everybody, as an announcement does. So another interface of this host that it comes in by shows that the network
+//! carries it; and neighbours that are known, asked in the same way after their own addresses, show it by answering. They
+//! are asked as the kernel asks, in the name of this host's own address: a question in nobody's name would
+//! tell a neighbour that has just been restarted that its address is taken.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -11,12 +16,34 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::libc::ARPHRD_ETHER;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, socket};
+use nix::sys::socket::{AddressFamily, LinkAddr, SockFlag, SockType, recvfrom, socket};
 
-use super::sys::{hardware, listen_on, send_frame};
+use super::neighbours::known;
+use super::sys::{Hardware, hardware, listen_on, send_frame};
 use crate::keeper::Moment;
 use crate::vip::{InterfaceName, Mac};
 use crate::wire::{arp, ndp};
+
+/// What to ask.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Question {
+    pub interface: InterfaceName,
+    pub vip: IpAddr,
+    /// An address of this host on the interface, of the VIP's family. Without one no neighbour is asked.
+    pub own: Option<IpAddr>,
+}
+
+/// What was heard.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Heard {
+    /// Other hosts that say that they have the VIP.
+    pub claimants: BTreeSet<Mac>,
+    /// Other interfaces of this host that the question came in by.
+    pub echoes: BTreeSet<u32>,
+    /// Neighbours that were asked, and those of them that answered.
+    pub asked: BTreeSet<IpAddr>,
+    pub answered: BTreeSet<IpAddr>,
+}
 
 /// Why nobody could be asked.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -29,81 +56,115 @@ pub enum ProbeError {
     Refused { interface: InterfaceName, errno: Errno },
 }
 
-/// Asks several times and gathers who answers. It waits, for as long as `patience`.
-pub fn probe(
-    interface: &InterfaceName,
-    vip: IpAddr,
-    patience: Duration,
-    clock: fn() -> Moment,
-) -> Result<BTreeSet<Mac>, ProbeError> {
-    ask(interface, vip, patience, clock).map_err(|errno| match errno {
+/// Asks several times and gathers what is heard. It waits, for as long as `patience`.
+pub fn probe(question: &Question, patience: Duration, clock: fn() -> Moment) -> Result<Heard, ProbeError> {
+    let interface = || question.interface.clone();
+    ask(question, patience, clock).map_err(|errno| match errno {
         Errno::EPERM | Errno::EACCES => ProbeError::NoPermission,
-        Errno::EAFNOSUPPORT => ProbeError::NoEthernet(interface.clone()),
-        errno => ProbeError::Refused { interface: interface.clone(), errno },
+        Errno::EAFNOSUPPORT => ProbeError::NoEthernet(interface()),
+        errno => ProbeError::Refused { interface: interface(), errno },
     })
 }
 
-fn ask(
-    interface: &InterfaceName,
-    vip: IpAddr,
-    patience: Duration,
-    clock: fn() -> Moment,
-) -> Result<BTreeSet<Mac>, Errno> {
-    let socket = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, None)?;
-    let device = hardware(socket.as_fd(), interface)?;
+fn ask(question: &Question, patience: Duration, clock: fn() -> Moment) -> Result<Heard, Errno> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let socket = socket(AddressFamily::Packet, SockType::Raw, flags, None)?;
+    let device = hardware(socket.as_fd(), &question.interface)?;
     if device.kind != ARPHRD_ETHER {
         return Err(Errno::EAFNOSUPPORT);
     }
     let own = Mac(device.address);
-    let (ethertype, frame) = match vip {
+    let (ethertype, frame) = match question.vip {
         IpAddr::V4(vip) => (arp::ETHERTYPE, arp::probe(vip, own).to_vec()),
         IpAddr::V6(vip) => (ndp::ETHERTYPE, ndp::probe(vip, own).to_vec()),
     };
-    listen_on(socket.as_fd(), device.index, ethertype)?;
-    let mut answers = BTreeSet::new();
+    listen_on(socket.as_fd(), EVERY_INTERFACE, ethertype)?;
+    let mut ear = Ear { socket, device, vip: question.vip, probe: frame, heard: Heard::default() };
     for _ in 0..QUESTIONS {
-        send_frame(socket.as_fd(), device.index, ethertype, &frame)?;
-        hear(&socket, vip, clock() + patience / QUESTIONS, clock, &mut answers)?;
+        send_frame(ear.socket.as_fd(), device.index, ethertype, &ear.probe)?;
+        for (neighbour, frame) in neighbours(question, &device) {
+            send_frame(ear.socket.as_fd(), device.index, ethertype, &frame)?;
+            ear.heard.asked.insert(neighbour);
+        }
+        ear.listen(clock() + patience / QUESTIONS, clock)?;
     }
-    answers.remove(&own);
-    Ok(answers)
+    ear.heard.claimants.remove(&own);
+    Ok(ear.heard)
 }
 
-fn hear(
-    socket: &OwnedFd,
+/// Who can be asked besides, each with the question. The table is looked at anew each time: it fills as others are talked to.
+fn neighbours(question: &Question, device: &Hardware) -> Vec<(IpAddr, Vec<u8>)> {
+    let Ok(index) = u32::try_from(device.index) else { return Vec::new() };
+    let known = known(index, question.vip.is_ipv4()).unwrap_or_default();
+    let others = known.into_iter().filter(|neighbour| *neighbour != question.vip);
+    let mac = Mac(device.address);
+    let frame = |neighbour: IpAddr| match (neighbour, question.own?) {
+        (IpAddr::V4(target), IpAddr::V4(own)) => Some((neighbour, arp::question(target, own, mac).to_vec())),
+        (IpAddr::V6(target), IpAddr::V6(own)) => Some((neighbour, ndp::question(target, own, mac).to_vec())),
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => None,
+    };
+    others.filter_map(frame).take(MOST_NEIGHBOURS).collect()
+}
+
+/// One socket that hears every interface.
+struct Ear {
+    socket: OwnedFd,
+    device: Hardware,
     vip: IpAddr,
-    until: Moment,
-    clock: fn() -> Moment,
-    answers: &mut BTreeSet<Mac>,
-) -> Result<(), Errno> {
-    let mut frame = [0; LONGEST_FRAME];
-    loop {
-        let left = until.since(clock());
-        if left.is_zero() || answers.len() >= MOST_ANSWERS {
-            return Ok(());
+    probe: Vec<u8>,
+    heard: Heard,
+}
+
+impl Ear {
+    fn listen(&mut self, until: Moment, clock: fn() -> Moment) -> Result<(), Errno> {
+        let mut frame = [0; LONGEST_FRAME];
+        loop {
+            let left = until.since(clock());
+            if left.is_zero() || self.heard.claimants.len() >= MOST_ANSWERS {
+                return Ok(());
+            }
+            let mut asked = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
+            let wait = u16::try_from(left.as_millis() + 1).unwrap_or(u16::MAX);
+            if poll(&mut asked, PollTimeout::from(wait))? == 0 {
+                return Ok(());
+            }
+            match recvfrom::<LinkAddr>(self.socket.as_raw_fd(), &mut frame) {
+                Ok((length, from)) => self.take(&frame[..length], from.map_or(0, |from| from.ifindex())),
+                Err(Errno::EAGAIN | Errno::EINTR) => {}
+                Err(errno) => return Err(errno),
+            }
         }
-        let mut asked = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
-        let wait = u16::try_from(left.as_millis() + 1).unwrap_or(u16::MAX);
-        if poll(&mut asked, PollTimeout::from(wait))? == 0 {
-            return Ok(());
+    }
+
+    fn take(&mut self, frame: &[u8], index: usize) {
+        if usize::try_from(self.device.index) != Ok(index) {
+            if frame.starts_with(&self.probe) {
+                self.heard.echoes.extend(u32::try_from(index));
+            }
+            return;
         }
-        match recv(socket.as_raw_fd(), &mut frame, MsgFlags::MSG_DONTWAIT) {
-            Ok(length) => answers.extend(claimant(&frame[..length], vip)),
-            Err(Errno::EAGAIN | Errno::EINTR) => {}
-            Err(errno) => return Err(errno),
+        let Some((address, mac, is_answer)) = said(frame, Mac(self.device.address)) else { return };
+        if address == self.vip {
+            self.heard.claimants.insert(mac);
+        } else if is_answer && self.heard.asked.contains(&address) {
+            self.heard.answered.insert(address);
         }
     }
 }
 
-/// Who says in this frame that the address is theirs.
-fn claimant(frame: &[u8], vip: IpAddr) -> Option<Mac> {
-    match vip {
-        IpAddr::V4(vip) => arp::parse(frame).filter(|said| said.sender.1 == vip).map(|said| said.sender.0),
-        IpAddr::V6(vip) => ndp::parse(frame).filter(|said| said.target == vip).map(|said| said.from),
+/// Whose address this frame says is at which hardware address, and whether it answers a question of ours.
+fn said(frame: &[u8], own: Mac) -> Option<(IpAddr, Mac, bool)> {
+    if let Some(said) = arp::parse(frame) {
+        let is_answer = said.operation == arp::Operation::Reply && said.target.0 == own;
+        return Some((said.sender.1.into(), said.sender.0, is_answer));
     }
+    let said = ndp::parse(frame)?;
+    Some((said.target.into(), said.from, frame.starts_with(&own.0)))
 }
 
+const EVERY_INTERFACE: i32 = 0;
 const QUESTIONS: u32 = 3;
+const MOST_NEIGHBOURS: usize = 8;
 const LONGEST_FRAME: usize = 2048;
 /// Enough to be told that there are several.
 const MOST_ANSWERS: usize = 8;

@@ -209,7 +209,8 @@ impl Keeper {
         &self.rules
     }
 
-    /// Changes the pace of the reads, and nothing else.
+    /// Changes the pace of the reads, and nothing else. By the new pace a confirmation may be overdue already, so let
+    /// [`handle_timeout`](Self::handle_timeout) look at the clock.
     pub const fn set_interval(&mut self, interval: Duration) {
         self.rules.interval = interval;
     }
@@ -246,7 +247,12 @@ impl Keeper {
 
     /// The next thing for the host to do, if the kernel differs from the target and a try may be made now.
     pub fn order(&self, now: Moment) -> Option<Order> {
-        self.wanted(now).filter(|_| self.backoff.ready(now))
+        self.wanted(now).filter(|_| !self.is_pausing(now))
+    }
+
+    /// Whether it waits before it tries again what the kernel refused, or what somebody else keeps undoing.
+    pub fn is_pausing(&self, now: Moment) -> bool {
+        !self.backoff.ready(now)
     }
 
     /// Whether a round of announcements is due; the caller sends it at once or not at all.

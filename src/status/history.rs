@@ -52,6 +52,14 @@ impl History {
     }
 }
 
+impl Transition {
+    /// Between which states; a state alone where something happened and it stayed.
+    pub fn between(&self) -> String {
+        let Self { from, to, .. } = self;
+        if from == to { (*to).to_owned() } else { format!("{from} -> {to}") }
+    }
+}
+
 /// What a note means as a transition.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Told {
@@ -65,7 +73,7 @@ pub struct Told {
 pub fn told(note: &Note, now: &'static str) -> Option<Told> {
     let told = |to, cause, source: Option<&Arc<str>>, took| Some(Told { to, cause, source: source.cloned(), took });
     match note {
-        Note::Adopted { .. } => told("unknown", "start", None, None),
+        Note::Adopted { .. } => told("unknown", START, None, None),
         Note::Acquired { evidence, took, .. } => told("held", "read", Some(&evidence.from), Some(*took)),
         Note::Doubtful { last, .. } => told("doubtful", "silence", last.as_ref().map(|last| &last.from), None),
         Note::Confirmed { evidence, .. } => told("held", "read", Some(&evidence.from), None),
@@ -82,6 +90,12 @@ pub fn told(note: &Note, now: &'static str) -> Option<Told> {
         | Note::Leaving { .. }
         | Note::Refused { .. } => None,
     }
+}
+
+/// The state before the first transition that is told: nobody looked after an address that stands already, and nothing
+/// is known of any other.
+pub fn origin(first: &Told) -> &'static str {
+    if first.cause == START { "stopped" } else { "unknown" }
 }
 
 /// Where a release leads. A keeper that has gone on since is at another place already.
@@ -115,6 +129,8 @@ fn source(cause: &Cause) -> Option<&Arc<str>> {
     }
 }
 
+const START: &str = "start";
+
 /// How many transitions are remembered.
 pub const CAPACITY: usize = 256;
 
@@ -122,10 +138,8 @@ pub const CAPACITY: usize = 256;
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_ring_keeps_the_last_256_and_their_numbers_go_on() {
-        let mut history = History::default();
-        let one = Transition {
+    fn one() -> Transition {
+        Transition {
             number: 0,
             at: Stamp::default(),
             vip: "10.0.0.5/32".into(),
@@ -136,9 +150,20 @@ mod tests {
             reason: String::new(),
             source: None,
             took: None,
-        };
+        }
+    }
+
+    #[test]
+    fn what_moves_nothing_is_told_as_the_state_that_it_is_in() {
+        assert_eq!(one().between(), "standby -> held");
+        assert_eq!(Transition { from: "held", cause: "conflict", ..one() }.between(), "held");
+    }
+
+    #[test]
+    fn the_ring_keeps_the_last_256_and_their_numbers_go_on() {
+        let mut history = History::default();
         for _ in 0..300 {
-            history.push(one.clone());
+            history.push(one());
         }
         let all = history.all();
         assert_eq!((all.len(), all[0].number, all[255].number), (256, 45, 300));

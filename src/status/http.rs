@@ -49,35 +49,35 @@ pub struct Answer {
     pub text: &'static str,
 }
 
-/// Looks at what came so far.
+/// Looks at what came so far. The verdict does not depend on how the bytes were cut into pieces on their way: what a
+/// beginning is refused for, the whole is refused for.
 pub fn read(bytes: &[u8]) -> Reading {
-    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
-        return unfinished(bytes);
-    };
-    if end > LONGEST_HEAD {
-        return Reading::Refused(TOO_LARGE);
-    }
-    match std::str::from_utf8(&bytes[..end]) {
-        Ok(head) => parse(head),
-        Err(_) => Reading::Refused(BAD),
+    let end = bytes.windows(END.len()).position(|window| window == END);
+    let head = &bytes[..end.unwrap_or(bytes.len())];
+    // A part of the end may have come already.
+    let longest = if end.is_some() { LONGEST_HEAD } else { LONGEST_HEAD + END.len() - 1 };
+    if is_spoilt(&head[..head.len().min(LONGEST_HEAD)]) {
+        Reading::Refused(BAD)
+    } else if head.len() > longest {
+        Reading::Refused(TOO_LARGE)
+    } else if end.is_some() {
+        parse(&String::from_utf8_lossy(head))
+    } else {
+        Reading::Unfinished
     }
 }
 
-/// A head that is too long, or no HTTP from its first line on, need not be waited for.
-fn unfinished(bytes: &[u8]) -> Reading {
-    if bytes.len() > LONGEST_HEAD {
-        return Reading::Refused(TOO_LARGE);
-    }
-    let first = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let complete = first.len() < bytes.len();
-    if bytes.iter().any(|byte| *byte == 0 || *byte >= 0x80) || (complete && !is_request_line(first)) {
-        return Reading::Refused(BAD);
-    }
-    Reading::Unfinished
+/// What is no HTTP from its first line on need not be waited for.
+fn is_spoilt(head: &[u8]) -> bool {
+    let mut lines = head.splitn(2, |byte| *byte == b'\n');
+    let first = lines.next().unwrap_or_default();
+    let complete = lines.next().is_some();
+    head.contains(&0) || !first.is_ascii() || (complete && !is_request_line(first))
 }
 
 fn is_request_line(line: &[u8]) -> bool {
-    std::str::from_utf8(line).is_ok_and(|line| request_line(line.trim_end_matches('\r')).is_some())
+    let line = line.strip_suffix(b"\r").and_then(|line| std::str::from_utf8(line).ok());
+    line.is_some_and(|line| request_line(line).is_some())
 }
 
 fn request_line(line: &str) -> Option<(&str, &str)> {
@@ -137,6 +137,8 @@ fn resource(target: &str, form: Form) -> Option<Resource> {
     })
 }
 
+const END: &[u8] = b"\r\n\r\n";
+
 /// A browser sends less than a kilobyte.
 pub const LONGEST_HEAD: usize = 8 * 1024;
 
@@ -175,6 +177,24 @@ mod tests {
         let whole = b"GET /status HTTP/1.1\r\nHost: x\r\n\r\n";
         for length in 0..whole.len() {
             assert_eq!(read(&whole[..length]), Reading::Unfinished, "{length}");
+        }
+    }
+
+    #[test]
+    fn the_verdict_is_the_same_however_the_bytes_are_cut_into_pieces() {
+        let line = "GET / HTTP/1.1\r\nX: ";
+        let sized = |head: usize| format!("{line}{}\r\n\r\n", "x".repeat(head - line.len()));
+        for (whole, verdict) in [
+            ("GET /?\n HTTP/1.1\r\n\r\n", Reading::Refused(BAD)),
+            ("GET / HTTP/1.1\nHost: x\r\n\r\n", Reading::Refused(BAD)),
+            ("GET / HTTP/1.1\r\nCookie: caf\u{e9}\r\n\r\n", get(Resource::Page)),
+            (&sized(LONGEST_HEAD), get(Resource::Page)),
+            (&sized(LONGEST_HEAD + 1), Reading::Refused(TOO_LARGE)),
+        ] {
+            assert_eq!(read(whole.as_bytes()), verdict, "{whole:?}");
+            let beginnings = (0..=whole.len()).map(|length| read(&whole.as_bytes()[..length]));
+            let first = beginnings.into_iter().find(|reading| *reading != Reading::Unfinished);
+            assert_eq!(first, Some(verdict), "{whole:?}");
         }
     }
 

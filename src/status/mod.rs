@@ -6,11 +6,13 @@
 
 pub mod counters;
 pub mod document;
+pub mod frame;
 pub mod history;
 pub mod http;
 pub mod openmetrics;
 pub mod page;
 pub mod sentence;
+mod sheet;
 pub mod stamp;
 pub mod text;
 

@@ -97,14 +97,40 @@ fn a_block_fits_eighty_columns_and_says_who_holds_it_and_why() {
         "kernel     shows it, and drops it in 9.6 s",
         "announced  7 times, 0 failed",
         "standby -> held (read, 0.4 ms)",
-        "http://10.0.0.1:2379  up for 2.5 h",
-        "http://10.0.0.2:2379  down for 90.0 s",
+        "http://10.0.0.1:2379 up for 2.5 h",
+        "http://10.0.0.2:2379 down for 90.0 s",
     ] {
         assert!(shown.contains(words), "{words:?} in\n{shown}");
     }
     assert!(text::status(&made_up(), Colour::Yes).contains("\u{1b}[1;32mheld\u{1b}[0m"));
     let events = text::events(&made_up(), Colour::No);
-    assert!(events.starts_with("2023-11-14T22:13:20.000Z  10.0.0.5/32 on eth0: standby -> held (read"), "{events}");
+    let first = "2023-11-14T22:13:20.000Z 10.0.0.5/32 on eth0: standby -> held\n    read, took 0.4 ms: 10.0.0.5/32 on";
+    assert!(events.starts_with(first), "{events}");
+}
+
+/// Names as long as they may be: an address of IPv6, an interface of fifteen letters, a deep key, a host's full name.
+#[test]
+fn no_name_is_so_long_that_a_line_is_longer_than_eighty_columns() {
+    let mut status = made_up();
+    let vip = Vip::single("fdaa:bbbb:cccc:dddd:eeee:ffff:1111:2222".parse().unwrap()).unwrap();
+    let host = format!("{}.example", "database-".repeat(20));
+    let (name, key) = (vip.to_string(), format!("/service/{}/leader", "scope".repeat(50)));
+    status.events =
+        status.events.iter().map(|event| Arc::new(Transition { vip: name.clone(), ..(**event).clone() })).collect();
+    status.vips[0] = VipStatus {
+        vip,
+        interface: InterfaceName::new("interface-fifte").unwrap(),
+        key,
+        expected: host.clone(),
+        ..status.vips[0].clone()
+    };
+    status.endpoints[1].endpoint = format!("https://{host}:2379").into();
+    status.host = host;
+    for shown in
+        [text::status(&status, Colour::No), text::events(&status, Colour::No), text::nobody(&status.host, Colour::No)]
+    {
+        assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+    }
 }
 
 /// Scripts of users go by these names.

@@ -1,9 +1,9 @@
 //! The status for people: one block a VIP, eighty columns, colour where it is asked for.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::sentence::{self, span};
+use super::sheet::{Ink, Sheet};
 use super::{EndpointLink, EndpointStatus, KernelLifetime, Status, Tally, Transition, VipStatus};
 
 /// Whether a text may carry the terminal's commands for colour.
@@ -15,81 +15,76 @@ pub enum Colour {
 
 /// The whole status.
 pub fn status(status: &Status, colour: Colour) -> String {
-    let pen = Pen { colour };
-    let mut page = Page::default();
+    let mut sheet = Sheet::new(colour);
     if status.daemon {
-        let age = status.taken.0.saturating_sub(status.started.0);
-        let config = status.config.as_deref().unwrap_or("no file");
-        page.wrapped(
-            "",
-            &format!(
-                "vip-manager {} on {}, process {}, up for {}, {config}",
-                status.version,
-                status.host,
-                status.pid,
-                span(age)
-            ),
-        );
+        sheet.words("", &daemon(status));
     }
     for vip in &status.vips {
-        page.gap();
+        sheet.gap();
         // A state is a daemon's; without one there is only what stands.
-        let state = if status.daemon { pen.state(vip.state) } else { "no daemon".to_owned() };
-        page.line(&format!("{} on {}: {state}", pen.bold(&vip.vip.to_string()), vip.interface));
-        block(&mut page, vip, status);
+        let (ink, state) = if status.daemon { (ink(vip.state), vip.state) } else { (Ink::Plain, "no daemon") };
+        let (name, place) = (vip.vip.to_string(), format!("on {}:", vip.interface));
+        sheet.inked("", &[(Ink::Bold, &name), (Ink::Plain, &place), (ink, state)]);
+        block(&mut sheet, vip, status);
     }
-    page.gap();
-    page.line(&pen.bold("etcd"));
+    sheet.gap();
+    sheet.inked("", &[(Ink::Bold, "etcd")]);
     for member in &status.endpoints {
-        endpoint(&mut page, member, &pen);
+        endpoint(&mut sheet, member);
     }
-    page.text
+    sheet.finish()
 }
 
 /// Every transition that is remembered, oldest first.
 pub fn events(status: &Status, colour: Colour) -> String {
-    let pen = Pen { colour };
-    let mut page = Page::default();
+    let mut sheet = Sheet::new(colour);
     for event in &status.events {
+        let (at, place, between) = (event.at.to_string(), format!("on {}:", event.interface), event.between());
+        sheet.inked("", &[(Ink::Plain, &at), (Ink::Bold, &event.vip), (Ink::Plain, &place), (ink(event.to), &between)]);
         let took = event.took.map_or_else(String::new, |took| format!(", took {}", span(took)));
-        page.line(&format!(
-            "{}  {} on {}: {} -> {} ({}{took})",
-            event.at,
-            pen.bold(&clean(&event.vip)),
-            event.interface,
-            event.from,
-            pen.state(event.to),
-            event.cause,
-        ));
-        page.wrapped("    ", &event.reason);
+        sheet.words("    ", &format!("{}{took}: {}", event.cause, event.reason));
     }
     if status.events.is_empty() {
-        page.line("nothing has happened yet");
+        sheet.words("", "nothing has happened yet");
     }
-    page.text
+    sheet.finish()
 }
 
-fn block(page: &mut Page, vip: &VipStatus, status: &Status) {
-    page.wrapped("  ", &sentence::why(vip));
-    page.field("key", &vip.key);
-    page.field("expected", &vip.expected);
+/// That nobody has answered who was asked.
+pub fn nobody(why: &str, colour: Colour) -> String {
+    let mut sheet = Sheet::new(colour);
+    sheet.inked("", &[(Ink::BoldRed, "no daemon answers:"), (Ink::Plain, why)]);
+    sheet.finish()
+}
+
+fn daemon(status: &Status) -> String {
+    let Status { version, host, pid, .. } = status;
+    let age = span(status.taken.0.saturating_sub(status.started.0));
+    let config = status.config.as_deref().unwrap_or("no file");
+    format!("vip-manager {version} on {host}, process {pid}, up for {age}, {config}")
+}
+
+fn block(sheet: &mut Sheet, vip: &VipStatus, status: &Status) {
+    sheet.words("  ", &sentence::why(vip));
+    sheet.field("key", &vip.key);
+    sheet.field("expected", &vip.expected);
     match &vip.read {
         Some(read) => {
             let found = read.holder.as_ref().map_or("(absent)", |holder| holder);
-            page.field("found", &format!("{found} (revision {})", read.revision));
-            page.field("read", &format!("{} ago from {}", span(read.age), read.from));
-            page.field("lease", &sentence::lease(read.lease));
+            sheet.field("found", &format!("{found} (revision {})", read.revision));
+            sheet.field("read", &format!("{} ago from {}", span(read.age), read.from));
+            sheet.field("lease", &sentence::lease(read.lease));
         }
-        None => page.field("found", "(not read)"),
+        None => sheet.field("found", "(not read)"),
     }
     if let Some(deadline) = vip.deadline {
-        page.field("deadline", &format!("in {} unless confirmed", span(deadline)));
+        sheet.field("deadline", &format!("in {} unless confirmed", span(deadline)));
     }
-    page.field("kernel", &kernel(vip));
+    sheet.field("kernel", &kernel(vip));
     if status.daemon {
         let place = (vip.vip.to_string(), vip.interface.to_string());
-        counted(page, status.counters.vips.get(&place).unwrap_or(&Tally::default()));
-        recent(page, &place, &status.events);
+        counted(sheet, status.counters.vips.get(&place).unwrap_or(&Tally::default()));
+        recent(sheet, &place, &status.events);
     }
 }
 
@@ -103,112 +98,43 @@ fn kernel(vip: &VipStatus) -> String {
     }
 }
 
-fn counted(page: &mut Page, tally: &Tally) {
-    page.field("announced", &format!("{} times, {} failed", tally.announcements, tally.announcement_failures));
-    page.field("renewed", &format!("{} times, {} refused", tally.renewals, tally.refusals));
-    page.field("conflicts", &tally.conflicts.to_string());
+fn counted(sheet: &mut Sheet, tally: &Tally) {
+    sheet.field("announced", &format!("{} times, {} failed", tally.announcements, tally.announcement_failures));
+    sheet.field("renewed", &format!("{} times, {} refused", tally.renewals, tally.refusals));
+    sheet.field("conflicts", &tally.conflicts.to_string());
 }
 
-fn recent(page: &mut Page, place: &(String, String), events: &[Arc<Transition>]) {
+fn recent(sheet: &mut Sheet, place: &(String, String), events: &[Arc<Transition>]) {
     let ours = |event: &&Arc<Transition>| event.vip == place.0 && event.interface == place.1;
     let mut last: Vec<_> = events.iter().rev().filter(ours).take(RECENT).collect();
     last.reverse();
     for (row, event) in last.into_iter().enumerate() {
         let took = event.took.map_or_else(String::new, |took| format!(", {}", span(took)));
-        let text = format!("{} {} -> {} ({}{took})", event.at.time_of_day(), event.from, event.to, event.cause);
-        page.field(if row == 0 { "last" } else { "" }, &text);
+        let text = format!("{} {} ({}{took})", event.at.time_of_day(), event.between(), event.cause);
+        sheet.field(if row == 0 { "last" } else { "" }, &text);
     }
 }
 
-fn endpoint(page: &mut Page, member: &EndpointStatus, pen: &Pen) {
-    let since = span(member.since);
-    let name = clean(&member.endpoint);
-    match &member.link {
-        EndpointLink::Up => page.line(&format!("  {name}  {} for {since}", pen.paint("32", "up"))),
-        EndpointLink::Connecting => page.line(&format!("  {name}  {} for {since}", pen.paint("33", "connecting"))),
-        EndpointLink::Down { why } => {
-            page.line(&format!("  {name}  {} for {since}", pen.paint("31", "down")));
-            page.wrapped("    ", why);
-        }
+fn endpoint(sheet: &mut Sheet, member: &EndpointStatus) {
+    let (word, ink) = match &member.link {
+        EndpointLink::Up => ("up", Ink::Green),
+        EndpointLink::Connecting => ("connecting", Ink::Yellow),
+        EndpointLink::Down { .. } => ("down", Ink::Red),
+    };
+    let since = format!("for {}", span(member.since));
+    sheet.inked("  ", &[(Ink::Plain, &member.endpoint), (ink, word), (Ink::Plain, &since)]);
+    if let EndpointLink::Down { why } = &member.link {
+        sheet.words("    ", why);
     }
 }
 
-struct Pen {
-    colour: Colour,
-}
-
-impl Pen {
-    fn paint(&self, code: &str, text: &str) -> String {
-        match self.colour {
-            Colour::Yes => format!("\x1b[{code}m{text}\x1b[0m"),
-            Colour::No => text.to_owned(),
-        }
-    }
-
-    fn bold(&self, text: &str) -> String {
-        self.paint("1", text)
-    }
-
-    fn state(&self, state: &str) -> String {
-        match state {
-            "held" => self.paint("1;32", state),
-            "doubtful" | "acquiring" | "releasing" => self.paint("1;33", state),
-            "unknown" => self.paint("1;31", state),
-            other => self.paint("1", other),
-        }
+fn ink(state: &str) -> Ink {
+    match state {
+        "held" => Ink::BoldGreen,
+        "doubtful" | "acquiring" | "releasing" => Ink::BoldYellow,
+        "unknown" => Ink::BoldRed,
+        _ => Ink::Bold,
     }
 }
 
-#[derive(Default)]
-struct Page {
-    text: String,
-}
-
-impl Page {
-    fn line(&mut self, line: &str) {
-        let _infallible = writeln!(self.text, "{line}");
-    }
-
-    fn gap(&mut self) {
-        if !self.text.is_empty() {
-            self.text.push('\n');
-        }
-    }
-
-    fn field(&mut self, name: &str, value: &str) {
-        let first = format!("  {name:<NAME$}");
-        self.filled(&first, &" ".repeat(NAME + 2), value);
-    }
-
-    fn wrapped(&mut self, indent: &str, text: &str) {
-        self.filled(indent, indent, text);
-    }
-
-    /// Words as they fit; one that is longer than a line has one of its own.
-    fn filled(&mut self, first: &str, next: &str, text: &str) {
-        let mut line = first.to_owned();
-        let mut empty = true;
-        for word in clean(text).split_whitespace() {
-            if !empty && line.chars().count() + 1 + word.chars().count() > COLUMNS {
-                self.line(&line);
-                next.clone_into(&mut line);
-                empty = true;
-            }
-            if !empty {
-                line.push(' ');
-            }
-            line.push_str(word);
-            empty = false;
-        }
-        self.line(line.trim_end());
-    }
-}
-
-/// What came from outside must not reach the terminal as a command.
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-const COLUMNS: usize = 80;
-const NAME: usize = 11;
 const RECENT: usize = 5;

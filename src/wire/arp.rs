@@ -32,6 +32,13 @@ pub fn probe(vip: Ipv4Addr, mac: Mac) -> [u8; LENGTH] {
     frame
 }
 
+/// "Who has `target`? Tell `own`", from `mac`: an ordinary question in the name of an address that is ours.
+pub fn question(target: Ipv4Addr, own: Ipv4Addr, mac: Mac) -> [u8; LENGTH] {
+    let mut frame = request(target, mac);
+    put(&mut frame, SENDER_IP, &own.octets());
+    frame
+}
+
 /// What an ARP packet on Ethernet says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Arp {
@@ -128,6 +135,14 @@ mod tests {
         assert_eq!(probe.operation, Operation::Request);
         assert_eq!(probe.sender, (MAC, Ipv4Addr::UNSPECIFIED));
         assert_eq!(probe.target, (Mac([0; 6]), VIP));
+    }
+
+    #[test]
+    fn a_question_bears_the_asking_hosts_own_address() {
+        let own = Ipv4Addr::new(10, 0, 0, 1);
+        let question = parse(&question(VIP, own, MAC)).unwrap();
+        assert_eq!((question.operation, question.sender), (Operation::Request, (MAC, own)));
+        assert_eq!(question.target.1, VIP);
     }
 
     #[test]

@@ -119,34 +119,14 @@ const ICMP_KIND: u32 = 54;
 const TARGET: u32 = 62;
 
 #[cfg(test)]
+mod kernel;
+
+#[cfg(test)]
 mod tests {
+    use super::kernel::passes;
     use super::*;
 
     const MAC: Mac = Mac([2, 0, 0, 0, 0, 9]);
-
-    /// What the kernel would make of a frame.
-    fn passes(program: &[Instruction], frame: &[u8]) -> bool {
-        let (mut accumulator, mut at) = (0, 0);
-        loop {
-            let step = program[at];
-            at += 1;
-            let offset = step.value as usize;
-            match step.code {
-                0x20 => match field::<4>(frame, offset) {
-                    Some(word) => accumulator = u32::from_be_bytes(word),
-                    None => return false,
-                },
-                0x30 => match frame.get(offset) {
-                    Some(byte) => accumulator = u32::from(*byte),
-                    None => return false,
-                },
-                0x15 => at += usize::from(if accumulator == step.value { step.jump_true } else { step.jump_false }),
-                0x05 => at += offset,
-                0x06 => return step.value > 0,
-                other => panic!("an instruction that is not used: {other:#x}"),
-            }
-        }
-    }
 
     fn v4(last: u32) -> Ipv4Addr {
         Ipv4Addr::from(0x0a00_0000 + last)

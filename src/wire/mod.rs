@@ -4,10 +4,14 @@
 //! header on, because it leaves through a packet socket: that one works for an address that the IP layer would not
 //! yet send from. What goes into which field was measured against the neighbour tables of Linux; the reasons stand
 //! beside the fields.
+//!
+//! And the bytes that come in: what others claim on the wire, what the kernel says by netlink.
 
 pub mod arp;
 pub mod claim;
 pub mod ndp;
+#[cfg(feature = "netlink")]
+pub mod netlink;
 
 /// To every host on the segment.
 pub const BROADCAST: [u8; 6] = [0xff; 6];

@@ -38,8 +38,7 @@ pub fn advertisement(vip: Ipv6Addr, mac: Mac, router: bool) -> [u8; LENGTH] {
     put(&mut frame, OPTION, &[TARGET_LINK_LAYER_ADDRESS, ONE_UNIT]);
     put(&mut frame, OPTION_MAC, &mac.0);
 
-    let checksum = !sum(&frame);
-    put(&mut frame, CHECKSUM, &checksum.to_be_bytes());
+    seal(&mut frame);
     frame
 }
 
@@ -49,25 +48,46 @@ pub const PROBE_LENGTH: usize = 78;
 /// "Who has `vip`?" from nobody (RFC 4862, 5.4.2), as a host asks before it takes an address. No neighbour learns
 /// anything from it; who has the address answers to all nodes.
 pub fn probe(vip: Ipv6Addr, mac: Mac) -> [u8; PROBE_LENGTH] {
-    let last = vip.octets();
+    solicitation(vip, Ipv6Addr::UNSPECIFIED, mac)
+}
+
+/// "Who has `target`? Tell `own`": an ordinary question in the name of an address that is ours. The answer comes to `mac`.
+pub fn question(target: Ipv6Addr, own: Ipv6Addr, mac: Mac) -> [u8; LENGTH] {
+    let mut frame = solicitation::<LENGTH>(target, own, mac);
+    put(&mut frame, OPTION, &[SOURCE_LINK_LAYER_ADDRESS, ONE_UNIT]);
+    put(&mut frame, OPTION_MAC, &mac.0);
+    seal(&mut frame);
+    frame
+}
+
+/// A sealed solicitation with room for what `N` leaves behind the target.
+fn solicitation<const N: usize>(target: Ipv6Addr, from: Ipv6Addr, mac: Mac) -> [u8; N] {
+    let last = target.octets();
     let group = [0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, last[13], last[14], last[15]];
-    let mut frame = [0; PROBE_LENGTH];
+    let payload = if N == LENGTH { PAYLOAD } else { PROBE_PAYLOAD };
+    let mut frame = [0; N];
     put(&mut frame, DESTINATION_MAC, &[0x33, 0x33, 0xff, last[13], last[14], last[15]]);
     put(&mut frame, SOURCE_MAC, &mac.0);
     put(&mut frame, TYPE, &ETHERTYPE.to_be_bytes());
 
     frame[VERSION] = 0x60;
-    put(&mut frame, PAYLOAD_LENGTH, &PROBE_PAYLOAD.to_be_bytes());
+    put(&mut frame, PAYLOAD_LENGTH, &payload.to_be_bytes());
     frame[NEXT_HEADER] = ICMPV6;
     frame[HOP_LIMIT] = NEVER_FORWARDED;
+    put(&mut frame, SOURCE, &from.octets());
     put(&mut frame, DESTINATION, &group);
 
     frame[KIND] = NEIGHBOUR_SOLICITATION;
     put(&mut frame, TARGET, &last);
-
-    let checksum = !sum(&frame);
-    put(&mut frame, CHECKSUM, &checksum.to_be_bytes());
+    seal(&mut frame);
     frame
+}
+
+/// Writes the checksum of a frame that is complete otherwise.
+fn seal(frame: &mut [u8]) {
+    put(frame, CHECKSUM, &[0, 0]);
+    let checksum = !sum(frame);
+    put(frame, CHECKSUM, &checksum.to_be_bytes());
 }
 
 /// What a neighbour advertisement says.
@@ -137,6 +157,7 @@ const NEIGHBOUR_SOLICITATION: u8 = 135;
 const PROBE_PAYLOAD: u16 = 24;
 const ROUTER: u8 = 0x80;
 const OVERRIDE: u8 = 0x20;
+const SOURCE_LINK_LAYER_ADDRESS: u8 = 1;
 const TARGET_LINK_LAYER_ADDRESS: u8 = 2;
 /// Option lengths count units of eight bytes.
 const ONE_UNIT: u8 = 1;
@@ -193,6 +214,15 @@ mod tests {
             0xfd, 0x00, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x05,
         ]);
         assert_eq!(book_sum(&probe(VIP, MAC)), u16::MAX);
+    }
+
+    #[test]
+    fn a_question_bears_the_asking_hosts_own_address_and_where_to_answer() {
+        let own = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1);
+        let frame = question(VIP, own, MAC);
+        assert_eq!(sum(&frame), u16::MAX);
+        assert_eq!((frame[KIND], &frame[SOURCE..DESTINATION]), (135, own.octets().as_slice()));
+        assert_eq!(&frame[TARGET..], [VIP.octets().as_slice(), &[1, 1], &MAC.0].concat());
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! The trigger key: wrong key, wrong value, wrong store. One cluster serves all, each case in a scope of its own.
 
-use crate::support::daemon::ConfigFile;
+use etcd_client::Permission;
+
+use crate::support::daemon::{ConfigFile, KEY};
 use crate::support::etcd::{Cluster, ClusterOptions};
 use crate::support::host::Host;
 use crate::support::lab::Lab;
+use crate::support::store::User;
 use crate::{Printed, check, run};
 
 struct Scene {
@@ -56,13 +59,18 @@ fn the_key_tells_why_the_vip_is_not_there() {
     store.put("/registry/something", "else");
     scene.asked("/service/pg/leader", "pg1").shows("key-no-scope");
 
-    scene.scope("main", "pg-node1", &["pg-node1", "pg-node2", "pg-node3"], 30);
+    scene.scope("main", "pg-node1", &["pg-node1", "pg-node2", "pg-node3"], 60);
+    scene.asked("/service/hr/leader", "pg-node1").shows("key-other-cluster");
     scene.asked("/service/mian/leader", "pg-node1").shows("key-wrong");
     scene.asked("/service/main/leader", "pg-node-1").shows("key-value-differs");
     scene.asked("/service/main/leader", "PG-Node1").shows("key-value-case");
     scene.asked("/service/main/leader", "pg-node1.example.org").shows("key-value-domain");
     scene.asked("/service/main/leader", "replica").shows("key-value-unknown");
     scene.asked("/service/main/members/pg-node1", "pg-node1").shows("key-not-leader");
+
+    scene.asked("/service/main/leader", "\"'pg-node1'\"").shows("key-value-quotes");
+    let key = scene.scope("echo", "pg1\n", &["pg1"], 60);
+    scene.asked(&key, "pg1").shows("key-value-blanks");
 
     let key = scene.scope("headless", "", &["pg1", "pg2"], 30);
     scene.asked(&key, "pg1").shows("key-no-leader");
@@ -72,6 +80,41 @@ fn the_key_tells_why_the_vip_is_not_there() {
     scene.asked("/service/manual/leader", "pg1").shows("key-no-lease");
     store.put("/service/blank/leader", "");
     scene.asked("/service/blank/leader", "pg1").shows("key-empty");
+}
+
+#[test]
+fn a_key_that_is_written_a_little_wrong_leads_to_the_right_one() {
+    let scene = Scene::new("paths");
+    scene.scope("hr", "pg1", &["pg1"], 60);
+    scene.scope("main", "pg-node1", &["pg-node1"], 60);
+    scene.asked("service/main/leader", "pg-node1").shows("key-slashes");
+    scene.asked("/service/main", "pg-node1").shows("key-incomplete");
+    scene.asked("/db/main/leader", "pg-node1").shows("key-namespace");
+}
+
+#[test]
+fn a_user_that_may_read_little_is_told_what_that_hides() {
+    let lab = Lab::new("rights");
+    let user = User { name: "root".into(), password: "hunter2".into() };
+    let options = ClusterOptions { members: 1, user: Some(user), ..ClusterOptions::default() };
+    let cluster = Cluster::start_with(&lab, &options);
+    let host = lab.host("db1");
+    let made = cluster.store().ask(async |client| {
+        client.user_add("vip", "pass", None).await?;
+        client.role_add("vip").await?;
+        client.user_grant_role("vip", "vip").await.map(|_| ())
+    });
+    made.unwrap();
+    let config = ConfigFile::basic(&host, &cluster).with("etcd-user", "vip").with("etcd-password", "pass");
+    check(&host, &config).shows("key-forbidden");
+
+    let granted = cluster
+        .store()
+        .ask(async |client| client.role_grant_permission("vip", Permission::read(KEY)).await.map(|_| ()));
+    granted.unwrap();
+    check(&host, &config).shows("key-absent");
+    cluster.store().put(KEY, "db2");
+    check(&host, &config).shows("key-members-unlisted");
 }
 
 #[test]

@@ -1,14 +1,15 @@
-//! The configuration, the privileges, and what else is on the machine.
+//! The configuration, the privileges and the hooks.
 
-use std::net::TcpListener;
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
-use std::{fs, process};
+use std::path::{Path, PathBuf};
+use std::process::{self, Command};
 
 use crate::support::daemon::{ConfigFile, binary, vip_manager};
 use crate::support::etcd::Cluster;
+use crate::support::host::Host;
 use crate::support::lab::Lab;
-use crate::{Printed, check};
+use crate::{Printed, check, file};
 
 /// vip-manager #351: a missing file, exit 1 without a word. `hosting-type` was never read, unknown keys were ignored.
 #[test]
@@ -18,11 +19,9 @@ fn the_configuration_is_told_with_every_mistake_and_the_rest_is_checked_all_the_
     let host = lab.host("db1");
     let config = ConfigFile::basic(&host, &cluster);
 
-    let output =
-        vip_manager(&host).args(["check", "--config", "/nowhere/vip-manager.yml"]).env("LC_ALL", "C.UTF-8").output();
-    let output = output.unwrap();
-    let printed = Printed { text: String::from_utf8(output.stdout).unwrap(), status: output.status.code() };
-    printed.shows("config-missing");
+    let mut nowhere = vip_manager(&host);
+    nowhere.args(["check", "--config", "/nowhere/vip-manager.yml"]);
+    Printed::by(nowhere).shows("config-missing");
 
     let printed = check(&host, &config.clone().with("hold-timout", "10s"));
     printed.shows("config-unknown-key");
@@ -38,29 +37,23 @@ fn who_lacks_a_privilege_is_told_which_and_what_grants_it() {
     let lab = Lab::new("user");
     let cluster = Cluster::start(&lab, 1);
     let host = lab.host("db1");
-    let directory = lab.directory();
-    let (program, config) = (directory.join("vip-manager"), directory.join("nobody.yml"));
-    fs::copy(binary(), &program).unwrap();
-    fs::write(&config, ConfigFile::basic(&host, &cluster).text()).unwrap();
-    for (file, mode) in [(program.as_path(), 0o755), (config.as_path(), 0o644), (directory, 0o755)] {
-        fs::set_permissions(file, fs::Permissions::from_mode(mode)).unwrap();
-    }
-    let mut command = host.command("setpriv");
-    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--no-new-privs"]);
-    command.arg(&program).arg("check").arg("--config").arg(&config).env("LC_ALL", "C.UTF-8");
-    let output = command.output().unwrap();
-    let printed = Printed { text: String::from_utf8(output.stdout).unwrap(), status: output.status.code() };
+    let config = file(&host, &ConfigFile::basic(&host, &cluster));
+    let printed = Printed::by(as_nobody(&lab, &host, &config));
     printed.shows("privileges");
     printed.shows("rival-unknown");
 }
 
-#[test]
-fn a_server_that_does_not_take_the_vips_clients_is_told() {
-    let lab = Lab::new("postgres");
-    let cluster = Cluster::start(&lab, 1);
-    let host = lab.host("db1");
-    let _server = host.enter(|| TcpListener::bind("127.0.0.1:5432").unwrap());
-    check(&host, &ConfigFile::basic(&host, &cluster)).shows("postgres-listens");
+/// The check as a user without any privilege runs it.
+pub(crate) fn as_nobody(lab: &Lab, host: &Host, config: &Path) -> Command {
+    let program = lab.directory().join("vip-manager");
+    fs::copy(binary(), &program).unwrap();
+    for (file, mode) in [(program.as_path(), 0o755), (config, 0o644), (lab.directory(), 0o755)] {
+        fs::set_permissions(file, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let mut command = host.command("setpriv");
+    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--no-new-privs"]);
+    command.arg(&program).arg("check").arg("--config").arg(config);
+    command
 }
 
 #[test]

@@ -6,14 +6,20 @@
 #[expect(dead_code, reason = "these tests need only a part of the lab")]
 mod support;
 
+mod announcements;
+mod clouds;
 mod endpoints;
 mod interfaces;
 mod keys;
 mod machine;
 mod page;
+mod postgres;
 mod rivals;
+mod skew;
 
 use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use support::daemon::{ConfigFile, vip_manager};
@@ -25,6 +31,14 @@ pub(crate) struct Printed {
     pub(crate) status: Option<i32>,
 }
 
+impl Printed {
+    /// Runs a check.
+    pub(crate) fn by(mut command: Command) -> Self {
+        let output = command.env("LC_ALL", "C.UTF-8").output().unwrap();
+        Self { text: String::from_utf8(output.stdout).unwrap(), status: output.status.code() }
+    }
+}
+
 /// Runs the check on a host.
 pub(crate) fn check(host: &Host, config: &ConfigFile) -> Printed {
     run(host, config, &[])
@@ -32,12 +46,16 @@ pub(crate) fn check(host: &Host, config: &ConfigFile) -> Printed {
 
 /// Runs the check with more arguments.
 pub(crate) fn run(host: &Host, config: &ConfigFile, arguments: &[&str]) -> Printed {
+    let mut command = vip_manager(host);
+    command.arg("check").arg("--config").arg(file(host, config)).args(arguments);
+    Printed::by(command)
+}
+
+/// Writes a configuration.
+pub(crate) fn file(host: &Host, config: &ConfigFile) -> PathBuf {
     static NUMBERS: AtomicUsize = AtomicUsize::new(1);
     let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
     let file = host.directory().join(format!("check-{number}.yml"));
     fs::write(&file, config.text()).unwrap();
-    let mut command = vip_manager(host);
-    command.env("LC_ALL", "C.UTF-8").arg("check").arg("--config").arg(&file).args(arguments);
-    let output = command.output().unwrap();
-    Printed { text: String::from_utf8(output.stdout).unwrap(), status: output.status.code() }
+    file
 }

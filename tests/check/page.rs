@@ -4,11 +4,15 @@ use crate::Printed;
 
 const PAGE: &str = include_str!("../../docs/troubleshooting.md");
 const TESTS: &str = concat!(
+    include_str!("announcements.rs"),
+    include_str!("clouds.rs"),
     include_str!("endpoints.rs"),
     include_str!("interfaces.rs"),
     include_str!("keys.rs"),
     include_str!("machine.rs"),
-    include_str!("rivals.rs")
+    include_str!("postgres.rs"),
+    include_str!("rivals.rs"),
+    include_str!("skew.rs")
 );
 
 struct Row {

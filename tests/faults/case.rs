@@ -97,6 +97,13 @@ impl Case {
         self
     }
 
+    /// What it may cost, for people.
+    pub(crate) fn allowed(&self) -> String {
+        let silence =
+            if self.silence == 0.0 { "no ping lost".to_owned() } else { format!("{} s silent", self.silence) };
+        if self.overlap == 0.0 { silence } else { format!("{:.1} s overlap, {silence}", self.overlap) }
+    }
+
     /// What is not as it has to be; nothing where all is well.
     pub(crate) fn complaints(&self, record: &Record) -> String {
         let mut said = String::new();
@@ -170,6 +177,12 @@ mod tests {
         let both = record(&[(0.0, 4.5)], &[(4.0, 10.0)], "b");
         assert!(ends(End::Moved).complaints(&both).contains("two hosts for 0.500 s"));
         assert_eq!(ends(End::Moved).overlapping(1.0).complaints(&both), "");
+    }
+
+    #[test]
+    fn what_is_allowed_is_told() {
+        assert_eq!(Case::unnoticed("case", "", |_| {}).allowed(), "no ping lost");
+        assert_eq!(ends(End::Moved).overlapping(4.0).allowed(), "4.0 s overlap, 5 s silent");
     }
 
     #[test]

@@ -20,7 +20,9 @@ mod run;
 #[expect(dead_code, reason = "the suite uses a part of the scene")]
 #[path = "../promise/scene.rs"]
 mod scene;
+mod shim;
 mod stage;
+mod wires;
 
 use std::collections::BTreeSet;
 

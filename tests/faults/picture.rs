@@ -8,6 +8,8 @@ const LEFT: f64 = 90.0;
 const WIDTH: f64 = 860.0;
 const LANE: f64 = 26.0;
 const BAR: f64 = 14.0;
+/// A letter is about as wide.
+const LETTER: f64 = 8.0;
 /// Below this a bar would not be seen.
 const THIN: f64 = 1.5;
 
@@ -30,10 +32,13 @@ pub(crate) fn svg(record: &Record) -> String {
         top += LANE;
     }
     label(&mut picture, "key", top);
-    for reign in &record.reigns {
+    for (place, reign) in record.reigns.iter().enumerate() {
         let Some(value) = &reign.value else { continue };
         scale.bar(&mut picture, "key", reign.span, top, BAR, value);
-        scale.words(&mut picture, reign.span.from, top, value);
+        // The last one has the rest of the picture.
+        if place + 1 == record.reigns.len() || scale.holds(reign.span, value) {
+            scale.words(&mut picture, reign.span.from, top, value);
+        }
     }
     top += LANE;
     for lane in &record.lanes {
@@ -85,6 +90,12 @@ impl Scale {
             span.from,
             span.until
         );
+    }
+
+    /// Whether a text within the bar does not run into what follows.
+    fn holds(&self, span: Span, text: &str) -> bool {
+        let letters = f64::from(u32::try_from(text.chars().count()).unwrap_or(u32::MAX));
+        self.x(span.until) - self.x(span.from) > letters * LETTER
     }
 
     fn words(&self, picture: &mut String, from: f64, top: f64, text: &str) {
@@ -148,6 +159,15 @@ mod tests {
     #[test]
     fn what_takes_no_time_is_seen_all_the_same() {
         assert!(svg(&record()).contains("class=\"fault\" x=\"262.0\" y=\"4.0\" width=\"1.5\""));
+    }
+
+    #[test]
+    fn a_reign_too_short_for_its_name_is_drawn_without() {
+        let reign = |from, until, name: &str| Reign { span: Span { from, until }, value: Some(name.to_owned()) };
+        let reigns = vec![reign(0.0, 0.1, "db7"), reign(0.1, 9.9, "db8"), reign(9.9, 10.0, "db9")];
+        let picture = svg(&Record { reigns, ..record() });
+        assert!(!picture.contains(">db7</text>") && picture.contains("<title>db7:"), "{picture}");
+        assert!(picture.contains(">db8</text>") && picture.contains(">db9</text>"), "{picture}");
     }
 
     #[test]

@@ -19,9 +19,9 @@ pub(crate) struct Outcome {
 const STYLE: &str = ":root{color-scheme:light dark;--ink:light-dark(#1c2024,#e6e8ea);--paper:light-dark(#fff,#16181b);\
 --soft:light-dark(#60676e,#9aa2aa);--line:light-dark(#dfe3e6,#33383d);--held:light-dark(#1a7f4b,#3fb97a);\
 --key:light-dark(#3b62c4,#7d9df0);--fault:light-dark(#c2410c,#f08a4b);--bad:light-dark(#b91c1c,#f87171)}\
-body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:1020px;margin:2em auto;padding:0 1em}\
+body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:1180px;margin:2em auto;padding:0 1em}\
 table{border-collapse:collapse;width:100%;font-size:13px}td,th{text-align:left;padding:3px 8px;border-bottom:1px solid var(--line);vertical-align:top}\
-td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}a{color:inherit}h2{margin:2em 0 0;font-size:17px}p{margin:.2em 0;color:var(--soft)}\
+td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}td.w,td.good{white-space:nowrap}a{color:inherit}h2{margin:2em 0 0;font-size:17px}p{margin:.2em 0;color:var(--soft)}\
 .good{color:var(--held)}.bad{color:var(--bad);font-weight:600}svg{width:100%;height:auto;margin-top:.4em}\
 .shade{fill:var(--fault);opacity:.08}.fault{fill:var(--fault);opacity:.55}.key{fill:var(--key);opacity:.5}.held{fill:var(--held)}\
 .answered{fill:var(--held);opacity:.25}.silence{fill:var(--bad)}.spoke{stroke:var(--ink);stroke-width:1}\
@@ -32,7 +32,7 @@ pub(crate) fn html(outcomes: &[Outcome]) -> String {
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>vip-manager: faults</title>\n<style>{STYLE}</style>\n\
          <h1>Faults on the real binary</h1>\n<p>{}</p>\n<table><tr><th>case<th>what happened<th>overlap<th>nobody had it<th>\
-         longest silence<th>pings lost<th>connection<th>let go<th>verdict</tr>\n",
+         longest silence<th>pings lost<th>connection<th>let go<th>allowed<th>verdict</tr>\n",
         escaped(&sum(outcomes))
     );
     for outcome in outcomes {
@@ -44,17 +44,18 @@ pub(crate) fn html(outcomes: &[Outcome]) -> String {
         };
         let _ = writeln!(
             page,
-            "<tr><td><a href=\"#{0}\">{0}</a><td>{1}<td class=\"n\">{overlap}<td class=\"n\">{gap}<td class=\"n\">{silence}\
-             <td class=\"n\">{lost}<td>{connection}<td class=\"n\">{ahead}<td class=\"{class}\">{2}</tr>",
+            "<tr><td class=\"w\"><a href=\"#{0}\">{0}</a><td>{1}<td class=\"n\">{overlap}<td class=\"n\">{gap}<td class=\"n\">{silence}\
+             <td class=\"n\">{lost}<td class=\"w\">{connection}<td class=\"n\">{ahead}<td>{2}<td class=\"{class}\">{3}</tr>",
             outcome.case.name,
-            escaped(outcome.case.user),
+            prose(outcome.case.user),
+            outcome.case.allowed(),
             escaped(verdict)
         );
     }
     page += "</table>\n<p>Bars of a host: its kernel shows the address. Ticks: it announces it. Red: the client has no answer. \
              “Let go”: how long before the end of the key's reign its host had let go (−: after it).</p>\n";
     for outcome in outcomes {
-        let _ = writeln!(page, "<h2 id=\"{}\">{0}</h2>\n<p>{}</p>", outcome.case.name, escaped(outcome.case.user));
+        let _ = writeln!(page, "<h2 id=\"{}\">{0}</h2>\n<p>{}</p>", outcome.case.name, prose(outcome.case.user));
         if !outcome.complaints.is_empty() {
             let _ = writeln!(page, "<p class=\"bad\">{}</p>", escaped(&outcome.complaints));
         }
@@ -70,8 +71,8 @@ pub(crate) fn markdown(outcomes: &[Outcome]) -> String {
          Three etcd members, three hosts with a daemon each, Patroni's stand-ins with a lease of 8 s, `hold-timeout` 4 s, `interval` 500 ms. \
          The witnesses are the notices of each host's kernel, the client's pings every 20 ms, its connection, and a watch of the key. \
          “Let go” is how long before the end of the key's reign its host had let go (−: after it).\n\n\
-         | case | what happened | overlap | nobody had it | longest silence | pings lost | connection | let go | verdict |\n\
-         |---|---|---|---|---|---|---|---|---|\n",
+         | case | what happened | overlap | nobody had it | longest silence | pings lost | connection | let go | allowed | verdict |\n\
+         |---|---|---|---|---|---|---|---|---|---|\n",
         sum(outcomes)
     );
     for outcome in outcomes {
@@ -83,9 +84,10 @@ pub(crate) fn markdown(outcomes: &[Outcome]) -> String {
         let cells = figures(outcome).join(" | ");
         let _ = writeln!(
             page,
-            "| {} | {} | {cells} | {} |",
+            "| {} | {} | {cells} | {} | {} |",
             outcome.case.name,
             outcome.case.user,
+            outcome.case.allowed(),
             verdict.replace(['|', '\n'], " ")
         );
     }
@@ -96,6 +98,13 @@ pub(crate) fn markdown(outcomes: &[Outcome]) -> String {
 pub(crate) fn sum(outcomes: &[Outcome]) -> String {
     let good = outcomes.iter().filter(|outcome| outcome.complaints.is_empty()).count();
     format!("{good} of {} cases are as they have to be.", outcomes.len())
+}
+
+/// Text of which a part may stand between backticks, as HTML.
+fn prose(text: &str) -> String {
+    let part =
+        |(place, part): (usize, &str)| if place % 2 == 1 { format!("<code>{part}</code>") } else { part.to_owned() };
+    escaped(text).split('`').enumerate().map(part).collect()
 }
 
 fn figures(outcome: &Outcome) -> [String; 6] {
@@ -116,7 +125,7 @@ mod tests {
     use super::*;
 
     fn outcome(complaints: &str) -> Outcome {
-        let case = Case::unnoticed("case", "It broke & fell", |_| {});
+        let case = Case::unnoticed("case", "`it` broke & fell", |_| {});
         Outcome { case, record: Some(Record::default()), complaints: complaints.to_owned() }
     }
 
@@ -124,7 +133,7 @@ mod tests {
     fn the_page_is_whole_and_names_each_case_twice() {
         let page = html(&[outcome("")]);
         assert!(page.contains("href=\"#case\"") && page.contains("id=\"case\""));
-        assert!(page.contains("It broke &amp; fell") && !page.contains("<script"));
+        assert!(page.contains("<code>it</code> broke &amp; fell") && !page.contains("<script"));
         assert!(page.contains("1 of 1 cases"));
     }
 

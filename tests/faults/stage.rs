@@ -11,7 +11,7 @@ use crate::record::{Lane, Record, Reign, Span};
 use crate::scene::Scene;
 use crate::support::capture::Capture;
 use crate::support::clock::{now, pause, wait_for};
-use crate::support::daemon::{ConfigFile, Daemon, KEY, binary};
+use crate::support::daemon::{ConfigFile, Daemon, KEY, binary, vip_manager};
 use crate::support::etcd::{Cluster, ClusterOptions};
 use crate::support::fail::OrFail;
 use crate::support::host::{Host, VIP, VIP6};
@@ -19,11 +19,13 @@ use crate::support::lab::Lab;
 use crate::support::patroni::{Patroni, Rhythm};
 use crate::support::ping::Pinger;
 use crate::support::process::Process;
+use crate::support::proxy::Wire;
 use crate::support::store::{Store, User};
 use crate::support::tcp::{EchoServer, Fate, TcpClient};
 use crate::support::tls::{IdentityFiles, KeyForm, Tls};
-use crate::support::watcher::Watcher;
+use crate::support::watcher::{Told, Watcher};
 use crate::support::witness::AddressWitness;
+use crate::wires::Wires;
 
 pub(crate) const HOSTS: usize = 3;
 /// The lease of Patroni, in seconds.
@@ -32,13 +34,17 @@ pub(crate) const LEASE: i64 = 8;
 pub(crate) const HOLD: u64 = 4;
 const INTERVAL: &str = "500ms";
 const PING: Duration = Duration::from_millis(20);
-const SOON: Duration = Duration::from_secs(20);
+/// What is answered sooner has only waited for its turn on a busy machine.
+const LATE: Duration = Duration::from_millis(100);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 /// What is shown of the quiet time before the first fault, and after the last.
 const CALM: Duration = Duration::from_millis(700);
 
 /// A cluster, its hosts, and the case that is being played.
 pub(crate) struct Stage {
     watcher: Watcher,
+    /// What was told before the revisions began anew.
+    told: Vec<Told>,
     _databases: Vec<EchoServer>,
     pub(crate) patronis: Vec<Patroni>,
     pub(crate) tls: Option<Tls>,
@@ -46,6 +52,7 @@ pub(crate) struct Stage {
     pub(crate) root: User,
     pub(crate) scene: Scene,
     pub(crate) vip: IpAddr,
+    wires: Option<Wires>,
     configured: fn(ConfigFile) -> ConfigFile,
     faults: Vec<(Moment, Moment, String)>,
 }
@@ -68,6 +75,7 @@ impl Stage {
         let watcher = scene.key_watcher();
         Self {
             watcher,
+            told: Vec::new(),
             _databases: databases,
             patronis,
             identity: tls.as_ref().map(|tls| tls.client("vip", KeyForm::EcPkcs8)),
@@ -75,6 +83,7 @@ impl Stage {
             root,
             scene,
             vip: VIP,
+            wires: None,
             configured: |config| config,
             faults: Vec::new(),
         }
@@ -103,7 +112,7 @@ impl Stage {
         }
         pause(CALM);
         let end = now();
-        pause(5 * PING);
+        pause(LATE);
         let clock = Clock { begin, end };
         let mut record = self.record(&clock);
         client_saw(&mut record, &clock, pinger, session.standing().fate);
@@ -129,6 +138,14 @@ impl Stage {
         let result = work(self);
         self.faults[place].1 = now();
         result
+    }
+
+    /// Does something during which the first host never lets go.
+    pub(crate) fn unharmed(&mut self, work: impl FnOnce(&mut Self)) {
+        let holds = |stage: &Self| stage.scene.witness.intervals(stage.host(), stage.vip);
+        let before = holds(self);
+        work(self);
+        assert_eq!(holds(self), before, "the first host let go");
     }
 
     pub(crate) fn wait_held(&self, host: usize) {
@@ -177,8 +194,13 @@ impl Stage {
 
     /// Replaces the first host's daemon, whatever became of it.
     pub(crate) fn start_again(&mut self) {
+        self.start_again_with(&self.config(0));
+    }
+
+    /// The same with another configuration.
+    pub(crate) fn start_again_with(&mut self, config: &ConfigFile) {
         self.scene.daemons[0].process.kill();
-        self.scene.daemons[0] = self.fresh(0, &self.config(0));
+        self.scene.daemons[0] = self.fresh(0, config);
     }
 
     /// The same through a shell or a tool, which is given the daemon's own command as its last words.
@@ -189,6 +211,37 @@ impl Stage {
         command.args(&words[1..]).arg(binary()).arg("--config").arg(&file);
         self.scene.daemons[0].process.kill();
         self.scene.daemons[0].process = Process::start("vip-manager through a tool", command);
+    }
+
+    /// The same with a proxy before each member.
+    pub(crate) fn start_through_wires(&mut self) {
+        let wires = Wires::between(self.host(), &self.scene.cluster);
+        self.start_again_with(&self.config(0).with("dcs-endpoints", wires.endpoints()));
+        self.wires = Some(wires);
+        self.scene.wait_renewed(0);
+    }
+
+    /// What the proxies do to bytes from now on.
+    pub(crate) fn wires(&self, wire: Wire) {
+        self.wires.as_ref().or_fail("finding the proxies").set(wire);
+    }
+
+    /// After a restore revisions come again, and no watch tells what the key holds: it is read.
+    pub(crate) fn begin_revisions_anew(&mut self) {
+        self.told.extend(self.watcher.changes());
+        self.watcher.clear();
+        let value = self.scene.cluster.store().get(KEY).map(|entry| entry.value);
+        let newest = self.told.iter().rfind(|change| change.key == KEY);
+        if newest.is_none_or(|newest| newest.value != value) {
+            self.told.push(Told { at: now(), key: KEY.to_owned(), value });
+        }
+    }
+
+    /// What `vip-manager check` says on the first host, whatever it thinks of it.
+    pub(crate) fn check(&self) -> String {
+        let mut command = vip_manager(self.host());
+        let output = command.arg("check").arg("--config").arg(&self.daemon().config).output().or_fail("running check");
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// Waits out a span that is the fault's own.
@@ -213,6 +266,7 @@ impl Stage {
             patroni.revive(false);
         }
         self.scene.daemons.clear();
+        self.wires = None;
         self.scene.cluster.wait_healthy();
         wait_for("the key to be deleted", SOON, || self.scene.cluster.store().with(|hand| hand.delete(KEY)).is_ok());
         for host in &self.scene.hosts {
@@ -222,6 +276,8 @@ impl Stage {
                 }
             }
         }
+        self.told.clear();
+        self.watcher.clear();
         wait_for("nobody to hold", SOON, || (0..HOSTS).all(|host| !self.holds(host)));
     }
 
@@ -267,14 +323,14 @@ impl Stage {
     }
 
     fn reigns(&self, scale: &Clock) -> Vec<Reign> {
-        let mut told: Vec<_> = self.watcher.changes();
+        let mut told = [self.told.clone(), self.watcher.changes()].concat();
         told.retain(|change| change.key == KEY);
         told.sort_by_key(|change| change.at);
         let mut reigns = Vec::new();
         for (place, change) in told.iter().enumerate() {
             let until = told.get(place + 1).map_or(scale.end, |next| next.at);
             if until > scale.begin {
-                reigns.push(Reign { span: scale.span(change.at, until), value: change.value.clone() });
+                reigns.push(Reign { span: scale.span(change.at, until), value: change.value.as_deref().map(short) });
             }
         }
         reigns
@@ -284,10 +340,12 @@ impl Stage {
 /// Adds what the client saw.
 fn client_saw(record: &mut Record, clock: &Clock, pinger: Pinger, fate: Fate) {
     let pings = pinger.stop();
-    let within = pings.outages().into_iter().filter(|outage| outage.until > clock.begin && outage.from < clock.end);
-    record.silences = within.map(|outage| clock.span(outage.from, outage.until)).collect();
+    let mut outages = pings.outages();
+    outages.retain(|outage| outage.until > clock.begin && outage.from < clock.end);
+    outages.retain(|outage| outage.lost > 0 || outage.until.since(outage.from) > LATE);
+    record.silences = outages.iter().map(|outage| clock.span(outage.from, outage.until)).collect();
     if let Some((_, last)) = pings.answers.iter().next_back()
-        && clock.end.since(*last) > 5 * PING
+        && clock.end.since(*last) > LATE
     {
         record.silences.push(clock.span(*last, clock.end));
     }
@@ -312,6 +370,14 @@ impl Clock {
 
     fn span(&self, from: Moment, until: Moment) -> Span {
         Span { from: self.second(from), until: self.second(until) }
+    }
+}
+
+/// A name that is one, and the beginning of one that is not.
+fn short(value: &str) -> String {
+    match value.char_indices().nth(20) {
+        Some((end, _)) => format!("{}… ({} bytes)", &value[..end], value.len()),
+        None => value.to_owned(),
     }
 }
 

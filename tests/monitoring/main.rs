@@ -16,11 +16,12 @@ use std::process::Command;
 
 use ask::{LISTEN, ask, send, socket, told, wait_told};
 use support::command::attempt;
+use support::daemon::{Daemon, KEY};
 use support::host::{Host, VIP};
-use support::scene::Scene;
+use support::scene::{Scene, figure};
 
 /// A daemon with a little to tell: two transitions, an event, a member that answers.
-fn scene() -> (Scene, support::daemon::Daemon) {
+fn scene() -> (Scene, Daemon) {
     let scene = Scene::new("monitored", 1);
     let daemon = scene.lead(&told(&scene, scene.host()), VIP);
     scene.name_nobody();
@@ -82,8 +83,73 @@ fn a_browser_shows_the_vip_its_state_and_the_timeline() {
     }
 }
 
+/// What a browser measures on the page as it stands, names of more than a hundred letters in it, at a phone's width and at
+/// a desk's, by day and by night. The page lets no script in, so a copy of what it shows is measured.
+#[test]
+fn nothing_runs_out_of_a_phones_window_and_all_can_be_read_by_day_and_by_night() {
+    let scene = Scene::new("looked", 1);
+    let name = "database-node".repeat(9);
+    let config = told(&scene, scene.host()).with("trigger-value", &name);
+    scene.cluster.store().put(KEY, &name);
+    let _daemon = Daemon::start(scene.host(), &config);
+    wait_told(scene.host(), "/status", "\"state\":\"held\"");
+    let shown = browse(scene.host(), &["--dump-dom"]);
+    assert!(shown.contains(&name), "{shown}");
+    let (before, after) = shown.split_once("<script").unwrap();
+    let (_, after) = after.split_once("</script>").unwrap();
+    let directory = scene.lab.directory();
+    std::fs::write(directory.join("copy.html"), format!("{before}<script>{MEASURE}</script>{after}")).unwrap();
+    for (width, scheme, dark) in [(360, 0, true), (360, 1, false), (1200, 0, true), (1200, 1, false)] {
+        let frame = directory.join(format!("frame-{width}.html"));
+        std::fs::write(&frame, FRAME.replace("{width}", &width.to_string())).unwrap();
+        let scheme = format!("--blink-settings=preferredColorScheme={scheme}");
+        let place = format!("file://{}", frame.display());
+        let dom = browse_to(scene.host(), &["--dump-dom", "--window-size=1300,1000", &scheme], &place);
+        let measured = dom.split_once("<title>").unwrap().1.split_once("</title>").unwrap().0;
+        let numbers: Vec<f64> = measured.split(' ').map(|number| number.parse().unwrap()).collect();
+        let [window, page, paper, contrast] = numbers[..] else { panic!("{measured}") };
+        figure(&format!("{width} wide, dark {dark}: window, page, paper, contrast"), &numbers);
+        assert!((window - f64::from(width)).abs() < 1.0, "a window of {width}: {measured}");
+        assert!(page <= window, "the page is {page} wide in a window of {window}");
+        assert_eq!(paper < 0.2, dark, "how bright the page is: {paper}");
+        // What the guidelines for accessibility (WCAG 2, AA) ask of small text.
+        assert!(contrast >= 4.5, "{width} wide, dark {dark}: the faintest text has a contrast of {contrast}");
+    }
+}
+
+/// A window as narrow as a phone's; no window of the browser's own is.
+const FRAME: &str = r#"<!doctype html><meta name="color-scheme" content="light dark"><title></title>
+<script>addEventListener("message", (told) => { document.title = told.data; });</script>
+<iframe src="copy.html" width="{width}" height="900" frameborder="0"></iframe>"#;
+
+/// Tells the window's width, the page's, how bright its paper is, and the least contrast of any text.
+const MEASURE: &str = r#"
+const channels = (colour) => colour.match(/[\d.]+/g).map(Number);
+const linear = (c) => c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4;
+const light = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+const paper = (node) => {
+  const colour = channels(getComputedStyle(node).backgroundColor);
+  return colour.length < 4 || colour[3] > 0 ? colour : paper(node.parentElement);
+};
+const contrast = (node) => {
+  const [a, b] = [light(channels(getComputedStyle(node).color)), light(paper(node))];
+  return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+};
+addEventListener("load", () => {
+  const texts = [...document.body.querySelectorAll("*")].filter((node) => node.checkVisibility() &&
+    [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim()) && node.tagName !== "SCRIPT");
+  const page = Math.max(document.documentElement.scrollWidth,
+    ...texts.map((node) => Math.ceil(node.getBoundingClientRect().right)));
+  parent.postMessage([innerWidth, page, light(paper(document.body)), Math.min(...texts.map(contrast))].join(" "), "*");
+});
+"#;
+
 /// Chromium on the host of the daemon, with time for the page's first answers.
 fn browse(host: &Host, arguments: &[&str]) -> String {
+    browse_to(host, arguments, &format!("http://{LISTEN}/"))
+}
+
+fn browse_to(host: &Host, arguments: &[&str], place: &str) -> String {
     let mut command: Command = host.command("chromium");
     let profile = host.directory().join("browser");
     let output = command
@@ -91,7 +157,7 @@ fn browse(host: &Host, arguments: &[&str]) -> String {
         .args(["--virtual-time-budget=2500", "--timeout=20000"])
         .arg(format!("--user-data-dir={}", profile.display()))
         .args(arguments)
-        .arg(format!("http://{LISTEN}/"))
+        .arg(place)
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

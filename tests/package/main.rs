@@ -9,6 +9,7 @@
 #[expect(dead_code, reason = "these tests need only a part of the lab")]
 mod support;
 
+mod asking;
 mod installing;
 mod keys;
 mod leaving;

@@ -6,6 +6,8 @@ mod auth;
 mod changes;
 mod etcd;
 mod outages;
+#[expect(dead_code, reason = "the fault suite delays as well")]
+#[path = "../support/proxy.rs"]
 mod proxy;
 mod reading;
 mod telling;

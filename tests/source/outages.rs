@@ -15,6 +15,16 @@ use crate::proxy::{Proxy, Wire};
 use crate::wait::{SOON, all_up, until, why_down};
 use crate::{CALL_LIMIT, INTERVAL, KEY, US, change_to, config, read_naming, read_of, source};
 
+/// A proxy before the first member.
+async fn proxy_to(cluster: &Cluster) -> Proxy {
+    let member = ([127, 0, 0, 1], cluster.members[0].port).into();
+    Proxy::between(([127, 0, 0, 1], 0).into(), member).await.unwrap()
+}
+
+fn endpoint_of(proxy: &Proxy) -> Endpoint {
+    Endpoint { tls: false, host: "127.0.0.1".into(), port: proxy.at().port() }
+}
+
 /// The longest time between two answers, until `end`.
 async fn longest_gap(source: &mut Source, end: Moment) -> Duration {
     let mut last = clock::now();
@@ -74,8 +84,8 @@ async fn an_endpoint_where_nobody_ever_answers_costs_nothing() {
 #[tokio::test]
 async fn a_slow_etcd_still_answers() {
     let cluster = Cluster::new(1).await;
-    let proxy = Proxy::to(cluster.members[0].port).await;
-    let mut source = source(&config(vec![proxy.endpoint()]));
+    let proxy = proxy_to(&cluster).await;
+    let mut source = source(&config(vec![endpoint_of(&proxy)]));
     all_up(&mut source).await;
     let mut blind = 0;
     // Nothing passes for four intervals at a time, which is less than the call limit.
@@ -155,8 +165,8 @@ async fn a_compaction_during_a_cut_hides_no_change() {
     let cluster = Cluster::new(1).await;
     let mut client = cluster.client().await;
     client.put(KEY, US, None).await.unwrap();
-    let proxy = Proxy::to(cluster.members[0].port).await;
-    let mut source = source(&config(vec![proxy.endpoint()]));
+    let proxy = proxy_to(&cluster).await;
+    let mut source = source(&config(vec![endpoint_of(&proxy)]));
     all_up(&mut source).await;
 
     proxy.set(Wire::Cut);
@@ -177,8 +187,8 @@ async fn a_compaction_during_a_cut_hides_no_change() {
 #[tokio::test]
 async fn a_connection_that_dies_without_a_word_is_given_up_and_made_anew() {
     let cluster = Cluster::new(1).await;
-    let proxy = Proxy::to(cluster.members[0].port).await;
-    let mut source = source(&config(vec![proxy.endpoint()]));
+    let proxy = proxy_to(&cluster).await;
+    let mut source = source(&config(vec![endpoint_of(&proxy)]));
     all_up(&mut source).await;
     proxy.set(Wire::Silent);
     let before = clock::now();
@@ -223,9 +233,9 @@ async fn an_endpoint_of_another_cluster_is_not_believed() {
     let (ours, other) = (Cluster::new(1).await, Cluster::new(1).await);
     ours.client().await.put(KEY, US, None).await.unwrap();
     other.client().await.put(KEY, "host2", None).await.unwrap();
-    let late = Proxy::to(other.members[0].port).await;
+    let late = proxy_to(&other).await;
     late.set(Wire::Silent);
-    let mut source = source(&config(vec![ours.members[0].endpoint(), late.endpoint()]));
+    let mut source = source(&config(vec![ours.members[0].endpoint(), endpoint_of(&late)]));
     until(&mut source, "ours", SOON, read_naming(Some(US))).await;
     late.set(Wire::Open);
     let refused = async {

@@ -70,11 +70,16 @@ pub(crate) fn send(host: &Host, bytes: &[u8]) -> String {
     })
 }
 
-/// `vip-manager status` with the daemon's configuration: exit status, then what it wrote to either output.
+/// A command of the program's with the daemon's configuration.
+pub(crate) fn command(daemon: &Daemon, name: &str, arguments: &[&str]) -> Command {
+    let mut command = vip_manager(&daemon.host);
+    command.arg(name).arg("--config").arg(&daemon.config).args(arguments);
+    command
+}
+
+/// `vip-manager status`: exit status, then what it wrote to either output.
 pub(crate) fn program(daemon: &Daemon, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let mut command: Command = vip_manager(&daemon.host);
-    command.arg("status").arg("--config").arg(&daemon.config).args(arguments);
-    let output = command.output().unwrap();
+    let output = command(daemon, "status", arguments).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code(), text(&output.stdout), text(&output.stderr))
 }

@@ -29,13 +29,29 @@ fn after_a_switchover_both_hosts_tell_it_with_cause_and_timing_and_a_reload_forg
 
     let (code, text, _) = program(&one, &["--events"]);
     assert_eq!(code, Some(0));
-    assert!(text.contains("held -> standby (") && text.contains(", took "), "{text}");
+    assert!(text.contains("held -> standby\n") && text.contains(", took "), "{text}");
+}
+
+/// A killed daemon is started again before the kernel has dropped the address.
+#[test]
+fn the_first_transition_tells_where_it_began() {
+    let scene = Scene::new("first", 1);
+    let mut daemon = scene.lead(&told(&scene, scene.host()).with("hold-timeout", "60s"), VIP);
+    let events = wait_told(scene.host(), "/events", "\"to\":\"held\"");
+    assert!(events.contains("\"number\":1,") && events.contains("\"from\":\"unknown\",\"to\":\"held\""), "{events}");
+    daemon.process.kill();
+    assert!(scene.host().carries(VIP));
+    let daemon = Daemon::start(&scene.host().clone(), &told(&scene, scene.host()).with("hold-timeout", "60s"));
+    let events = wait_told(scene.host(), "/events", "\"to\":\"held\"");
+    assert!(events.contains("\"from\":\"stopped\",\"to\":\"unknown\",\"cause\":\"start\""), "{events}");
+    assert!(program(&daemon, &[]).1.contains("stopped -> unknown (start)"));
+    assert_eq!(scene.times_held(VIP), 1, "it never went");
 }
 
 #[test]
-fn no_more_than_256_transitions_are_kept() {
+fn no_more_than_256_transitions_are_kept_and_a_reload_keeps_them() {
     let scene = Scene::new("ring", 1);
-    let _daemon = Daemon::start(scene.host(), &told(&scene, scene.host()));
+    let daemon = Daemon::start(scene.host(), &told(&scene, scene.host()));
     wait_told(scene.host(), "/events", "\"to\":\"standby\"");
     // Every new holder that is not this host is a line, and a transition without a move of the address.
     for round in 0..270 {
@@ -43,7 +59,15 @@ fn no_more_than_256_transitions_are_kept() {
         store.put(KEY, &format!("stranger-{round}"));
         wait_told(scene.host(), "/events", &format!("stranger-{round}\\\""));
     }
-    let (_, events) = ask(scene.host(), "/events");
-    assert_eq!(events.matches("\"number\":").count(), 256);
-    assert!(!events.contains("\"number\":1,"));
+    let kept = || {
+        let (_, events) = ask(scene.host(), "/events");
+        let (_, first) = events.split_once("\"number\":").unwrap();
+        (events.matches("\"number\":").count(), first.split_once(',').unwrap().0.to_owned())
+    };
+    let before = kept();
+    assert_eq!(before.0, 256);
+    assert_ne!(before.1, "1", "the oldest are forgotten");
+    daemon.process.signal(Signal::SIGHUP);
+    wait_told(scene.host(), "/metrics", "vip_manager_reloads_total 1");
+    assert_eq!(kept(), before);
 }

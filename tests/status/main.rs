@@ -11,5 +11,7 @@ mod ask;
 mod crowd;
 mod events;
 mod monitoring;
+mod rivals;
 mod server;
 mod telling;
+mod watching;

@@ -8,7 +8,7 @@ use std::sync::Once;
 use nix::sched::{CloneFlags, unshare};
 
 /// Each tool with the Debian package that brings it.
-const TOOLS: [(&str, &str); 9] = [
+const TOOLS: [(&str, &str); 10] = [
     ("arping", "iputils-arping"),
     ("etcd", "etcd-server"),
     ("etcdctl", "etcd-client"),
@@ -16,6 +16,7 @@ const TOOLS: [(&str, &str); 9] = [
     ("nft", "nftables"),
     ("openssl", "openssl"),
     ("ping", "iputils-ping"),
+    ("perl", "perl-base"),
     ("sysctl", "procps"),
     ("timeout", "coreutils"),
 ];

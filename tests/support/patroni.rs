@@ -59,6 +59,7 @@ struct Actor {
     rhythm: Rhythm,
     hand: Hand,
     role: Role,
+    frozen: bool,
 }
 
 impl Patroni {
@@ -71,7 +72,7 @@ impl Patroni {
             let name = name.clone();
             move || {
                 let role = Role::Follower { may_lead: false };
-                Actor { name, rhythm, hand: Hand::new(doors, user), role }.live(&inbox);
+                Actor { name, rhythm, hand: Hand::new(doors, user), role, frozen: false }.live(&inbox);
             }
         }));
         Self { name, jobs }
@@ -121,6 +122,16 @@ impl Patroni {
         self.with(move |actor| actor.role = Role::Follower { may_lead });
     }
 
+    /// Hangs: it does nothing, and does not know that time goes by.
+    pub(crate) fn freeze(&self) {
+        self.with(|actor| actor.frozen = true);
+    }
+
+    /// Goes on where it stood.
+    pub(crate) fn thaw(&self) {
+        self.with(|actor| actor.frozen = false);
+    }
+
     fn with<T: Send + 'static>(&self, work: impl FnOnce(&mut Actor) -> T + Send + 'static) -> T {
         let (answer, answered) = mpsc::channel();
         let job = Box::new(move |actor: &mut Actor| {
@@ -151,6 +162,7 @@ impl Actor {
 
     fn pause(&self) -> Duration {
         match self.role {
+            _ if self.frozen => LOOK,
             Role::Dead | Role::Follower { .. } => LOOK,
             Role::Leader { refreshed, .. } => self.rhythm.loop_wait.saturating_sub(now().since(refreshed)).min(LOOK),
         }
@@ -158,6 +170,7 @@ impl Actor {
 
     fn turn(&mut self) -> Result<(), StoreError> {
         match self.role {
+            _ if self.frozen => Ok(()),
             Role::Dead | Role::Follower { may_lead: false } => Ok(()),
             Role::Follower { may_lead: true } => self.seize().map(|_| ()),
             Role::Leader { lease, refreshed } => self.refresh(lease, refreshed),

@@ -36,6 +36,8 @@ pub(crate) struct Pings {
 pub(crate) struct Outage {
     pub(crate) from: Moment,
     pub(crate) until: Moment,
+    /// The questions within it that were never answered; without one the answer was only late.
+    pub(crate) lost: u32,
 }
 
 impl Pinger {
@@ -95,9 +97,12 @@ impl Pings {
 
     /// The times without an answer that are longer than two pings' distance.
     pub(crate) fn outages(&self) -> Vec<Outage> {
-        let moments: Vec<Moment> = self.answers.values().copied().collect();
-        let longer = |pair: &[Moment]| pair[1].since(pair[0]) > 2 * self.every;
-        moments.windows(2).filter(|pair| longer(pair)).map(|pair| Outage { from: pair[0], until: pair[1] }).collect()
+        let pairs = self.answers.iter().zip(self.answers.iter().skip(1));
+        let between = |((number, from), (next, until)): ((&u32, &Moment), (&u32, &Moment))| {
+            let lost = next - number - 1;
+            (until.since(*from) > 2 * self.every).then_some(Outage { from: *from, until: *until, lost })
+        };
+        pairs.filter_map(between).collect()
     }
 
     /// The longest time without an answer.

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::check::key::{Around, Facts, Held};
+use crate::check::key::Facts;
 use crate::check::member;
 use crate::config::{Config, VipConfig};
-use crate::source::etcd::visit;
+use crate::source::etcd::{Seen, visit};
 
 /// What the members said together.
 pub(super) struct Visits {
     pub(super) members: Vec<member::Facts>,
     /// Of the first member that answered; nothing where none did.
-    keys: Option<BTreeMap<String, (Option<Held>, Around)>>,
+    keys: Option<BTreeMap<String, Seen>>,
     v2: BTreeMap<String, String>,
 }
 
@@ -40,6 +40,7 @@ pub(super) async fn visit_all(config: &Config) -> Visits {
             outcome,
             ahead: visit.ahead,
             needless_login: visit.needless_login,
+            serves_peers: visit.serves_peers,
         });
     }
     visits
@@ -48,7 +49,7 @@ pub(super) async fn visit_all(config: &Config) -> Visits {
 impl Visits {
     /// The facts about the key of this VIP; nothing where nobody could be asked.
     pub(super) fn key(&self, vip: &VipConfig) -> Option<Facts> {
-        let (held, around) = self.keys.as_ref()?.get(&vip.key)?;
+        let Seen { held, around } = self.keys.as_ref()?.get(&vip.key)?;
         Some(Facts {
             key: vip.key.clone(),
             expected: vip.value.clone(),

@@ -1,6 +1,5 @@
 //! What this host says of itself: links, addresses, switches below /proc/sys, files, firmware.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
@@ -8,10 +7,12 @@ use std::path::Path;
 
 use nix::unistd::User;
 
-use crate::check::{Finding, cloud, hooks, interface, postgres, privileges, standing};
+use super::stack;
+use crate::check::{Finding, announcements, cloud, hooks, interface, privileges, standing};
 use crate::config::keys::Key;
 use crate::config::{Config, Hooks as VipHooks, Password, VipConfig};
 use crate::daemon::clock;
+use crate::host::prober::Heard;
 use crate::host::{AddressSocket, Kernel, Lifetime, Link};
 
 /// Links and addresses as they are now.
@@ -41,6 +42,25 @@ impl Host {
     /// Whether a frame can leave by the VIP's interface.
     pub(super) fn can_speak(&self, vip: &VipConfig) -> bool {
         self.link(vip).is_some_and(|link| link.up && link.mac.is_some())
+    }
+
+    /// An address in whose name neighbours may be asked: this host's own, and no VIP.
+    pub(super) fn own_address(&self, vip: &VipConfig, vips: &[IpAddr]) -> Option<IpAddr> {
+        let index = self.link(vip)?.index;
+        let here =
+            self.kernel.all().filter(|address| address.index == index && !address.tentative && !address.duplicate);
+        let mut own = here.filter(|address| !address.ours && !vips.contains(&address.address));
+        own.find(|address| address.address.is_ipv4() == vip.vip.address().is_ipv4()).map(|address| address.address)
+    }
+
+    pub(super) fn announcements(&self, vip: &VipConfig, heard: &Heard) -> announcements::Facts {
+        let interface = vip.interface.to_string();
+        let below = stack::lowest(&interface);
+        let names = heard.echoes.iter().filter_map(|index| Some(self.kernel.link(*index)?.name.to_string()));
+        // What shares a cable with the interface hears it without any network.
+        let echoes = names.filter(|name| stack::lowest(name).is_disjoint(&below)).collect();
+        let (asked, answered) = (heard.asked.clone(), heard.answered.clone());
+        announcements::Facts { interface, vip: vip.vip.address(), echoes, asked, answered }
     }
 
     fn link(&self, vip: &VipConfig) -> Option<&Link> {
@@ -82,19 +102,20 @@ impl Host {
 }
 
 fn flags(interface: &str) -> Option<u32> {
-    let text = fs::read_to_string(format!("/sys/class/net/{interface}/flags")).ok()?;
+    let text = fs::read_to_string(Path::new(stack::INTERFACES).join(interface).join("flags")).ok()?;
     u32::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok()
 }
 
 /// The bridge or bond that the interface is a port of. A VRF is a master too, and takes nothing from it.
 fn master(interface: &str) -> Option<String> {
-    let directory = Path::new("/sys/class/net").join(interface);
+    let directory = Path::new(stack::INTERFACES).join(interface);
     let is_port = directory.join("brport").exists() || directory.join("bonding_slave").exists();
     let master = fs::read_link(directory.join("master")).ok().filter(|_| is_port)?;
     Some(master.file_name()?.to_string_lossy().into_owned())
 }
 
-fn switch(name: &str) -> bool {
+/// Whether a switch below /proc/sys/net is on.
+pub(super) fn switch(name: &str) -> bool {
     fs::read(Path::new("/proc/sys/net").join(name)).is_ok_and(|value| value.trim_ascii() != b"0")
 }
 
@@ -104,6 +125,7 @@ pub(super) fn firmware() -> cloud::Firmware {
         sys_vendor: read("sys_vendor"),
         product_name: read("product_name"),
         bios_vendor: read("bios_vendor"),
+        bios_version: read("bios_version"),
         chassis_asset_tag: read("chassis_asset_tag"),
     }
 }
@@ -126,11 +148,6 @@ fn program_at(path: &Path) -> hooks::File {
         Ok(_) => hooks::File::NotAProgram,
         Err(_) => hooks::File::Absent,
     }
-}
-
-pub(super) fn listening(port: u16) -> BTreeSet<IpAddr> {
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].iter().filter_map(|table| fs::read_to_string(table).ok());
-    tables.flat_map(|table| postgres::listening(&table, port)).collect()
 }
 
 pub(super) fn privileges(config: Option<&Config>) -> privileges::Facts {

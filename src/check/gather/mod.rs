@@ -5,13 +5,16 @@
 mod etcd;
 mod host;
 mod output;
+mod servers;
+mod stack;
 mod wire;
 
 use std::process::ExitCode;
 
 use self::host::Host;
-use super::{Finding, Report, cloud, configuration, hooks, key, member, postgres, rival};
-use crate::config::{Config, Examined, Sources, VipConfig, examine};
+use self::servers::Servers;
+use super::{Finding, Report, announcements, cloud, configuration, hooks, key, member, postgres, rival};
+use crate::config::{Config, Examined, Sources, examine};
 
 /// Looks at everything, prints what is found, and says whether all is well.
 pub fn run(sources: &Sources, as_json: bool) -> ExitCode {
@@ -25,9 +28,11 @@ fn report(sources: &Sources) -> Report {
     let file = file.map(|file| file.display().to_string());
     let mut findings = configuration::judge(file.as_deref(), &problems, &notices);
     findings.extend(super::privileges::judge(&host::privileges(config.as_ref())));
-    findings.extend(cloud::judge(&host::firmware()));
+    let cloud = cloud::judge(&host::firmware());
+    let in_cloud = cloud.is_some();
+    findings.extend(cloud);
     if let Some(config) = config {
-        findings.extend(about(&config));
+        findings.extend(about(&config, in_cloud));
     }
     let mut told: Vec<Finding> = Vec::new();
     for finding in findings {
@@ -39,7 +44,7 @@ fn report(sources: &Sources) -> Report {
 }
 
 /// What a configuration leads to.
-fn about(config: &Config) -> Vec<Finding> {
+fn about(config: &Config, in_cloud: bool) -> Vec<Finding> {
     let host = match Host::list() {
         Ok(host) => host,
         Err(error) => return vec![Finding::bad("host", "host", error, "is this Linux, with netlink permitted?")],
@@ -58,21 +63,34 @@ fn about(config: &Config) -> Vec<Finding> {
             return findings;
         }
     };
-    let (visits, probes) = runtime.block_on(async { tokio::join!(etcd::visit_all(config), wire::probe_all(config)) });
+    let (visits, probes) =
+        runtime.block_on(async { tokio::join!(etcd::visit_all(config), wire::probe_all(config, &host)) });
     runtime.shutdown_background();
 
     findings.extend(member::judge(&visits.members));
+    let servers = Servers::look();
     let mut probes = probes.into_iter();
     for vip in &config.vips {
         let facts = visits.key(vip);
         findings.extend(facts.as_ref().map(key::judge).unwrap_or_default());
         let leader = leader(facts.as_ref());
-        let (address, interface) = (vip.vip.address(), vip.interface.to_string());
-        let carried = host.carries(vip);
         if let Some(probe) = probes.next().filter(|_| host.can_speak(vip)) {
-            findings.push(rival::judge(&rival::Facts { vip: address, interface, leader, carried, probe }));
+            // A cloud's network answers in others' names: what seems to be heard there tells nothing.
+            if let Some(heard) = probe.as_ref().ok().filter(|_| !in_cloud) {
+                findings.push(announcements::judge(&host.announcements(vip, heard)));
+            }
+            findings.push(rival::judge(&rival::Facts {
+                vip: vip.vip.address(),
+                interface: vip.interface.to_string(),
+                leader,
+                carried: host.carries(vip),
+                probe: match probe {
+                    Ok(heard) => rival::Probe::Answers(heard.claimants),
+                    Err(why) => rival::Probe::Impossible(why),
+                },
+            }));
         }
-        findings.extend(server(vip));
+        findings.extend(postgres::judge(&servers.facts(vip)));
     }
     findings
 }
@@ -81,16 +99,10 @@ fn leader(facts: Option<&key::Facts>) -> rival::Leader {
     match facts {
         None => rival::Leader::Unknown,
         Some(facts) => match &facts.held {
-            None => rival::Leader::Nobody,
-            Some(held) if held.value == facts.expected => rival::Leader::ThisHost,
-            Some(_) => rival::Leader::Another,
+            Err(key::Forbidden) => rival::Leader::Unknown,
+            Ok(None) => rival::Leader::Nobody,
+            Ok(Some(held)) if held.value == facts.expected => rival::Leader::ThisHost,
+            Ok(Some(_)) => rival::Leader::Another,
         },
     }
 }
-
-fn server(vip: &VipConfig) -> Option<Finding> {
-    let listening = host::listening(POSTGRES);
-    postgres::judge(&postgres::Facts { vip: vip.vip.address(), port: POSTGRES, listening })
-}
-
-const POSTGRES: u16 = 5432;

@@ -1,9 +1,10 @@
 //! Where the report goes, and what it may look like there.
 
 use std::env;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use crate::check::{Look, Report, json, text};
+use crate::terminal::Terminal;
 
 pub(super) fn print(report: &Report, as_json: bool) {
     let shown = if as_json { json(report) } else { text(report, look()) };
@@ -13,18 +14,12 @@ pub(super) fn print(report: &Report, as_json: bool) {
 }
 
 fn look() -> Look {
-    let terminal = io::stdout().is_terminal();
-    let set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
-    let dumb = env::var("TERM").is_ok_and(|term| term == "dumb");
+    let terminal = Terminal::behind(io::stdout());
     Look {
-        width: terminal.then(|| columns().clamp(NARROWEST, WIDEST)),
-        colour: terminal && !set("NO_COLOR") && !dumb,
+        width: terminal.map(|terminal| terminal.columns.clamp(NARROWEST, WIDEST)),
+        colour: terminal.is_some_and(|terminal| terminal.abilities.colour),
         unicode: has_utf8(|name| env::var(name).ok()),
     }
-}
-
-fn columns() -> usize {
-    env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).unwrap_or(USUAL)
 }
 
 /// Whether the locale says UTF-8; where there is none at all, as under a service manager, so do most readers.
@@ -37,7 +32,6 @@ fn has_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
     })
 }
 
-const USUAL: usize = 80;
 const NARROWEST: usize = 40;
 const WIDEST: usize = 100;
 

@@ -2,29 +2,26 @@
 
 use std::time::Duration;
 
-use crate::check::rival::Probe;
+use super::host::Host;
 use crate::config::Config;
 use crate::daemon::clock;
-use crate::host::prober;
+use crate::host::prober::{self, Heard, ProbeError, Question};
 
 /// In the order of the VIPs. Beyond the first few nobody is asked: threads are bounded.
-pub(super) async fn probe_all(config: &Config) -> Vec<Probe> {
-    let tasks: Vec<_> = config
-        .vips
-        .iter()
-        .take(MOST)
-        .map(|vip| {
-            let (interface, address) = (vip.interface.clone(), vip.vip.address());
-            tokio::task::spawn_blocking(move || prober::probe(&interface, address, PATIENCE, clock::now))
-        })
+pub(super) async fn probe_all(config: &Config, host: &Host) -> Vec<Result<Heard, String>> {
+    let vips: Vec<_> = config.vips.iter().map(|vip| vip.vip.address()).collect();
+    let questions = config.vips.iter().take(MOST).map(|vip| Question {
+        interface: vip.interface.clone(),
+        vip: vip.vip.address(),
+        own: host.own_address(vip, &vips),
+    });
+    let tasks: Vec<_> = questions
+        .map(|question| tokio::task::spawn_blocking(move || prober::probe(&question, PATIENCE, clock::now)))
         .collect();
     let mut probes = Vec::new();
     for task in tasks {
-        probes.push(match task.await {
-            Ok(Ok(answers)) => Probe::Answers(answers),
-            Ok(Err(error)) => Probe::Impossible(error.to_string()),
-            Err(error) => Probe::Impossible(error.to_string()),
-        });
+        let heard = task.await.map_err(|error| error.to_string());
+        probes.push(heard.and_then(|heard| heard.map_err(|error: ProbeError| error.to_string())));
     }
     probes
 }

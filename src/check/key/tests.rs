@@ -3,7 +3,7 @@ use super::*;
 fn around(members: &[&str]) -> Around {
     Around {
         listed: true,
-        members: members.iter().map(ToString::to_string).collect(),
+        members: Some(members.iter().map(ToString::to_string).collect()),
         scope: !members.is_empty(),
         leaders: Vec::new(),
         anything: true,
@@ -15,12 +15,16 @@ fn holding(value: &str, expected: &str, members: &[&str]) -> Facts {
     Facts {
         key: "/service/pg/leader".into(),
         expected: expected.into(),
-        held: Some(Held { value: value.into(), created: 3, changed: 7, lease }),
+        held: Ok(Some(Held { value: value.into(), created: 3, changed: 7, lease })),
         around: around(members),
         v2: None,
         hold_timeout: Duration::from_secs(10),
         lease_margin: Duration::from_secs(3),
     }
+}
+
+fn held(facts: &mut Facts) -> &mut Held {
+    facts.held.as_mut().unwrap().as_mut().unwrap()
 }
 
 fn first(facts: &Facts) -> Finding {
@@ -58,10 +62,10 @@ fn a_name_that_no_member_bears_never_leads() {
 #[test]
 fn a_key_without_leader_is_told_from_a_wrong_one_and_from_an_empty_store() {
     let mut facts = holding("", "pg1", &["pg1"]);
-    facts.held = None;
+    facts.held = Ok(None);
     assert_eq!(first(&facts).id, "key-no-leader");
     facts.around = Around { leaders: vec!["/service/pg-main/leader".into()], ..around(&[]) };
-    assert_eq!(first(&facts).cure.as_deref(), Some("set trigger-key: /service/pg-main/leader"));
+    assert_eq!(first(&facts).id, "key-wrong");
     facts.around.leaders.clear();
     assert_eq!(first(&facts).id, "key-no-scope");
     facts.around.anything = false;
@@ -71,15 +75,37 @@ fn a_key_without_leader_is_told_from_a_wrong_one_and_from_an_empty_store() {
 }
 
 #[test]
+fn what_somebody_left_around_a_value_goes_from_where_it_is() {
+    let cure = |value, expected| first(&holding(value, expected, &["pg1"])).cure.unwrap();
+    assert!(cure("pg1\n", "pg1").ends_with("Patroni writes none: etcdctl put /service/pg/leader pg1"));
+    assert!(cure("\"pg1\"", "pg1").ends_with("Patroni writes none: etcdctl put /service/pg/leader pg1"));
+    assert!(cure("pg2", "pg2 ").ends_with("blanks alone: where both mean this host, set trigger-value: pg2"));
+}
+
+#[test]
+fn a_user_that_may_not_list_is_told_what_cannot_be_said() {
+    let mut facts = holding("pg1", "pg2", &[]);
+    facts.around = Around::default();
+    assert_eq!(first(&facts).id, "key-members-unlisted");
+    assert!(first(&facts).cure.unwrap().ends_with(" read --prefix=true /service/pg/members/"));
+    facts.expected = "PG1".into();
+    assert_eq!(first(&facts).id, "key-value-differs");
+    facts.held = Ok(None);
+    assert_eq!(first(&facts).id, "key-absent");
+    facts.held = Err(Forbidden);
+    assert_eq!(first(&facts).id, "key-forbidden");
+}
+
+#[test]
 fn a_lease_that_cannot_hold_anything_is_a_mistake() {
     let mut facts = holding("pg1", "pg1", &["pg1"]);
     let lease = |facts: &Facts| judge(facts).last().unwrap().id;
     assert_eq!(lease(&facts), "key-lease");
-    facts.held.as_mut().unwrap().lease = Lease::Left { left: 2, granted: 3 };
+    held(&mut facts).lease = Lease::Left { left: 2, granted: 3 };
     assert_eq!(lease(&facts), "lease-too-short");
-    facts.held.as_mut().unwrap().lease = Lease::Left { left: 9, granted: 10 };
+    held(&mut facts).lease = Lease::Left { left: 9, granted: 10 };
     assert_eq!(lease(&facts), "lease-short");
-    facts.held.as_mut().unwrap().lease = Lease::None;
+    held(&mut facts).lease = Lease::None;
     assert_eq!(lease(&facts), "key-no-lease");
 }
 

@@ -16,8 +16,7 @@ impl Checker<'_> {
         let Some(setting) = self.given.top.find(Key::DcsEndpoints) else {
             return Ok(vec![Endpoint { tls, host: "127.0.0.1".to_owned(), port: PORT }]);
         };
-        // A password with a comma falls into two elements, and the first no longer looks like one.
-        let quotable = !setting.items.iter().any(|item| item.text.contains('@'));
+        let quotable = !setting.is_secret();
         let mut endpoints: Vec<(Endpoint, &Place)> = Vec::new();
         let mut sound = Ok(());
         for item in &setting.items {

@@ -267,6 +267,16 @@ fn a_password_stands_in_the_url_of_an_endpoint() {
 }
 
 #[test]
+fn a_password_stands_in_an_endpoint_that_is_given_under_two_names() {
+    let twice = |first, second| format!("{SOUND}dcs-endpoints: {first}\nendpoint: {second}\n");
+    let contradiction = "vip-manager.yml:6: endpoint contradicts vip-manager.yml:5; expected it once";
+    refuses(&twice("10.0.0.1", "http://root:se,cret@10.0.0.2"), &[], &[], &[contradiction]);
+    let carried = "vip-manager.yml:5: an endpoint carries a user or a password; expected them in etcd-user and \
+                   etcd-password";
+    refuses(&twice("http://root:se,cret@10.0.0.2", "10.0.0.1"), &[], &[], &[carried, contradiction]);
+}
+
+#[test]
 fn half_of_a_login_or_of_a_certificate() {
     refuses(
         &format!("{SOUND}etcd-password: secret\netcd-cert-file: /etc/client.crt\n"),

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::host::notice::Lifetime;
+use crate::host::Lifetime;
 use crate::keeper::Moment;
 use crate::vip::Mac;
 

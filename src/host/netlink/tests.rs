@@ -33,7 +33,7 @@ fn message(kind: u16, flags: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
     bytes.extend(sequence.to_ne_bytes());
     bytes.extend([0; 4]);
     bytes.extend(payload);
-    bytes.resize(length.next_multiple_of(ALIGNMENT), 0);
+    bytes.resize(length.next_multiple_of(4), 0);
     bytes
 }
 

@@ -18,7 +18,7 @@ use super::explain::{CallError, chain};
 use super::handshake::HandshakeError;
 use super::session::{Door, OpenError, Session};
 use super::trust::Trust;
-use crate::check::key::{Around, Held, Lease, namespace, scope};
+use crate::check::key::{Around, Forbidden, Held, Lease, namespace, scope};
 use crate::check::member::{Answer, Refusal, http_date};
 use crate::config::model::{Endpoint, EtcdConfig};
 use crate::daemon::clock;
@@ -32,13 +32,22 @@ pub(crate) struct Visit {
     pub(crate) ahead: Option<i64>,
     /// What the v2 store holds under the keys.
     pub(crate) v2: BTreeMap<String, String>,
+    /// It is the port at which members talk to each other.
+    pub(crate) serves_peers: bool,
 }
 
 /// What a member that answers said.
 #[derive(Debug)]
 pub(crate) struct Told {
     pub(crate) answer: Answer,
-    pub(crate) keys: BTreeMap<String, (Option<Held>, Around)>,
+    pub(crate) keys: BTreeMap<String, Seen>,
+}
+
+/// What stands at a key and around it.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) held: Result<Option<Held>, Forbidden>,
+    pub(crate) around: Around,
 }
 
 /// Looks at one member. It comes back within about three times `limit`, whatever the member does.
@@ -53,8 +62,9 @@ pub(crate) async fn visit(endpoint: Endpoint, config: EtcdConfig, keys: Vec<Stri
         limit,
         told_needless: Arc::clone(&needless),
     };
-    let (answer, (ahead, v2)) = tokio::join!(ask(door, &keys, limit), over_http(&endpoint, &trust, &keys, limit));
-    Visit { answer, needless_login: needless.load(Ordering::Relaxed), ahead, v2 }
+    let (answer, pages) = tokio::join!(ask(door, &keys, limit), over_http(&endpoint, &trust, &keys, limit));
+    let Pages { ahead, v2, serves_peers } = pages;
+    Visit { answer, needless_login: needless.load(Ordering::Relaxed), ahead, v2, serves_peers }
 }
 
 async fn ask(mut door: Door, keys: &[String], limit: Duration) -> Result<Told, Refusal> {
@@ -69,8 +79,12 @@ async fn ask(mut door: Door, keys: &[String], limit: Duration) -> Result<Told, R
         let answer = Answer { version: status.version().to_owned(), cluster, took };
         let mut found = BTreeMap::new();
         for key in keys {
-            let held = held(&session, key).await.map_err(|error| session.correct(error.into()))?;
-            found.insert(key.clone(), (held, around(&session, key).await));
+            let seen = match held(&session, key).await.map_err(|error| session.correct(error.into())) {
+                Ok(held) => Seen { held: Ok(held), around: around(&session, key).await },
+                Err(CallError::Forbidden) => Seen { held: Err(Forbidden), around: Around::default() },
+                Err(error) => return Err(error),
+            };
+            found.insert(key.clone(), seen);
         }
         Ok::<_, CallError>(Told { answer, keys: found })
     };
@@ -99,30 +113,26 @@ async fn lease(session: &Session, id: i64) -> Lease {
     }
 }
 
-/// What else is there. A user who may read the key alone may not list; then nothing is said of it.
+/// What else is there, as far as this user may list it.
 async fn around(session: &Session, key: &str) -> Around {
-    let mut around = Around { listed: true, ..Around::default() };
+    let mut around = Around::default();
     if let Some(scope) = scope(key) {
-        match names(session, scope).await {
-            Some(names) => {
-                let members = format!("{scope}members/");
-                around.members =
-                    names.iter().filter_map(|name| name.strip_prefix(&members)).map(str::to_owned).collect();
-                around.scope = !names.is_empty();
-            }
-            None => return Around::default(),
-        }
+        let directory = format!("{scope}members/");
+        let strip = |name: &String| name.strip_prefix(&directory).map(str::to_owned);
+        around.members = names(session, &directory).await.map(|names| names.iter().filter_map(strip).collect());
+        let known = around.members.as_ref().is_some_and(|names| !names.is_empty());
+        around.scope = known || names(session, scope).await.is_some_and(|names| !names.is_empty());
     }
     if !around.scope {
-        let within = match namespace(key) {
-            Some(namespace) => names(session, namespace).await.unwrap_or_default(),
-            None => Vec::new(),
-        };
         let all = names(session, "").await;
         around.listed = all.is_some();
-        let all = all.unwrap_or_default();
-        around.anything = !all.is_empty();
-        around.leaders = within.into_iter().chain(all).filter(|name| name.ends_with("/leader")).collect();
+        let mut known = all.unwrap_or_default();
+        around.anything = !known.is_empty();
+        // Where there are more keys than are listed, Patroni's may be behind them.
+        for namespace in namespace(key).into_iter().chain(NAMESPACES) {
+            known.extend(names(session, namespace).await.unwrap_or_default());
+        }
+        around.leaders = known.into_iter().filter(|name| name.ends_with("/leader")).collect();
         around.leaders.sort();
         around.leaders.dedup();
     }
@@ -137,27 +147,32 @@ async fn names(session: &Session, prefix: &str) -> Option<Vec<String>> {
     Some(answer.kvs().iter().map(name).collect())
 }
 
-/// The member's time, and the keys in its v2 store.
-async fn over_http(
-    endpoint: &Endpoint,
-    trust: &Arc<Trust>,
-    keys: &[String],
-    limit: Duration,
-) -> (Option<i64>, BTreeMap<String, String>) {
-    let mut v2 = BTreeMap::new();
-    let Some(page) = http(endpoint, trust, "/version", limit).await else { return (None, v2) };
+/// What plain HTTP tells.
+#[derive(Default)]
+struct Pages {
+    ahead: Option<i64>,
+    v2: BTreeMap<String, String>,
+    serves_peers: bool,
+}
+
+/// The member's time, the keys in its v2 store, and whether this is its port for members.
+async fn over_http(endpoint: &Endpoint, trust: &Arc<Trust>, keys: &[String], limit: Duration) -> Pages {
+    let mut pages = Pages::default();
+    let Some(page) = http(endpoint, trust, "/version", limit).await else { return pages };
     let date = page.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("date").then(|| http_date(value)).flatten()
     });
-    let ahead = date.map(|theirs| theirs - i64::try_from(clock::stamp().0.as_secs()).unwrap_or(i64::MAX));
+    pages.ahead = date.map(|theirs| theirs - i64::try_from(clock::stamp().0.as_secs()).unwrap_or(i64::MAX));
+    let members = http(endpoint, trust, "/members", limit).await.unwrap_or_default();
+    pages.serves_peers = found(&members).is_some_and(|body| body.contains("\"peerURLs\""));
     for key in keys.iter().filter(|key| key.starts_with('/') && key.bytes().all(is_harmless)) {
         let page = http(endpoint, trust, &format!("/v2/keys{key}"), limit).await.unwrap_or_default();
         if let Some(value) = v2_value(&page) {
-            v2.insert(key.clone(), value);
+            pages.v2.insert(key.clone(), value);
         }
     }
-    (ahead, v2)
+    pages
 }
 
 /// What needs no quoting in the first line of a request.
@@ -166,10 +181,14 @@ fn is_harmless(byte: u8) -> bool {
 }
 
 fn v2_value(page: &str) -> Option<String> {
-    let (head, body) = page.split_once("\r\n\r\n")?;
-    let found = head.lines().next()?.contains(" 200 ");
-    let (_, value) = body.split_once("\"value\":\"").filter(|_| found)?;
+    let (_, value) = found(page)?.split_once("\"value\":\"")?;
     value.split('"').next().map(str::to_owned)
+}
+
+/// The body of an answer that is no refusal.
+fn found(page: &str) -> Option<&str> {
+    let (head, body) = page.split_once("\r\n\r\n")?;
+    head.lines().next()?.contains(" 200 ").then_some(body)
 }
 
 /// One small request by HTTP/1, and the beginning of what came back.
@@ -179,12 +198,22 @@ async fn http(endpoint: &Endpoint, trust: &Arc<Trust>, path: &str, limit: Durati
         let host = if endpoint.host.contains(':') { format!("[{}]", endpoint.host) } else { endpoint.host.clone() };
         let request = format!("GET {path} HTTP/1.1\r\nHost: {host}:{}\r\nConnection: close\r\n\r\n", endpoint.port);
         stream.write_all(request.as_bytes()).await.ok()?;
-        let mut page = Vec::new();
-        // What came before the connection broke is good enough.
-        let _broken = stream.take(MOST_BYTES).read_to_end(&mut page).await;
+        let (mut page, mut stream) = (Vec::new(), stream.take(MOST_BYTES));
+        // What came before the connection broke is good enough. Not every server ends it when it has said all.
+        while !is_whole(&page) && stream.read_buf(&mut page).await.is_ok_and(|read| read > 0) {}
         Some(String::from_utf8_lossy(&page).into_owned())
     };
     timeout(limit, ask).await.ok().flatten()
+}
+
+/// Whether the body is as long as the head says.
+fn is_whole(page: &[u8]) -> bool {
+    let page = String::from_utf8_lossy(page);
+    let Some((head, body)) = page.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().filter_map(|line| line.split_once(':')).find_map(|(name, value)| {
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok()).flatten()
+    });
+    length.is_some_and(|length| body.len() >= length)
 }
 
 fn refusal_to_open(error: &OpenError) -> Refusal {
@@ -232,6 +261,8 @@ fn told(error: &(dyn Error + 'static)) -> Refusal {
     Refusal { why: format!("{why}{below}"), cure: cure.to_owned() }
 }
 
+/// What namespaces of Patroni mostly begin with: its own default, Spilo's, and slips of the pen in them.
+const NAMESPACES: [&str; 4] = ["/service/", "/db/", "service/", "//"];
 const MOST_NAMES: i64 = 1000;
 const MOST_BYTES: u64 = 64 * 1024;
 
@@ -244,6 +275,14 @@ mod tests {
         let page = "HTTP/1.1 200 OK\r\nA: b\r\n\r\n{\"action\":\"get\",\"node\":{\"key\":\"/service/pg/leader\",\"value\":\"pg1\"}}";
         assert_eq!(v2_value(page).as_deref(), Some("pg1"));
         assert_eq!(v2_value("HTTP/1.1 404 Not Found\r\n\r\n{\"value\":\"x\"}"), None);
+    }
+
+    #[test]
+    fn a_page_is_whole_when_its_body_is_as_long_as_its_head_says() {
+        let page = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc";
+        assert!(is_whole(page));
+        assert!((0..page.len()).all(|end| !is_whole(&page[..end])));
+        assert!(!is_whole(b"HTTP/1.1 200 OK\r\n\r\nabc"), "then the end of the connection tells");
     }
 
     #[test]

@@ -45,7 +45,7 @@ mod trust;
 mod watch;
 mod witness;
 
-pub(crate) use inspect::visit;
+pub(crate) use inspect::{Seen, visit};
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

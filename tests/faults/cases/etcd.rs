@@ -3,6 +3,8 @@
 use std::fs;
 
 use crate::case::{Case, End, Ground};
+use crate::cases::HELD_ON_TRUST;
+use crate::cases::patroni::switch_between;
 use crate::stage::{Stage, hand_of_root};
 use crate::support::clock::wait_for;
 use crate::support::cut::{Cut, Way};
@@ -53,6 +55,15 @@ pub(crate) const CASES: &[Case] = &[
     Case::noticed("hung", "All of etcd hangs for 9 s", End::Named, OUTAGE, all_hung),
     Case::unnoticed("compaction", "The past is compacted while a host is cut off", compaction),
     Case::noticed("restore", "etcd is restored from a snapshot: the revision is lower", End::Named, OUTAGE, restore),
+    Case::noticed(
+        "restore-elsewhere",
+        "etcd is restored from a snapshot in which another host led",
+        End::Moved,
+        OUTAGE,
+        restore_elsewhere,
+    )
+    // The one may reach etcd sooner than the other, which holds on trust until it does.
+    .overlapping(HELD_ON_TRUST),
     Case::noticed(
         "auth-turned-on",
         "Authentication is turned on, and nobody told the daemons",
@@ -146,15 +157,18 @@ fn all_hung(stage: &mut Stage) {
     stage.last(2.0);
 }
 
-fn write_much(stage: &Stage) {
-    let pairs = (0..300).map(|number| (format!("noise/{number}"), "x".to_owned())).collect();
-    stage.scene.cluster.store().put_all(pairs, 0);
+/// So many times three revisions more.
+fn write_much(stage: &Stage, times: usize) {
+    for _ in 0..times {
+        let pairs = (0..300).map(|number| (format!("noise/{number}"), "x".to_owned())).collect();
+        stage.scene.cluster.store().put_all(pairs, 0);
+    }
 }
 
 fn compaction(stage: &mut Stage) {
     stage.fault("db1's daemon is cut off, etcd is compacted", |stage| {
         let cut = stage.scene.cut_etcd(0, Way::Both);
-        write_much(stage);
+        write_much(stage, 1);
         stage.scene.cluster.compact();
         stage.last(1.5);
         cut.heal();
@@ -163,20 +177,38 @@ fn compaction(stage: &mut Stage) {
 }
 
 fn restore(stage: &mut Stage) {
-    let directory = stage.scene.lab.directory().to_owned();
-    let file = directory.join("snapshot.db");
-    let file = file.to_string_lossy();
+    let snapshot = save(stage);
+    write_much(stage, 20);
+    restore_from(stage, &snapshot);
+    stage.last(6.0);
+}
+
+fn restore_elsewhere(stage: &mut Stage) {
+    switch_between(stage, 0, 1);
+    let snapshot = save(stage);
+    switch_between(stage, 1, 0);
+    write_much(stage, 1);
+    restore_from(stage, &snapshot);
+    stage.wait_held(1);
+    stage.wait_gone(0);
+    stage.last(1.0);
+}
+
+fn save(stage: &Stage) -> String {
+    let file = stage.scene.lab.directory().join("snapshot.db").to_string_lossy().into_owned();
     let door = stage.scene.cluster.side_doors()[0].clone();
     stage.scene.client.run("etcdctl", &["--endpoints", &door, "snapshot", "save", &file]);
-    for _ in 0..20 {
-        write_much(stage);
-    }
+    file
+}
+
+/// Every member begins anew with what stands in the file.
+fn restore_from(stage: &mut Stage, file: &str) {
     let everybody: Vec<String> = stage.scene.members().iter().map(|host| peer(host)).collect();
     let everybody = everybody.join(",");
     stage.fault("etcd is restored", |stage| {
         stage.scene.cluster.members.iter_mut().for_each(Member::kill);
         for host in stage.scene.members() {
-            let data = directory.join(host.name());
+            let data = stage.scene.lab.directory().join(host.name());
             fs::remove_dir_all(&data).or_fail("removing a member's data");
             let peers = format!("http://{}:2380", host.v4());
             host.run(
@@ -184,7 +216,7 @@ fn restore(stage: &mut Stage) {
                 &[
                     "snapshot",
                     "restore",
-                    &file,
+                    file,
                     "--name",
                     host.name(),
                     "--data-dir",
@@ -198,8 +230,8 @@ fn restore(stage: &mut Stage) {
         }
         stage.scene.cluster.members.iter_mut().for_each(Member::restart);
         stage.scene.cluster.wait_healthy();
+        stage.begin_revisions_anew();
     });
-    stage.last(6.0);
 }
 
 fn peer(host: &Host) -> String {

@@ -1,13 +1,28 @@
 //! The table of all cases.
 
 mod etcd;
+mod machine;
 mod network;
 mod patroni;
 mod process;
+mod wire;
 
 use crate::case::Case;
+use crate::stage::HOLD;
+
+// How many seconds a client may be without an answer, or two hosts with the address.
+
+/// A leader change that everybody hears of at once.
+const QUICK: f64 = 2.0;
+/// The lifetime of the address in the kernel, and its latest lateness, and a look by a ping on a busy machine.
+const EXPIRY: f64 = 7.0;
+/// A lease of 8 s that was just renewed, and the next leader.
+const LEASE_ENDS: f64 = 11.0;
+/// The address is held on trust for so long.
+#[expect(clippy::cast_precision_loss, reason = "a few seconds")]
+const HELD_ON_TRUST: f64 = HOLD as f64;
 
 /// Every case, in the order of the report.
 pub(crate) fn all() -> Vec<Case> {
-    [process::CASES, etcd::CASES, network::CASES, patroni::CASES].concat()
+    [process::CASES, machine::CASES, etcd::CASES, network::CASES, wire::CASES, patroni::CASES].concat()
 }

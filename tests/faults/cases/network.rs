@@ -1,12 +1,15 @@
 //! What befalls the network and the interface.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use crate::case::{Case, End};
-use crate::stage::Stage;
+use crate::cases::{LEASE_ENDS, QUICK};
+use crate::stage::{SOON, Stage};
+use crate::support::clock::wait_for;
 use crate::support::command::{feed, run};
 use crate::support::cut::{Cut, Way};
 use crate::support::host::VIP;
 
-const LEASE_ENDS: f64 = 11.0;
 /// A link that is down answers nobody; then it takes a read or an announcement.
 const LINK: f64 = 5.0;
 const MOMENT: f64 = 1.0;
@@ -46,9 +49,25 @@ pub(crate) const CASES: &[Case] = &[
         "promote-secondaries",
         "When the VIP goes, the host's own address goes with it",
         End::Moved,
-        2.0,
+        QUICK,
         promote,
     ),
+    Case::noticed(
+        "promote-own-first",
+        "A VIP of /24 goes, and the host's own address stood before it",
+        End::Moved,
+        QUICK,
+        promote_own_first,
+    )
+    .configured(|config| config.with("netmask", 24)),
+    Case::noticed(
+        "promote-vip-first",
+        "A VIP of /24 goes, and the host's own address stood behind it: `check` had warned",
+        End::Moved,
+        QUICK,
+        promote_vip_first,
+    )
+    .configured(|config| config.with("netmask", 24)),
     Case::noticed("rival", "Another host claims the address", End::Kept, LINK, rival),
 ];
 
@@ -183,17 +202,60 @@ fn flushed(stage: &mut Stage) {
     stage.last(3.0);
 }
 
-fn promote(stage: &mut Stage) {
+/// An address of the host's own, in the VIP's /24.
+const OWN: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 66, 0, 201));
+
+/// Whether another address takes the place of a network's first one when that goes.
+fn promotes(stage: &Stage, promotes: bool) {
     for place in ["all", "default", "eth0"] {
-        stage.host().sysctl(&format!("net/ipv4/conf/{place}/promote_secondaries"), "0");
+        let value = if promotes { "1" } else { "0" };
+        stage.host().sysctl(&format!("net/ipv4/conf/{place}/promote_secondaries"), value);
     }
-    let own = "10.66.0.201";
-    stage.host().ip(&format!("addr add {own}/24 dev eth0"));
+}
+
+fn add_own(stage: &Stage) {
+    stage.host().ip(&format!("addr add {OWN}/24 dev eth0"));
+}
+
+/// Whether the address is not the first of its network.
+fn secondary(stage: &Stage, address: IpAddr) -> bool {
+    stage.host().ip(&format!("-o addr show to {address}")).contains("secondary")
+}
+
+fn switch_and_keep_own(stage: &mut Stage) {
     stage.fault("switchover", |stage| crate::cases::patroni::switch(stage));
     stage.last(1.0);
-    let kept = stage.host().carries(own.parse().unwrap_or(VIP)) && stage.host().carries(stage.host().v4().into());
-    stage.host().ip(&format!("addr del {own}/24 dev eth0"));
+    let kept = stage.host().carries(OWN) && stage.host().carries(stage.host().v4().into());
+    stage.host().ip(&format!("addr del {OWN}/24 dev eth0"));
     assert!(kept, "the host's own address went with the VIP");
+}
+
+fn promote(stage: &mut Stage) {
+    promotes(stage, false);
+    add_own(stage);
+    switch_and_keep_own(stage);
+}
+
+fn promote_own_first(stage: &mut Stage) {
+    promotes(stage, true);
+    add_own(stage);
+    stage.host().ip(&format!("addr del {VIP}/24 dev eth0"));
+    wait_for("the VIP to come back behind the host's own address", SOON, || secondary(stage, VIP));
+    promotes(stage, false);
+    switch_and_keep_own(stage);
+}
+
+fn promote_vip_first(stage: &mut Stage) {
+    promotes(stage, false);
+    add_own(stage);
+    assert!(secondary(stage, OWN), "the host's own address has to stand behind the VIP");
+    let checked = stage.check();
+    assert!(checked.contains("its going takes the host's address with it"), "check said: {checked}");
+    stage.fault("switchover", |stage| crate::cases::patroni::switch(stage));
+    stage.last(1.0);
+    // That one is gone: no daemon can prevent it when it is the kernel that ends the VIP.
+    let _ = stage.host().attempt("ip", &["addr", "del", &format!("{OWN}/24"), "dev", "eth0"]);
+    assert!(stage.host().carries(stage.host().v4().into()), "an address of another network went with the VIP");
 }
 
 fn rival(stage: &mut Stage) {

@@ -1,16 +1,12 @@
 //! What befalls the leader key and whoever writes it.
 
 use crate::case::{Case, End};
-use crate::stage::{HOLD, Stage};
+use crate::cases::{HELD_ON_TRUST, LEASE_ENDS, QUICK};
+use crate::stage::Stage;
 use crate::support::cut::Way;
 use crate::support::daemon::KEY;
 use crate::support::host::{VIP, VIP6};
 use crate::support::patroni::switch_over;
-
-const QUICK: f64 = 2.0;
-const LEASE_ENDS: f64 = 11.0;
-#[expect(clippy::cast_precision_loss, reason = "a few seconds")]
-const HELD_ON_TRUST: f64 = HOLD as f64;
 
 pub(crate) const CASES: &[Case] = &[
     Case::noticed("switchover", "A switchover, all connected", End::Moved, QUICK, |stage| {
@@ -19,6 +15,13 @@ pub(crate) const CASES: &[Case] = &[
     Case::noticed("patroni-killed", "Patroni is killed, its daemon lives", End::Moved, LEASE_ENDS, |stage| {
         stage.fault("Patroni dead", |stage| stage.patronis[0].die());
     }),
+    Case::noticed(
+        "patroni-paused",
+        "Patroni hangs, its daemon lives, and then Patroni goes on",
+        End::Moved,
+        LEASE_ENDS,
+        paused,
+    ),
     Case::unnoticed("patroni-late", "Patroni refreshes its lease late", late),
     Case::noticed("moved-by-hand", "Somebody writes another name into the key", End::Moved, QUICK, by_hand),
     Case::noticed(
@@ -44,11 +47,25 @@ pub(crate) const CASES: &[Case] = &[
 
 /// Patroni on the first host hands over to the second.
 pub(crate) fn switch(stage: &Stage) {
-    stage.patronis[2].may_lead(false);
-    stage.patronis[1].may_lead(false);
-    switch_over(&stage.patronis[0], &stage.patronis[1]);
-    stage.wait_held(1);
-    stage.wait_gone(0);
+    switch_between(stage, 0, 1);
+}
+
+/// Patroni on one host hands over to another, and no third one is quicker.
+pub(crate) fn switch_between(stage: &Stage, from: usize, to: usize) {
+    stage.patronis.iter().for_each(|patroni| patroni.may_lead(false));
+    switch_over(&stage.patronis[from], &stage.patronis[to]);
+    stage.wait_held(to);
+    stage.wait_gone(from);
+}
+
+fn paused(stage: &mut Stage) {
+    stage.fault("Patroni of db1 hangs", |stage| {
+        stage.patronis[0].freeze();
+        stage.wait_moved();
+        stage.last(1.0);
+        stage.patronis[0].thaw();
+    });
+    stage.last(3.0);
 }
 
 fn late(stage: &mut Stage) {

@@ -12,7 +12,6 @@ use netlink_packet_route::AddressFamily;
 use netlink_packet_route::address::{AddressFlags, AddressHeader, CacheInfo};
 use netlink_packet_route::link::{LinkFlags, LinkHeader, LinkLayerType};
 
-use super::address::PROTOCOL;
 use crate::keeper::Moment;
 use crate::vip::{InterfaceName, Mac};
 
@@ -61,7 +60,7 @@ pub enum Lifetime {
 }
 
 /// Reads one message of type `kind` that arrived `at` this moment.
-pub(super) fn parse(kind: u16, payload: &[u8], at: Moment) -> Option<Notice> {
+pub fn parse(kind: u16, payload: &[u8], at: Moment) -> Option<Notice> {
     match kind {
         RTM_NEWLINK => link(payload),
         RTM_DELLINK => link_header(payload).map(|header| Notice::LinkGone { index: header.index }),
@@ -138,7 +137,7 @@ fn address(payload: &[u8], at: Moment) -> Option<Address> {
     })
 }
 
-fn ip(value: &[u8]) -> Option<IpAddr> {
+pub(super) fn ip(value: &[u8]) -> Option<IpAddr> {
     if let Ok(v4) = <[u8; 4]>::try_from(value) {
         Some(v4.into())
     } else {
@@ -153,10 +152,14 @@ fn lifetime(valid: u32, at: Moment) -> Lifetime {
     }
 }
 
-pub(super) const RTM_NEWLINK: u16 = 16;
-pub(super) const RTM_DELLINK: u16 = 17;
-pub(super) const RTM_NEWADDR: u16 = 20;
-pub(super) const RTM_DELADDR: u16 = 21;
+/// The mark (`IFA_PROTO`, "v") on each address that this program put up. Neither a label nor a name could serve: the
+/// kernel rewrites the former when an interface is renamed.
+pub const PROTOCOL: u8 = 0x76;
+
+const RTM_NEWLINK: u16 = 16;
+const RTM_DELLINK: u16 = 17;
+pub const RTM_NEWADDR: u16 = 20;
+pub const RTM_DELADDR: u16 = 21;
 
 const LINK_HEADER: usize = 16;
 const IFLA_ADDRESS: u16 = 1;

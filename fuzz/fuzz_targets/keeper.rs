@@ -1,0 +1,91 @@
+//! The keeper: whatever happens in whatever order, the promise holds.
+//!
+//! The world and its invariants are those of the properties in the library; here the operations are drawn by what
+//! they reach in the code rather than at random.
+
+#![no_main]
+
+use std::time::Duration;
+
+use libfuzzer_sys::arbitrary::{Result, Unstructured};
+use libfuzzer_sys::fuzz_target;
+use vip_manager::keeper::{
+    Change, Event, Expiry, Farewell, Keeper, Lease, Link, Moment, Note, Observation, Order, Outcome, Rules, Schedule,
+    Sighting, Standing, State, Target,
+};
+use vip_manager::vip::Mac;
+
+#[path = "../../src/keeper/properties/world.rs"]
+mod world;
+
+use world::{Op, VALUE, World};
+
+/// What one keeper has gone through when it is as good as any other: more would only slow the search.
+const LONGEST_HISTORY: usize = 200;
+const SHORTEST_LIFETIME: Duration = Duration::from_secs(1);
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut bytes = Unstructured::new(bytes);
+    let Ok(rules) = rules(&mut bytes) else { return };
+    let mut world = World::new(rules);
+    for _ in 0..LONGEST_HISTORY {
+        match op(&mut bytes) {
+            Ok(op) if !bytes.is_empty() => world.play(op),
+            Ok(_) | Err(_) => break,
+        }
+    }
+    world.end();
+});
+
+fn rules(bytes: &mut Unstructured<'_>) -> Result<Rules> {
+    let interval = Duration::from_millis(bytes.int_in_range(1..=20_u64)? * 50);
+    let count = bytes.arbitrary::<bool>()?.then(|| bytes.int_in_range(1..=9)).transpose()?;
+    let pause = bytes.arbitrary::<bool>()?.then(|| bytes.int_in_range(10..=5_000)).transpose()?;
+    let refresh = Duration::from_secs(bytes.int_in_range(0..=70)?);
+    Ok(Rules {
+        prefix: 32,
+        value: VALUE.into(),
+        interval,
+        hold_timeout: (interval * 3).max(Duration::from_secs(2))
+            + Duration::from_millis(bytes.int_in_range(0..=9_000)?),
+        lease_margin: Duration::from_secs(bytes.int_in_range(1..=6)?),
+        schedule: Schedule::new(count, pause.map(Duration::from_millis), refresh),
+        seed: bytes.arbitrary()?,
+    })
+}
+
+fn op(bytes: &mut Unstructured<'_>) -> Result<Op> {
+    Ok(match bytes.int_in_range(0..=12_u8)? {
+        0 | 1 => Op::Read {
+            ours: bytes.arbitrary()?,
+            age: bytes.int_in_range(0..=15_000)?,
+            lease: bytes.arbitrary::<bool>()?.then(|| bytes.int_in_range(0..=60)).transpose()?,
+            revision: bytes.int_in_range(-3..=3)?,
+        },
+        2 => Op::Read { ours: true, age: 0, lease: Some(30), revision: 1 },
+        3 => Op::Changed { ours: bytes.arbitrary()?, revision: bytes.int_in_range(-3..=3)? },
+        4 => Op::Blind,
+        5 => Op::Meddle { standing: standing(bytes)?, link: link(bytes)? },
+        6 => Op::Wait { millis: bytes.int_in_range(0..=200)?, on_time: bytes.arbitrary()? },
+        7 => Op::Wait { millis: bytes.int_in_range(0..=20_000)?, on_time: bytes.arbitrary()? },
+        8 => Op::Refuse(bytes.arbitrary()?),
+        9 => Op::Rival { mac: bytes.int_in_range(0..=7)?, claims: bytes.int_in_range(1..=u32::MAX)? },
+        10 => Op::Slow(bytes.int_in_range(0..=2_200)?),
+        11 => Op::Pace(bytes.int_in_range(50..=2_000)?),
+        _ => Op::Stop(if bytes.arbitrary()? { Farewell::Release } else { Farewell::Keep }),
+    })
+}
+
+fn standing(bytes: &mut Unstructured<'_>) -> Result<Vec<(u8, Option<u64>)>> {
+    let count = bytes.int_in_range(0..=2_u8)?;
+    let one = |bytes: &mut Unstructured<'_>| {
+        let prefix = *bytes.choose(&[32, 24, 1])?;
+        Ok((prefix, bytes.arbitrary::<bool>()?.then(|| bytes.int_in_range(1..=30)).transpose()?))
+    };
+    (0..count).map(|_| one(bytes)).collect()
+}
+
+fn link(bytes: &mut Unstructured<'_>) -> Result<Option<(u32, bool, u8)>> {
+    let there = !bytes.ratio(1, 8)?;
+    there.then(|| Ok((bytes.int_in_range(1..=2)?, bytes.arbitrary()?, bytes.int_in_range(0..=1)?))).transpose()
+}

@@ -1,0 +1,123 @@
+//! Writes a configuration down as a file. A field that is new has to be written here, or nothing compiles.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use vip_manager::config::{
+    Announce, Config, EtcdConfig, Hook, Hooks, Identity, LogFormat, LogLevel, Login, OnStop, Password, StatusConfig,
+    StatusSocket, VipConfig,
+};
+
+/// The configuration as a file, every value spelled out.
+pub fn written(config: &Config) -> String {
+    let Config { vips, etcd, interval, on_stop, log_level, log_format, status } = config;
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| writeln!(text, "{name}: {}", quoted(value)).expect("a String takes it");
+    line("interval", &millis(*interval));
+    line(
+        "on-stop",
+        match on_stop {
+            OnStop::Release => "release",
+            OnStop::Keep => "keep",
+        },
+    );
+    line(
+        "log-level",
+        match log_level {
+            LogLevel::Error => "error",
+            LogLevel::Warn => "warn",
+            LogLevel::Info => "info",
+            LogLevel::Debug => "debug",
+            LogLevel::Trace => "trace",
+        },
+    );
+    line(
+        "log-format",
+        match log_format {
+            LogFormat::Auto => "auto",
+            LogFormat::Json => "json",
+        },
+    );
+    let StatusConfig { socket, listen } = status;
+    match socket {
+        // The name of the file gives it, and the file has the same name again.
+        StatusSocket::Named(_) => {}
+        StatusSocket::At(path) => line("status-socket", &path.to_string_lossy()),
+        StatusSocket::Nowhere => line("status-socket", "none"),
+    }
+    line("status-listen", &listen.map_or_else(|| "none".to_owned(), |address| address.to_string()));
+    members(etcd, &mut line);
+    text.push_str("vips:\n");
+    text.extend(vips.iter().map(entry));
+    text
+}
+
+fn members(etcd: &EtcdConfig, line: &mut dyn FnMut(&str, &str)) {
+    let EtcdConfig { endpoints, login, ca_file, identity } = etcd;
+    let endpoints: Vec<_> = endpoints.iter().map(ToString::to_string).collect();
+    line("dcs-endpoints", &endpoints.join(","));
+    if let Some(Login { user, password }) = login {
+        line("etcd-user", user);
+        match password {
+            Password::Given(secret) => line("etcd-password", secret.reveal()),
+            Password::File(path) => line("etcd-password-file", &path.to_string_lossy()),
+        }
+    }
+    if let Some(file) = ca_file {
+        line("etcd-ca-file", &file.to_string_lossy());
+    }
+    if let Some(Identity { certificate, key }) = identity {
+        line("etcd-cert-file", &certificate.to_string_lossy());
+        line("etcd-key-file", &key.to_string_lossy());
+    }
+}
+
+fn entry(config: &VipConfig) -> String {
+    let VipConfig { vip, interface, key, value, hold_timeout, lease_margin, announce, reset_connections, hooks } =
+        config;
+    let Announce { count, interval, refresh } = announce;
+    let Hooks { acquire, release, conflict, limit } = hooks;
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| {
+        let mark = if text.is_empty() { "-" } else { " " };
+        writeln!(text, "  {mark} {name}: {value}").expect("a String takes it");
+    };
+    line("ip", &quoted(&vip.to_string()));
+    line("interface", &quoted(interface.as_str()));
+    line("trigger-key", &quoted(key));
+    line("trigger-value", &quoted(value));
+    line("hold-timeout", &millis(*hold_timeout));
+    line("lease-margin", &millis(*lease_margin));
+    if let Some(count) = count {
+        line("announce-count", &count.to_string());
+    }
+    if let Some(interval) = interval {
+        line("announce-interval", &millis(*interval));
+    }
+    line("announce-refresh", &millis(*refresh));
+    line("reset-connections", &reset_connections.to_string());
+    for (name, hook) in [("on-acquire", acquire), ("on-release", release), ("on-conflict", conflict)] {
+        if let Some(Hook { program, arguments }) = hook {
+            let program = program.to_string_lossy();
+            let words: Vec<_> =
+                std::iter::once(&*program).chain(arguments.iter().map(String::as_str)).map(quoted).collect();
+            line(name, &format!("[{}]", words.join(", ")));
+        }
+    }
+    line("hook-timeout", &millis(*limit));
+    text
+}
+
+fn millis(span: Duration) -> String {
+    span.as_millis().to_string()
+}
+
+/// A double-quoted scalar, with everything escaped that means something there.
+fn quoted(text: &str) -> String {
+    let escaped = text.chars().map(|c| match c {
+        '"' | '\\' => format!("\\{c}"),
+        ' '..='~' => c.to_string(),
+        c => format!("\\U{:08X}", u32::from(c)),
+    });
+    format!("\"{}\"", escaped.collect::<String>())
+}

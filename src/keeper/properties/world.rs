@@ -1,0 +1,280 @@
+//! The world around one keeper, and the invariants of the promise, tried after everything that happens.
+//!
+//! It goes by the keeper's public face alone, and takes its names from the module above it: the properties beside it
+//! play it with drawn operations, and so does the fuzzer, from outside the crate.
+
+use super::*;
+
+pub(super) const VALUE: &str = "pg1";
+
+/// Something that the world does to a keeper.
+#[derive(Clone, Debug)]
+pub(super) enum Op {
+    /// A read was answered: who it names, how old it is, what is left of the lease, how its revision moved.
+    Read {
+        ours: bool,
+        age: u64,
+        lease: Option<u64>,
+        revision: i64,
+    },
+    Changed {
+        ours: bool,
+        revision: i64,
+    },
+    Blind,
+    /// Somebody else changes the address or the link.
+    Meddle {
+        standing: Vec<(u8, Option<u64>)>,
+        link: Option<(u32, bool, u8)>,
+    },
+    /// Another host claims the address.
+    Rival {
+        mac: u8,
+        claims: u32,
+    },
+    Wait {
+        millis: u64,
+        on_time: bool,
+    },
+    /// From now on the kernel says no, or obeys again.
+    Refuse(bool),
+    /// From now on the kernel takes so many milliseconds for each order.
+    Slow(u64),
+    /// Another interval of reads.
+    Pace(u64),
+    Stop(Farewell),
+}
+
+/// A keeper, the kernel under it, and what a strict observer knows about both.
+pub(super) struct World {
+    pub(super) keeper: Keeper,
+    now: Moment,
+    revision: i64,
+    observation: Observation,
+    refusing: bool,
+    takes: Duration,
+    /// The latest moment that any read so far allows the address to stand.
+    allowed: Option<Moment>,
+    /// The first word that told it to stop.
+    stopped: Option<Farewell>,
+    /// Rivals that were told of in the conflict that goes on.
+    contested: usize,
+}
+
+impl World {
+    pub(super) fn new(rules: Rules) -> Self {
+        let link = Some(Link { index: 1, up: true, mac: None });
+        let mut world = Self {
+            keeper: Keeper::new(rules),
+            now: Moment::from_boot(Duration::from_secs(5_000)),
+            revision: 100,
+            observation: Observation { link, standing: vec![] },
+            refusing: false,
+            takes: Duration::ZERO,
+            allowed: None,
+            stopped: None,
+            contested: 0,
+        };
+        world.observe();
+        world
+    }
+
+    pub(super) fn play(&mut self, op: Op) {
+        match op {
+            Op::Read { ours, age, lease, revision } => self.read(ours, age, lease, revision),
+            Op::Changed { ours, revision } => {
+                let mod_revision = self.revision + revision;
+                self.revision = self.revision.max(mod_revision);
+                let holder = Some(if ours { VALUE.into() } else { "pg2".into() });
+                self.handle(Event::Changed(Change { holder, mod_revision, heard_at: self.now, from: "etcd".into() }));
+            }
+            Op::Blind => self.handle(Event::Blind { why: "silent".into() }),
+            Op::Meddle { standing, link } => {
+                let expires =
+                    |left: Option<u64>| left.map_or(Expiry::Never, |s| Expiry::At(self.now + Duration::from_secs(s)));
+                let standing = standing.into_iter().map(|(prefix, left)| Standing { prefix, expires: expires(left) });
+                self.observation = Observation {
+                    standing: if link.is_some() { standing.collect() } else { vec![] },
+                    link: link.map(|(index, up, mac)| Link { index, up, mac: Some(Mac([mac; 6])) }),
+                };
+                self.observe();
+            }
+            Op::Rival { mac, claims } => self.handle(Event::Rival { mac: Mac([mac; 6]), claims }),
+            Op::Wait { millis, on_time } => self.wait(Duration::from_millis(millis), on_time),
+            Op::Refuse(refuse) => self.refusing = refuse,
+            Op::Slow(millis) => self.takes = Duration::from_millis(millis),
+            Op::Pace(millis) => {
+                self.keeper.set_interval(Duration::from_millis(millis));
+                self.wait(Duration::ZERO, false);
+            }
+            Op::Stop(farewell) => {
+                self.stopped.get_or_insert(farewell);
+                self.handle(Event::Stop(farewell));
+            }
+        }
+    }
+
+    pub(super) fn read(&mut self, ours: bool, age: u64, lease: Option<u64>, revision: i64) {
+        self.revision += revision;
+        let sent_at = self.now - Duration::from_millis(age);
+        let rules = self.keeper.rules();
+        if ours {
+            let left = lease.map_or(rules.hold_timeout, |s| Duration::from_secs(s).saturating_sub(rules.lease_margin));
+            let until = sent_at + left.min(rules.hold_timeout);
+            self.allowed = Some(self.allowed.map_or(until, |allowed| allowed.max(until)));
+        }
+        let sighting = Sighting {
+            holder: Some(if ours { VALUE.into() } else { "pg2".into() }),
+            revision: self.revision,
+            mod_revision: self.revision,
+            sent_at,
+            answered_at: self.now,
+            lease: lease.map_or(Lease::None, |s| Lease::Left(Duration::from_secs(s))),
+            from: "etcd".into(),
+        };
+        self.handle(Event::Read(sighting));
+    }
+
+    /// Silence, and a kernel that obeys at once: whatever stood is gone, and a stop is reached.
+    pub(super) fn end(&mut self) {
+        self.refusing = false;
+        self.takes = Duration::ZERO;
+        self.wait(Duration::from_secs(90), true);
+        let state = self.keeper.state();
+        match self.stopped {
+            None => assert!(self.observation.standing.is_empty(), "stands in {state:?}"),
+            Some(Farewell::Release) => assert_eq!(state, State::Stopped { kept: false }),
+            Some(Farewell::Keep) => assert!(matches!(state, State::Stopped { .. }), "{state:?}"),
+        }
+        assert_eq!(self.contested, 0, "a conflict without end");
+    }
+
+    fn observe(&mut self) {
+        self.handle(Event::Observed(self.observation.clone()));
+    }
+
+    pub(super) fn wait(&mut self, span: Duration, on_time: bool) {
+        let end = self.now + span;
+        while let Some((at, why)) = self.keeper.next_deadline(self.now).filter(|(at, _)| on_time && *at <= end) {
+            assert!(at > self.now, "a busy loop over {why}");
+            self.now = at;
+            self.keeper.handle_timeout(at);
+            self.drain();
+        }
+        self.now = end;
+        self.keeper.handle_timeout(end);
+        self.drain();
+    }
+
+    fn handle(&mut self, event: Event) {
+        self.keeper.handle(event, self.now);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        let mut orders = 0;
+        while let Some(order) = self.keeper.order(self.now) {
+            orders += 1;
+            assert!(orders < 20, "orders without end: {order:?}");
+            let outcome = self.carry_out(&order);
+            self.keeper.handle(Event::Applied(outcome), self.now);
+        }
+        if self.keeper.announce(self.now) {
+            self.check_announcement();
+            assert!(!self.keeper.announce(self.now), "two rounds at once");
+        }
+        while let Some(note) = self.keeper.note() {
+            self.listen(&note);
+        }
+        self.check();
+    }
+
+    fn carry_out(&mut self, order: &Order) -> Outcome {
+        let issued = self.now;
+        self.now = issued + self.takes;
+        if self.refusing {
+            return Outcome::Refused { why: "no".into() };
+        }
+        let link = self.observation.link.expect("no order without a link").index;
+        match order {
+            Order::Hold { link: on, until, .. } => {
+                assert_eq!(*on, link);
+                assert!(*until > issued, "a hold whose deadline has passed");
+                if *until <= self.now {
+                    self.observation.standing.clear();
+                    return Outcome::Late;
+                }
+                self.observation.standing = vec![Standing { prefix: 32, expires: Expiry::At(*until) }];
+                Outcome::Held { until: *until }
+            }
+            Order::Limit { prefix, until, .. } => {
+                for standing in self.observation.standing.iter_mut().filter(|standing| standing.prefix == *prefix) {
+                    standing.expires = Expiry::At(*until);
+                }
+                Outcome::Limited { prefix: *prefix, until: *until }
+            }
+            Order::Release { .. } => {
+                self.observation.standing.clear();
+                Outcome::Released
+            }
+        }
+    }
+
+    fn check_announcement(&self) {
+        assert!(matches!(self.keeper.state(), State::Held { .. }), "announced while {:?}", self.keeper.state());
+        assert!(self.observation.standing.iter().any(|standing| standing.prefix == 32), "announced what is not there");
+    }
+
+    fn listen(&mut self, note: &Note) {
+        match note {
+            Note::Contested { .. } => {
+                self.contested += 1;
+                assert!(self.contested <= MOST_RIVALS, "a line for each of many rivals");
+            }
+            Note::StillContested { .. } => assert!(self.contested > 0, "goes on without a beginning"),
+            Note::Uncontested { claims, .. } => {
+                assert!(self.contested > 0 && *claims > 0, "ends without a beginning");
+                self.contested = 0;
+            }
+            Note::Adopted { .. }
+            | Note::Waiting { .. }
+            | Note::Acquired { .. }
+            | Note::Doubtful { .. }
+            | Note::Confirmed { .. }
+            | Note::Missing { .. }
+            | Note::Restored
+            | Note::Leaving { .. }
+            | Note::Released { .. }
+            | Note::StandingBy { .. }
+            | Note::Refused { .. }
+            | Note::Echo { .. } => {}
+        }
+    }
+
+    fn check(&self) {
+        if let Target::Held { until } = self.keeper.target() {
+            assert!(until > self.now, "held past its deadline");
+            assert!(self.allowed.is_some_and(|allowed| until <= allowed), "held longer than any read allows");
+            let newest = self.keeper.sighting().expect("held without a read");
+            assert_eq!(newest.holder.as_deref(), Some(VALUE), "held while the newest read names another");
+            assert_eq!(self.stopped, None, "held after a stop");
+        }
+        if let Some((at, why)) = self.keeper.next_deadline(self.now) {
+            assert!(at > self.now, "a busy loop over {why}");
+        }
+        if !self.refusing && self.observation.link.is_some() && !self.keeper.is_pausing(self.now) {
+            let stands = !self.observation.standing.is_empty();
+            match self.keeper.target() {
+                // The end: what others put up after it is not ours to judge.
+                Target::Released if matches!(self.keeper.state(), State::Stopped { .. }) => {}
+                Target::Released => assert!(!stands, "stands in {:?}", self.keeper.state()),
+                Target::Held { until } if until < self.now + SHORTEST_LIFETIME => {}
+                Target::Held { .. } => assert!(stands, "does not stand in {:?}", self.keeper.state()),
+                Target::Limited { .. } | Target::Left => {}
+            }
+        }
+    }
+}
+
+/// So many rivals are told of in one conflict.
+const MOST_RIVALS: usize = 4;
