@@ -63,7 +63,7 @@ fuzz: deps ## Feed every reader of foreign bytes with what it does not expect; S
 	@fuzz/run.sh $(SECONDS) $(TARGET)
 
 .PHONY: mutants
-mutants: ## Change each line of the deciding rooms and see the tests notice: an hour or two; ARGS='-f src/wire/**' for some
+mutants: ## Change each line of the deciding rooms and see the tests notice: an hour or two; ARGS='-F src/wire/' for some
 	@cargo mutants --version >/dev/null 2>&1 || cargo install cargo-mutants --locked
 	@# One target directory for all: what does not change is built once. Few cases: chance may not do a unit test's work.
 	@CARGO_TARGET_DIR=$(CURDIR)/target/mutants CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_TEST_DEBUG=0 PROPTEST_CASES=8 \

@@ -41,3 +41,21 @@ impl Sub<Duration> for Moment {
         Self(self.0.saturating_sub(span))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_stands_still_at_both_ends_rather_than_to_run_over() {
+        let (second, hour) = (Duration::from_secs(1), Moment::from_boot(Duration::from_secs(3600)));
+        assert_eq!((hour + second).since_boot(), Duration::from_secs(3601));
+        assert_eq!((hour - second).since_boot(), Duration::from_secs(3599));
+        assert_eq!((hour + second).since(hour), second);
+        assert_eq!(hour.since(hour + second), Duration::ZERO);
+        assert_eq!(
+            (Moment::default() - second, Moment::from_boot(Duration::MAX) + second),
+            (Moment::default(), Moment::from_boot(Duration::MAX))
+        );
+    }
+}

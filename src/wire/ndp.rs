@@ -110,7 +110,7 @@ pub fn parse(frame: &[u8]) -> Option<Advertisement> {
         && *frame.get(KIND)? == NEIGHBOUR_ADVERTISEMENT;
     let length = usize::from(u16::from_be_bytes(field(frame, PAYLOAD_LENGTH)?));
     let packet = frame.get(..KIND + length)?;
-    if !sound || length < OPTION - KIND || sum(packet) != u16::MAX {
+    if !sound || sum(packet) != u16::MAX {
         return None;
     }
     Some(Advertisement {
@@ -200,6 +200,20 @@ mod tests {
             0xfd, 0x00, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x05,
             2, 1,   0x02, 0x11, 0x22, 0x33, 0x44, 0x55,
         ]);
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn a_probe_asks_the_group_of_the_address_in_the_name_of_nobody() {
+        assert_eq!(probe(VIP, MAC), [
+            0x33, 0x33, 0xff, 0x00, 0x00, 0x05,   0x02, 0x11, 0x22, 0x33, 0x44, 0x55,   0x86, 0xdd,
+            0x60, 0x00, 0x00, 0x00,   0x00, 0x18,   58,   255,
+            0x00, 0x00, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x00,
+            0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01, 0xff, 0, 0, 0x05,
+            135,   0,   0x7d, 0x9d,   0x00, 0x00, 0x00, 0x00,
+            0xfd, 0x00, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x05,
+        ]);
+        assert_eq!(book_sum(&probe(VIP, MAC)), u16::MAX);
     }
 
     #[test]

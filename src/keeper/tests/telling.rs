@@ -18,6 +18,30 @@ fn what_it_knows_of_the_cluster_can_be_asked() {
 }
 
 #[test]
+fn a_word_says_where_it_stands() {
+    let mut desk = Desk::empty();
+    let mut words = vec![desk.keeper.state().name()];
+    let mut next = |desk: &Desk| words.push(desk.keeper.state().name());
+    desk.refusing = true;
+    desk.read(Some(VALUE));
+    next(&desk);
+    desk.refusing = false;
+    desk.wait(secs(1));
+    next(&desk);
+    desk.handle(Event::Blind { why: "silent".into() });
+    next(&desk);
+    desk.refusing = true;
+    desk.event(Some("pg2"));
+    next(&desk);
+    desk.refusing = false;
+    desk.wait(secs(1));
+    next(&desk);
+    desk.handle(Event::Stop(Farewell::Release));
+    next(&desk);
+    assert_eq!(words, ["unknown", "acquiring", "held", "doubtful", "releasing", "standby", "stopped"]);
+}
+
+#[test]
 fn a_slower_pace_of_reads_is_no_doubt() {
     for (interval, doubts) in [(secs(1), true), (secs(2), false)] {
         let mut desk = Desk::holding();
