@@ -1,21 +1,23 @@
-//! What the kernel says of links and addresses: no datagram makes the reader fall, and none makes it say what does not
+//! What the kernel says of links, addresses and neighbours: no datagram makes the reader fall, and none makes it say what does not
 //! stand there.
 
 #![no_main]
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use vip_manager::keeper::Moment;
 use vip_manager::vip::InterfaceName;
-use vip_manager::wire::netlink::messages;
 use vip_manager::wire::netlink::notice::{Lifetime, Notice, parse};
+use vip_manager::wire::netlink::{messages, neighbour};
 
 fuzz_target!(|datagram: &[u8]| {
     let mut read = 0;
     for message in messages(datagram) {
         read += message.length() as usize;
         judge(message.message_type(), message.payload());
+        judge_neighbour(message.message_type(), message.payload());
     }
     assert!(read <= datagram.len(), "read more than there is");
 });
@@ -40,6 +42,15 @@ fn judge(kind: u16, payload: &[u8]) {
         }
         None => {}
     }
+}
+
+fn judge_neighbour(kind: u16, payload: &[u8]) {
+    let Some(neighbour) = neighbour::parse(kind, payload) else { return };
+    assert_eq!(neighbour.index.to_ne_bytes(), payload[4..8]);
+    assert!(match neighbour.address {
+        IpAddr::V4(address) => holds(payload, &address.octets()),
+        IpAddr::V6(address) => holds(payload, &address.octets()),
+    });
 }
 
 fn holds(payload: &[u8], part: &[u8]) -> bool {

@@ -19,12 +19,22 @@ pub(super) fn is_of_a_unit() -> bool {
     env::var_os("INVOCATION_ID").is_some()
 }
 
-/// Whether systemd stops this unit only to start it again. It takes some milliseconds, and never more than a second.
+/// Whether systemd stops this unit only to start it again. It takes some milliseconds, and never more than the limit.
 pub(super) fn is_restart() -> bool {
     let (answer, answered) = mpsc::channel();
     // Nobody waits for the thread: systemd ends what `systemctl` leaves behind with the rest of the unit.
     let asked = thread::Builder::new().spawn(move || answer.send(ask()));
-    asked.is_ok() && answered.recv_timeout(LIMIT).ok().flatten().unwrap_or(false)
+    match asked.is_ok().then(|| answered.recv_timeout(LIMIT)) {
+        Some(Ok(answer)) => answer.unwrap_or(false),
+        Some(Err(_)) => {
+            let limit = LIMIT.as_secs();
+            tracing::warn!(
+                "systemctl list-jobs did not say within {limit} s whether this is a restart: it is taken for a stop"
+            );
+            false
+        }
+        None => false,
+    }
 }
 
 fn ask() -> Option<bool> {
@@ -54,7 +64,9 @@ fn lists_restart(listing: &str, unit: &str) -> bool {
     })
 }
 
-const LIMIT: Duration = Duration::from_secs(1);
+/// Long enough for a host without breath, and short enough to leave the stop itself its time (`TimeoutStopSec=`). The VIP is
+/// looked after meanwhile.
+const LIMIT: Duration = Duration::from_secs(3);
 
 #[cfg(test)]
 mod tests {

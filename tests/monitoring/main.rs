@@ -12,7 +12,6 @@ mod ask;
 mod support;
 
 use std::path::Path;
-use std::process::Command;
 
 use ask::{LISTEN, ask, send, socket, told, wait_told};
 use support::command::attempt;
@@ -149,17 +148,27 @@ fn browse(host: &Host, arguments: &[&str]) -> String {
     browse_to(host, arguments, &format!("http://{LISTEN}/"))
 }
 
+/// A browser on a busy machine hangs now and then, whatever it is shown; that is no word about the page.
 fn browse_to(host: &Host, arguments: &[&str], place: &str) -> String {
-    let mut command: Command = host.command("chromium");
     let profile = host.directory().join("browser");
-    let output = command
-        .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-dev-shm-usage"])
-        .args(["--virtual-time-budget=2500", "--timeout=20000"])
-        .arg(format!("--user-data-dir={}", profile.display()))
-        .args(arguments)
-        .arg(place)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    let mut said = String::new();
+    for _ in 0..ATTEMPTS {
+        let output = host
+            .command("timeout")
+            .args(["--kill-after=1", "30", "chromium", "--headless=new", "--no-sandbox", "--disable-gpu"])
+            .args(["--hide-scrollbars", "--disable-dev-shm-usage", "--virtual-time-budget=2500", "--timeout=20000"])
+            .arg(format!("--user-data-dir={}", profile.display()))
+            .args(arguments)
+            .arg(place)
+            .output()
+            .unwrap();
+        if output.status.success() {
+            return String::from_utf8_lossy(&output.stdout).into_owned();
+        }
+        said = String::from_utf8_lossy(&output.stderr).into_owned();
+        drop(std::fs::remove_dir_all(&profile));
+    }
+    panic!("no browser came back with {place}: {said}");
 }
+
+const ATTEMPTS: usize = 3;
