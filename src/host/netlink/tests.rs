@@ -140,14 +140,3 @@ fn nonsense_is_called_nonsense() {
     say(&kernel, &[vec![0; LARGEST_DATAGRAM + 4]]);
     assert!(matches!(requests.act(PART, 0, &Body), Err(Failure::Garbled(_))));
 }
-
-#[test]
-fn a_message_that_claims_more_than_there_is_ends_the_datagram() {
-    let whole = message(PART, 0, 1, b"one");
-    let mut cut = message(PART, 0, 1, b"three");
-    cut.truncate(18);
-    let datagram = [whole, cut].concat();
-    let payloads: Vec<_> = messages(&datagram).map(|message| message.payload().to_vec()).collect();
-    assert_eq!(payloads, [b"one"]);
-    assert_eq!(messages(&[0; 64]).count(), 0, "nor does a length of nothing make it go round for ever");
-}
