@@ -14,6 +14,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use nix::sys::signal::{SigSet, Signal};
+
 /// Whether this process belongs to a unit of systemd, so that there is somebody to ask.
 pub(super) fn is_of_a_unit() -> bool {
     env::var_os("INVOCATION_ID").is_some()
@@ -42,8 +44,15 @@ fn ask() -> Option<bool> {
     let unit = unit_of(&groups)?;
     let mut systemctl = Command::new("systemctl");
     systemctl.args(["list-jobs", "--no-legend", "--no-pager", "--full"]);
-    let listing = systemctl.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
-    Some(lists_restart(&String::from_utf8_lossy(&listing.stdout), unit))
+    Some(lists_restart(&answer_of(&mut systemctl)?, unit))
+}
+
+/// What a program says that this thread starts. systemd may signal every process of a unit that it stops, and looks again for
+/// those that came meanwhile; what inherits this thread's mask lives to answer.
+fn answer_of(program: &mut Command) -> Option<String> {
+    SigSet::from(Signal::SIGTERM).thread_block().ok()?;
+    let output = program.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// The unit that a process belongs to, by its control groups of either version.
@@ -83,6 +92,12 @@ mod tests {
         for foreign in ["", "0::/\n", "0::/user.slice/session-1.scope\n", "nonsense"] {
             assert_eq!(unit_of(foreign), None, "{foreign}");
         }
+    }
+
+    #[test]
+    fn who_is_asked_answers_though_the_whole_unit_is_told_to_end() {
+        let said = answer_of(Command::new("sh").args(["-c", "kill -TERM $$; echo alive"]));
+        assert_eq!(said.as_deref(), Some("alive\n"));
     }
 
     #[test]
