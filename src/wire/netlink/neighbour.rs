@@ -38,6 +38,9 @@ mod tests {
     use super::*;
 
     const REACHABLE: u8 = 0x02;
+    const STALE: u8 = 0x04;
+    const DELAY: u8 = 0x08;
+    const PROBE: u8 = 0x10;
     const FAILED: u8 = 0x20;
 
     #[rustfmt::skip]
@@ -48,6 +51,17 @@ mod tests {
         message[12..14].copy_from_slice(&8_u16.to_ne_bytes());
         message[14..16].copy_from_slice(&NDA_DST.to_ne_bytes());
         message
+    }
+
+    #[test]
+    fn who_answered_some_time_ago_is_a_neighbour_that_may_have_gone() {
+        for state in [STALE, DELAY, PROBE] {
+            assert_eq!(
+                parse(RTM_NEWNEIGH, &message(state)).map(|neighbour| neighbour.fresh),
+                Some(false),
+                "{state:#x}"
+            );
+        }
     }
 
     #[test]

@@ -67,6 +67,13 @@ fn an_ipv6_address_comes_without_a_local_one() {
 }
 
 #[test]
+fn an_address_that_went_is_told_with_the_prefix_length_it_had() {
+    let message = address_message(2, 24, &[attribute(IFA_LOCAL, &[10, 0, 0, 5])]);
+    let gone = Notice::AddressGone { index: 7, address: IpAddr::from([10, 0, 0, 5]), prefix: 24 };
+    assert_eq!(parse(RTM_DELADDR, &message, NOW), Some(gone));
+}
+
+#[test]
 fn a_lifetime_ends_or_does_not() {
     let address = attribute(IFA_LOCAL, &[10, 0, 0, 5]);
     let ends = read(&address_message(2, 32, &[address.clone(), times(10)])).valid;
