@@ -1,11 +1,11 @@
 //! vip-manager keeps one stable IP address on the leader of a PostgreSQL cluster.
 //!
 //! Three rooms, one direction: `source` learns what the cluster says, [`keeper`] decides what to do about it,
-//! `host` does it. [`wire`] holds the bytes that go out, [`config`] what the user asked for, `daemon` the wiring.
+//! `host` does it. [`wire`] holds the bytes on the wire, [`config`] what the user asked for, `daemon` the wiring.
 //!
 //! [`check`] judges beforehand whether all of that can work, [`status`] tells how it is.
 //!
-//! `source`, `host` and `daemon`, and what looks around for [`check`], belong to the feature `daemon`. Everything else
+//! `source`, `host`, `daemon` and `terminal`, and what looks around for [`check`], belong to the feature `daemon`. Everything else
 //! is pure: it holds no clock, no socket and no task, and builds without that feature. Of [`wire`], the reader of the
 //! kernel's messages needs the feature `netlink`.
 

@@ -20,8 +20,6 @@ pub mod order;
 mod properties;
 pub mod renewal;
 mod repeats;
-#[cfg(test)]
-mod rivalry;
 pub mod sighting;
 mod state;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What a keeper does, told in the words of those who run it.
 
 mod meddling;
+mod rivalry;
 mod telling;
 
 use super::*;
