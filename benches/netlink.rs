@@ -13,9 +13,9 @@ use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, Addres
 use nix::sched::{CloneFlags, unshare};
 use nix::time::{ClockId, clock_gettime};
 use rtnetlink::Handle;
-use vip_manager::daemon::clock;
+use vip_manager::clock;
 use vip_manager::host::{AddressSocket, Announcer, Connections, Kernel, Monitor, Notices, PROTOCOL};
-use vip_manager::keeper::Moment;
+use vip_manager::time::Moment;
 use vip_manager::vip::{InterfaceName, Vip};
 
 const ROUNDS: usize = 5_000;

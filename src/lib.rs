@@ -9,17 +9,23 @@
 //! is pure: it holds no clock, no socket and no task, and builds without that feature. Of [`wire`], the reader of the
 //! kernel's messages needs the feature `netlink`.
 
+mod backoff;
 pub mod check;
 pub mod cli;
 pub mod config;
 pub mod json;
 pub mod keeper;
 pub mod status;
+pub mod time;
 pub mod vip;
 pub mod wire;
 
 #[cfg(feature = "daemon")]
+pub mod clock;
+#[cfg(feature = "daemon")]
 pub mod daemon;
+#[cfg(feature = "daemon")]
+mod error;
 #[cfg(feature = "daemon")]
 pub mod host;
 #[cfg(feature = "daemon")]

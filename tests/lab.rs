@@ -317,7 +317,7 @@ mod intervals {
     use std::net::IpAddr;
     use std::time::Duration;
 
-    use vip_manager::keeper::Moment;
+    use vip_manager::time::Moment;
 
     use super::support::holding::{Interval, Notice, What, intervals, overlap};
 
@@ -361,7 +361,7 @@ mod intervals {
 mod pings {
     use std::time::Duration;
 
-    use vip_manager::keeper::Moment;
+    use vip_manager::time::Moment;
 
     use super::support::ping::Pings;
 

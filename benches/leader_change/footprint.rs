@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use vip_manager::keeper::Moment;
+use vip_manager::time::Moment;
 
 use crate::Effort;
 use crate::support::clock::{now, wait_for};

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use vip_manager::keeper::Moment;
+use vip_manager::time::Moment;
 
 use crate::Effort;
 use crate::series::{Series, after};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::fail::OrFail;
-use vip_manager::keeper::Moment;
+use vip_manager::time::Moment;
 
 /// Milliseconds; before the reference where they are negative.
 #[derive(Clone, Debug, Default)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use vip_manager::keeper::Moment;
+use vip_manager::time::Moment;
 
 use crate::support::clock::{now, pause};
 use crate::support::daemon::{ConfigFile, Daemon};

@@ -5,7 +5,7 @@ use std::env;
 use std::io::{IsTerminal, Write, stdout};
 use std::time::Duration;
 
-use vip_manager::keeper::Moment;
+use vip_manager::time::Moment;
 
 use crate::story::Chapter;
 use crate::support::clock::now;

@@ -26,7 +26,7 @@ use std::io::{Write, stdout};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use vip_manager::keeper::Moment;
+use vip_manager::time::Moment;
 
 use footprint::Footprint;
 use misfortune::{Dice, Misfortune};

@@ -9,10 +9,8 @@ use std::time::Duration;
 
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use vip_manager::keeper::{
-    Change, Event, Expiry, Farewell, Keeper, Lease, Link, Moment, Note, Observation, Order, Outcome, Rules, Schedule,
-    Sighting, Standing, State, Target,
-};
+use vip_manager::keeper::{Change, Event, Expiry, Farewell, Keeper, Lease, Link, Note, Observation, Order, Outcome, Rules, Schedule, Sighting, Standing, State, Target};
+use vip_manager::time::Moment;
 use vip_manager::vip::Mac;
 
 #[path = "../../src/keeper/properties/world.rs"]

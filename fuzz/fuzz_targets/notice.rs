@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use vip_manager::keeper::Moment;
+use vip_manager::time::Moment;
 use vip_manager::vip::InterfaceName;
 use vip_manager::wire::netlink::notice::{Lifetime, Notice, parse};
 use vip_manager::wire::netlink::{messages, neighbour};

@@ -4,9 +4,8 @@
 use std::sync::Arc;
 
 use vip_manager::keeper::renewal::{Renewal, Step};
-use vip_manager::keeper::{
-    Change, Event, Keeper, Lease, Moment, Note, Order, Outcome, Rules, Schedule, Sighting, State,
-};
+use vip_manager::keeper::{Change, Event, Keeper, Lease, Note, Order, Outcome, Rules, Schedule, Sighting, State};
+use vip_manager::time::Moment;
 
 use crate::agenda::{Alarm, Item, MEMBERS};
 use crate::host::{Daemon, Input, Left, Reading, Source, Stage};

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use vip_manager::keeper::renewal::Renewal;
-use vip_manager::keeper::{Farewell, Keeper, Moment, Order, Outcome};
+use vip_manager::keeper::{Farewell, Keeper, Order, Outcome};
+use vip_manager::time::Moment;
 
 use crate::agenda::{Item, MEMBERS};
 use crate::kernel::{Kernel, Mirror};

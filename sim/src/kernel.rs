@@ -111,6 +111,6 @@ impl Mirror {
     }
 }
 
-fn moment_after(clock: Clock, now: Micros, seconds: u64) -> vip_manager::keeper::Moment {
+fn moment_after(clock: Clock, now: Micros, seconds: u64) -> vip_manager::time::Moment {
     clock.moment(now) + std::time::Duration::from_secs(seconds)
 }

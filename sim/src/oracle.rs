@@ -9,7 +9,7 @@
 //! | L2 | no hiccup shorter than the deadline drops the address |
 //! | A1 | announcements only while the kernel shows the address, the keeper holds, and a read is fresh |
 
-use vip_manager::keeper::Moment;
+use vip_manager::time::Moment;
 
 use crate::host::{Left, Reading, names};
 use crate::setup::Setup;

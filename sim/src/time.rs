@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use vip_manager::keeper::Moment;
+use vip_manager::time::Moment;
 
 /// True time, in microseconds.
 pub type Micros = u64;

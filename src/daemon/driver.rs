@@ -9,7 +9,6 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::clock;
 use super::desk::{Ask, Desk};
 use super::hands;
 use super::hooks::Hooks;
@@ -21,11 +20,13 @@ use super::systemd::Systemd;
 use super::timer::Timer;
 use super::ward::Ward;
 use super::wards::{WardId, Wards, watched};
+use crate::clock;
 use crate::config::{Config, Loaded, OnStop, Sources, VipConfig};
 use crate::host::{DumpError, Heard, Host, Kernel, MonitorError, Notices, OpenError};
-use crate::keeper::{Event as Told, Farewell, Moment};
+use crate::keeper::{Event as Told, Farewell};
 use crate::source::etcd::{self, Source};
 use crate::source::{KeyIndex, Report, Watched};
+use crate::time::Moment;
 
 /// What can happen to the driver.
 #[derive(Debug)]
@@ -109,7 +110,7 @@ impl Driver {
             logging,
             hooks: Hooks::new(),
             stop_by: None,
-            ledger: Ledger::new(clock::stamp()),
+            ledger: Ledger::new(clock::wall_time()),
             desk,
             file: loaded.file,
             config,

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use super::causes::Causes;
 use super::driver::Fatal;
+use crate::error::Causes;
 use crate::host::OpenError;
 
 /// Says why the daemon ends, and with which status (sysexits.h).

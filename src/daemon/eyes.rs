@@ -10,14 +10,15 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::causes::Causes;
-use super::clock;
 use super::driver::{Driver, Fatal};
 use super::hands;
 use super::ward::Ward;
 use super::wards::WardId;
+use crate::clock;
+use crate::error::Causes;
 use crate::host::{Changed, Notice, Notices};
-use crate::keeper::{Event as Told, Moment, State};
+use crate::keeper::{Event as Told, State};
+use crate::time::Moment;
 
 impl Driver {
     /// Takes in all news that is there, and tells the keepers that it concerns.

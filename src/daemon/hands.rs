@@ -5,10 +5,10 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::causes::Causes;
-use super::clock;
 use super::ward::Ward;
 use super::wards::WardId;
+use crate::clock;
+use crate::error::Causes;
 use crate::host::{AddressError, AnnounceError, Held, Host, Removed, ResetError, Sent};
 use crate::keeper::{Event, Order, Outcome};
 use crate::vip::Vip;

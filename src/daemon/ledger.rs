@@ -2,18 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::clock;
 use super::ward::Ward;
+use crate::clock;
 use crate::config::{Config, VipConfig};
 use crate::keeper::Note;
 use crate::source::Report;
 use crate::status::counters::Place;
 use crate::status::history::{self, History};
-use crate::status::{Counters, Stamp, Tally, Transition};
+use crate::status::{Counters, Tally, Transition};
+use crate::time::WallTime;
 
 #[derive(Debug)]
 pub(super) struct Ledger {
-    pub(super) started: Stamp,
+    pub(super) started: WallTime,
     pub(super) history: History,
     pub(super) counters: Counters,
     /// The state that each VIP was last told to be in.
@@ -21,7 +22,7 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    pub(super) fn new(started: Stamp) -> Self {
+    pub(super) fn new(started: WallTime) -> Self {
         Self { started, history: History::default(), counters: Counters::default(), told: BTreeMap::new() }
     }
 
@@ -36,7 +37,7 @@ impl Ledger {
         let (vip, interface) = place;
         self.history.push(Transition {
             number: 0,
-            at: clock::stamp(),
+            at: clock::wall_time(),
             vip,
             interface,
             from,

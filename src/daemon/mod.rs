@@ -4,8 +4,6 @@
 //! the driver until a signal or an error ends it. On both ways out every VIP is released first, unless the user
 //! wants it kept; nothing relies on `Drop`.
 
-mod causes;
-pub mod clock;
 mod desk;
 mod driver;
 mod exit;

@@ -4,14 +4,15 @@
 
 use std::time::Duration;
 
-use super::clock;
 use super::driver::Driver;
 use super::ward::Ward;
+use crate::clock;
 use crate::config::VipConfig;
 use crate::host::{Kernel, Lifetime};
-use crate::keeper::{Lease, Moment, Sighting, Target};
+use crate::keeper::{Lease, Sighting, Target};
 use crate::source::etcd::{Link, MemberState};
 use crate::status::{EndpointLink, EndpointStatus, KernelLifetime, Process, ReadStatus, Status, VipStatus};
+use crate::time::Moment;
 
 impl Driver {
     /// How it stands at this moment.
@@ -23,7 +24,7 @@ impl Driver {
             host: host_name(),
             pid: std::process::id(),
             started: self.ledger.started,
-            taken: clock::stamp(),
+            taken: clock::wall_time(),
             config: self.file.as_ref().map(|file| file.display().to_string()),
             daemon: true,
             vips: self.wards.all().map(|(_, ward)| ward_status(ward, &self.kernel, now)).collect(),

@@ -8,14 +8,14 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::process::ExitCode;
 
-use super::causes::Causes;
-use super::clock;
 use super::driver::Fatal;
 use super::exit;
 use super::job;
 use super::logging::Logging;
 use super::ward::place;
+use crate::clock;
 use crate::config::{Config, OnStop, VipConfig};
+use crate::error::Causes;
 use crate::host::{AddressSocket, Connections, Kernel, Removed, ResetError};
 
 /// Removes every configured VIP.

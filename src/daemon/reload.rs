@@ -6,12 +6,12 @@
 
 use std::collections::BTreeSet;
 
-use super::causes::Causes;
-use super::clock;
 use super::driver::Driver;
 use super::ward::place;
 use super::wards::WardId;
+use crate::clock;
 use crate::config::{self, Config, VipConfig};
+use crate::error::Causes;
 use crate::keeper::{Event, Farewell};
 
 impl Driver {

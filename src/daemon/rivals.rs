@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::causes::Causes;
 use super::driver::Driver;
+use crate::error::Causes;
 use crate::host::{Heard, Listen};
-use crate::keeper::{Event as Told, Moment};
+use crate::keeper::Event as Told;
+use crate::time::Moment;
 
 impl Driver {
     /// Listens for claims of every VIP on the interface that bears its name now, whoever holds it: the first claim

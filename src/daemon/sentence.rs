@@ -12,7 +12,8 @@ use tracing::Level;
 
 use super::ward::Ward;
 use crate::config::VipConfig;
-use crate::keeper::{Cause, Change, Lease, Moment, Note, Obstacle, Sighting};
+use crate::keeper::{Cause, Change, Lease, Note, Obstacle, Sighting};
+use crate::time::Moment;
 use crate::vip::Mac;
 
 /// The line for a note, and how loud it is.

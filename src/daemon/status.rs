@@ -9,11 +9,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::clock;
 use super::portrait;
 use super::wards::watched;
 use super::watch::watch;
 use crate::cli::StatusAsked;
+use crate::clock;
 use crate::config::{Config, Loaded, StatusSocket};
 use crate::host::{AddressSocket, Kernel};
 use crate::source::Report;
@@ -133,8 +133,8 @@ fn from_the_kernel(loaded: &Loaded) -> Status {
         version: env!("CARGO_PKG_VERSION"),
         host: portrait::host_name(),
         pid: std::process::id(),
-        started: clock::stamp(),
-        taken: clock::stamp(),
+        started: clock::wall_time(),
+        taken: clock::wall_time(),
         config: loaded.file.as_ref().map(|file| file.display().to_string()),
         daemon: false,
         vips: loaded.config.vips.iter().map(|vip| portrait::bare(vip, &kernel, now)).collect(),

@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
-use crate::keeper::Moment;
+use crate::time::Moment;
 
 /// The line to systemd.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 use tokio::io::unix::AsyncFd;
 
 use crate::host::watch;
-use crate::keeper::Moment;
+use crate::time::Moment;
 
 /// A timer that is set to one moment at a time.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::ward::Ward;
 use crate::config::VipConfig;
-use crate::keeper::Moment;
 use crate::source::Watched;
+use crate::time::Moment;
 
 /// A number for a ward that is never used twice.
 pub(super) type WardId = u64;

@@ -20,8 +20,8 @@ use nix::errno::Errno;
 use nix::sys::socket::SockProtocol;
 
 use super::netlink::{ANSWER_LIMIT_SECONDS, Failure, Requests};
-use crate::keeper::Moment;
 use crate::keeper::renewal::{Renewal, Step};
+use crate::time::Moment;
 use crate::vip::Vip;
 use crate::wire::netlink::notice::{self, Notice, PROTOCOL, RTM_DELADDR, RTM_NEWADDR};
 

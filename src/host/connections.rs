@@ -19,7 +19,7 @@ use nix::errno::Errno;
 use nix::sys::socket::SockProtocol;
 
 use super::netlink::{Failure, Requests};
-use crate::keeper::Moment;
+use crate::time::Moment;
 
 /// The socket that connections are listed and destroyed through.
 #[derive(Debug)]

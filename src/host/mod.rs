@@ -34,7 +34,7 @@ pub(crate) use sys::{keep_capabilities_to_ourselves, watch};
 
 pub use crate::wire::netlink::notice::{Address, Lifetime, Link, Notice, PROTOCOL};
 
-use crate::keeper::Moment;
+use crate::time::Moment;
 
 /// Every socket to the kernel that the daemon needs, open.
 ///

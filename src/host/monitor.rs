@@ -16,7 +16,7 @@ use tokio::io::unix::AsyncFd;
 
 use super::netlink::{LARGEST_DATAGRAM, retry};
 use super::sys::watch;
-use crate::keeper::Moment;
+use crate::time::Moment;
 use crate::wire::netlink::messages;
 use crate::wire::netlink::notice::{self, Notice};
 

@@ -20,7 +20,7 @@ use nix::sys::socket::{AddressFamily, LinkAddr, SockFlag, SockType, recvfrom, so
 
 use super::neighbours::known;
 use super::sys::{Hardware, hardware, listen_on, send_frame};
-use crate::keeper::Moment;
+use crate::time::Moment;
 use crate::vip::{InterfaceName, Mac};
 use crate::wire::{arp, ndp};
 

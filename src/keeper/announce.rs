@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::Moment;
-use super::backoff::jittered;
+use crate::backoff::jittered;
 
 /// When to announce, counted from the start of a series.
 #[derive(Clone, PartialEq, Eq, Debug)]

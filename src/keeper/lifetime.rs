@@ -6,7 +6,7 @@
 
 use std::num::NonZeroU32;
 
-use super::moment::Moment;
+use super::Moment;
 
 /// The lifetime, in whole seconds, to give an address that may stand until `until`; nothing where it must not be
 /// touched.

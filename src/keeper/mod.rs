@@ -5,7 +5,6 @@
 //! that was tried is the code that runs.
 
 mod announce;
-mod backoff;
 #[cfg(test)]
 mod cases;
 mod conflict;
@@ -13,7 +12,6 @@ mod converge;
 mod deadlines;
 mod evidence;
 pub mod lifetime;
-pub mod moment;
 pub mod note;
 pub mod order;
 #[cfg(test)]
@@ -29,17 +27,17 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::backoff::Backoff;
+use crate::time::Moment;
 use crate::vip::Mac;
 
 pub use announce::Schedule;
-pub use moment::Moment;
 pub use note::{Cause, Note, Obstacle};
 pub use order::{Expiry, Link, Observation, Order, Outcome, Standing};
 pub use sighting::{Change, Lease, Sighting};
 pub use state::{Farewell, Rest, State};
 
 use announce::Series;
-use backoff::Backoff;
 use conflict::Conflict;
 use evidence::{Evidence, Limits, Verdict};
 use repeats::Repeats;

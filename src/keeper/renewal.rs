@@ -9,8 +9,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use super::Moment;
 use super::lifetime::lifetime;
-use super::moment::Moment;
 
 /// One try to have an address stand until a deadline and no longer.
 ///

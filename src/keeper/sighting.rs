@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::moment::Moment;
+use super::Moment;
 
 /// The answer to one linearizable read of the key.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -6,15 +6,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Stamp;
 use crate::keeper::{Cause, Note};
+use crate::time::WallTime;
 
 /// One transition.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Transition {
     /// Counts from the start of the daemon.
     pub number: u64,
-    pub at: Stamp,
+    pub at: WallTime,
     pub vip: String,
     pub interface: String,
     pub from: &'static str,
@@ -141,7 +141,7 @@ mod tests {
     fn one() -> Transition {
         Transition {
             number: 0,
-            at: Stamp::default(),
+            at: WallTime::default(),
             vip: "10.0.0.5/32".into(),
             interface: "eth0".into(),
             from: "standby",

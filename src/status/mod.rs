@@ -13,7 +13,6 @@ pub mod openmetrics;
 pub mod page;
 pub mod sentence;
 mod sheet;
-pub mod stamp;
 pub mod text;
 
 use std::sync::Arc;
@@ -21,9 +20,9 @@ use std::time::Duration;
 
 pub use counters::{Counters, SourceError, Tally};
 pub use history::{History, Transition};
-pub use stamp::Stamp;
 
 use crate::keeper::Lease;
+use crate::time::WallTime;
 use crate::vip::{InterfaceName, Vip};
 
 /// Everything there is to know at one moment.
@@ -32,8 +31,8 @@ pub struct Status {
     pub version: &'static str,
     pub host: String,
     pub pid: u32,
-    pub started: Stamp,
-    pub taken: Stamp,
+    pub started: WallTime,
+    pub taken: WallTime,
     /// The file that was read, if any.
     pub config: Option<String>,
     /// Nothing where no daemon runs: what follows is then what the kernel and etcd say.

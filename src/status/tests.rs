@@ -17,7 +17,7 @@ fn made_up() -> Status {
     let mut history = History::default();
     history.push(Transition {
         number: 0,
-        at: Stamp(Duration::from_secs(1_700_000_000)),
+        at: WallTime(Duration::from_secs(1_700_000_000)),
         vip: vip.to_string(),
         interface: "eth0".into(),
         from: "standby",
@@ -31,8 +31,8 @@ fn made_up() -> Status {
         version: "6.0.0",
         host: "pg1".into(),
         pid: 4711,
-        started: Stamp(Duration::from_secs(1_699_990_000)),
-        taken: Stamp(Duration::from_secs(1_700_000_060)),
+        started: WallTime(Duration::from_secs(1_699_990_000)),
+        taken: WallTime(Duration::from_secs(1_700_000_060)),
         config: Some("/etc/default/vip-manager.yml".into()),
         daemon: true,
         vips: vec![VipStatus {

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use vip_manager::keeper::Moment;
+use vip_manager::time::Moment;
 
 use crate::case::{Case, End, Ground};
 use crate::record::{Lane, Record, Reign, Span};

@@ -5,9 +5,9 @@ use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use vip_manager::daemon::clock;
+use vip_manager::clock;
 use vip_manager::host::{AddressError, AddressSocket, Held, Lifetime, Removed};
-use vip_manager::keeper::Moment;
+use vip_manager::time::Moment;
 
 use crate::lab::{Namespace, addresses, after, eventually, index, ip, listed, standing, vip};
 

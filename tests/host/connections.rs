@@ -6,9 +6,9 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use vip_manager::daemon::clock;
+use vip_manager::clock;
 use vip_manager::host::{Connections, ResetError};
-use vip_manager::keeper::Moment;
+use vip_manager::time::Moment;
 
 use crate::lab::{Namespace, addresses, after, index, ip, vip};
 

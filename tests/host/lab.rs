@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use nix::sched::{CloneFlags, setns};
-use vip_manager::daemon::clock;
+use vip_manager::clock;
 use vip_manager::host::{Address, AddressSocket, Kernel};
-use vip_manager::keeper::Moment;
+use vip_manager::time::Moment;
 use vip_manager::vip::{InterfaceName, Mac, Vip};
 
 /// A network namespace that lives as long as this does.

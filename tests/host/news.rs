@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use vip_manager::daemon::clock;
+use vip_manager::clock;
 use vip_manager::host::{Changed, Kernel, Monitor, Notices};
 use vip_manager::vip::Mac;
 

@@ -4,7 +4,7 @@
 
 use std::process::Command;
 
-use vip_manager::daemon::clock;
+use vip_manager::clock;
 use vip_manager::host::Host;
 
 use crate::lab::{Namespace, after, index, vip};

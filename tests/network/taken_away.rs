@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use vip_manager::keeper::Moment;
+use vip_manager::time::Moment;
 
 use crate::support::capture::Capture;
 use crate::support::clock::{now, pause, wait_for, wait_until};

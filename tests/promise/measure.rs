@@ -3,7 +3,7 @@
 use std::io::{Write, stderr};
 use std::time::Duration;
 
-use vip_manager::keeper::Moment;
+use vip_manager::time::Moment;
 
 /// From `earlier` to `later` in milliseconds; negative where they came the other way round.
 pub(crate) fn millis(earlier: Moment, later: Moment) -> f64 {

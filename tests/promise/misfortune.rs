@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use vip_manager::keeper::Moment;
+use vip_manager::time::Moment;
 
 use super::scene::Scene;
 use super::support::cut::{Cut, Way};

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use vip_manager::keeper::Moment;
+use vip_manager::time::Moment;
 
 use super::support::capture::Capture;
 use super::support::clock::{now, pause, wait_for, wait_until};

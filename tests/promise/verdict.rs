@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use vip_manager::keeper::Moment;
+use vip_manager::time::Moment;
 
 use super::measure::seconds;
 use super::scene::Scene;

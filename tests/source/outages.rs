@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use etcd_client::CompactionOptions;
 use nix::sys::signal::Signal;
+use vip_manager::clock;
 use vip_manager::config::model::Endpoint;
-use vip_manager::daemon::clock;
-use vip_manager::keeper::Moment;
 use vip_manager::source::Report;
 use vip_manager::source::etcd::{Link, Source};
+use vip_manager::time::Moment;
 
 use crate::etcd::{Cluster, free_port};
 use crate::proxy::{Proxy, Wire};

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tracing::Level;
+use vip_manager::clock;
 use vip_manager::config::model::Endpoint;
-use vip_manager::daemon::clock;
 
 use crate::etcd::Cluster;
 use crate::wait::{SOON, all_up, until, why_down};

@@ -12,7 +12,7 @@ use nix::sys::socket::{
     sockopt,
 };
 use nix::sys::time::TimeSpec;
-use vip_manager::keeper::Moment;
+use vip_manager::time::Moment;
 use vip_manager::vip::Mac;
 
 use super::clock::{from_wall, now};

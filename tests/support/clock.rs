@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
-pub(crate) use vip_manager::daemon::clock::now;
-use vip_manager::keeper::Moment;
+pub(crate) use vip_manager::clock::now;
+use vip_manager::time::Moment;
 
 use super::fail::OrFail;
 use super::process;

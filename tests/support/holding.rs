@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use vip_manager::keeper::Moment;
+use vip_manager::time::Moment;
 
 /// What a kernel said about an address of its host.
 #[derive(Clone, PartialEq, Eq, Debug)]

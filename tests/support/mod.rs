@@ -11,7 +11,7 @@
 //!
 //! Tests, demo and bench include this module by path; there is one lab.
 //!
-//! [`Moment`]: vip_manager::keeper::Moment
+//! [`Moment`]: vip_manager::time::Moment
 
 pub(crate) mod capture;
 pub(crate) mod clock;

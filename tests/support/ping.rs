@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use vip_manager::keeper::Moment;
+use vip_manager::time::Moment;
 
 use super::clock::from_wall;
 use super::fail::locked;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use vip_manager::keeper::Moment;
+use vip_manager::time::Moment;
 
 use super::clock::{now, wait_until};
 use super::fail::{OrFail, locked};

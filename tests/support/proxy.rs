@@ -13,8 +13,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
-use vip_manager::daemon::clock::now;
-use vip_manager::keeper::Moment;
+use vip_manager::clock::now;
+use vip_manager::time::Moment;
 
 /// Pieces of a connection that may be under way.
 const UNDER_WAY: usize = 256;

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use etcd_client::{Client, ConnectOptions, Error, EventType, WatchOptions};
-use vip_manager::keeper::Moment;
+use vip_manager::time::Moment;
 
 use super::clock::now;
 use super::etcd::Cluster;

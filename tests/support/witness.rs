@@ -16,7 +16,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, setsockopt, socket, sockopt,
 };
-use vip_manager::keeper::Moment;
+use vip_manager::time::Moment;
 
 use super::clock::{now, wait_until};
 use super::fail::{OrFail, locked};

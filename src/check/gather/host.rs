@@ -9,9 +9,9 @@ use nix::unistd::User;
 
 use super::stack;
 use crate::check::{Finding, announcements, cloud, hooks, interface, privileges, standing};
+use crate::clock;
 use crate::config::keys::Key;
 use crate::config::{Config, Hooks as VipHooks, Password, VipConfig};
-use crate::daemon::clock;
 use crate::host::prober::Heard;
 use crate::host::{AddressSocket, Kernel, Lifetime, Link};
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::host::Host;
+use crate::clock;
 use crate::config::Config;
-use crate::daemon::clock;
 use crate::host::prober::{self, Heard, ProbeError, Question};
 
 /// In the order of the VIPs. Beyond the first few nobody is asked: threads are bounded.

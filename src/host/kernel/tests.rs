@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::host::Lifetime;
-use crate::keeper::Moment;
+use crate::time::Moment;
 use crate::vip::Mac;
 
 fn name(text: &str) -> InterfaceName {

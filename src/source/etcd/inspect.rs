@@ -20,8 +20,8 @@ use super::session::{Door, OpenError, Session};
 use super::trust::Trust;
 use crate::check::key::{Around, Forbidden, Held, Lease, namespace, scope};
 use crate::check::member::{Answer, Refusal, http_date};
+use crate::clock;
 use crate::config::model::{Endpoint, EtcdConfig};
-use crate::daemon::clock;
 
 /// What one member said.
 #[derive(Debug)]
@@ -163,7 +163,7 @@ async fn over_http(endpoint: &Endpoint, trust: &Arc<Trust>, keys: &[String], lim
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("date").then(|| http_date(value)).flatten()
     });
-    pages.ahead = date.map(|theirs| theirs - i64::try_from(clock::stamp().0.as_secs()).unwrap_or(i64::MAX));
+    pages.ahead = date.map(|theirs| theirs - i64::try_from(clock::wall_time().0.as_secs()).unwrap_or(i64::MAX));
     let members = http(endpoint, trust, "/members", limit).await.unwrap_or_default();
     pages.serves_peers = found(&members).is_some_and(|body| body.contains("\"peerURLs\""));
     for key in keys.iter().filter(|key| key.starts_with('/') && key.bytes().all(is_harmless)) {

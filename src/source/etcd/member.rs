@@ -18,7 +18,7 @@ use super::reader::Wake;
 use super::session::{Door, Keeping, OpenError, Session};
 use super::watch::{Heard, WatchError, Watcher};
 use super::{Link, MemberState, pace::Pace};
-use crate::daemon::clock;
+use crate::clock;
 use crate::source::{KeyIndex, Report};
 
 /// A session that lived this long has earned a retry without a pause.

@@ -62,10 +62,10 @@ use self::reader::{Plan, Reader};
 use self::session::Door;
 use self::trust::Trust;
 use super::{Report, Watched};
+use crate::clock;
 use crate::config::model::EtcdConfig;
-use crate::daemon::clock;
-use crate::keeper::Moment;
 use crate::status::SourceError;
+use crate::time::Moment;
 
 /// Reports that may wait for the driver.
 const REPORTS: usize = 64;

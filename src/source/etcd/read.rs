@@ -15,9 +15,10 @@ use tokio::task::JoinSet;
 use super::explain::CallError;
 use super::keys::{BATCH, Keys};
 use super::session::Session;
-use crate::daemon::clock;
-use crate::keeper::{Lease, Moment, Sighting};
+use crate::clock;
+use crate::keeper::{Lease, Sighting};
 use crate::source::{KeyIndex, Report};
+use crate::time::Moment;
 
 /// Transactions of one read that are under way at the same time.
 const AT_ONCE: usize = 8;

@@ -11,7 +11,7 @@ use etcd_client::{Event, WatchOptions, WatchRequestSender, WatchResponse, WatchR
 use super::explain::CallError;
 use super::keys::Keys;
 use super::session::Session;
-use crate::daemon::clock;
+use crate::clock;
 use crate::keeper::Change;
 use crate::source::KeyIndex;
 

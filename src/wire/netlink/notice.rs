@@ -12,7 +12,7 @@ use netlink_packet_route::AddressFamily;
 use netlink_packet_route::address::{AddressFlags, AddressHeader, CacheInfo};
 use netlink_packet_route::link::{LinkFlags, LinkHeader, LinkLayerType};
 
-use crate::keeper::Moment;
+use crate::time::Moment;
 use crate::vip::{InterfaceName, Mac};
 
 /// One thing that the kernel says.

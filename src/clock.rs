@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 
-use crate::keeper::Moment;
-use crate::status::Stamp;
+use crate::time::Moment;
+use crate::time::WallTime;
 
 /// Now.
 ///
@@ -24,8 +24,8 @@ pub fn now() -> Moment {
 }
 
 /// What the wall clock says, for people to read. Nothing is decided by it; where there is none it says 1970.
-pub fn stamp() -> Stamp {
-    Stamp(clock_gettime(ClockId::CLOCK_REALTIME).map(Duration::from).unwrap_or_default())
+pub fn wall_time() -> WallTime {
+    WallTime(clock_gettime(ClockId::CLOCK_REALTIME).map(Duration::from).unwrap_or_default())
 }
 
 /// The processor time that this process has used, if the kernel tells.

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-pub(super) struct Causes<'a>(pub(super) &'a dyn Error);
+pub(crate) struct Causes<'a>(pub(crate) &'a dyn Error);
 
 impl fmt::Display for Causes<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,32 +2,32 @@
 
 use std::time::Duration;
 
-use super::Moment;
+use crate::time::Moment;
 
 /// Doubling pauses with a jitter that comes from a seed, so that a keeper stays a function of its inputs.
 #[derive(Clone, Debug)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     failures: u32,
     retry_at: Option<Moment>,
     seed: u64,
 }
 
 impl Backoff {
-    pub(super) const fn new(seed: u64) -> Self {
+    pub(crate) const fn new(seed: u64) -> Self {
         Self { failures: 0, retry_at: None, seed }
     }
 
     /// Whether a try may be made now.
-    pub(super) fn ready(&self, now: Moment) -> bool {
+    pub(crate) fn ready(&self, now: Moment) -> bool {
         self.retry_at.is_none_or(|at| at <= now)
     }
 
-    pub(super) const fn retry_at(&self) -> Option<Moment> {
+    pub(crate) const fn retry_at(&self) -> Option<Moment> {
         self.retry_at
     }
 
     /// A try has not succeeded; returns the pause until the next.
-    pub(super) fn failed(&mut self, now: Moment) -> Duration {
+    pub(crate) fn failed(&mut self, now: Moment) -> Duration {
         let full = FIRST.saturating_mul(1 << self.failures.min(DOUBLINGS)).min(LONGEST);
         let pause = jittered(full, &mut self.seed);
         self.failures = self.failures.saturating_add(1);
@@ -36,14 +36,14 @@ impl Backoff {
     }
 
     /// A try has succeeded, or there is news that makes waiting pointless.
-    pub(super) const fn reset(&mut self) {
+    pub(crate) const fn reset(&mut self) {
         self.failures = 0;
         self.retry_at = None;
     }
 }
 
 /// Between 90 % and 110 % of a span. The seed moves on (an xorshift step) each time.
-pub(super) fn jittered(span: Duration, seed: &mut u64) -> Duration {
+pub(crate) fn jittered(span: Duration, seed: &mut u64) -> Duration {
     let mut x = *seed | 1;
     x ^= x << 13;
     x ^= x >> 7;

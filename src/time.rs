@@ -1,0 +1,115 @@
+//! An instant, as the keeper knows it.
+//!
+//! The keeper has no clock. It is handed instants, and they are counted since boot with suspended time included
+//! (`CLOCK_BOOTTIME`), because a lease goes on running out while a machine sleeps. `std::time::Instant` stands
+//! still meanwhile and cannot be made from a number, so it could serve neither the promise nor a simulator.
+
+use std::fmt;
+use std::ops::{Add, Sub};
+use std::time::Duration;
+
+/// An instant, as the time since boot.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Moment(Duration);
+
+impl Moment {
+    pub const fn from_boot(since: Duration) -> Self {
+        Self(since)
+    }
+
+    pub const fn since_boot(self) -> Duration {
+        self.0
+    }
+
+    /// The time from `earlier` to here; nothing where `earlier` is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl Add<Duration> for Moment {
+    type Output = Self;
+
+    fn add(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(span))
+    }
+}
+
+impl Sub<Duration> for Moment {
+    type Output = Self;
+
+    fn sub(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(span))
+    }
+}
+
+/// The time since 1970 in UTC, as the wall clock had it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct WallTime(pub Duration);
+
+impl WallTime {
+    /// Hours, minutes, seconds: what a line of a list has room for.
+    pub fn time_of_day(self) -> String {
+        let seconds = self.0.as_secs() % DAY;
+        format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+    }
+}
+
+impl fmt::Display for WallTime {
+    /// RFC 3339 with milliseconds.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (year, month, day) = date(self.0.as_secs() / DAY);
+        write!(f, "{year:04}-{month:02}-{day:02}T{}.{:03}Z", self.time_of_day(), self.0.subsec_millis())
+    }
+}
+
+/// The Gregorian date so many days after 1970-01-01. Years are counted from March, so that the leap day is the last.
+const fn date(days: u64) -> (u64, u64, u64) {
+    let days = days + DAYS_TO_1970;
+    let (era, day_of_era) = (days / ERA, days % ERA);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let year = era * 400 + year_of_era + if month <= 2 { 1 } else { 0 };
+    (year, month, day)
+}
+
+const DAY: u64 = 86_400;
+/// Four hundred years.
+const ERA: u64 = 146_097;
+/// From 0000-03-01.
+const DAYS_TO_1970: u64 = 719_468;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_stands_still_at_both_ends_rather_than_to_run_over() {
+        let (second, hour) = (Duration::from_secs(1), Moment::from_boot(Duration::from_secs(3600)));
+        assert_eq!((hour + second).since_boot(), Duration::from_secs(3601));
+        assert_eq!((hour - second).since_boot(), Duration::from_secs(3599));
+        assert_eq!((hour + second).since(hour), second);
+        assert_eq!(hour.since(hour + second), Duration::ZERO);
+        assert_eq!(
+            (Moment::default() - second, Moment::from_boot(Duration::MAX) + second),
+            (Moment::default(), Moment::from_boot(Duration::MAX))
+        );
+    }
+
+    #[test]
+    fn a_stamp_is_the_date_that_everybody_else_says() {
+        for (seconds, said) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_400, "2000-02-29T00:00:00.000Z"),
+            (1_709_251_199, "2024-02-29T23:59:59.000Z"),
+            (1_735_689_599, "2024-12-31T23:59:59.000Z"),
+            (4_107_542_400, "2100-03-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(WallTime(Duration::from_secs(seconds)).to_string(), said);
+        }
+        assert_eq!(WallTime(Duration::from_millis(1_234)).time_of_day(), "00:00:01");
+    }
+}
