@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use vip_manager::keeper::{Change, Event, Expiry, Farewell, Keeper, Lease, Link, Note, Observation, Order, Outcome, Rules, Schedule, Sighting, Standing, State, Target};
+use vip_manager::keeper::{Change, Event, Expiry, StopMode, Keeper, Lease, Link, Note, Observation, Order, Outcome, Rules, Schedule, Sighting, Standing, State, Target};
 use vip_manager::time::Moment;
 use vip_manager::vip::Mac;
 
@@ -70,7 +70,7 @@ fn op(bytes: &mut Unstructured<'_>) -> Result<Op> {
         9 => Op::Rival { mac: bytes.int_in_range(0..=7)?, claims: bytes.int_in_range(1..=u32::MAX)? },
         10 => Op::Slow(bytes.int_in_range(0..=2_200)?),
         11 => Op::Pace(bytes.int_in_range(50..=2_000)?),
-        _ => Op::Stop(if bytes.arbitrary()? { Farewell::Release } else { Farewell::Keep }),
+        _ => Op::Stop(if bytes.arbitrary()? { StopMode::Release } else { StopMode::Keep }),
     })
 }
 

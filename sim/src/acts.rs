@@ -1,6 +1,6 @@
 //! Carries out what is planned.
 
-use vip_manager::keeper::{Farewell, Target};
+use vip_manager::keeper::{StopMode, Target};
 
 use crate::agenda::Item;
 use crate::host::Input;
@@ -172,7 +172,7 @@ impl World {
                     daemon.stopping = true;
                     self.hosts[host].record.uninterrupted = false;
                     self.touch(host, 0);
-                    self.deliver(host, Input::Stop(if keep { Farewell::Keep } else { Farewell::Release }));
+                    self.deliver(host, Input::Stop(if keep { StopMode::Keep } else { StopMode::Release }));
                 }
             }
             _ => {}

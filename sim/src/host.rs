@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use vip_manager::keeper::renewal::Renewal;
-use vip_manager::keeper::{Farewell, Keeper, Order, Outcome};
+use vip_manager::keeper::{Keeper, Order, Outcome, StopMode};
 use vip_manager::time::Moment;
 
 use crate::agenda::{Item, MEMBERS};
@@ -107,7 +107,7 @@ pub enum Input {
     Read(Reading),
     Changed { path: u8, holder: Option<u8>, revision: i64, again: bool },
     Blind,
-    Stop(Farewell),
+    Stop(StopMode),
 }
 
 /// The steps of one turn of the driver. Between any two the process may be stopped or killed.

@@ -9,21 +9,21 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::desk::{Ask, Desk};
-use super::hands;
+use super::execute;
 use super::hooks::Hooks;
-use super::ledger::Ledger;
-use super::logging::Logging;
-use super::sentence;
+use super::log::Logging;
+use super::messages;
+use super::recorder::Recorder;
+use super::server::{Ask, Server};
 use super::signals::{Asked, Signals, Then};
 use super::systemd::Systemd;
 use super::timer::Timer;
-use super::ward::Ward;
-use super::wards::{WardId, Wards, watched};
+use super::vips::ManagedVip;
+use super::vips::{VipId, VipTable, watched};
 use crate::clock;
 use crate::config::{Config, Loaded, OnStop, Sources, VipConfig};
 use crate::host::{DumpError, Heard, Host, Kernel, MonitorError, Notices, OpenError};
-use crate::keeper::{Event as Told, Farewell};
+use crate::keeper::{Event as Told, StopMode};
 use crate::source::etcd::{self, Source};
 use crate::source::{KeyIndex, Report, Watched};
 use crate::time::Moment;
@@ -66,7 +66,7 @@ pub(super) enum Fatal {
 pub(super) struct Driver {
     pub(super) config: Config,
     pub(super) sources: Sources,
-    pub(super) wards: Wards,
+    pub(super) vips: VipTable,
     pub(super) systemd: Systemd,
     pub(super) logging: Logging,
     pub(super) hooks: Hooks,
@@ -74,8 +74,8 @@ pub(super) struct Driver {
     pub(super) kernel: Kernel,
     /// When to list links and addresses anew, after a list that failed.
     pub(super) look_again_at: Option<Moment>,
-    pub(super) ledger: Ledger,
-    pub(super) desk: Desk,
+    pub(super) recorder: Recorder,
+    pub(super) server: Server,
     /// The file that was read at the start.
     pub(super) file: Option<PathBuf>,
     pub(super) source: Source,
@@ -95,7 +95,7 @@ impl Driver {
         kernel.replace(&host.addresses.dump()?);
         let config = loaded.config;
         let watched = watched(&config.vips);
-        let desk = Desk::open(&config.status);
+        let server = Server::open(&config.status);
         let mut driver = Self {
             source: start_source(&config, &watched),
             watched,
@@ -103,23 +103,23 @@ impl Driver {
             host,
             kernel,
             look_again_at: None,
-            wards: Wards::default(),
+            vips: VipTable::default(),
             timer,
             signals,
             systemd: Systemd::connect(clock::now()),
             logging,
             hooks: Hooks::new(),
             stop_by: None,
-            ledger: Ledger::new(clock::wall_time()),
-            desk,
+            recorder: Recorder::new(clock::wall_time()),
+            server,
             file: loaded.file,
             config,
         };
-        driver.check_own_feet(&driver.config.vips)?;
+        driver.refuse_own_address(&driver.config.vips)?;
         for vip in driver.config.vips.clone() {
             driver.take_in(vip);
         }
-        driver.turn_over(&driver.wards.ids());
+        driver.drain(&driver.vips.ids());
         driver.listen_to_rivals();
         driver.systemd.ready();
         Ok(driver)
@@ -161,12 +161,12 @@ impl Driver {
             () = self.hooks.next() => Ok(Event::HookEnded),
             heard = self.host.rivals.next() => Ok(Event::Heard(heard)),
             // Last: whoever asks waits for everybody else.
-            Some(ask) = self.desk.asks.recv() => Ok(Event::Status(ask)),
+            Some(ask) = self.server.asks.recv() => Ok(Event::Status(ask)),
         }
     }
 
     fn set_timer(&mut self) -> Result<(), Fatal> {
-        let next = [self.wards.next_deadline(), self.systemd.next_ping(), self.look_again_at, self.stop_by];
+        let next = [self.vips.next_deadline(), self.systemd.next_ping(), self.look_again_at, self.stop_by];
         let next = next.into_iter().flatten().min();
         next.map_or(Ok(()), |moment| self.timer.set(moment).map_err(Fatal::SetUp))
     }
@@ -174,16 +174,16 @@ impl Driver {
     // Events
 
     fn pass_time(&mut self, now: Moment) {
-        let due = self.wards.due(now);
-        for (_, ward) in self.wards.some_mut(&due) {
-            ward.keeper.handle_timeout(now);
+        let due = self.vips.due(now);
+        for (_, vip) in self.vips.some_mut(&due) {
+            vip.keeper.handle_timeout(now);
         }
-        self.turn_over(&due);
+        self.drain(&due);
         self.look_again(now);
     }
 
     fn report(&mut self, report: Report, now: Moment) {
-        self.ledger.report(&report);
+        self.recorder.report(&report);
         let mut concerned = BTreeSet::new();
         match report {
             Report::Read(sightings) => {
@@ -197,20 +197,20 @@ impl Driver {
                 }
             }
             Report::Blind { why } => {
-                concerned = self.wards.ids();
-                for (_, ward) in self.wards.some_mut(&concerned) {
-                    ward.keeper.handle(Told::Blind { why: why.clone() }, now);
+                concerned = self.vips.ids();
+                for (_, vip) in self.vips.some_mut(&concerned) {
+                    vip.keeper.handle(Told::Blind { why: why.clone() }, now);
                 }
             }
         }
-        self.turn_over(&concerned);
+        self.drain(&concerned);
     }
 
-    fn tell(&mut self, key: KeyIndex, told: &Told, now: Moment, concerned: &mut BTreeSet<WardId>) {
+    fn tell(&mut self, key: KeyIndex, told: &Told, now: Moment, concerned: &mut BTreeSet<VipId>) {
         let Some(watched) = self.watched.get(key) else { return };
-        for id in self.wards.of_key(&watched.key) {
-            if let Some(ward) = self.wards.one_mut(id) {
-                ward.keeper.handle(told.clone(), now);
+        for id in self.vips.of_key(&watched.key) {
+            if let Some(vip) = self.vips.one_mut(id) {
+                vip.keeper.handle(told.clone(), now);
                 concerned.insert(id);
             }
         }
@@ -222,47 +222,47 @@ impl Driver {
         if self.stop_by.is_some() {
             return;
         }
-        let (farewell, words) = match (self.config.on_stop, then) {
-            (OnStop::Release, Then::Nobody) => (Farewell::Release, "releasing what is held"),
+        let (mode, words) = match (self.config.on_stop, then) {
+            (OnStop::Release, Then::Nobody) => (StopMode::Release, "releasing what is held"),
             (OnStop::Release, Then::Restart) => {
-                (Farewell::Keep, "systemd restarts it, so what is held stays for the new process to take over")
+                (StopMode::Keep, "systemd restarts it, so what is held stays for the new process to take over")
             }
             (OnStop::Keep, Then::Nobody | Then::Restart) => {
-                (Farewell::Keep, "what is held stays for its kernel lifetime, for the next start to take over")
+                (StopMode::Keep, "what is held stays for its kernel lifetime, for the next start to take over")
             }
         };
         tracing::info!("stopping on {signal}: {words}");
         self.systemd.stopping(words);
         self.stop_by = Some(now + STOP_LIMIT);
-        self.say_farewell(farewell);
+        self.stop_keepers(mode);
     }
 
     fn is_stopped(&self) -> Result<bool, Fatal> {
-        let left: Vec<_> = self.wards.all().filter(|(_, ward)| !ward.stopped()).map(|(_, ward)| ward).collect();
+        let left: Vec<_> = self.vips.all().filter(|(_, vip)| !vip.stopped()).map(|(_, vip)| vip).collect();
         if left.is_empty() {
             return Ok(true);
         }
         if self.stop_by.is_none_or(|limit| clock::now() < limit) {
             return Ok(false);
         }
-        let left: Vec<_> = left.iter().map(|ward| ward.config.vip.to_string()).collect();
+        let left: Vec<_> = left.iter().map(|vip| vip.config.vip.to_string()).collect();
         Err(Fatal::NotReleased { left: left.join(", ") })
     }
 
     /// Tells every keeper that this is the end; also the way out after an error.
-    pub(super) fn say_farewell(&mut self, farewell: Farewell) {
+    pub(super) fn stop_keepers(&mut self, mode: StopMode) {
         let now = clock::now();
-        let all = self.wards.ids();
-        for (_, ward) in self.wards.some_mut(&all) {
-            ward.keeper.handle(Told::Stop(farewell), now);
+        let all = self.vips.ids();
+        for (_, vip) in self.vips.some_mut(&all) {
+            vip.keeper.handle(Told::Stop(mode), now);
         }
-        self.turn_over(&all);
+        self.drain(&all);
     }
 
-    // Wards
+    // VipTable
 
     /// Refuses an address that is the host's own (rule 10 of the promise), before anything was touched.
-    pub(super) fn check_own_feet(&self, vips: &[VipConfig]) -> Result<(), Fatal> {
+    pub(super) fn refuse_own_address(&self, vips: &[VipConfig]) -> Result<(), Fatal> {
         match vips.iter().find(|vip| self.is_the_hosts_own(vip)) {
             Some(vip) => {
                 Err(Fatal::HostsOwn { vip: vip.vip.address().to_string(), interface: vip.interface.to_string() })
@@ -279,38 +279,38 @@ impl Driver {
     }
 
     /// Takes a VIP in; what stands of it already is found by its keeper.
-    pub(super) fn take_in(&mut self, vip: VipConfig) -> WardId {
-        let seed = self.wards.next_id().wrapping_mul(SPREAD) ^ u64::from(std::process::id());
-        let mut ward = Ward::new(vip, self.config.interval, seed);
-        let observation = ward.observation(&self.kernel);
-        ward.keeper.handle(Told::Observed(observation), clock::now());
-        self.wards.insert(ward)
+    pub(super) fn take_in(&mut self, vip: VipConfig) -> VipId {
+        let seed = self.vips.next_id().wrapping_mul(SPREAD) ^ u64::from(std::process::id());
+        let mut vip = ManagedVip::new(vip, self.config.interval, seed);
+        let observation = vip.observation(&self.kernel);
+        vip.keeper.handle(Told::Observed(observation), clock::now());
+        self.vips.insert(vip)
     }
 
-    /// Drains these wards: the host follows, neighbours and readers of the log are told, the next deadlines stand.
-    pub(super) fn turn_over(&mut self, ids: &BTreeSet<WardId>) {
+    /// Drains these vips: the host follows, neighbours and readers of the log are told, the next deadlines stand.
+    pub(super) fn drain(&mut self, ids: &BTreeSet<VipId>) {
         if ids.is_empty() {
             return;
         }
-        let mut wards = self.wards.some_mut(ids);
-        hands::settle(&mut self.host, &mut wards);
-        let mut deadlines = Vec::with_capacity(wards.len());
+        let mut vips = self.vips.some_mut(ids);
+        execute::settle(&mut self.host, &mut vips);
+        let mut deadlines = Vec::with_capacity(vips.len());
         let mut said = false;
-        for (id, ward) in &mut wards {
-            hands::announce(&mut self.host, ward);
-            said |= speak(ward, &mut self.ledger, &mut self.hooks);
-            self.ledger.absorb(ward);
+        for (id, vip) in &mut vips {
+            execute::announce(&mut self.host, vip);
+            said |= speak(vip, &mut self.recorder, &mut self.hooks);
+            self.recorder.absorb(vip);
             let now = clock::now();
-            deadlines.push((*id, ward.keeper.next_deadline(now).map(|(at, _)| at), ward.leaving && ward.stopped()));
+            deadlines.push((*id, vip.keeper.next_deadline(now).map(|(at, _)| at), vip.leaving && vip.stopped()));
         }
         for (id, at, done) in deadlines {
-            self.wards.set_deadline(id, at);
+            self.vips.set_deadline(id, at);
             if done {
-                self.wards.remove(id);
+                self.vips.remove(id);
             }
         }
         if said && self.stop_by.is_none() {
-            self.systemd.status(&sentence::overview(self.wards.all().map(|(_, ward)| ward)));
+            self.systemd.status(&messages::overview(self.vips.all().map(|(_, vip)| vip)));
         }
     }
 
@@ -319,7 +319,7 @@ impl Driver {
         let watched = watched(&self.config.vips);
         let same_cluster = before.etcd == self.config.etcd && before.interval == self.config.interval;
         if !same_cluster || call_limit(before) != call_limit(&self.config) || watched != self.watched {
-            self.ledger.counters.add_errors(self.source.errors());
+            self.recorder.counters.add_errors(self.source.errors());
             self.source = start_source(&self.config, &watched);
             self.watched = watched;
         }
@@ -327,13 +327,13 @@ impl Driver {
 }
 
 /// Writes what a keeper has to say, and tells whether there was anything.
-fn speak(ward: &mut Ward, ledger: &mut Ledger, hooks: &mut Hooks) -> bool {
+fn speak(vip: &mut ManagedVip, recorder: &mut Recorder, hooks: &mut Hooks) -> bool {
     let mut said = false;
-    while let Some(note) = ward.keeper.note() {
-        let (level, line) = sentence::note(&note, &ward.config, clock::now());
-        sentence::say(level, &line);
-        hooks.news(&note, &ward.config, &line);
-        ledger.note(ward, &note, line);
+    while let Some(note) = vip.keeper.note() {
+        let (level, line) = messages::note(&note, &vip.config, clock::now());
+        messages::say(level, &line);
+        hooks.news(&note, &vip.config, &line);
+        recorder.note(vip, &note, line);
         said = true;
     }
     said
@@ -351,5 +351,5 @@ fn call_limit(config: &Config) -> Duration {
 
 /// How long a stop waits for the kernel to let go.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
-/// An odd number without a pattern (2^64 over the golden ratio), so that neighbouring wards draw different jitter.
+/// An odd number without a pattern (2^64 over the golden ratio), so that neighbouring vips draw different jitter.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;

@@ -4,27 +4,24 @@
 //! the driver until a signal or an error ends it. On both ways out every VIP is released first, unless the user
 //! wants it kept; nothing relies on `Drop`.
 
-mod desk;
+mod claims_heard;
 mod driver;
+mod execute;
 mod exit;
-mod eyes;
-mod hands;
 mod hooks;
-mod job;
-mod ledger;
-mod logging;
-mod outlet;
-mod portrait;
+mod log;
+mod messages;
+mod observe;
+mod recorder;
 mod release;
 mod reload;
-mod rivals;
-mod sentence;
+mod server;
 mod signals;
+mod snapshot;
 mod status;
 mod systemd;
 mod timer;
-mod ward;
-mod wards;
+mod vips;
 mod watch;
 
 use std::process::ExitCode;
@@ -34,9 +31,9 @@ pub use status::status;
 
 use crate::config::{Loaded, Sources};
 use crate::host::keep_capabilities_to_ourselves;
-use crate::keeper::Farewell;
+use crate::keeper::StopMode;
 use driver::{Driver, Fatal};
-use logging::Logging;
+use log::Logging;
 
 /// Runs the daemon to its end.
 pub fn run(loaded: Loaded, sources: Sources) -> ExitCode {
@@ -73,7 +70,7 @@ async fn drive(loaded: Loaded, sources: Sources, logging: Logging) -> Result<(),
     let mut driver = Driver::start(loaded, sources, logging)?;
     let ended = driver.run().await;
     if ended.is_err() {
-        driver.say_farewell(Farewell::Release);
+        driver.stop_keepers(StopMode::Release);
     }
     ended
 }

@@ -10,9 +10,9 @@ use std::process::ExitCode;
 
 use super::driver::Fatal;
 use super::exit;
-use super::job;
-use super::logging::Logging;
-use super::ward::place;
+use super::log::Logging;
+use super::systemd::restart;
+use super::vips::place;
 use crate::clock;
 use crate::config::{Config, OnStop, VipConfig};
 use crate::error::Causes;
@@ -34,7 +34,8 @@ pub fn release(config: &Config) -> ExitCode {
 
 /// Whether systemd asks after a clean end (its `ExecStopPost=`) of a daemon that was to leave what it held.
 fn kept_on_purpose(config: &Config) -> bool {
-    std::env::var("SERVICE_RESULT").as_deref() == Ok("success") && (config.on_stop == OnStop::Keep || job::is_restart())
+    std::env::var("SERVICE_RESULT").as_deref() == Ok("success")
+        && (config.on_stop == OnStop::Keep || restart::is_restart())
 }
 
 /// Returns how many could not be removed; each was said.

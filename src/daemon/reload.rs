@@ -7,12 +7,12 @@
 use std::collections::BTreeSet;
 
 use super::driver::Driver;
-use super::ward::place;
-use super::wards::WardId;
+use super::vips::VipId;
+use super::vips::place;
 use crate::clock;
 use crate::config::{self, Config, VipConfig};
 use crate::error::Causes;
-use crate::keeper::{Event, Farewell};
+use crate::keeper::{Event, StopMode};
 
 impl Driver {
     pub(super) fn reload(&mut self) {
@@ -36,7 +36,7 @@ impl Driver {
 
     fn change_to(&mut self, new: Config) {
         let (leaving, coming) = self.differences(&new);
-        if let Err(error) = self.check_own_feet(&coming) {
+        if let Err(error) = self.refuse_own_address(&coming) {
             tracing::error!("{}; going on with the old configuration", Causes(&error));
             return;
         }
@@ -47,43 +47,43 @@ impl Driver {
         let (gone, came) = (leaving.len(), coming.len());
         concerned.extend(coming.into_iter().map(|vip| self.take_in(vip)).collect::<BTreeSet<_>>());
         if paced_anew {
-            concerned = self.wards.ids();
-            for (_, ward) in self.wards.some_mut(&concerned) {
-                ward.keeper.set_interval(self.config.interval);
+            concerned = self.vips.ids();
+            for (_, vip) in self.vips.some_mut(&concerned) {
+                vip.keeper.set_interval(self.config.interval);
             }
         }
-        self.turn_over(&concerned);
+        self.drain(&concerned);
         self.listen_to_rivals();
         self.watch_anew(&before);
-        self.desk.change_to(&self.config.status);
-        self.ledger.reloaded(&self.config);
+        self.server.change_to(&self.config.status);
+        self.recorder.reloaded(&self.config);
         tracing::info!("the configuration was read again: {came} VIPs taken in, {gone} let go, the others untouched");
     }
 
-    /// The wards whose entry is gone or another, and the entries that no ward has.
-    fn differences(&self, new: &Config) -> (BTreeSet<WardId>, Vec<VipConfig>) {
-        let present: Vec<_> = self.wards.all().filter(|(_, ward)| !ward.leaving).collect();
-        let leaving = present.iter().filter(|(_, ward)| !new.vips.contains(&ward.config)).map(|(id, _)| *id).collect();
-        let known = |vip: &&VipConfig| present.iter().any(|(_, ward)| ward.config == **vip);
+    /// The vips whose entry is gone or another, and the entries that no vip has.
+    fn differences(&self, new: &Config) -> (BTreeSet<VipId>, Vec<VipConfig>) {
+        let present: Vec<_> = self.vips.all().filter(|(_, vip)| !vip.leaving).collect();
+        let leaving = present.iter().filter(|(_, vip)| !new.vips.contains(&vip.config)).map(|(id, _)| *id).collect();
+        let known = |entry: &&VipConfig| present.iter().any(|(_, vip)| vip.config == **entry);
         let coming = new.vips.iter().filter(|vip| !known(vip)).cloned().collect();
         (leaving, coming)
     }
 
     /// Releases the VIPs that are no longer configured. One that only changed is dropped as it stands: its successor
     /// takes the address over.
-    fn let_leave(&mut self, leaving: &BTreeSet<WardId>) -> BTreeSet<WardId> {
+    fn let_leave(&mut self, leaving: &BTreeSet<VipId>) -> BTreeSet<VipId> {
         let staying: BTreeSet<_> =
             self.config.vips.iter().map(|vip| (vip.interface.clone(), vip.vip.address())).collect();
         let now = clock::now();
         let mut released = BTreeSet::new();
         for id in leaving {
-            let Some(ward) = self.wards.one_mut(*id) else { continue };
-            let (interface, address) = place(&ward.config);
+            let Some(vip) = self.vips.one_mut(*id) else { continue };
+            let (interface, address) = place(&vip.config);
             if staying.contains(&(interface.clone(), address)) {
-                self.wards.remove(*id);
+                self.vips.remove(*id);
             } else {
-                ward.leaving = true;
-                ward.keeper.handle(Event::Stop(Farewell::Release), now);
+                vip.leaving = true;
+                vip.keeper.handle(Event::Stop(StopMode::Release), now);
                 released.insert(*id);
             }
         }

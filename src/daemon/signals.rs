@@ -5,7 +5,7 @@ use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::job;
+use super::systemd::restart;
 
 /// What a signal asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,10 +56,10 @@ impl Signals {
                     return Asked::Stop { signal: "SIGTERM", then };
                 }
                 _ = self.terminate.recv(), if self.asking.is_none() => {
-                    if !job::is_of_a_unit() {
+                    if !restart::is_of_a_unit() {
                         return Asked::Stop { signal: "SIGTERM", then: Then::Nobody };
                     }
-                    self.asking = Some(spawn_blocking(job::is_restart));
+                    self.asking = Some(spawn_blocking(restart::is_restart));
                 }
                 _ = self.hangup.recv() => return Asked::Reload,
             }

@@ -9,8 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::portrait;
-use super::wards::watched;
+use super::snapshot;
+use super::vips::watched;
 use super::watch::watch;
 use crate::cli::StatusAsked;
 use crate::clock;
@@ -131,13 +131,13 @@ fn from_the_kernel(loaded: &Loaded) -> Status {
     let now = clock::now();
     Status {
         version: env!("CARGO_PKG_VERSION"),
-        host: portrait::host_name(),
+        host: snapshot::host_name(),
         pid: std::process::id(),
         started: clock::wall_time(),
         taken: clock::wall_time(),
         config: loaded.file.as_ref().map(|file| file.display().to_string()),
         daemon: false,
-        vips: loaded.config.vips.iter().map(|vip| portrait::bare(vip, &kernel, now)).collect(),
+        vips: loaded.config.vips.iter().map(|vip| snapshot::bare(vip, &kernel, now)).collect(),
         endpoints: Vec::new(),
         events: Vec::new(),
         counters: Counters::default(),
@@ -163,13 +163,13 @@ async fn ask_etcd(config: &Config, status: &mut Status) {
         match &answer {
             Some(Report::Read(sightings)) => {
                 let ours = sightings.iter().find(|(key, _)| keys.get(*key).is_some_and(|key| *key.key == *vip.key));
-                vip.read = ours.map(|(_, sighting)| portrait::read(sighting, now));
+                vip.read = ours.map(|(_, sighting)| snapshot::read(sighting, now));
             }
             Some(Report::Blind { why }) => vip.blind = Some(why.clone()),
             Some(Report::Changed(_)) | None => vip.blind = Some("no answer in time".into()),
         }
     }
-    status.endpoints = source.members().iter().map(|member| portrait::endpoint(member, now)).collect();
+    status.endpoints = source.members().iter().map(|member| snapshot::endpoint(member, now)).collect();
 }
 
 /// Whether somebody is left to be told.

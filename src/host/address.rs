@@ -51,7 +51,7 @@ pub enum Removed {
 
 /// All links and addresses of this host, as the kernel listed them.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Snapshot {
+pub struct Dump {
     pub(super) notices: Vec<Notice>,
 }
 
@@ -139,12 +139,12 @@ impl AddressSocket {
     }
 
     /// Lists every link and every address.
-    pub fn dump(&mut self) -> Result<Snapshot, DumpError> {
+    pub fn dump(&mut self) -> Result<Dump, DumpError> {
         let mut links = LinkMessage::default();
         links.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
         let mut notices = self.list(RTM_GETLINK, &links).map_err(DumpError)?;
         notices.extend(self.list(RTM_GETADDR, &AddressMessage::default()).map_err(DumpError)?);
-        Ok(Snapshot { notices })
+        Ok(Dump { notices })
     }
 
     /// Whether addresses may be changed at all, asked in a way that changes nothing: the kernel looks at the

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::address::Snapshot;
+use super::address::Dump;
 use super::{Address, Link, Notice};
 use crate::vip::{InterfaceName, Mac};
 
@@ -51,7 +51,7 @@ impl Kernel {
     }
 
     /// Forgets everything and takes in a fresh list.
-    pub fn replace(&mut self, snapshot: &Snapshot) {
+    pub fn replace(&mut self, snapshot: &Dump) {
         *self = Self::default();
         for notice in &snapshot.notices {
             self.apply(notice);

@@ -6,30 +6,30 @@
 //! calls, and compares the clock again.
 //!
 //! [`address`] changes and lists, [`monitor`] hears what changed, [`kernel`] remembers it, [`announcer`] tells the
-//! neighbours, [`connections`] tells the clients, [`rivals`] hears who else claims an address. None of them decides anything.
+//! neighbours, [`connections`] tells the clients, [`claims_heard`] hears who else claims an address. None of them decides anything.
 
 pub mod address;
 pub mod announcer;
+pub mod claims_heard;
 pub mod connections;
 pub mod kernel;
 pub mod monitor;
 mod neighbours;
 mod netlink;
 pub mod prober;
-pub mod rivals;
 mod sys;
 
 use std::io;
 
 use nix::errno::Errno;
 
-pub use address::{AddressError, AddressSocket, DumpError, Held, Removed, Snapshot};
+pub use address::{AddressError, AddressSocket, Dump, DumpError, Held, Removed};
 pub use announcer::{AnnounceError, Announcer, Sent};
+pub use claims_heard::{Heard, Listen, Rivals};
 pub use connections::{Connections, ResetError};
 pub use kernel::{Changed, Kernel};
 pub use monitor::{Monitor, MonitorError, Notices};
 pub use netlink::Failure;
-pub use rivals::{Heard, Listen, Rivals};
 pub(crate) use sys::{keep_capabilities_to_ourselves, watch};
 
 pub use crate::wire::netlink::notice::{Address, Lifetime, Link, Notice, PROTOCOL};

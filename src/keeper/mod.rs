@@ -35,7 +35,7 @@ pub use announce::Schedule;
 pub use note::{Cause, Note, Obstacle};
 pub use order::{Expiry, Link, Observation, Order, Outcome, Standing};
 pub use sighting::{Change, Lease, Sighting};
-pub use state::{Farewell, Rest, State};
+pub use state::{Rest, State, StopMode};
 
 use announce::Series;
 use conflict::Conflict;
@@ -75,7 +75,7 @@ pub enum Event {
     /// Another hardware address has claimed the VIP on the wire, so many times.
     Rival { mac: Mac, claims: u32 },
     /// The daemon is told to stop, or this VIP was taken out of its configuration.
-    Stop(Farewell),
+    Stop(StopMode),
 }
 
 /// What the keeper wants the host to show: a level, not an edge.

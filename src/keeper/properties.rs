@@ -13,7 +13,7 @@ fn op() -> impl Strategy<Value = Op> {
     let prefix = prop_oneof![Just(32_u8), Just(24_u8)];
     let standing = prop::collection::vec((prefix, prop::option::of(1_u64..30)), 0..3);
     let link = prop::option::weighted(0.9, (1_u32..3, any::<bool>(), 0_u8..2));
-    let farewell = prop_oneof![Just(Farewell::Release), Just(Farewell::Keep)];
+    let farewell = prop_oneof![Just(StopMode::Release), Just(StopMode::Keep)];
     prop_oneof![
         60 => (any::<bool>(), 0_u64..15_000, prop::option::of(0_u64..31), -3_i64..4)
             .prop_map(|(ours, age, lease, revision)| Op::Read { ours, age, lease, revision }),

@@ -50,7 +50,7 @@ pub enum Rest {
 
 /// What is to become of the address at a stop.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Farewell {
+pub enum StopMode {
     Release,
     /// Leave it to its kernel lifetime, for the next start to adopt.
     Keep,
@@ -70,7 +70,7 @@ pub(super) enum Fact {
     /// The kernel shows the address with our prefix length (`exact`), or with any.
     Seen { exact: bool, any: bool },
     /// The daemon is told to stop.
-    Stop { farewell: Farewell, any: bool },
+    Stop { farewell: StopMode, any: bool },
 }
 
 impl State {
@@ -140,8 +140,8 @@ impl State {
             (Self::Releasing { then: Rest::Stopped }, Fact::Mine { .. } | Fact::NotMine) => self,
             (Self::Releasing { .. }, Fact::Spent | Fact::Doubt | Fact::Seen { .. }) => self,
 
-            (Self::Acquiring { .. } | Self::Held { .. }, Fact::Stop { farewell: Farewell::Keep, .. })
-            | (Self::Doubtful { .. } | Self::Unknown { .. }, Fact::Stop { farewell: Farewell::Keep, .. }) => {
+            (Self::Acquiring { .. } | Self::Held { .. }, Fact::Stop { farewell: StopMode::Keep, .. })
+            | (Self::Doubtful { .. } | Self::Unknown { .. }, Fact::Stop { farewell: StopMode::Keep, .. }) => {
                 Self::Stopped { kept: true }
             }
             (Self::Acquiring { .. } | Self::Held { .. } | Self::Doubtful { .. }, Fact::Stop { .. })

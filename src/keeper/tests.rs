@@ -561,7 +561,7 @@ fn a_link_that_comes_up_and_a_new_mac_are_announced() {
 #[test]
 fn a_stop_releases_for_ever() {
     let mut desk = Desk::holding();
-    desk.handle(Event::Stop(Farewell::Release));
+    desk.handle(Event::Stop(StopMode::Release));
     assert_eq!(desk.keeper.state(), State::Stopped { kept: false });
     assert!(desk.standing.is_empty());
     desk.read(Some(VALUE));
@@ -571,7 +571,7 @@ fn a_stop_releases_for_ever() {
 #[test]
 fn a_stop_that_keeps_leaves_the_address_to_its_lifetime() {
     let mut desk = Desk::holding();
-    desk.handle(Event::Stop(Farewell::Keep));
+    desk.handle(Event::Stop(StopMode::Keep));
     desk.wait(secs(1));
     assert_eq!(desk.keeper.state(), State::Stopped { kept: true });
     assert!(desk.orders.is_empty() && desk.standing.len() == 1);

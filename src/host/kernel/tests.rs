@@ -108,7 +108,7 @@ fn an_interface_made_again_starts_without_addresses() {
 #[test]
 fn a_fresh_list_takes_the_place_of_all_that_was_known() {
     let mut kernel = kernel(&[link(2, "eth0"), stands(2, "10.0.0.5", 32), link(3, "eth1")]);
-    kernel.replace(&Snapshot { notices: vec![link(2, "lan0"), stands(2, "10.0.0.6", 32)] });
+    kernel.replace(&Dump { notices: vec![link(2, "lan0"), stands(2, "10.0.0.6", 32)] });
     assert_eq!(kernel.link_by_name(&name("eth0")), None);
     assert_eq!(kernel.link(3), None);
     assert_eq!(prefixes(&kernel, 2, "10.0.0.5"), [] as [u8; 0]);

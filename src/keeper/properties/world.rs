@@ -42,7 +42,7 @@ pub(super) enum Op {
     Slow(u64),
     /// Another interval of reads.
     Pace(u64),
-    Stop(Farewell),
+    Stop(StopMode),
 }
 
 /// A keeper, the kernel under it, and what a strict observer knows about both.
@@ -56,7 +56,7 @@ pub(super) struct World {
     /// The latest moment that any read so far allows the address to stand.
     allowed: Option<Moment>,
     /// The first word that told it to stop.
-    stopped: Option<Farewell>,
+    stopped: Option<StopMode>,
     /// Rivals that were told of in the conflict that goes on.
     contested: usize,
 }
@@ -143,8 +143,8 @@ impl World {
         let state = self.keeper.state();
         match self.stopped {
             None => assert!(self.observation.standing.is_empty(), "stands in {state:?}"),
-            Some(Farewell::Release) => assert_eq!(state, State::Stopped { kept: false }),
-            Some(Farewell::Keep) => assert!(matches!(state, State::Stopped { .. }), "{state:?}"),
+            Some(StopMode::Release) => assert_eq!(state, State::Stopped { kept: false }),
+            Some(StopMode::Keep) => assert!(matches!(state, State::Stopped { .. }), "{state:?}"),
         }
         assert_eq!(self.contested, 0, "a conflict without end");
     }

@@ -36,7 +36,7 @@ fn a_word_says_where_it_stands() {
     desk.refusing = false;
     desk.wait(secs(1));
     next(&desk);
-    desk.handle(Event::Stop(Farewell::Release));
+    desk.handle(Event::Stop(StopMode::Release));
     next(&desk);
     assert_eq!(words, ["unknown", "acquiring", "held", "doubtful", "releasing", "standby", "stopped"]);
 }
@@ -127,10 +127,10 @@ fn a_release_that_a_read_overtakes_is_not_told_as_done() {
 #[test]
 fn a_stop_asks_the_kernel_only_for_what_stands() {
     let mut away = Desk::empty();
-    away.handle(Event::Stop(Farewell::Release));
+    away.handle(Event::Stop(StopMode::Release));
     assert_eq!(away.keeper.state(), State::Stopped { kept: false });
     assert!(away.orders.is_empty());
     let mut inherited = Desk::with(vec![Standing { prefix: 32, expires: Expiry::Never }]);
-    inherited.handle(Event::Stop(Farewell::Release));
+    inherited.handle(Event::Stop(StopMode::Release));
     assert!(inherited.standing.is_empty() && inherited.released());
 }

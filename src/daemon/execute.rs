@@ -5,44 +5,44 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::ward::Ward;
-use super::wards::WardId;
+use super::vips::ManagedVip;
+use super::vips::VipId;
 use crate::clock;
 use crate::error::Causes;
 use crate::host::{AddressError, AnnounceError, Held, Host, Removed, ResetError, Sent};
 use crate::keeper::{Event, Order, Outcome};
 use crate::vip::Vip;
 
-/// Brings the host to where the keepers of these wards want it.
-pub(super) fn settle(host: &mut Host, wards: &mut [(WardId, &mut Ward)]) {
-    reset_connections(host, wards);
+/// Brings the host to where the keepers of these vips want it.
+pub(super) fn settle(host: &mut Host, vips: &mut [(VipId, &mut ManagedVip)]) {
+    reset_connections(host, vips);
     for leaving in [true, false] {
-        for (_, ward) in wards.iter_mut().filter(|(_, ward)| wants_release(ward) == leaving) {
-            carry_out_all(host, ward);
+        for (_, vip) in vips.iter_mut().filter(|(_, vip)| wants_release(vip) == leaving) {
+            carry_out_all(host, vip);
         }
     }
 }
 
 /// Sends the announcements that are due.
-pub(super) fn announce(host: &mut Host, ward: &mut Ward) {
-    while ward.keeper.announce(clock::now()) {
-        let (interface, address) = (&ward.config.interface, ward.config.vip.address());
+pub(super) fn announce(host: &mut Host, vip: &mut ManagedVip) {
+    while vip.keeper.announce(clock::now()) {
+        let (interface, address) = (&vip.config.interface, vip.config.vip.address());
         match host.announcer.announce(interface, address) {
             Ok(Sent::From(mac)) => {
-                ward.tally.announcements += 1;
+                vip.tally.announcements += 1;
                 tracing::trace!("announced {address} on {interface} from {mac}");
             }
-            Ok(Sent::NoHardwareAddress) if !ward.told_unannounced => {
-                ward.told_unannounced = true;
+            Ok(Sent::NoHardwareAddress) if !vip.told_unannounced => {
+                vip.told_unannounced = true;
                 tracing::info!("{interface} has no hardware address, so {address} is not announced there");
             }
             Ok(Sent::NoHardwareAddress) => {}
             Err(error @ (AnnounceError::Down { .. } | AnnounceError::NoInterface { .. })) => {
-                ward.tally.announcement_failures += 1;
+                vip.tally.announcement_failures += 1;
                 tracing::debug!("{error}");
             }
             Err(error) => {
-                ward.tally.announcement_failures += 1;
+                vip.tally.announcement_failures += 1;
                 tracing::warn!("{error}");
             }
         }
@@ -61,20 +61,20 @@ pub(super) fn clear(host: &mut Host, link: u32, address: IpAddr, prefix: u8) {
     }
 }
 
-fn wants_release(ward: &Ward) -> bool {
-    matches!(ward.keeper.order(clock::now()), Some(Order::Release { .. }))
+fn wants_release(vip: &ManagedVip) -> bool {
+    matches!(vip.keeper.order(clock::now()), Some(Order::Release { .. }))
 }
 
 /// Clients learn of it at once, which only works while the address still stands; and one look at the sockets serves
 /// all VIPs that leave together.
-fn reset_connections(host: &mut Host, wards: &[(WardId, &mut Ward)]) {
+fn reset_connections(host: &mut Host, vips: &[(VipId, &mut ManagedVip)]) {
     let now = clock::now();
-    let leaving: BTreeSet<IpAddr> = wards
+    let leaving: BTreeSet<IpAddr> = vips
         .iter()
-        .map(|(_, ward)| ward)
-        .filter(|ward| ward.config.reset_connections)
-        .filter(|ward| matches!(ward.keeper.order(now), Some(Order::Release { standing: true, .. })))
-        .map(|ward| ward.config.vip.address())
+        .map(|(_, vip)| vip)
+        .filter(|vip| vip.config.reset_connections)
+        .filter(|vip| matches!(vip.keeper.order(now), Some(Order::Release { standing: true, .. })))
+        .map(|vip| vip.config.vip.address())
         .collect();
     if leaving.is_empty() {
         return;
@@ -95,26 +95,26 @@ fn listed(addresses: &BTreeSet<IpAddr>) -> String {
 }
 
 /// The keeper's timers bound this: an order that fails is not given again at once.
-fn carry_out_all(host: &mut Host, ward: &mut Ward) {
-    while let Some(order) = ward.keeper.order(clock::now()) {
+fn carry_out_all(host: &mut Host, vip: &mut ManagedVip) {
+    while let Some(order) = vip.keeper.order(clock::now()) {
         let outcome =
-            carry_out(host, ward, &order).unwrap_or_else(|error| Outcome::Refused { why: error.to_string().into() });
-        tracing::debug!("{} on {}: {order:?}: {outcome:?}", ward.config.vip, ward.config.interface);
-        count(ward, &outcome);
-        ward.keeper.handle(Event::Applied(outcome), clock::now());
+            carry_out(host, vip, &order).unwrap_or_else(|error| Outcome::Refused { why: error.to_string().into() });
+        tracing::debug!("{} on {}: {order:?}: {outcome:?}", vip.config.vip, vip.config.interface);
+        count(vip, &outcome);
+        vip.keeper.handle(Event::Applied(outcome), clock::now());
     }
 }
 
-const fn count(ward: &mut Ward, outcome: &Outcome) {
+const fn count(vip: &mut ManagedVip, outcome: &Outcome) {
     match outcome {
-        Outcome::Held { .. } => ward.tally.renewals += 1,
-        Outcome::Refused { .. } => ward.tally.refusals += 1,
+        Outcome::Held { .. } => vip.tally.renewals += 1,
+        Outcome::Refused { .. } => vip.tally.refusals += 1,
         Outcome::Late | Outcome::Limited { .. } | Outcome::Released => {}
     }
 }
 
-fn carry_out(host: &mut Host, ward: &Ward, order: &Order) -> Result<Outcome, AddressError> {
-    let vip = &ward.config.vip;
+fn carry_out(host: &mut Host, vip: &ManagedVip, order: &Order) -> Result<Outcome, AddressError> {
+    let vip = &vip.config.vip;
     match order {
         Order::Hold { link, until, standing, strays } => {
             Ok(match host.addresses.hold_alone(*link, vip, *until, *standing, strays)? {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ward::Ward;
+use super::vips::ManagedVip;
 use crate::clock;
 use crate::config::{Config, VipConfig};
 use crate::keeper::Note;
@@ -13,7 +13,7 @@ use crate::status::{Counters, Tally, Transition};
 use crate::time::WallTime;
 
 #[derive(Debug)]
-pub(super) struct Ledger {
+pub(super) struct Recorder {
     pub(super) started: WallTime,
     pub(super) history: History,
     pub(super) counters: Counters,
@@ -21,15 +21,15 @@ pub(super) struct Ledger {
     told: BTreeMap<Place, &'static str>,
 }
 
-impl Ledger {
+impl Recorder {
     pub(super) fn new(started: WallTime) -> Self {
         Self { started, history: History::default(), counters: Counters::default(), told: BTreeMap::new() }
     }
 
     /// Takes a note in, with the line that was made of it.
-    pub(super) fn note(&mut self, ward: &Ward, note: &Note, line: String) {
-        let Some(told) = history::told(note, ward.keeper.state().name()) else { return };
-        let place = place(&ward.config);
+    pub(super) fn note(&mut self, vip: &ManagedVip, note: &Note, line: String) {
+        let Some(told) = history::told(note, vip.keeper.state().name()) else { return };
+        let place = place(&vip.config);
         let from = self.told.insert(place.clone(), told.to).unwrap_or_else(|| history::origin(&told));
         let mut tally = Tally { conflicts: u64::from(matches!(note, Note::Contested { .. })), ..Tally::default() };
         tally.transitions.insert((told.to, told.cause), 1);
@@ -61,8 +61,8 @@ impl Ledger {
         }
     }
 
-    pub(super) fn absorb(&mut self, ward: &mut Ward) {
-        self.counters.absorb(place(&ward.config), std::mem::take(&mut ward.tally));
+    pub(super) fn absorb(&mut self, vip: &mut ManagedVip) {
+        self.counters.absorb(place(&vip.config), std::mem::take(&mut vip.tally));
     }
 
     /// Counts a reload, and forgets what is counted for VIPs and members that there are no more.

@@ -9,7 +9,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
 use super::Ask;
-use super::reply::{Reply, answer};
+use super::routes::{Reply, answer};
 use crate::status::http::{self, Reading};
 
 /// The connections of one listener.

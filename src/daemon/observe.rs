@@ -11,9 +11,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::driver::{Driver, Fatal};
-use super::hands;
-use super::ward::Ward;
-use super::wards::WardId;
+use super::execute;
+use super::vips::ManagedVip;
+use super::vips::VipId;
 use crate::clock;
 use crate::error::Causes;
 use crate::host::{Changed, Notice, Notices};
@@ -33,7 +33,7 @@ impl Driver {
             self.look_anew();
         }
         if news.links {
-            self.clear_strays();
+            self.remove_misplaced();
         }
         self.show(&news.concerned);
         if news.links {
@@ -46,22 +46,22 @@ impl Driver {
     pub(super) fn look_again(&mut self, now: Moment) {
         if self.look_again_at.is_some_and(|at| at <= now) {
             self.look_anew();
-            self.clear_strays();
-            self.show(&self.wards.ids());
+            self.remove_misplaced();
+            self.show(&self.vips.ids());
             self.listen_to_rivals();
         }
     }
 
     /// Tells these keepers what the mirror shows.
-    fn show(&mut self, ids: &BTreeSet<WardId>) {
+    fn show(&mut self, ids: &BTreeSet<VipId>) {
         let now = clock::now();
         for id in ids {
-            if let Some(ward) = self.wards.one_mut(*id) {
-                let observation = ward.observation(&self.kernel);
-                ward.keeper.handle(Told::Observed(observation), now);
+            if let Some(vip) = self.vips.one_mut(*id) {
+                let observation = vip.observation(&self.kernel);
+                vip.keeper.handle(Told::Observed(observation), now);
             }
         }
-        self.turn_over(ids);
+        self.drain(ids);
     }
 
     fn mirror(&mut self, notices: Notices, news: &mut News) {
@@ -69,7 +69,7 @@ impl Driver {
             Notices::Overrun => {
                 tracing::debug!("the kernel dropped notices; listing everything anew");
                 self.look_anew();
-                news.concerned = self.wards.ids();
+                news.concerned = self.vips.ids();
                 news.links = true;
             }
             Notices::Seen(seen) => {
@@ -85,9 +85,9 @@ impl Driver {
             Changed::Nothing => {}
             Changed::Link(_) => {
                 news.links = true;
-                news.concerned = self.wards.ids();
+                news.concerned = self.vips.ids();
             }
-            Changed::Address(_, address) => news.concerned.extend(self.wards.of_address(address)),
+            Changed::Address(_, address) => news.concerned.extend(self.vips.of_address(address)),
         }
     }
 
@@ -108,40 +108,40 @@ impl Driver {
 
     /// Whether an address that seems to be gone may be one that was not told of yet: the kernel tells of a new IPv6
     /// address from a work queue, after the call that added it has returned.
-    fn may_be_untold(&self, ids: &BTreeSet<WardId>) -> bool {
-        let missing = |ward: &Ward| {
-            ward.config.vip.address().is_ipv6()
-                && matches!(ward.keeper.state(), State::Held { .. } | State::Doubtful { .. })
-                && ward.observation(&self.kernel).standing.is_empty()
+    fn may_be_untold(&self, ids: &BTreeSet<VipId>) -> bool {
+        let missing = |vip: &ManagedVip| {
+            vip.config.vip.address().is_ipv6()
+                && matches!(vip.keeper.state(), State::Held { .. } | State::Doubtful { .. })
+                && vip.observation(&self.kernel).standing.is_empty()
         };
-        ids.iter().filter_map(|id| self.wards.one(*id)).any(missing)
+        ids.iter().filter_map(|id| self.vips.one(*id)).any(missing)
     }
 
     /// Removes our addresses from where nobody looks after them: an interface that is renamed takes them along, and
     /// the host would go on answering for them.
-    fn clear_strays(&mut self) {
+    fn remove_misplaced(&mut self) {
         let strays: Vec<(u32, IpAddr, u8)> = self
             .kernel
             .ours()
-            .filter(|address| self.is_stray(address.index, address.address))
+            .filter(|address| self.is_misplaced(address.index, address.address))
             .map(|address| (address.index, address.address, address.prefix))
             .collect();
         for (link, address, prefix) in strays {
-            hands::clear(&mut self.host, link, address, prefix);
+            execute::clear(&mut self.host, link, address, prefix);
         }
     }
 
-    fn is_stray(&self, link: u32, address: IpAddr) -> bool {
+    fn is_misplaced(&self, link: u32, address: IpAddr) -> bool {
         let name = self.kernel.link(link).map(|link| &link.name);
-        let wards: Vec<&Ward> = self.wards.of_address(address).iter().filter_map(|id| self.wards.one(*id)).collect();
-        !wards.is_empty() && !wards.iter().any(|ward| Some(&ward.config.interface) == name)
+        let vips: Vec<&ManagedVip> = self.vips.of_address(address).iter().filter_map(|id| self.vips.one(*id)).collect();
+        !vips.is_empty() && !vips.iter().any(|vip| Some(&vip.config.interface) == name)
     }
 }
 
 /// What a turn's news came to.
 #[derive(Debug, Default)]
 struct News {
-    concerned: BTreeSet<WardId>,
+    concerned: BTreeSet<VipId>,
     /// A name may lead to another interface than before.
     links: bool,
 }

@@ -3,6 +3,8 @@
 //! journald stamps the time itself and takes the priority from a prefix; a terminal gets colour and the time of day
 //! is left to it; anything else gets a full timestamp and plain text; `json` gives one object a line.
 
+mod writer;
+
 use std::fmt;
 use std::os::fd::AsFd;
 
@@ -18,7 +20,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, reload};
 
-use super::outlet::Outlet;
+use self::writer::LogWriter;
 use crate::config::{LogFormat, LogLevel};
 use crate::json::Json;
 use crate::terminal::Terminal;
@@ -33,9 +35,9 @@ impl Logging {
     /// Starts to log. Only the first call of a process has an effect.
     pub(super) fn start(level: LogLevel, format: LogFormat) -> Self {
         let (filter, handle) = reload::Layer::new(filter(level));
-        let outlet = Outlet::default();
-        let speaker = Speaker { form: Form::find(format), outlet: outlet.clone() };
-        let lines = tracing_subscriber::fmt::layer().with_writer(move || outlet.clone()).event_format(speaker);
+        let writer = LogWriter::default();
+        let format = LineFormat { form: Form::find(format), writer: writer.clone() };
+        let lines = tracing_subscriber::fmt::layer().with_writer(move || writer.clone()).event_format(format);
         let _already_started = Registry::default().with(filter).with(lines).try_init();
         Self { level: handle }
     }
@@ -83,12 +85,12 @@ fn goes_to_journald(stream: Option<&str>) -> bool {
 }
 
 /// Gives lines their form, and tells in them of those that never left.
-struct Speaker {
+struct LineFormat {
     form: Form,
-    outlet: Outlet,
+    writer: LogWriter,
 }
 
-impl<S, N> FormatEvent<S, N> for Speaker
+impl<S, N> FormatEvent<S, N> for LineFormat
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
@@ -97,7 +99,7 @@ where
         let level = *event.metadata().level();
         let mut line = Line::default();
         event.record(&mut line);
-        let lost = self.outlet.lost();
+        let lost = self.writer.lost();
         if lost > 0 {
             line.fields.push(("lost_lines", lost.to_string()));
         }

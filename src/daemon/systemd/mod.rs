@@ -1,8 +1,10 @@
-//! Talks to systemd: readiness, the current sentence, the watchdog.
+//! Talks to systemd: readiness, the current messages, the watchdog.
 //!
 //! The protocol is one datagram of lines to the socket that `NOTIFY_SOCKET` names, which may be an abstract one.
 //! Without that variable there is nobody to talk to and every call does nothing. A message that cannot be delivered
 //! is dropped: systemd may be restarting itself, and the watchdog's next one follows.
+
+pub(super) mod restart;
 
 use std::env;
 use std::ffi::OsString;
@@ -49,15 +51,15 @@ impl Systemd {
         self.send(&format!("RELOADING=1\nMONOTONIC_USEC={}", now.since_boot().as_micros()));
     }
 
-    pub(super) fn stopping(&self, sentence: &str) {
-        self.send(&format!("STOPPING=1\nSTATUS={sentence}"));
+    pub(super) fn stopping(&self, messages: &str) {
+        self.send(&format!("STOPPING=1\nSTATUS={messages}"));
     }
 
-    /// The current sentence, sent when it is another than before.
-    pub(super) fn status(&mut self, sentence: &str) {
-        if self.status != sentence {
-            sentence.clone_into(&mut self.status);
-            self.send(&format!("STATUS={sentence}"));
+    /// The current messages, sent when it is another than before.
+    pub(super) fn status(&mut self, messages: &str) {
+        if self.status != messages {
+            messages.clone_into(&mut self.status);
+            self.send(&format!("STATUS={messages}"));
         }
     }
 

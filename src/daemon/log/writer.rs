@@ -17,41 +17,41 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::write;
 
-/// Writes whole lines to stderr, as far as it takes them. Clones are the same outlet.
+/// Writes whole lines to stderr, as far as it takes them. Clones are the same writer.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Outlet {
-    ledger: Arc<Ledger>,
+pub(super) struct LogWriter {
+    recorder: Arc<Recorder>,
 }
 
 #[derive(Debug, Default)]
-struct Ledger {
+struct Recorder {
     lost: AtomicU64,
     /// The last line that left did so in part: the next must not begin in the middle of it.
     torn: AtomicBool,
 }
 
-impl Outlet {
+impl LogWriter {
     /// How many lines were lost since the last one that left.
     pub(super) fn lost(&self) -> u64 {
-        self.ledger.lost.load(Ordering::Relaxed)
+        self.recorder.lost.load(Ordering::Relaxed)
     }
 
     fn put(&self, to: BorrowedFd<'_>, line: &[u8]) {
-        let ledger = &self.ledger;
-        if ledger.torn.load(Ordering::Relaxed) && send(to, b"\n") == 1 {
-            ledger.torn.store(false, Ordering::Relaxed);
+        let recorder = &self.recorder;
+        if recorder.torn.load(Ordering::Relaxed) && send(to, b"\n") == 1 {
+            recorder.torn.store(false, Ordering::Relaxed);
         }
-        let sent = if ledger.torn.load(Ordering::Relaxed) { 0 } else { send(to, line) };
+        let sent = if recorder.torn.load(Ordering::Relaxed) { 0 } else { send(to, line) };
         if sent == line.len() {
-            ledger.lost.store(0, Ordering::Relaxed);
+            recorder.lost.store(0, Ordering::Relaxed);
         } else {
-            ledger.lost.fetch_add(1, Ordering::Relaxed);
-            ledger.torn.fetch_or(sent > 0, Ordering::Relaxed);
+            recorder.lost.fetch_add(1, Ordering::Relaxed);
+            recorder.torn.fetch_or(sent > 0, Ordering::Relaxed);
         }
     }
 }
 
-impl io::Write for Outlet {
+impl io::Write for LogWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.put(io::stderr().as_fd(), line);
         Ok(line.len())
@@ -104,26 +104,26 @@ mod tests {
 
     #[test]
     fn a_full_pipe_holds_nobody_up_and_what_is_lost_is_counted() {
-        let (mut reader, writer) = narrow();
-        let outlet = Outlet::default();
+        let (mut reader, pipe) = narrow();
+        let writer = LogWriter::default();
         let line = [b'x'; 4096];
         for _ in 0..5 {
-            outlet.put(writer.as_fd(), &line);
+            writer.put(pipe.as_fd(), &line);
         }
-        assert_eq!(outlet.lost(), 3);
+        assert_eq!(writer.lost(), 3);
         reader.read_exact(&mut [0; 4096]).unwrap();
-        outlet.put(writer.as_fd(), b"again\n");
-        assert_eq!(outlet.lost(), 0);
+        writer.put(pipe.as_fd(), b"again\n");
+        assert_eq!(writer.lost(), 0);
     }
 
     #[test]
     fn a_line_that_left_in_part_does_not_swallow_the_next() {
-        let (mut reader, writer) = narrow();
-        let outlet = Outlet::default();
-        outlet.put(writer.as_fd(), &[b'x'; 3 * 4096]);
-        assert_eq!(outlet.lost(), 1);
+        let (mut reader, pipe) = narrow();
+        let writer = LogWriter::default();
+        writer.put(pipe.as_fd(), &[b'x'; 3 * 4096]);
+        assert_eq!(writer.lost(), 1);
         reader.read_exact(&mut [0; 2 * 4096]).unwrap();
-        outlet.put(writer.as_fd(), b"next\n");
+        writer.put(pipe.as_fd(), b"next\n");
         let mut rest = [0; 6];
         reader.read_exact(&mut rest).unwrap();
         assert_eq!(&rest, b"\nnext\n");
@@ -131,10 +131,10 @@ mod tests {
 
     #[test]
     fn a_pipe_whose_reader_has_gone_takes_nothing_and_breaks_nothing() {
-        let (reader, writer) = narrow();
+        let (reader, pipe) = narrow();
         drop(reader);
-        let outlet = Outlet::default();
-        outlet.put(writer.as_fd(), b"to nobody\n");
-        assert_eq!(outlet.lost(), 1);
+        let writer = LogWriter::default();
+        writer.put(pipe.as_fd(), b"to nobody\n");
+        assert_eq!(writer.lost(), 1);
     }
 }

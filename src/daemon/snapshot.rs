@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::driver::Driver;
-use super::ward::Ward;
+use super::vips::ManagedVip;
 use crate::clock;
 use crate::config::VipConfig;
 use crate::host::{Kernel, Lifetime};
@@ -17,27 +17,27 @@ use crate::time::Moment;
 impl Driver {
     /// How it stands at this moment.
     pub(super) fn status(&self, now: Moment) -> Status {
-        let mut counters = self.ledger.counters.clone();
+        let mut counters = self.recorder.counters.clone();
         counters.add_errors(self.source.errors());
         Status {
             version: env!("CARGO_PKG_VERSION"),
             host: host_name(),
             pid: std::process::id(),
-            started: self.ledger.started,
+            started: self.recorder.started,
             taken: clock::wall_time(),
             config: self.file.as_ref().map(|file| file.display().to_string()),
             daemon: true,
-            vips: self.wards.all().map(|(_, ward)| ward_status(ward, &self.kernel, now)).collect(),
+            vips: self.vips.all().map(|(_, vip)| ward_status(vip, &self.kernel, now)).collect(),
             endpoints: self.source.members().iter().map(|member| endpoint(member, now)).collect(),
-            events: self.ledger.history.all(),
+            events: self.recorder.history.all(),
             counters,
             process: Process::default(),
         }
     }
 }
 
-fn ward_status(ward: &Ward, kernel: &Kernel, now: Moment) -> VipStatus {
-    let keeper = &ward.keeper;
+fn ward_status(vip: &ManagedVip, kernel: &Kernel, now: Moment) -> VipStatus {
+    let keeper = &vip.keeper;
     let (desired, until) = match keeper.target() {
         Target::Held { until } => (true, Some(until)),
         Target::Limited { until } => (false, Some(until)),
@@ -50,7 +50,7 @@ fn ward_status(ward: &Ward, kernel: &Kernel, now: Moment) -> VipStatus {
         blind: keeper.blind().cloned(),
         confirmed: keeper.confirmed_at().map(|at| now.since(at)),
         deadline: until.map(|until| until.since(now)),
-        ..bare(&ward.config, kernel, now)
+        ..bare(&vip.config, kernel, now)
     }
 }
 

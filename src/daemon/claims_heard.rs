@@ -13,9 +13,9 @@ impl Driver {
     /// after an acquisition would be missed otherwise. What is heard of others' addresses the keepers drop.
     pub(super) fn listen_to_rivals(&mut self) {
         let mut listen = Listen::new();
-        for (_, ward) in self.wards.all().filter(|(_, ward)| !ward.leaving) {
-            if let Some(link) = self.kernel.link_by_name(&ward.config.interface) {
-                listen.entry(link.index).or_default().insert(ward.config.vip.address());
+        for (_, vip) in self.vips.all().filter(|(_, vip)| !vip.leaving) {
+            if let Some(link) = self.kernel.link_by_name(&vip.config.interface) {
+                listen.entry(link.index).or_default().insert(vip.config.vip.address());
             }
         }
         for error in self.host.rivals.follow(&listen) {
@@ -31,13 +31,13 @@ impl Driver {
         }
         let mut concerned = BTreeSet::new();
         for (claim, count) in heard.claims.iter().filter(|(claim, _)| !self.kernel.is_own(claim.mac)) {
-            for id in self.wards.of_address(claim.address) {
-                if let Some(ward) = self.wards.one_mut(id).filter(|ward| ward.config.interface == name) {
-                    ward.keeper.handle(Told::Rival { mac: claim.mac, claims: *count }, now);
+            for id in self.vips.of_address(claim.address) {
+                if let Some(vip) = self.vips.one_mut(id).filter(|vip| vip.config.interface == name) {
+                    vip.keeper.handle(Told::Rival { mac: claim.mac, claims: *count }, now);
                     concerned.insert(id);
                 }
             }
         }
-        self.turn_over(&concerned);
+        self.drain(&concerned);
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tracing::Level;
 
-use super::ward::Ward;
+use super::vips::ManagedVip;
 use crate::config::VipConfig;
 use crate::keeper::{Cause, Change, Lease, Note, Obstacle, Sighting};
 use crate::time::Moment;
@@ -104,24 +104,24 @@ pub(super) fn say(level: Level, line: &str) {
 }
 
 /// What `systemctl status` shows: the one VIP, or how many are in which state.
-pub(super) fn overview<'a>(wards: impl Iterator<Item = &'a Ward>) -> String {
-    let wards: Vec<_> = wards.collect();
-    if let [only] = wards[..] {
+pub(super) fn overview<'a>(vips: impl Iterator<Item = &'a ManagedVip>) -> String {
+    let vips: Vec<_> = vips.collect();
+    if let [only] = vips[..] {
         return one(only);
     }
     let mut counts = BTreeMap::new();
-    for ward in &wards {
-        *counts.entry(ward.keeper.state().name()).or_insert(0_usize) += 1;
+    for vip in &vips {
+        *counts.entry(vip.keeper.state().name()).or_insert(0_usize) += 1;
     }
     let counts: Vec<_> = counts.iter().map(|(state, count)| format!("{count} {state}")).collect();
-    format!("{} VIPs: {}", wards.len(), counts.join(", "))
+    format!("{} VIPs: {}", vips.len(), counts.join(", "))
 }
 
-fn one(ward: &Ward) -> String {
-    let vip = &ward.config;
+fn one(managed: &ManagedVip) -> String {
+    let vip = &managed.config;
     let holder =
-        ward.keeper.sighting().map_or_else(|| "was not read yet".to_owned(), |read| holds(read.holder.as_ref()));
-    let state = ward.keeper.state().name();
+        managed.keeper.sighting().map_or_else(|| "was not read yet".to_owned(), |read| holds(read.holder.as_ref()));
+    let state = managed.keeper.state().name();
     format!("{} on {}: {state} ({} {holder}; this host is \"{}\")", vip.vip, vip.interface, vip.key, vip.value)
 }
 

@@ -1,13 +1,13 @@
 //! Where others may ask how it stands: a Unix socket and, if wanted, an address of TCP, both speaking HTTP/1.1.
 //!
-//! It must never be in the driver's way. A connection is a task that hands its question in through a bounded channel;
+//! It must never be in the driver's way. A connection is a task that execute its question in through a bounded channel;
 //! the driver answers between two turns with a snapshot, and rendering and sending are the connection's business. There
 //! are only so many connections at a time, each with so much time, and who finds no place is hung up on. A socket that
 //! cannot be opened is told once and tried again: the daemon's job is the VIP.
 
-mod door;
-mod guests;
-mod reply;
+mod connection;
+mod listener;
+mod routes;
 
 use std::path::PathBuf;
 
@@ -16,14 +16,14 @@ use tokio::task::JoinSet;
 
 use crate::config::{StatusConfig, StatusSocket};
 use crate::status::Status;
-use door::{Door, TcpDoor, UnixDoor};
-use guests::Guests;
+use connection::Guests;
+use listener::{Door, TcpDoor, UnixDoor};
 
 /// Where the answer to a question goes.
 pub(super) type Ask = oneshot::Sender<Status>;
 
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(super) struct Server {
     pub(super) asks: mpsc::Receiver<Ask>,
     sender: mpsc::Sender<Ask>,
     config: StatusConfig,
@@ -31,7 +31,7 @@ pub(super) struct Desk {
     listen: JoinSet<()>,
 }
 
-impl Desk {
+impl Server {
     /// Begins to listen. Must be called within the runtime.
     pub(super) fn open(config: &StatusConfig) -> Self {
         let (sender, asks) = mpsc::channel(WAITING);
@@ -79,10 +79,10 @@ fn socket_path(socket: &StatusSocket) -> Option<PathBuf> {
 }
 
 async fn receive<D: Door>(door: D, asks: mpsc::Sender<Ask>) {
-    let open = door::insist(&door).await;
+    let open = listener::insist(&door).await;
     let guests = Guests::new(asks);
     loop {
-        guests.receive(door::next::<D>(&open).await);
+        guests.receive(listener::next::<D>(&open).await);
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::Ask;
-use crate::daemon::portrait;
+use crate::daemon::snapshot;
 use crate::status::http::{self, Answer, Request, Resource};
 use crate::status::{Status, document, openmetrics, page, text};
 
@@ -52,7 +52,7 @@ pub(super) async fn answer(request: Request, asks: &mpsc::Sender<Ask>) -> Reply 
         Resource::StatusText(colour) => Reply::ok(PLAIN, text::status(&status, colour)),
         Resource::EventsText(colour) => Reply::ok(PLAIN, text::events(&status, colour)),
         Resource::Metrics(form) => {
-            let status = Status { process: portrait::process(), ..status };
+            let status = Status { process: snapshot::process(), ..status };
             Reply::ok(openmetrics::content_type(form), openmetrics::metrics(&status, form))
         }
         Resource::Readiness => {
