@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use vip_manager::keeper::{Change, Event, Expiry, StopMode, Keeper, Lease, Link, Note, Observation, Order, Outcome, Rules, Schedule, Sighting, Standing, State, Target};
+use vip_manager::keeper::{KeyEvent, Event, Expiry, StopMode, Keeper, Lease, Link, Note, LinkView, Order, Outcome, Rules, Schedule, KeyRead, Standing, State, Target};
 use vip_manager::time::Moment;
 use vip_manager::vip::Mac;
 
@@ -62,7 +62,7 @@ fn op(bytes: &mut Unstructured<'_>) -> Result<Op> {
         },
         2 => Op::Read { ours: true, age: 0, lease: Some(30), revision: 1 },
         3 => Op::Changed { ours: bytes.arbitrary()?, revision: bytes.int_in_range(-3..=3)? },
-        4 => Op::Blind,
+        4 => Op::Unreachable,
         5 => Op::Meddle { standing: standing(bytes)?, link: link(bytes)? },
         6 => Op::Wait { millis: bytes.int_in_range(0..=200)?, on_time: bytes.arbitrary()? },
         7 => Op::Wait { millis: bytes.int_in_range(0..=20_000)?, on_time: bytes.arbitrary()? },

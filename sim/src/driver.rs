@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use vip_manager::keeper::renewal::{Renewal, Step};
-use vip_manager::keeper::{Change, Event, Keeper, Lease, Note, Order, Outcome, Rules, Schedule, Sighting, State};
+use vip_manager::keeper::{Event, Keeper, KeyEvent, KeyRead, Lease, Note, Order, Outcome, Rules, Schedule, State};
 use vip_manager::time::Moment;
 
 use crate::agenda::{Alarm, Item, MEMBERS};
@@ -274,8 +274,8 @@ impl World {
             (Step::Stands(_), Order::Limit { prefix, until, .. }) => {
                 Stage::Applied(Outcome::Limited { prefix: *prefix, until: *until })
             }
-            (Step::Stands(_), Order::Hold { until, strays, .. }) => {
-                Stage::Applied(self.remove(host, strays, Outcome::Held { until: *until }))
+            (Step::Stands(_), Order::Hold { until, other_prefixes, .. }) => {
+                Stage::Applied(self.remove(host, other_prefixes, Outcome::Held { until: *until }))
             }
             (Step::Stands(_), Order::Release { .. }) => Stage::Applied(Outcome::Released),
         }
@@ -327,17 +327,17 @@ impl World {
                 self.judge_event(host, holder, revision);
                 self.read_after(host, path);
                 let holder = holder.map(|holder| Arc::clone(&self.names[holder as usize]));
-                Event::Changed(Change {
+                Event::Changed(KeyEvent {
                     holder,
                     mod_revision: revision,
                     heard_at: local,
                     from: Arc::clone(&self.members[path as usize]),
                 })
             }
-            Input::Blind => {
-                self.hosts[host].record.blind = true;
+            Input::Unreachable => {
+                self.hosts[host].record.unreachable = true;
                 self.story.tell_routine(self.now, Who::Daemon(host), || "nobody answers".to_owned());
-                Event::Blind { why: Arc::clone(&self.members[0]) }
+                Event::Unreachable { why: Arc::clone(&self.members[0]) }
             }
             Input::Stop(farewell) => {
                 self.story.tell(self.now, Who::Daemon(host), || format!("told to stop: {farewell:?}"));
@@ -364,9 +364,9 @@ impl World {
         }
     }
 
-    fn sighting(&self, host: usize, reading: &Reading) -> Sighting {
+    fn sighting(&self, host: usize, reading: &Reading) -> KeyRead {
         let key = reading.answer.key;
-        Sighting {
+        KeyRead {
             holder: key.map(|key| Arc::clone(&self.names[key.holder as usize])),
             revision: reading.answer.revision,
             mod_revision: key.map_or(0, |key| key.revision),

@@ -106,7 +106,7 @@ pub enum Input {
     Notices,
     Read(Reading),
     Changed { path: u8, holder: Option<u8>, revision: i64, again: bool },
-    Blind,
+    Unreachable,
     Stop(StopMode),
 }
 

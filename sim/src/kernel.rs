@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use vip_manager::keeper::{Expiry, Link, Observation, Standing};
+use vip_manager::keeper::{Expiry, Link, LinkView, Standing};
 use vip_manager::vip::Mac;
 
 use crate::time::{Clock, Micros, NEVER, SECOND};
@@ -99,11 +99,11 @@ impl Mirror {
         }
     }
 
-    pub fn observation(&self) -> Observation {
-        let Some(link) = self.link else { return Observation::default() };
+    pub fn observation(&self) -> LinkView {
+        let Some(link) = self.link else { return LinkView::default() };
         let main = self.main.map(|expires| Standing { prefix: PREFIX, expires });
         let stray = self.stray.map(|expires| Standing { prefix: STRAY, expires });
-        Observation { link: Some(link), standing: stray.into_iter().chain(main).collect() }
+        LinkView { link: Some(link), standing: stray.into_iter().chain(main).collect() }
     }
 
     const fn place(&mut self, prefix: u8) -> &mut Option<Expiry> {

@@ -100,7 +100,7 @@ pub struct Record {
     pub seen_restore: Micros,
     /// Since when the key has named it without a break.
     pub named_since: Micros,
-    pub blind: bool,
+    pub unreachable: bool,
     /// Since its last renewal it has run, and nobody has meddled.
     pub uninterrupted: bool,
 }
@@ -128,7 +128,7 @@ impl Record {
         self.ground = None;
         self.denied_at = 0;
         self.horizon = 0;
-        self.blind = false;
+        self.unreachable = false;
         self.uninterrupted = false;
     }
 }
@@ -266,7 +266,7 @@ impl World {
         if reading.sent_at < record.denied_at {
             return;
         }
-        record.blind = false;
+        record.unreachable = false;
         let deadline = reading.sent + std::time::Duration::from_micros(span);
         let by_lease = span < hold;
         record.ground = Some(match record.ground {
@@ -331,7 +331,7 @@ impl World {
         // What it did itself, or what was done just now, may be on its way.
         let unread = here.daemon.as_ref().is_some_and(|daemon| daemon.notices_due);
         let there = shown || unread || here.kernel.main.is_some();
-        if !there || !fresh || here.record.blind {
+        if !there || !fresh || here.record.unreachable {
             self.broken(host, Broken::A1);
         }
     }

@@ -23,15 +23,15 @@ impl World {
         let source = &mut daemon.source;
         source.silent_rounds = if source.answers == 0 { source.silent_rounds.saturating_add(1) } else { 0 };
         source.answers = 0;
-        let blind = source.silent_rounds >= SILENT_ROUNDS && !std::mem::take(&mut source.told_blind);
+        let unreachable = source.silent_rounds >= SILENT_ROUNDS && !std::mem::take(&mut source.told_blind);
         source.round += 1;
         source.asked[0] = 0;
         source.answered[0] = false;
         let local = here.clock.local(now);
         let next = here.clock.when_local(local + interval);
         self.agenda.set(Alarm::Tick, host, next);
-        if blind {
-            self.deliver(host, Input::Blind);
+        if unreachable {
+            self.deliver(host, Input::Unreachable);
         }
         self.ask_somebody(host, Purpose::Round, None);
     }
@@ -61,7 +61,7 @@ impl World {
             let nobody = here.paths.iter().all(|path| !path.in_session(now, limit));
             if purpose == Purpose::Round && nobody && !daemon.source.told_blind && daemon.source.answers == 0 {
                 daemon.source.told_blind = true;
-                self.deliver(host, Input::Blind);
+                self.deliver(host, Input::Unreachable);
             }
             return;
         };

@@ -186,9 +186,9 @@ impl Driver {
         self.recorder.report(&report);
         let mut concerned = BTreeSet::new();
         match report {
-            Report::Read(sightings) => {
-                for (key, sighting) in sightings {
-                    self.tell(key, &Told::Read(sighting), now, &mut concerned);
+            Report::Read(reads) => {
+                for (key, read) in reads {
+                    self.tell(key, &Told::Read(read), now, &mut concerned);
                 }
             }
             Report::Changed(changes) => {
@@ -196,10 +196,10 @@ impl Driver {
                     self.tell(key, &Told::Changed(change), now, &mut concerned);
                 }
             }
-            Report::Blind { why } => {
+            Report::Unreachable { why } => {
                 concerned = self.vips.ids();
                 for (_, vip) in self.vips.some_mut(&concerned) {
-                    vip.keeper.handle(Told::Blind { why: why.clone() }, now);
+                    vip.keeper.handle(Told::Unreachable { why: why.clone() }, now);
                 }
             }
         }
@@ -282,8 +282,8 @@ impl Driver {
     pub(super) fn take_in(&mut self, vip: VipConfig) -> VipId {
         let seed = self.vips.next_id().wrapping_mul(SPREAD) ^ u64::from(std::process::id());
         let mut vip = ManagedVip::new(vip, self.config.interval, seed);
-        let observation = vip.observation(&self.kernel);
-        vip.keeper.handle(Told::Observed(observation), clock::now());
+        let link_view = vip.link_view(&self.kernel);
+        vip.keeper.handle(Told::Observed(link_view), clock::now());
         self.vips.insert(vip)
     }
 

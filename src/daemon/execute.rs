@@ -116,8 +116,8 @@ const fn count(vip: &mut ManagedVip, outcome: &Outcome) {
 fn carry_out(host: &mut Host, vip: &ManagedVip, order: &Order) -> Result<Outcome, AddressError> {
     let vip = &vip.config.vip;
     match order {
-        Order::Hold { link, until, standing, strays } => {
-            Ok(match host.addresses.hold_alone(*link, vip, *until, *standing, strays)? {
+        Order::Hold { link, until, standing, other_prefixes } => {
+            Ok(match host.addresses.hold_alone(*link, vip, *until, *standing, other_prefixes)? {
                 Held::For(_) => Outcome::Held { until: *until },
                 Held::Late => Outcome::Late,
             })

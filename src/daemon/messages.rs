@@ -12,7 +12,7 @@ use tracing::Level;
 
 use super::vips::ManagedVip;
 use crate::config::VipConfig;
-use crate::keeper::{Cause, Change, Lease, Note, Obstacle, Sighting};
+use crate::keeper::{Cause, KeyEvent, KeyRead, Lease, Note, Obstacle};
 use crate::time::Moment;
 use crate::vip::Mac;
 
@@ -120,7 +120,7 @@ pub(super) fn overview<'a>(vips: impl Iterator<Item = &'a ManagedVip>) -> String
 fn one(managed: &ManagedVip) -> String {
     let vip = &managed.config;
     let holder =
-        managed.keeper.sighting().map_or_else(|| "was not read yet".to_owned(), |read| holds(read.holder.as_ref()));
+        managed.keeper.last_read().map_or_else(|| "was not read yet".to_owned(), |read| holds(read.holder.as_ref()));
     let state = managed.keeper.state().name();
     format!("{} on {}: {state} ({} {holder}; this host is \"{}\")", vip.vip, vip.interface, vip.key, vip.value)
 }
@@ -139,7 +139,7 @@ struct Teller<'a> {
 }
 
 impl Teller<'_> {
-    fn waiting(&self, place: &str, evidence: &Sighting, obstacle: Obstacle) -> (Level, String) {
+    fn waiting(&self, place: &str, evidence: &KeyRead, obstacle: Obstacle) -> (Level, String) {
         let reason = match obstacle {
             Obstacle::NoInterface => format!("there is no interface {}; waiting for it", self.vip.interface),
             Obstacle::LeaseTooShort => format!(
@@ -161,13 +161,13 @@ impl Teller<'_> {
 
     fn cause(&self, cause: &Cause) -> String {
         match cause {
-            Cause::Read(sighting) => self.read(sighting),
+            Cause::Read(read) => self.read(read),
             Cause::Event(change) => self.event(change),
             Cause::Deadline { last, why } => {
                 format!("its time is over: no confirmation{}{}", self.since(last.as_ref()), because(why.as_ref()))
             }
-            Cause::LeaseEnding(sighting) => {
-                format!("the lease of {} is about to end; {}", self.vip.key, self.read(sighting))
+            Cause::LeaseEnding(read) => {
+                format!("the lease of {} is about to end; {}", self.vip.key, self.read(read))
             }
             Cause::NeverConfirmed { why } => {
                 format!("it was there at the start, and no read confirmed it in time{}", because(why.as_ref()))
@@ -179,18 +179,18 @@ impl Teller<'_> {
         }
     }
 
-    fn read(&self, sighting: &Sighting) -> String {
+    fn read(&self, read: &KeyRead) -> String {
         let mut text = format!(
             "{} {}, {} (read {} ago from {}, revision {}",
             self.vip.key,
-            holds(sighting.holder.as_ref()),
-            self.verdict(sighting.holder.as_ref()),
-            span(self.now.since(sighting.sent_at)),
-            sighting.from,
-            sighting.mod_revision.max(0),
+            holds(read.holder.as_ref()),
+            self.verdict(read.holder.as_ref()),
+            span(self.now.since(read.sent_at)),
+            read.from,
+            read.mod_revision.max(0),
         );
-        match sighting.lease {
-            Lease::None if sighting.holder.is_some() => text.push_str(", no lease"),
+        match read.lease {
+            Lease::None if read.holder.is_some() => text.push_str(", no lease"),
             Lease::Left(left) => {
                 let _infallible = write!(text, ", lease {} left", span(left));
             }
@@ -200,7 +200,7 @@ impl Teller<'_> {
         text
     }
 
-    fn event(&self, change: &Change) -> String {
+    fn event(&self, change: &KeyEvent) -> String {
         format!(
             "{} {}, {} (event from {}, revision {})",
             self.vip.key,
@@ -218,7 +218,7 @@ impl Teller<'_> {
         }
     }
 
-    fn since(&self, last: Option<&Sighting>) -> String {
+    fn since(&self, last: Option<&KeyRead>) -> String {
         last.map_or_else(String::new, |last| {
             format!(" for {}, since {} said so", span(self.now.since(last.answered_at)), last.from)
         })
@@ -268,8 +268,8 @@ mod tests {
         }
     }
 
-    fn sighting(holder: Option<&str>) -> Sighting {
-        Sighting {
+    fn read(holder: Option<&str>) -> KeyRead {
+        KeyRead {
             holder: holder.map(Into::into),
             revision: 40,
             mod_revision: 37,
@@ -287,12 +287,12 @@ mod tests {
     #[test]
     fn a_line_says_what_the_key_holds_what_was_expected_read_when_and_from_whom() {
         assert_eq!(
-            said(&Note::StandingBy { cause: Cause::Read(sighting(Some("pg-node1"))) }),
+            said(&Note::StandingBy { cause: Cause::Read(read(Some("pg-node1"))) }),
             "10.0.0.5/32 on eth0 stays away: /service/pg/leader holds \"pg-node1\", this host is \"pg-node-1\" \
              (read 2.0 ms ago from http://10.0.0.1:2379, revision 37, lease 27.0 s left)"
         );
         assert_eq!(
-            said(&Note::Leaving { cause: Cause::Read(sighting(None)) }),
+            said(&Note::Leaving { cause: Cause::Read(read(None)) }),
             "10.0.0.5/32 on eth0 has to go: /service/pg/leader is absent, this host is \"pg-node-1\" \
              (read 2.0 ms ago from http://10.0.0.1:2379, revision 37)"
         );
@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_deadline_says_why_nobody_confirmed() {
-        let cause = Cause::Deadline { last: Some(sighting(Some("pg-node-1"))), why: Some("no route to host".into()) };
+        let cause = Cause::Deadline { last: Some(read(Some("pg-node-1"))), why: Some("no route to host".into()) };
         assert_eq!(loudness(&cause), Level::WARN);
         assert!(said(&Note::Leaving { cause }).ends_with("(no route to host)"));
     }

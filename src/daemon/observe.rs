@@ -57,8 +57,8 @@ impl Driver {
         let now = clock::now();
         for id in ids {
             if let Some(vip) = self.vips.one_mut(*id) {
-                let observation = vip.observation(&self.kernel);
-                vip.keeper.handle(Told::Observed(observation), now);
+                let link_view = vip.link_view(&self.kernel);
+                vip.keeper.handle(Told::Observed(link_view), now);
             }
         }
         self.drain(ids);
@@ -112,7 +112,7 @@ impl Driver {
         let missing = |vip: &ManagedVip| {
             vip.config.vip.address().is_ipv6()
                 && matches!(vip.keeper.state(), State::Held { .. } | State::Doubtful { .. })
-                && vip.observation(&self.kernel).standing.is_empty()
+                && vip.link_view(&self.kernel).standing.is_empty()
         };
         ids.iter().filter_map(|id| self.vips.one(*id)).any(missing)
     }
@@ -120,13 +120,13 @@ impl Driver {
     /// Removes our addresses from where nobody looks after them: an interface that is renamed takes them along, and
     /// the host would go on answering for them.
     fn remove_misplaced(&mut self) {
-        let strays: Vec<(u32, IpAddr, u8)> = self
+        let other_prefixes: Vec<(u32, IpAddr, u8)> = self
             .kernel
             .ours()
             .filter(|address| self.is_misplaced(address.index, address.address))
             .map(|address| (address.index, address.address, address.prefix))
             .collect();
-        for (link, address, prefix) in strays {
+        for (link, address, prefix) in other_prefixes {
             execute::clear(&mut self.host, link, address, prefix);
         }
     }

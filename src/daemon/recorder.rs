@@ -51,13 +51,13 @@ impl Recorder {
 
     pub(super) fn report(&mut self, report: &Report) {
         match report {
-            Report::Read(sightings) => {
-                if let Some((_, first)) = sightings.first() {
+            Report::Read(reads) => {
+                if let Some((_, first)) = reads.first() {
                     self.counters.reads.observe(first.answered_at.since(first.sent_at));
                 }
             }
             Report::Changed(_) => {}
-            Report::Blind { .. } => self.counters.blind += 1,
+            Report::Unreachable { .. } => self.counters.unreachable += 1,
         }
     }
 

@@ -9,7 +9,7 @@ use super::vips::ManagedVip;
 use crate::clock;
 use crate::config::VipConfig;
 use crate::host::{Kernel, Lifetime};
-use crate::keeper::{Lease, Sighting, Target};
+use crate::keeper::{KeyRead, Lease, Target};
 use crate::source::etcd::{Link, MemberState};
 use crate::status::{EndpointLink, EndpointStatus, KernelLifetime, Process, ReadStatus, Status, VipStatus};
 use crate::time::Moment;
@@ -46,8 +46,8 @@ fn ward_status(vip: &ManagedVip, kernel: &Kernel, now: Moment) -> VipStatus {
     VipStatus {
         state: keeper.state().name(),
         desired,
-        read: keeper.sighting().map(|sighting| read(sighting, now)),
-        blind: keeper.blind().cloned(),
+        read: keeper.last_read().map(|last| read(last, now)),
+        unreachable: keeper.unreachable().cloned(),
         confirmed: keeper.confirmed_at().map(|at| now.since(at)),
         deadline: until.map(|until| until.since(now)),
         ..bare(&vip.config, kernel, now)
@@ -68,7 +68,7 @@ pub(super) fn bare(vip: &VipConfig, kernel: &Kernel, now: Moment) -> VipStatus {
         key: vip.key.clone(),
         expected: vip.value.clone(),
         read: None,
-        blind: None,
+        unreachable: None,
         confirmed: None,
         deadline: None,
         kernel: standing.map(|lifetime| match lifetime {
@@ -78,19 +78,13 @@ pub(super) fn bare(vip: &VipConfig, kernel: &Kernel, now: Moment) -> VipStatus {
     }
 }
 
-pub(super) fn read(sighting: &Sighting, now: Moment) -> ReadStatus {
-    let age = now.since(sighting.sent_at);
-    let lease = match sighting.lease {
+pub(super) fn read(read: &KeyRead, now: Moment) -> ReadStatus {
+    let age = now.since(read.sent_at);
+    let lease = match read.lease {
         Lease::Left(left) => Lease::Left(left.saturating_sub(age)),
         other @ (Lease::None | Lease::Unknown) => other,
     };
-    ReadStatus {
-        holder: sighting.holder.clone(),
-        revision: sighting.mod_revision,
-        age,
-        from: sighting.from.clone(),
-        lease,
-    }
+    ReadStatus { holder: read.holder.clone(), revision: read.mod_revision, age, from: read.from.clone(), lease }
 }
 
 pub(super) fn endpoint(member: &MemberState, now: Moment) -> EndpointStatus {

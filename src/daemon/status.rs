@@ -161,12 +161,12 @@ async fn ask_etcd(config: &Config, status: &mut Status) {
     let now = clock::now();
     for vip in &mut status.vips {
         match &answer {
-            Some(Report::Read(sightings)) => {
-                let ours = sightings.iter().find(|(key, _)| keys.get(*key).is_some_and(|key| *key.key == *vip.key));
-                vip.read = ours.map(|(_, sighting)| snapshot::read(sighting, now));
+            Some(Report::Read(reads)) => {
+                let ours = reads.iter().find(|(key, _)| keys.get(*key).is_some_and(|key| *key.key == *vip.key));
+                vip.read = ours.map(|(_, read)| snapshot::read(read, now));
             }
-            Some(Report::Blind { why }) => vip.blind = Some(why.clone()),
-            Some(Report::Changed(_)) | None => vip.blind = Some("no answer in time".into()),
+            Some(Report::Unreachable { why }) => vip.unreachable = Some(why.clone()),
+            Some(Report::Changed(_)) | None => vip.unreachable = Some("no answer in time".into()),
         }
     }
     status.endpoints = source.members().iter().map(|member| snapshot::endpoint(member, now)).collect();

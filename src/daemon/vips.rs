@@ -4,7 +4,7 @@
 
 use crate::config::VipConfig;
 use crate::host::{Kernel, Lifetime};
-use crate::keeper::{Expiry, Keeper, Link, Observation, Rules, Schedule, Standing, State};
+use crate::keeper::{Expiry, Keeper, Link, LinkView, Rules, Schedule, Standing, State};
 use crate::source::Watched;
 use crate::status::Tally;
 use crate::time::Moment;
@@ -47,8 +47,8 @@ impl ManagedVip {
     }
 
     /// What the kernel shows of this VIP.
-    pub(super) fn observation(&self, kernel: &Kernel) -> Observation {
-        let Some(link) = kernel.link_by_name(&self.config.interface) else { return Observation::default() };
+    pub(super) fn link_view(&self, kernel: &Kernel) -> LinkView {
+        let Some(link) = kernel.link_by_name(&self.config.interface) else { return LinkView::default() };
         let standing = kernel.addresses(link.index, self.config.vip.address()).map(|address| Standing {
             prefix: address.prefix,
             expires: match address.valid {
@@ -56,7 +56,7 @@ impl ManagedVip {
                 Lifetime::Until(moment) => Expiry::At(moment),
             },
         });
-        Observation { standing: standing.collect(), link: Some(Link { index: link.index, up: link.up, mac: link.mac }) }
+        LinkView { standing: standing.collect(), link: Some(Link { index: link.index, up: link.up, mac: link.mac }) }
     }
 }
 

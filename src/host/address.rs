@@ -104,9 +104,9 @@ impl AddressSocket {
         }
     }
 
-    /// The same, and the prefix lengths in `strays`, which the address stands with besides, go.
+    /// The same, and the prefix lengths in `other_prefixes`, which the address stands with besides, go.
     ///
-    /// IPv4 keeps one address several times over, so the strays go last and the address is there throughout. IPv6
+    /// IPv4 keeps one address several times over, so the other_prefixes go last and the address is there throughout. IPv6
     /// keeps it once, and a renewal under another prefix length is acknowledged but leaves the old length in place:
     /// so there they go first.
     pub fn hold_alone(
@@ -115,15 +115,15 @@ impl AddressSocket {
         vip: &Vip,
         until: Moment,
         stands: bool,
-        strays: &[u8],
+        other_prefixes: &[u8],
     ) -> Result<Held, AddressError> {
-        let first = vip.address().is_ipv6() && !strays.is_empty();
+        let first = vip.address().is_ipv6() && !other_prefixes.is_empty();
         if first {
-            self.remove_each(index, vip.address(), strays)?;
+            self.remove_each(index, vip.address(), other_prefixes)?;
         }
         let held = self.hold(index, vip, until, stands && !first)?;
         if !first {
-            self.remove_each(index, vip.address(), strays)?;
+            self.remove_each(index, vip.address(), other_prefixes)?;
         }
         Ok(held)
     }

@@ -8,20 +8,20 @@ use super::{Cause, Keeper, Moment, SHORTEST_LIFETIME, State};
 
 impl Keeper {
     pub(super) fn pass_time(&mut self, now: Moment) {
-        self.let_go_in_time(now);
+        self.release_in_time(now);
         if self.overdue_at().is_some_and(|at| at <= now) {
             self.step(Fact::Doubt, None, now);
-            self.let_go_in_time(now);
+            self.release_in_time(now);
         }
-        if self.square_at.is_some_and(|at| at <= now) {
-            self.square(now);
+        if self.align_at.is_some_and(|at| at <= now) {
+            self.align(now);
         }
         self.watch_conflict(now);
     }
 
-    fn let_go_in_time(&mut self, now: Moment) {
-        if self.lets_go_at().is_some_and(|at| at <= now) {
-            let why = self.blind.clone();
+    fn release_in_time(&mut self, now: Moment) {
+        if self.releases_at().is_some_and(|at| at <= now) {
+            let why = self.unreachable.clone();
             let cause = match self.state {
                 State::Unknown { .. } => Cause::NeverConfirmed { why },
                 State::Standby
@@ -39,7 +39,7 @@ impl Keeper {
     ///
     /// In doubt that is a little before the deadline, where the kernel's lifetime ends too: connections can only be
     /// reset while the address stands, so the kernel must not be the first.
-    pub(super) fn lets_go_at(&self) -> Option<Moment> {
+    pub(super) fn releases_at(&self) -> Option<Moment> {
         match self.state {
             State::Doubtful { until } => Some(until - AHEAD_OF_KERNEL),
             State::Unknown { .. }
@@ -71,33 +71,33 @@ impl Keeper {
     /// Kernel lifetimes are whole seconds and rounded down, so each ends up to a second before the deadline, and a
     /// silence that was shorter than the deadline would take the address away. Renewed with a whole number of seconds
     /// left, both end together.
-    fn square(&mut self, now: Moment) {
-        self.square_at = None;
+    fn align(&mut self, now: Moment) {
+        self.align_at = None;
         if let State::Acquiring { until, .. } | State::Held { until } | State::Doubtful { until } = self.state {
-            if is_square(until, now) {
+            if is_aligned(until, now) {
                 self.programmed = None;
             } else {
-                self.square_at = next_square(until, now);
+                self.align_at = next_align(until, now);
             }
         }
     }
 
     /// The kernel has acknowledged a lifetime that ends at `until`, or up to a second before it.
     pub(super) fn programmed_until(&mut self, until: Moment, now: Moment) {
-        if is_square(until, now) {
-            self.square_at = None;
+        if is_aligned(until, now) {
+            self.align_at = None;
         } else {
-            self.plan_square(now);
+            self.plan_align(now);
         }
     }
 
     /// Plans when to make the kernel's lifetime end with the deadline: in doubt soon, in case that a timer is late;
     /// else at the last chance, which a read in time makes needless.
-    pub(super) fn plan_square(&mut self, now: Moment) {
-        self.square_at = match self.state {
-            State::Doubtful { until } => next_square(until, now),
+    pub(super) fn plan_align(&mut self, now: Moment) {
+        self.align_at = match self.state {
+            State::Doubtful { until } => next_align(until, now),
             State::Acquiring { until, .. } | State::Held { until } => {
-                next_square(until, now.max(until - SHORTEST_LIFETIME * 2))
+                next_align(until, now.max(until - SHORTEST_LIFETIME * 2))
             }
             State::Unknown { .. } | State::Standby | State::Releasing { .. } | State::Stopped { .. } => None,
         };
@@ -105,21 +105,21 @@ impl Keeper {
 }
 
 /// Whether a lifetime of whole seconds that begins now ends with the deadline.
-fn is_square(until: Moment, now: Moment) -> bool {
-    Duration::from_nanos(u64::from(until.since(now).subsec_nanos())) <= SQUARE_EARLY
+fn is_aligned(until: Moment, now: Moment) -> bool {
+    Duration::from_nanos(u64::from(until.since(now).subsec_nanos())) <= ALIGN_EARLY
 }
 
 /// The next moment, a little before whole seconds are left.
-fn next_square(until: Moment, now: Moment) -> Option<Moment> {
+fn next_align(until: Moment, now: Moment) -> Option<Moment> {
     let left = until.since(now);
-    let whole = left.checked_sub(SQUARE_EARLY / 2)?.as_secs();
-    (whole > 0).then(|| until - Duration::from_secs(whole) - SQUARE_EARLY / 2)
+    let whole = left.checked_sub(ALIGN_EARLY / 2)?.as_secs();
+    (whole > 0).then(|| until - Duration::from_secs(whole) - ALIGN_EARLY / 2)
 }
 
-/// A squared lifetime may end as early as [`SQUARE_EARLY`] before the deadline, and a kernel may be early by as much.
+/// A aligned lifetime may end as early as [`ALIGN_EARLY`] before the deadline, and a kernel may be early by as much.
 const AHEAD_OF_KERNEL: Duration = Duration::from_millis(80);
-/// How long before whole seconds are left the lifetime is squared with the deadline, for a timer that is late.
-const SQUARE_EARLY: Duration = Duration::from_millis(40);
+/// How long before whole seconds are left the lifetime is aligned with the deadline, for a timer that is late.
+const ALIGN_EARLY: Duration = Duration::from_millis(40);
 /// A confirmation is overdue when the read before it and its own are both late.
 const OVERDUE_INTERVALS: u32 = 2;
 
@@ -144,15 +144,15 @@ mod tests {
             (99_990, None),
             (100_001, None),
         ] {
-            assert_eq!(next_square(until, at(now)), squared_at.map(at), "{now}");
+            assert_eq!(next_align(until, at(now)), squared_at.map(at), "{now}");
         }
     }
 
     #[test]
     fn a_timer_that_is_a_little_late_still_squares() {
         let until = at(100_000);
-        for (now, square) in [(94_959, false), (94_960, true), (94_980, true), (95_000, true), (95_001, false)] {
-            assert_eq!(is_square(until, at(now)), square, "{now}");
+        for (now, align) in [(94_959, false), (94_960, true), (94_980, true), (95_000, true), (95_001, false)] {
+            assert_eq!(is_aligned(until, at(now)), align, "{now}");
         }
     }
 }

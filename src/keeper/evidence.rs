@@ -7,12 +7,12 @@
 
 use std::time::Duration;
 
-use super::{Change, Lease, Moment, Sighting};
+use super::{KeyEvent, KeyRead, Lease, Moment};
 
 /// What counts so far about one key.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Evidence {
-    newest: Option<Sighting>,
+    newest: Option<KeyRead>,
     /// The highest revision that counted since.
     horizon: i64,
     /// When the last event was heard that spoke against us: only a read sent later can speak for us. One of the same
@@ -36,32 +36,32 @@ pub(super) enum Verdict {
 }
 
 impl Evidence {
-    pub(super) const fn newest(&self) -> Option<&Sighting> {
+    pub(super) const fn newest(&self) -> Option<&KeyRead> {
         self.newest.as_ref()
     }
 
     /// Weighs a read, and remembers it where it counts.
-    pub(super) fn read(&mut self, sighting: &Sighting, rules: Limits<'_>) -> Verdict {
-        if self.overtakes(sighting) {
+    pub(super) fn read(&mut self, read: &KeyRead, rules: Limits<'_>) -> Verdict {
+        if self.overtakes(read) {
             return Verdict::Overtaken;
         }
-        let ours = sighting.holder.as_deref() == Some(rules.value);
-        if ours && self.denied_at.is_some_and(|denied| sighting.sent_at <= denied) {
+        let ours = read.holder.as_deref() == Some(rules.value);
+        if ours && self.denied_at.is_some_and(|denied| read.sent_at <= denied) {
             return Verdict::Overtaken;
         }
-        let verdict = match (ours, hold_span(sighting.lease, rules)) {
+        let verdict = match (ours, hold_span(read.lease, rules)) {
             (false, _) => Verdict::NotMine,
-            (true, Some(span)) => Verdict::Mine { until: sighting.sent_at + span },
+            (true, Some(span)) => Verdict::Mine { until: read.sent_at + span },
             (true, None) => return Verdict::Inconclusive,
         };
-        let authoritative = self.last_event_at.is_none_or(|event| event < sighting.sent_at);
-        self.horizon = if authoritative { sighting.revision } else { self.horizon.max(sighting.revision) };
-        self.newest = Some(sighting.clone());
+        let authoritative = self.last_event_at.is_none_or(|event| event < read.sent_at);
+        self.horizon = if authoritative { read.revision } else { self.horizon.max(read.revision) };
+        self.newest = Some(read.clone());
         verdict
     }
 
     /// Weighs an event: whether it is news.
-    pub(super) fn change(&mut self, change: &Change, value: &str) -> bool {
+    pub(super) fn change(&mut self, change: &KeyEvent, value: &str) -> bool {
         if change.mod_revision <= self.horizon {
             return false;
         }
@@ -73,11 +73,11 @@ impl Evidence {
         true
     }
 
-    fn overtakes(&self, sighting: &Sighting) -> bool {
+    fn overtakes(&self, read: &KeyRead) -> bool {
         self.newest.as_ref().is_some_and(|newest| {
-            let overlapped = sighting.sent_at < newest.answered_at;
-            let older = sighting.revision < newest.revision
-                || (sighting.revision == newest.revision && sighting.sent_at < newest.sent_at);
+            let overlapped = read.sent_at < newest.answered_at;
+            let older =
+                read.revision < newest.revision || (read.revision == newest.revision && read.sent_at < newest.sent_at);
             overlapped && older
         })
     }
@@ -111,8 +111,8 @@ mod tests {
         Moment::from_boot(Duration::from_millis(100_000 + millis))
     }
 
-    fn read(holder: &str, revision: i64, sent: u64, answered: u64) -> Sighting {
-        Sighting {
+    fn read(holder: &str, revision: i64, sent: u64, answered: u64) -> KeyRead {
+        KeyRead {
             holder: (!holder.is_empty()).then(|| holder.into()),
             revision,
             mod_revision: revision,
@@ -123,14 +123,14 @@ mod tests {
         }
     }
 
-    fn event(holder: &str, mod_revision: i64, heard: u64) -> Change {
+    fn event(holder: &str, mod_revision: i64, heard: u64) -> KeyEvent {
         let holder = (!holder.is_empty()).then(|| holder.into());
-        Change { holder, mod_revision, heard_at: at(heard), from: "test".into() }
+        KeyEvent { holder, mod_revision, heard_at: at(heard), from: "test".into() }
     }
 
     #[test]
     fn the_deadline_counts_from_the_request_and_keeps_the_margin() {
-        let until = |lease| Evidence::default().read(&Sighting { lease, ..read("pg1", 5, 0, 400) }, LIMITS);
+        let until = |lease| Evidence::default().read(&KeyRead { lease, ..read("pg1", 5, 0, 400) }, LIMITS);
         assert_eq!(until(Lease::None), Verdict::Mine { until: at(10_000) });
         assert_eq!(until(Lease::Left(Duration::from_secs(25))), Verdict::Mine { until: at(10_000) });
         assert_eq!(until(Lease::Left(Duration::from_secs(8))), Verdict::Mine { until: at(5_000) });

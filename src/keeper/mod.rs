@@ -8,17 +8,17 @@ mod announce;
 #[cfg(test)]
 mod cases;
 mod conflict;
-mod converge;
 mod deadlines;
 mod evidence;
+pub mod input;
 pub mod lifetime;
 pub mod note;
 pub mod order;
 #[cfg(test)]
 mod properties;
+mod reconcile;
 pub mod renewal;
 mod repeats;
-pub mod sighting;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -32,9 +32,9 @@ use crate::time::Moment;
 use crate::vip::Mac;
 
 pub use announce::Schedule;
+pub use input::{KeyEvent, KeyRead, Lease};
 pub use note::{Cause, Note, Obstacle};
-pub use order::{Expiry, Link, Observation, Order, Outcome, Standing};
-pub use sighting::{Change, Lease, Sighting};
+pub use order::{Expiry, Link, LinkView, Order, Outcome, Standing};
 pub use state::{Rest, State, StopMode};
 
 use announce::Series;
@@ -63,13 +63,13 @@ pub struct Rules {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
     /// A linearizable read was answered.
-    Read(Sighting),
+    Read(KeyRead),
     /// A watch saw the key change.
-    Changed(Change),
+    Changed(KeyEvent),
     /// A read was tried everywhere and answered nowhere.
-    Blind { why: Arc<str> },
+    Unreachable { why: Arc<str> },
     /// The kernel shows this.
-    Observed(Observation),
+    Observed(LinkView),
     /// An order was carried out, or not.
     Applied(Outcome),
     /// Another hardware address has claimed the VIP on the wire, so many times.
@@ -110,24 +110,24 @@ pub struct Keeper {
     /// When the newest answer that names us came.
     confirmed_at: Moment,
     /// Why nobody answers, as long as nobody does.
-    blind: Option<Arc<str>>,
+    unreachable: Option<Arc<str>>,
     /// Nothing until the kernel was looked at for the first time.
-    observation: Option<Observation>,
+    view: Option<LinkView>,
     /// The link and the deadline that the kernel last acknowledged.
     programmed: Option<(u32, Moment)>,
-    /// When the kernel's lifetime can be made to end with the deadline; see [`Self::square`].
-    square_at: Option<Moment>,
+    /// When the kernel's lifetime can be made to end with the deadline; see [`Self::align`].
+    align_at: Option<Moment>,
     backoff: Backoff,
     contested_at: Option<Moment>,
     series: Series,
     conflict: Conflict,
     notes: VecDeque<Note>,
-    story: Story,
+    narration: Narration,
 }
 
 /// What the notes need to remember between two transitions.
 #[derive(Clone, Debug, Default)]
-struct Story {
+struct Narration {
     decided_at: Moment,
     /// The address was there and was taken away by somebody else.
     missing: bool,
@@ -157,16 +157,16 @@ impl Keeper {
             state: State::Unknown { adopting: None },
             evidence: Evidence::default(),
             confirmed_at: Moment::default(),
-            blind: None,
-            observation: None,
+            unreachable: None,
+            view: None,
             programmed: None,
-            square_at: None,
+            align_at: None,
             backoff: Backoff::new(seed),
             contested_at: None,
             series: Series::idle(seed.rotate_left(32)),
             conflict: Conflict::default(),
             notes: VecDeque::new(),
-            story: Story::default(),
+            narration: Narration::default(),
         }
     }
 
@@ -174,18 +174,18 @@ impl Keeper {
     pub fn handle(&mut self, event: Event, now: Moment) {
         self.pass_time(now);
         match event {
-            Event::Read(sighting) => self.weigh(sighting, now),
+            Event::Read(read) => self.weigh(read, now),
             Event::Changed(change) => self.weigh_change(change, now),
-            Event::Blind { why } => {
-                self.blind = Some(why);
+            Event::Unreachable { why } => {
+                self.unreachable = Some(why);
                 self.step(Fact::Doubt, None, now);
             }
-            Event::Observed(observation) => self.observe(observation, now),
+            Event::Observed(view) => self.observe(view, now),
             Event::Applied(outcome) => self.applied(outcome, now),
             Event::Rival { mac, claims } => self.rival(mac, claims, now),
-            Event::Stop(farewell) => {
+            Event::Stop(mode) => {
                 let any = !self.standing().is_empty();
-                self.step(Fact::Stop { farewell, any }, Some(Cause::Stop), now);
+                self.step(Fact::Stop { mode, any }, Some(Cause::Stop), now);
             }
         }
         self.settle(now);
@@ -212,7 +212,7 @@ impl Keeper {
     }
 
     /// The newest read that counts.
-    pub const fn sighting(&self) -> Option<&Sighting> {
+    pub const fn last_read(&self) -> Option<&KeyRead> {
         self.evidence.newest()
     }
 
@@ -222,8 +222,8 @@ impl Keeper {
     }
 
     /// Why nobody answers, as long as nobody does.
-    pub const fn blind(&self) -> Option<&Arc<str>> {
-        self.blind.as_ref()
+    pub const fn unreachable(&self) -> Option<&Arc<str>> {
+        self.unreachable.as_ref()
     }
 
     /// What the host should show.
@@ -269,9 +269,9 @@ impl Keeper {
     pub fn next_deadline(&self, now: Moment) -> Option<(Moment, &'static str)> {
         let retry = self.backoff.retry_at().filter(|_| self.wanted(now).is_some());
         [
-            self.lets_go_at().map(|at| (at, "hold deadline")),
+            self.releases_at().map(|at| (at, "hold deadline")),
             self.overdue_at().map(|at| (at, "confirmation overdue")),
-            self.square_at.map(|at| (at, "kernel lifetime")),
+            self.align_at.map(|at| (at, "kernel lifetime")),
             retry.map(|at| (at, "retry")),
             self.conflict_deadline().map(|at| (at, "conflict")),
             self.series.due().filter(|_| self.may_announce()).map(|at| (at, "announcement")),
@@ -283,35 +283,35 @@ impl Keeper {
 
     // Evidence
 
-    fn weigh(&mut self, sighting: Sighting, now: Moment) {
+    fn weigh(&mut self, read: KeyRead, now: Moment) {
         let limits = Limits {
             value: &self.rules.value,
             hold_timeout: self.rules.hold_timeout,
             lease_margin: self.rules.lease_margin,
         };
-        match self.evidence.read(&sighting, limits) {
+        match self.evidence.read(&read, limits) {
             Verdict::Overtaken | Verdict::Inconclusive => {}
             Verdict::NotMine => {
-                self.blind = None;
-                let holder = Some(Holder(sighting.holder.clone()));
-                let known = self.story.told == holder;
-                self.story.told = holder;
+                self.unreachable = None;
+                let holder = Some(Holder(read.holder.clone()));
+                let known = self.narration.told == holder;
+                self.narration.told = holder;
                 if self.state == State::Standby && !known {
-                    self.notes.push_back(Note::StandingBy { cause: Cause::Read(sighting) });
+                    self.notes.push_back(Note::StandingBy { cause: Cause::Read(read) });
                 } else {
-                    self.step(Fact::NotMine, Some(Cause::Read(sighting)), now);
+                    self.step(Fact::NotMine, Some(Cause::Read(read)), now);
                 }
             }
             Verdict::Mine { until } => {
-                self.blind = None;
-                self.story.told = None;
-                self.confirmed_at = self.confirmed_at.max(sighting.answered_at);
-                self.weigh_hold(until, sighting, now);
+                self.unreachable = None;
+                self.narration.told = None;
+                self.confirmed_at = self.confirmed_at.max(read.answered_at);
+                self.weigh_hold(until, read, now);
             }
         }
     }
 
-    fn weigh_hold(&mut self, until: Moment, sighting: Sighting, now: Moment) {
+    fn weigh_hold(&mut self, until: Moment, read: KeyRead, now: Moment) {
         // An inherited address is held by somebody, be it a daemon that is no more: what ends a hold ends it too.
         let holding = match self.state {
             State::Acquiring { .. } | State::Held { .. } | State::Doubtful { .. } => true,
@@ -322,17 +322,17 @@ impl Keeper {
         if until >= now + least {
             self.step(Fact::Mine { until }, None, now);
         } else if holding {
-            self.step(Fact::Spent, Some(Cause::LeaseEnding(sighting)), now);
+            self.step(Fact::Spent, Some(Cause::LeaseEnding(read)), now);
         } else {
             self.wait_for(Obstacle::LeaseTooShort);
         }
     }
 
-    fn weigh_change(&mut self, change: Change, now: Moment) {
+    fn weigh_change(&mut self, change: KeyEvent, now: Moment) {
         let denies = change.holder.as_deref() != Some(&*self.rules.value);
         if self.evidence.change(&change, &self.rules.value) && denies {
             if self.state != State::Standby {
-                self.story.told = Some(Holder(change.holder.clone()));
+                self.narration.told = Some(Holder(change.holder.clone()));
             }
             self.step(Fact::NotMine, Some(Cause::Event(change)), now);
         }
@@ -365,44 +365,44 @@ impl Keeper {
         match self.state {
             State::Acquiring { .. } => {
                 self.programmed = None;
-                self.story.missing = matches!(before, State::Held { .. } | State::Doubtful { .. });
-                if self.story.missing {
-                    let untold = self.story.interventions.again(now);
-                    self.story.missing_told = untold.is_some();
+                self.narration.missing = matches!(before, State::Held { .. } | State::Doubtful { .. });
+                if self.narration.missing {
+                    let untold = self.narration.interventions.again(now);
+                    self.narration.missing_told = untold.is_some();
                     self.notes.extend(untold.map(|untold| Note::Missing { untold }));
                     self.contest(now);
                 } else {
-                    self.story.decided_at = now;
+                    self.narration.decided_at = now;
                     self.backoff.reset();
                 }
             }
             State::Held { until } => {
-                if matches!(before, State::Acquiring { .. }) && !self.story.missing {
+                if matches!(before, State::Acquiring { .. }) && !self.narration.missing {
                     self.begin_hold(now);
                 }
                 self.held(before, until, now);
                 self.announce_anew(now);
             }
             State::Doubtful { until } => {
-                self.plan_square(now);
-                self.story.decided_at = self.confirmed_at;
+                self.plan_align(now);
+                self.narration.decided_at = self.confirmed_at;
                 let last = self.evidence.newest().cloned();
-                self.notes.push_back(Note::Doubtful { last, why: self.blind.clone(), until });
+                self.notes.push_back(Note::Doubtful { last, why: self.unreachable.clone(), until });
             }
             State::Releasing { .. } => {
                 let stood =
                     !self.standing().is_empty() || matches!(before, State::Held { .. } | State::Doubtful { .. });
-                self.story.decided_at = now;
+                self.narration.decided_at = now;
                 self.programmed = None;
-                self.square_at = None;
+                self.align_at = None;
                 self.end_conflict();
                 let intruder = cause == Some(Cause::Intruder);
                 let cause = cause.unwrap_or(Cause::Stop);
-                let told = !intruder || self.story.interventions.again(now).is_some();
+                let told = !intruder || self.narration.interventions.again(now).is_some();
                 if stood && told {
                     self.notes.push_back(Note::Leaving { cause: cause.clone() });
                 }
-                self.story.parting = told.then_some((cause, stood));
+                self.narration.parting = told.then_some((cause, stood));
                 self.backoff.reset();
                 if intruder {
                     self.contest(now);
@@ -413,15 +413,15 @@ impl Keeper {
     }
 
     fn held(&mut self, before: State, until: Moment, now: Moment) {
-        self.story.waiting = None;
+        self.narration.waiting = None;
         let Some(evidence) = self.evidence.newest().cloned() else { return };
         let note = match before {
             State::Doubtful { .. } => {
-                let silent_for = evidence.answered_at.since(self.story.decided_at);
+                let silent_for = evidence.answered_at.since(self.narration.decided_at);
                 Note::Confirmed { evidence, silent_for }
             }
-            State::Acquiring { .. } if self.story.missing => {
-                self.notes.extend(self.story.missing_told.then_some(Note::Restored));
+            State::Acquiring { .. } if self.narration.missing => {
+                self.notes.extend(self.narration.missing_told.then_some(Note::Restored));
                 return;
             }
             State::Unknown { .. }
@@ -429,15 +429,15 @@ impl Keeper {
             | State::Acquiring { .. }
             | State::Held { .. }
             | State::Releasing { .. }
-            | State::Stopped { .. } => Note::Acquired { evidence, until, took: now.since(self.story.decided_at) },
+            | State::Stopped { .. } => Note::Acquired { evidence, until, took: now.since(self.narration.decided_at) },
         };
         self.notes.push_back(note);
     }
 
     fn parted(&mut self, now: Moment) {
-        if let Some((cause, stood)) = self.story.parting.take() {
+        if let Some((cause, stood)) = self.narration.parting.take() {
             if stood && !matches!(self.state, State::Acquiring { .. }) {
-                self.notes.push_back(Note::Released { cause, after: now.since(self.story.decided_at) });
+                self.notes.push_back(Note::Released { cause, after: now.since(self.narration.decided_at) });
             } else if self.state == State::Standby {
                 self.notes.push_back(Note::StandingBy { cause });
             }
@@ -447,7 +447,7 @@ impl Keeper {
     /// What follows from the state alone.
     fn settle(&mut self, now: Moment) {
         self.pass_time(now);
-        let linkless = self.observation.as_ref().is_some_and(|observation| observation.link.is_none());
+        let linkless = self.view.as_ref().is_some_and(|view| view.link.is_none());
         match self.state {
             // Without the interface there is nothing to remove.
             State::Releasing { .. } if linkless => self.step(Fact::Seen { exact: false, any: false }, None, now),
@@ -463,10 +463,10 @@ impl Keeper {
     }
 
     fn wait_for(&mut self, for_what: Obstacle) {
-        if self.story.waiting != Some(for_what)
+        if self.narration.waiting != Some(for_what)
             && let Some(evidence) = self.evidence.newest().cloned()
         {
-            self.story.waiting = Some(for_what);
+            self.narration.waiting = Some(for_what);
             self.notes.push_back(Note::Waiting { evidence, for_what });
         }
     }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Change, Moment, Sighting};
+use super::{KeyEvent, KeyRead, Moment};
 use crate::vip::Mac;
 
 /// Something worth a line.
@@ -17,24 +17,24 @@ pub enum Note {
     },
     /// A read names us, but the address cannot be put up yet.
     Waiting {
-        evidence: Sighting,
+        evidence: KeyRead,
         for_what: Obstacle,
     },
     /// The kernel shows the address, and this read is why.
     Acquired {
-        evidence: Sighting,
+        evidence: KeyRead,
         until: Moment,
         took: Duration,
     },
     /// Confirmations stay away; the address stays until then.
     Doubtful {
-        last: Option<Sighting>,
+        last: Option<KeyRead>,
         why: Option<Arc<str>>,
         until: Moment,
     },
     /// A read in time ended the doubt.
     Confirmed {
-        evidence: Sighting,
+        evidence: KeyRead,
         silent_for: Duration,
     },
     /// Somebody else took the address away, and it is put back. So many times more since this was last told.
@@ -94,16 +94,16 @@ pub enum Obstacle {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Cause {
     /// A read named somebody else or nobody.
-    Read(Sighting),
+    Read(KeyRead),
     /// An event did.
-    Event(Change),
+    Event(KeyEvent),
     /// The last confirmation is too old; the text says why none came.
     Deadline {
-        last: Option<Sighting>,
+        last: Option<KeyRead>,
         why: Option<Arc<str>>,
     },
     /// The read names us, but its lease is about to end.
-    LeaseEnding(Sighting),
+    LeaseEnding(KeyRead),
     /// Nobody confirmed the address that was found at the start.
     NeverConfirmed {
         why: Option<Arc<str>>,

@@ -10,7 +10,7 @@ use crate::vip::Mac;
 
 /// What the kernel shows of one VIP and of the interface it belongs on.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Observation {
+pub struct LinkView {
     /// Nothing where no interface bears the configured name.
     pub link: Option<Link>,
     /// The VIP's address on that interface, once for each prefix length it stands with.
@@ -60,7 +60,7 @@ impl Expiry {
 pub enum Order {
     /// Put the address on the link, or renew it, with a lifetime that ends at `until`; then remove the other prefix
     /// lengths. `standing` says whether the address stands already.
-    Hold { link: u32, until: Moment, standing: bool, strays: Vec<u8> },
+    Hold { link: u32, until: Moment, standing: bool, other_prefixes: Vec<u8> },
     /// Give an inherited address that stands with this prefix length a lifetime that ends at `until`; add nothing.
     Limit { link: u32, prefix: u8, until: Moment },
     /// Reset the connections if the address stands, then remove it with each of these prefix lengths.

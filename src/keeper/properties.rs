@@ -13,20 +13,20 @@ fn op() -> impl Strategy<Value = Op> {
     let prefix = prop_oneof![Just(32_u8), Just(24_u8)];
     let standing = prop::collection::vec((prefix, prop::option::of(1_u64..30)), 0..3);
     let link = prop::option::weighted(0.9, (1_u32..3, any::<bool>(), 0_u8..2));
-    let farewell = prop_oneof![Just(StopMode::Release), Just(StopMode::Keep)];
+    let mode = prop_oneof![Just(StopMode::Release), Just(StopMode::Keep)];
     prop_oneof![
         60 => (any::<bool>(), 0_u64..15_000, prop::option::of(0_u64..31), -3_i64..4)
             .prop_map(|(ours, age, lease, revision)| Op::Read { ours, age, lease, revision }),
         60 => (0_u64..20, 10_u64..31).prop_map(|(age, lease)| Op::Read { ours: true, age, lease: Some(lease), revision: 1 }),
         30 => (any::<bool>(), -3_i64..4).prop_map(|(ours, revision)| Op::Changed { ours, revision }),
-        10 => Just(Op::Blind),
+        10 => Just(Op::Unreachable),
         20 => (standing, link).prop_map(|(standing, link)| Op::Meddle { standing, link }),
         20 => (0_u8..8, 1_u32..9).prop_map(|(mac, claims)| Op::Rival { mac, claims }),
         60 => (0_u64..6_000, prop::bool::weighted(0.8)).prop_map(|(millis, on_time)| Op::Wait { millis, on_time }),
         10 => any::<bool>().prop_map(Op::Refuse),
         10 => (0_u64..2_200).prop_map(Op::Slow),
         3 => (50_u64..2_000).prop_map(Op::Pace),
-        1 => farewell.prop_map(Op::Stop),
+        1 => mode.prop_map(Op::Stop),
     ]
 }
 

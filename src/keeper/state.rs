@@ -8,7 +8,7 @@ use super::Moment;
 /// Where a keeper stands.
 ///
 /// ```text
-///              names us                  the kernel shows it            late or blind
+///              names us                  the kernel shows it            late or unreachable
 ///  Unknown ───────────────▶ Acquiring ───────────────────▶ Held ◀──────────────────────▶ Doubtful
 ///     │ ▲                      │  ▲     taken by somebody    │       confirmed again         │
 ///     │ └──── absent ────┐     │  └─────────────────────────┴───────────────────────────────┤
@@ -24,15 +24,15 @@ use super::Moment;
 /// where something stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum State {
-    /// No sighting counts. An address found at the start may stay until `adopting`, and gets no longer lifetime.
+    /// No read counts. An address found at the start may stay until `adopting`, and gets no longer lifetime.
     Unknown { adopting: Option<Moment> },
-    /// The newest sighting names somebody else, or nobody, and the address is away.
+    /// The newest read names somebody else, or nobody, and the address is away.
     Standby,
-    /// The newest sighting names us; the kernel does not show the address yet, or no more.
+    /// The newest read names us; the kernel does not show the address yet, or no more.
     Acquiring { until: Moment, doubtful: bool },
-    /// The newest sighting names us, is fresh, and the kernel shows the address.
+    /// The newest read names us, is fresh, and the kernel shows the address.
     Held { until: Moment },
-    /// As `Held`, but the sighting grows old. The address stays, nothing is announced.
+    /// As `Held`, but the read grows old. The address stays, nothing is announced.
     Doubtful { until: Moment },
     /// The address has to go, and this is where the keeper rests when it is gone.
     Releasing { then: Rest },
@@ -70,7 +70,7 @@ pub(super) enum Fact {
     /// The kernel shows the address with our prefix length (`exact`), or with any.
     Seen { exact: bool, any: bool },
     /// The daemon is told to stop.
-    Stop { farewell: StopMode, any: bool },
+    Stop { mode: StopMode, any: bool },
 }
 
 impl State {
@@ -140,8 +140,8 @@ impl State {
             (Self::Releasing { then: Rest::Stopped }, Fact::Mine { .. } | Fact::NotMine) => self,
             (Self::Releasing { .. }, Fact::Spent | Fact::Doubt | Fact::Seen { .. }) => self,
 
-            (Self::Acquiring { .. } | Self::Held { .. }, Fact::Stop { farewell: StopMode::Keep, .. })
-            | (Self::Doubtful { .. } | Self::Unknown { .. }, Fact::Stop { farewell: StopMode::Keep, .. }) => {
+            (Self::Acquiring { .. } | Self::Held { .. }, Fact::Stop { mode: StopMode::Keep, .. })
+            | (Self::Doubtful { .. } | Self::Unknown { .. }, Fact::Stop { mode: StopMode::Keep, .. }) => {
                 Self::Stopped { kept: true }
             }
             (Self::Acquiring { .. } | Self::Held { .. } | Self::Doubtful { .. }, Fact::Stop { .. })

@@ -9,7 +9,7 @@ pub mod etcd;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::keeper::{Change, Sighting};
+use crate::keeper::{KeyEvent, KeyRead};
 
 /// One leader key and the values of it that speak of this host.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,10 +27,10 @@ pub type KeyIndex = usize;
 pub enum Report {
     /// A linearizable read was answered. Reads overlap, and a slow member's answer may come after a later one of
     /// another: their instants and revisions tell which is the newer.
-    Read(Vec<(KeyIndex, Sighting)>),
+    Read(Vec<(KeyIndex, KeyRead)>),
     /// A watch saw keys change; a read of them is on its way.
-    Changed(Vec<(KeyIndex, Change)>),
+    Changed(Vec<(KeyIndex, KeyEvent)>),
     /// Every member failed, or two intervals passed without an answer; the text names each member's cause. Told once an
     /// interval for as long as it lasts.
-    Blind { why: Arc<str> },
+    Unreachable { why: Arc<str> },
 }

@@ -12,7 +12,7 @@ pub struct Counters {
     pub errors: BTreeMap<SourceError, u64>,
     pub reads: Histogram,
     /// Intervals in which no member answered at all.
-    pub blind: u64,
+    pub unreachable: u64,
     pub reloads: u64,
 }
 

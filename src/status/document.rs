@@ -53,7 +53,7 @@ fn vip(vip: &VipStatus, status: &Status) -> Json {
         ("read_age", Json::or_null(read, |read| Json::Seconds(read.age))),
         ("read_from", Json::or_null(read, |read| Json::text(&read.from))),
         ("lease_left", Json::or_null(read, |read| lease(read.lease))),
-        ("blind", Json::or_null(vip.blind.as_ref(), Json::text)),
+        ("blind", Json::or_null(vip.unreachable.as_ref(), Json::text)),
         ("confirmed_age", Json::or_null(vip.confirmed, Json::Seconds)),
         ("deadline", Json::or_null(vip.deadline, Json::Seconds)),
         ("kernel_lifetime", Json::or_null(vip.kernel, kernel)),

@@ -122,7 +122,7 @@ const fn word(cause: &Cause) -> &'static str {
 
 fn source(cause: &Cause) -> Option<&Arc<str>> {
     match cause {
-        Cause::Read(sighting) | Cause::LeaseEnding(sighting) => Some(&sighting.from),
+        Cause::Read(read) | Cause::LeaseEnding(read) => Some(&read.from),
         Cause::Event(change) => Some(&change.from),
         Cause::Deadline { last, .. } => last.as_ref().map(|last| &last.from),
         Cause::NeverConfirmed { .. } | Cause::Intruder | Cause::Stop => None,

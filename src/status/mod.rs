@@ -63,7 +63,7 @@ pub struct VipStatus {
     /// The newest read that counts.
     pub read: Option<ReadStatus>,
     /// Why nobody answers, as long as nobody does.
-    pub blind: Option<Arc<str>>,
+    pub unreachable: Option<Arc<str>>,
     /// Since the newest answer that names this host.
     pub confirmed: Option<Duration>,
     /// Until the address has to go unless it is confirmed.

@@ -101,7 +101,7 @@ fn samples(sheet: &mut Sheet, family: &Family, status: &Status) {
 /// What there is once.
 fn process(name: &str, status: &Status) -> Option<String> {
     match name {
-        "vip_manager_blind_intervals" => Some(status.counters.blind.to_string()),
+        "vip_manager_blind_intervals" => Some(status.counters.unreachable.to_string()),
         "vip_manager_reloads" => Some(status.counters.reloads.to_string()),
         "process_resident_memory_bytes" => status.process.resident_bytes.map(|bytes| bytes.to_string()),
         "process_open_fds" => status.process.open_descriptors.map(|count| count.to_string()),

@@ -14,7 +14,7 @@ pub fn line(vip: &VipStatus) -> String {
 /// Who holds it, and why.
 pub fn why(vip: &VipStatus) -> String {
     let Some(read) = &vip.read else {
-        return format!("{} was not read yet{}", vip.key, because(vip.blind.as_ref()));
+        return format!("{} was not read yet{}", vip.key, because(vip.unreachable.as_ref()));
     };
     let found = match &read.holder {
         Some(holder) if **holder == *vip.expected => format!("{} holds \"{holder}\", which is this host", vip.key),
@@ -28,10 +28,13 @@ pub fn why(vip: &VipStatus) -> String {
         "acquiring" => format!("{found}; it is being put up"),
         "doubtful" => {
             let silence = vip.confirmed.map_or_else(String::new, |since| format!(" for {}", span(since)));
-            format!("no confirmation{silence}{}; kept, but not announced; {found} then", because(vip.blind.as_ref()))
+            format!(
+                "no confirmation{silence}{}; kept, but not announced; {found} then",
+                because(vip.unreachable.as_ref())
+            )
         }
         "releasing" => format!("it has to go: {found}"),
-        "unknown" => format!("no read of {} counts now{}", vip.key, because(vip.blind.as_ref())),
+        "unknown" => format!("no read of {} counts now{}", vip.key, because(vip.unreachable.as_ref())),
         _ => found,
     }
 }

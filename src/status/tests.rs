@@ -51,7 +51,7 @@ fn made_up() -> Status {
                 from: "http://10.0.0.1:2379".into(),
                 lease: Lease::Left(Duration::from_millis(28_600)),
             }),
-            blind: None,
+            unreachable: None,
             confirmed: Some(Duration::from_millis(399)),
             deadline: Some(Duration::from_millis(9_600)),
             kernel: Some(KernelLifetime::In(Duration::from_millis(9_600))),

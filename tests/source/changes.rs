@@ -114,7 +114,7 @@ async fn a_thousand_keys_that_change_together_are_all_told_and_all_read() {
             Report::Read(seen) => {
                 read.extend(seen.iter().filter(|(_, seen)| seen.holder.as_deref() == Some(US)).map(|(key, _)| *key));
             }
-            Report::Blind { why } => panic!("{why}"),
+            Report::Unreachable { why } => panic!("{why}"),
         }
         (told.len() == COUNT && read.len() == COUNT).then_some(())
     })

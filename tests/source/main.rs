@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use vip_manager::config::model::{Endpoint, EtcdConfig};
-use vip_manager::keeper::{Change, Sighting};
+use vip_manager::keeper::{KeyEvent, KeyRead};
 use vip_manager::source::etcd::{Source, start};
 use vip_manager::source::{KeyIndex, Report, Watched};
 
@@ -40,22 +40,22 @@ fn source(config: &EtcdConfig) -> Source {
     start(config, INTERVAL, CALL_LIMIT, vec![watched(KEY)])
 }
 
-fn read_of(report: &Report, key: KeyIndex) -> Option<Sighting> {
+fn read_of(report: &Report, key: KeyIndex) -> Option<KeyRead> {
     let Report::Read(seen) = report else { return None };
     seen.iter().find(|(of, _)| *of == key).map(|(_, sighting)| sighting.clone())
 }
 
-fn change_of(report: &Report, key: KeyIndex) -> Option<Change> {
+fn change_of(report: &Report, key: KeyIndex) -> Option<KeyEvent> {
     let Report::Changed(seen) = report else { return None };
     seen.iter().find(|(of, _)| *of == key).map(|(_, change)| change.clone())
 }
 
 /// A read that names this holder.
-fn read_naming(holder: Option<&str>) -> impl FnMut(&Report) -> Option<Sighting> {
+fn read_naming(holder: Option<&str>) -> impl FnMut(&Report) -> Option<KeyRead> {
     move |report| read_of(report, 0).filter(|sighting| sighting.holder.as_deref() == holder)
 }
 
 /// A change that names this holder.
-fn change_to(holder: Option<&str>) -> impl FnMut(&Report) -> Option<Change> {
+fn change_to(holder: Option<&str>) -> impl FnMut(&Report) -> Option<KeyEvent> {
     move |report| change_of(report, 0).filter(|change| change.holder.as_deref() == holder)
 }

@@ -87,12 +87,12 @@ async fn a_slow_etcd_still_answers() {
     let proxy = proxy_to(&cluster).await;
     let mut source = source(&config(vec![endpoint_of(&proxy)]));
     all_up(&mut source).await;
-    let mut blind = 0;
+    let mut unreachable = 0;
     // Nothing passes for four intervals at a time, which is less than the call limit.
     for _ in 0..3 {
         proxy.set(Wire::Silent);
         let silent_until = clock::now() + INTERVAL * 4;
-        let mut count = |report: &Report| blind += u32::from(matches!(report, Report::Blind { .. }));
+        let mut count = |report: &Report| unreachable += u32::from(matches!(report, Report::Unreachable { .. }));
         while clock::now() < silent_until {
             if let Ok(Some(report)) = tokio::time::timeout(INTERVAL / 4, source.reports.recv()).await {
                 count(&report);
@@ -102,7 +102,7 @@ async fn a_slow_etcd_still_answers() {
         until(&mut source, "the late answer", INTERVAL, |report| read_of(report, 0)).await;
         assert_eq!(source.members()[0].link, Link::Up, "no session was given up");
     }
-    assert!(blind > 0, "four intervals without an answer are worth a word");
+    assert!(unreachable > 0, "four intervals without an answer are worth a word");
 }
 
 #[tokio::test]
@@ -114,8 +114,8 @@ async fn etcd_goes_away_and_comes_back_and_nothing_has_to_be_restarted() {
 
     cluster.members[0].kill();
     let why = until(&mut source, "blind", SOON, |report| match report {
-        Report::Blind { why } if why.contains("refused") => Some(why.to_string()),
-        Report::Blind { .. } | Report::Read(_) | Report::Changed(_) => None,
+        Report::Unreachable { why } if why.contains("refused") => Some(why.to_string()),
+        Report::Unreachable { .. } | Report::Read(_) | Report::Changed(_) => None,
     })
     .await;
     assert!(why.starts_with(&cluster.members[0].url()), "{why}");
@@ -134,7 +134,7 @@ async fn blindness_is_told_once_an_interval_and_no_more() {
     let began = clock::now();
     let mut times = 0;
     until(&mut source, "blind", SOON, |report| {
-        times += u32::from(matches!(report, Report::Blind { .. }));
+        times += u32::from(matches!(report, Report::Unreachable { .. }));
         (clock::now().since(began) > INTERVAL * 10).then_some(())
     })
     .await;
@@ -208,17 +208,17 @@ async fn a_member_without_its_cluster_is_no_witness() {
     cluster.members[1].kill();
     cluster.members[2].kill();
     let why = until(&mut source, "blind", SOON, |report| match report {
-        Report::Blind { why } => Some(why.to_string()),
+        Report::Unreachable { why } => Some(why.to_string()),
         Report::Read(_) | Report::Changed(_) => None,
     })
     .await;
     assert!(cluster.members.iter().all(|member| why.contains(&member.url())), "each member has its cause: {why}");
 
     // What was under way is over; from here on the one that is left cannot have answered.
-    until(&mut source, "blind again", SOON, |report| matches!(report, Report::Blind { .. }).then_some(())).await;
+    until(&mut source, "blind again", SOON, |report| matches!(report, Report::Unreachable { .. }).then_some(())).await;
     for _ in 0..5 {
         until(&mut source, "blind, and never a read", SOON, |report| match report {
-            Report::Blind { .. } => Some(()),
+            Report::Unreachable { .. } => Some(()),
             Report::Read(_) => panic!("read without a quorum: {report:?}"),
             Report::Changed(_) => None,
         })

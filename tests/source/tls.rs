@@ -274,7 +274,7 @@ async fn a_ca_that_changes_on_disk_is_used_without_a_restart() {
 /// Takes reads, which must go on, and returns when the connection is another one.
 async fn until_reconnected(source: &mut Source, port: u16, before: &BTreeSet<String>) {
     until(source, "a connection with the new files", SOON, |report| {
-        assert!(!matches!(report, Report::Blind { .. }), "{report:?}");
+        assert!(!matches!(report, Report::Unreachable { .. }), "{report:?}");
         let now = connections_to(port);
         (!now.is_empty() && now.is_disjoint(before)).then_some(())
     })

@@ -21,7 +21,7 @@ pub(super) enum Op {
         ours: bool,
         revision: i64,
     },
-    Blind,
+    Unreachable,
     /// Somebody else changes the address or the link.
     Meddle {
         standing: Vec<(u8, Option<u64>)>,
@@ -50,7 +50,7 @@ pub(super) struct World {
     pub(super) keeper: Keeper,
     now: Moment,
     revision: i64,
-    observation: Observation,
+    view: LinkView,
     refusing: bool,
     takes: Duration,
     /// The latest moment that any read so far allows the address to stand.
@@ -68,7 +68,7 @@ impl World {
             keeper: Keeper::new(rules),
             now: Moment::from_boot(Duration::from_secs(5_000)),
             revision: 100,
-            observation: Observation { link, standing: vec![] },
+            view: LinkView { link, standing: vec![] },
             refusing: false,
             takes: Duration::ZERO,
             allowed: None,
@@ -86,14 +86,14 @@ impl World {
                 let mod_revision = self.revision + revision;
                 self.revision = self.revision.max(mod_revision);
                 let holder = Some(if ours { VALUE.into() } else { "pg2".into() });
-                self.handle(Event::Changed(Change { holder, mod_revision, heard_at: self.now, from: "etcd".into() }));
+                self.handle(Event::Changed(KeyEvent { holder, mod_revision, heard_at: self.now, from: "etcd".into() }));
             }
-            Op::Blind => self.handle(Event::Blind { why: "silent".into() }),
+            Op::Unreachable => self.handle(Event::Unreachable { why: "silent".into() }),
             Op::Meddle { standing, link } => {
                 let expires =
                     |left: Option<u64>| left.map_or(Expiry::Never, |s| Expiry::At(self.now + Duration::from_secs(s)));
                 let standing = standing.into_iter().map(|(prefix, left)| Standing { prefix, expires: expires(left) });
-                self.observation = Observation {
+                self.view = LinkView {
                     standing: if link.is_some() { standing.collect() } else { vec![] },
                     link: link.map(|(index, up, mac)| Link { index, up, mac: Some(Mac([mac; 6])) }),
                 };
@@ -107,9 +107,9 @@ impl World {
                 self.keeper.set_interval(Duration::from_millis(millis));
                 self.wait(Duration::ZERO, false);
             }
-            Op::Stop(farewell) => {
-                self.stopped.get_or_insert(farewell);
-                self.handle(Event::Stop(farewell));
+            Op::Stop(mode) => {
+                self.stopped.get_or_insert(mode);
+                self.handle(Event::Stop(mode));
             }
         }
     }
@@ -123,7 +123,7 @@ impl World {
             let until = sent_at + left.min(rules.hold_timeout);
             self.allowed = Some(self.allowed.map_or(until, |allowed| allowed.max(until)));
         }
-        let sighting = Sighting {
+        let read = KeyRead {
             holder: Some(if ours { VALUE.into() } else { "pg2".into() }),
             revision: self.revision,
             mod_revision: self.revision,
@@ -132,7 +132,7 @@ impl World {
             lease: lease.map_or(Lease::None, |s| Lease::Left(Duration::from_secs(s))),
             from: "etcd".into(),
         };
-        self.handle(Event::Read(sighting));
+        self.handle(Event::Read(read));
     }
 
     /// Silence, and a kernel that obeys at once: whatever stood is gone, and a stop is reached.
@@ -142,7 +142,7 @@ impl World {
         self.wait(Duration::from_secs(90), true);
         let state = self.keeper.state();
         match self.stopped {
-            None => assert!(self.observation.standing.is_empty(), "stands in {state:?}"),
+            None => assert!(self.view.standing.is_empty(), "stands in {state:?}"),
             Some(StopMode::Release) => assert_eq!(state, State::Stopped { kept: false }),
             Some(StopMode::Keep) => assert!(matches!(state, State::Stopped { .. }), "{state:?}"),
         }
@@ -150,7 +150,7 @@ impl World {
     }
 
     fn observe(&mut self) {
-        self.handle(Event::Observed(self.observation.clone()));
+        self.handle(Event::Observed(self.view.clone()));
     }
 
     pub(super) fn wait(&mut self, span: Duration, on_time: bool) {
@@ -195,26 +195,26 @@ impl World {
         if self.refusing {
             return Outcome::Refused { why: "no".into() };
         }
-        let link = self.observation.link.expect("no order without a link").index;
+        let link = self.view.link.expect("no order without a link").index;
         match order {
             Order::Hold { link: on, until, .. } => {
                 assert_eq!(*on, link);
                 assert!(*until > issued, "a hold whose deadline has passed");
                 if *until <= self.now {
-                    self.observation.standing.clear();
+                    self.view.standing.clear();
                     return Outcome::Late;
                 }
-                self.observation.standing = vec![Standing { prefix: 32, expires: Expiry::At(*until) }];
+                self.view.standing = vec![Standing { prefix: 32, expires: Expiry::At(*until) }];
                 Outcome::Held { until: *until }
             }
             Order::Limit { prefix, until, .. } => {
-                for standing in self.observation.standing.iter_mut().filter(|standing| standing.prefix == *prefix) {
+                for standing in self.view.standing.iter_mut().filter(|standing| standing.prefix == *prefix) {
                     standing.expires = Expiry::At(*until);
                 }
                 Outcome::Limited { prefix: *prefix, until: *until }
             }
             Order::Release { .. } => {
-                self.observation.standing.clear();
+                self.view.standing.clear();
                 Outcome::Released
             }
         }
@@ -222,7 +222,7 @@ impl World {
 
     fn check_announcement(&self) {
         assert!(matches!(self.keeper.state(), State::Held { .. }), "announced while {:?}", self.keeper.state());
-        assert!(self.observation.standing.iter().any(|standing| standing.prefix == 32), "announced what is not there");
+        assert!(self.view.standing.iter().any(|standing| standing.prefix == 32), "announced what is not there");
     }
 
     fn listen(&mut self, note: &Note) {
@@ -255,15 +255,15 @@ impl World {
         if let Target::Held { until } = self.keeper.target() {
             assert!(until > self.now, "held past its deadline");
             assert!(self.allowed.is_some_and(|allowed| until <= allowed), "held longer than any read allows");
-            let newest = self.keeper.sighting().expect("held without a read");
+            let newest = self.keeper.last_read().expect("held without a read");
             assert_eq!(newest.holder.as_deref(), Some(VALUE), "held while the newest read names another");
             assert_eq!(self.stopped, None, "held after a stop");
         }
         if let Some((at, why)) = self.keeper.next_deadline(self.now) {
             assert!(at > self.now, "a busy loop over {why}");
         }
-        if !self.refusing && self.observation.link.is_some() && !self.keeper.is_pausing(self.now) {
-            let stands = !self.observation.standing.is_empty();
+        if !self.refusing && self.view.link.is_some() && !self.keeper.is_pausing(self.now) {
+            let stands = !self.view.standing.is_empty();
             match self.keeper.target() {
                 // The end: what others put up after it is not ours to judge.
                 Target::Released if matches!(self.keeper.state(), State::Stopped { .. }) => {}

@@ -7,7 +7,7 @@ use super::*;
 const RIVAL: Mac = Mac([2, 0, 0, 0, 0, 9]);
 
 /// A keeper that holds and is confirmed each second.
-struct Desk {
+struct Fixture {
     keeper: Keeper,
     now: Moment,
     revision: i64,
@@ -16,7 +16,7 @@ struct Desk {
     notes: Vec<Note>,
 }
 
-impl Desk {
+impl Fixture {
     fn holding() -> Self {
         let rules = Rules {
             prefix: 32,
@@ -27,7 +27,7 @@ impl Desk {
             schedule: Schedule::new(None, None, secs(0)),
             seed: 1,
         };
-        let mut desk = Self {
+        let mut keeper = Self {
             keeper: Keeper::new(rules),
             now: Moment::from_boot(secs(1_000)),
             revision: 1,
@@ -36,24 +36,24 @@ impl Desk {
             notes: vec![],
         };
         let link = Some(Link { index: 7, up: true, mac: Some(Mac([2, 0, 0, 0, 0, 1])) });
-        desk.handle(Event::Observed(Observation { link, standing: vec![] }));
-        desk.read("pg1");
-        assert!(matches!(desk.keeper.state(), State::Held { .. }));
-        desk
+        keeper.handle(Event::Observed(LinkView { link, standing: vec![] }));
+        keeper.read("pg1");
+        assert!(matches!(keeper.keeper.state(), State::Held { .. }));
+        keeper
     }
 
     /// Past the time in which a claim may be an echo, and past the first series.
     fn settled() -> Self {
-        let mut desk = Self::holding();
-        desk.wait(10_000);
-        desk.announced.clear();
-        desk.notes.clear();
-        desk
+        let mut keeper = Self::holding();
+        keeper.wait(10_000);
+        keeper.announced.clear();
+        keeper.notes.clear();
+        keeper
     }
 
     fn read(&mut self, holder: &str) {
         self.revision += 1;
-        let sighting = Sighting {
+        let key_read = KeyRead {
             holder: Some(holder.into()),
             revision: self.revision,
             mod_revision: self.revision,
@@ -62,7 +62,7 @@ impl Desk {
             lease: Lease::None,
             from: "etcd".into(),
         };
-        self.handle(Event::Read(sighting));
+        self.handle(Event::Read(key_read));
     }
 
     fn rival(&mut self) {
@@ -115,158 +115,158 @@ const fn secs(seconds: u64) -> Duration {
 
 #[test]
 fn a_rival_is_told_once_answered_at_once_and_its_silence_ends_the_conflict() {
-    let mut desk = Desk::settled();
-    let begin = desk.now;
-    desk.rival();
-    assert_eq!(desk.announced, [begin]);
-    assert_eq!(desk.notes, [Note::Contested { rival: RIVAL }]);
-    desk.wait(500);
-    desk.rival();
-    desk.wait(70_000);
-    assert_eq!(desk.notes.len(), 2, "{:?}", desk.notes);
-    assert_eq!(desk.notes[1], Note::Uncontested { rival: RIVAL, claims: 2, lasted: Duration::from_millis(500) });
+    let mut keeper = Fixture::settled();
+    let begin = keeper.now;
+    keeper.rival();
+    assert_eq!(keeper.announced, [begin]);
+    assert_eq!(keeper.notes, [Note::Contested { rival: RIVAL }]);
+    keeper.wait(500);
+    keeper.rival();
+    keeper.wait(70_000);
+    assert_eq!(keeper.notes.len(), 2, "{:?}", keeper.notes);
+    assert_eq!(keeper.notes[1], Note::Uncontested { rival: RIVAL, claims: 2, lasted: Duration::from_millis(500) });
 }
 
 #[test]
 fn a_claim_within_the_pause_is_answered_at_its_end() {
-    let mut desk = Desk::settled();
-    desk.rival();
-    desk.wait(500);
-    let claimed = desk.now;
-    desk.rival();
-    desk.announced.clear();
-    desk.wait(1_000);
+    let mut keeper = Fixture::settled();
+    keeper.rival();
+    keeper.wait(500);
+    let claimed = keeper.now;
+    keeper.rival();
+    keeper.announced.clear();
+    keeper.wait(1_000);
     // The rounds of the first series at 0.5 s and 1.1 s, and the second series from 1 s on.
-    assert!(desk.announced.contains(&(claimed + Duration::from_millis(500))), "{:?}", desk.announced);
+    assert!(keeper.announced.contains(&(claimed + Duration::from_millis(500))), "{:?}", keeper.announced);
 }
 
 #[test]
 fn the_former_holders_last_word_wakes_nobody_but_is_answered() {
-    let mut desk = Desk::holding();
-    desk.wait(200);
-    desk.announced.clear();
+    let mut keeper = Fixture::holding();
+    keeper.wait(200);
+    keeper.announced.clear();
     for _ in 0..3 {
-        desk.rival();
-        assert_eq!(desk.told(|note| matches!(note, Note::Echo { .. })), 1);
+        keeper.rival();
+        assert_eq!(keeper.told(|note| matches!(note, Note::Echo { .. })), 1);
     }
-    assert_eq!(desk.announced, [desk.now]);
-    desk.wait(70_000);
-    assert_eq!(desk.told(|note| matches!(note, Note::Contested { .. } | Note::Uncontested { .. })), 0);
+    assert_eq!(keeper.announced, [keeper.now]);
+    keeper.wait(70_000);
+    assert_eq!(keeper.told(|note| matches!(note, Note::Contested { .. } | Note::Uncontested { .. })), 0);
 }
 
 #[test]
 fn one_that_goes_on_after_that_is_a_rival() {
-    let mut desk = Desk::holding();
-    desk.rival();
-    desk.wait(2_000);
-    desk.rival();
-    assert_eq!(desk.told(|note| matches!(note, Note::Contested { .. })), 1);
+    let mut keeper = Fixture::holding();
+    keeper.rival();
+    keeper.wait(2_000);
+    keeper.rival();
+    assert_eq!(keeper.told(|note| matches!(note, Note::Contested { .. })), 1);
 }
 
 #[test]
 fn who_doubts_or_does_not_hold_says_nothing() {
-    let mut desk = Desk::settled();
-    desk.confirmed = false;
-    desk.wait(4_000);
-    assert!(matches!(desk.keeper.state(), State::Doubtful { .. }));
-    desk.announced.clear();
-    desk.notes.clear();
-    desk.rival();
-    desk.wait(2_000);
-    assert_eq!((desk.announced.len(), desk.notes.len()), (0, 0));
-    desk.read("pg2");
-    desk.notes.clear();
-    desk.rival();
-    desk.wait(2_000);
-    assert_eq!((desk.announced.len(), desk.notes.len()), (0, 0));
+    let mut keeper = Fixture::settled();
+    keeper.confirmed = false;
+    keeper.wait(4_000);
+    assert!(matches!(keeper.keeper.state(), State::Doubtful { .. }));
+    keeper.announced.clear();
+    keeper.notes.clear();
+    keeper.rival();
+    keeper.wait(2_000);
+    assert_eq!((keeper.announced.len(), keeper.notes.len()), (0, 0));
+    keeper.read("pg2");
+    keeper.notes.clear();
+    keeper.rival();
+    keeper.wait(2_000);
+    assert_eq!((keeper.announced.len(), keeper.notes.len()), (0, 0));
 }
 
 #[test]
 fn a_conflict_ends_with_the_hold() {
-    let mut desk = Desk::settled();
-    desk.rival();
-    desk.read("pg2");
-    assert_eq!(desk.told(|note| matches!(note, Note::Uncontested { .. })), 1);
-    assert_eq!(desk.keeper.conflict_deadline(), None);
+    let mut keeper = Fixture::settled();
+    keeper.rival();
+    keeper.read("pg2");
+    assert_eq!(keeper.told(|note| matches!(note, Note::Uncontested { .. })), 1);
+    assert_eq!(keeper.keeper.conflict_deadline(), None);
 }
 
 #[test]
 fn one_who_claims_it_after_a_doubt_or_a_theft_is_no_echo() {
-    let mut doubted = Desk::settled();
+    let mut doubted = Fixture::settled();
     doubted.confirmed = false;
     doubted.wait(4_000);
     doubted.read("pg1");
-    let mut robbed = Desk::settled();
+    let mut robbed = Fixture::settled();
     let link = robbed.keeper.link();
-    robbed.handle(Event::Observed(Observation { link, standing: vec![] }));
-    for mut desk in [doubted, robbed] {
-        assert!(matches!(desk.keeper.state(), State::Held { .. }));
-        desk.rival();
-        assert_eq!(desk.told(|note| matches!(note, Note::Contested { .. })), 1, "{:?}", desk.notes);
+    robbed.handle(Event::Observed(LinkView { link, standing: vec![] }));
+    for mut keeper in [doubted, robbed] {
+        assert!(matches!(keeper.keeper.state(), State::Held { .. }));
+        keeper.rival();
+        assert_eq!(keeper.told(|note| matches!(note, Note::Contested { .. })), 1, "{:?}", keeper.notes);
     }
 }
 
 #[test]
 fn what_was_owed_before_a_doubt_does_not_put_off_the_next_answer() {
-    let mut desk = Desk::settled();
-    desk.rival();
-    desk.wait(500);
-    desk.rival();
-    desk.handle(Event::Blind { why: "silent".into() });
-    desk.confirmed = false;
-    desk.wait(3_000);
-    desk.read("pg1");
-    desk.wait(300);
-    desk.announced.clear();
-    desk.rival();
-    assert_eq!(desk.announced, [desk.now]);
+    let mut keeper = Fixture::settled();
+    keeper.rival();
+    keeper.wait(500);
+    keeper.rival();
+    keeper.handle(Event::Unreachable { why: "silent".into() });
+    keeper.confirmed = false;
+    keeper.wait(3_000);
+    keeper.read("pg1");
+    keeper.wait(300);
+    keeper.announced.clear();
+    keeper.rival();
+    assert_eq!(keeper.announced, [keeper.now]);
 }
 
 #[test]
 fn the_driver_is_woken_for_what_is_owed_and_for_the_end_of_the_conflict() {
-    let mut desk = Desk::settled();
-    desk.rival();
-    let first = desk.now;
-    assert_eq!(desk.keeper.conflict_deadline(), Some(first + secs(60)));
-    desk.wait(500);
-    desk.rival();
-    assert_eq!(desk.keeper.conflict_deadline(), Some(first + secs(1)));
+    let mut keeper = Fixture::settled();
+    keeper.rival();
+    let first = keeper.now;
+    assert_eq!(keeper.keeper.conflict_deadline(), Some(first + secs(60)));
+    keeper.wait(500);
+    keeper.rival();
+    assert_eq!(keeper.keeper.conflict_deadline(), Some(first + secs(1)));
 }
 
 #[test]
 fn one_who_makes_up_addresses_is_told_of_a_few_times() {
-    let mut desk = Desk::settled();
+    let mut keeper = Fixture::settled();
     for last in 0..9 {
-        desk.handle(Event::Rival { mac: Mac([2, 0, 0, 0, 1, last]), claims: 1 });
+        keeper.handle(Event::Rival { mac: Mac([2, 0, 0, 0, 1, last]), claims: 1 });
     }
-    assert_eq!(desk.told(|note| matches!(note, Note::Contested { .. })), 4);
+    assert_eq!(keeper.told(|note| matches!(note, Note::Contested { .. })), 4);
 }
 
 #[test]
 fn after_ten_minutes_one_is_reminded_and_told_how_many_claims_there_were() {
-    let mut desk = Desk::settled();
-    let since = desk.now;
+    let mut keeper = Fixture::settled();
+    let since = keeper.now;
     for _ in 0..=600 {
-        desk.rival();
-        desk.wait(1_000);
+        keeper.rival();
+        keeper.wait(1_000);
     }
     assert_eq!(
-        desk.notes,
+        keeper.notes,
         [Note::Contested { rival: RIVAL }, Note::StillContested { rival: RIVAL, claims: 601, since }]
     );
 }
 
 #[test]
 fn a_rival_for_hours_is_a_line_now_and_then_and_a_bounded_number_of_packets() {
-    let mut desk = Desk::settled();
+    let mut keeper = Fixture::settled();
     let hour = 3_600;
     for _ in 0..hour * 4 {
-        desk.rival();
-        desk.wait(250);
+        keeper.rival();
+        keeper.wait(250);
     }
     // A series of six rounds at most each eight seconds, and the shorter first pauses.
-    assert!(desk.announced.len() <= hour / 8 * 6 + 24, "{}", desk.announced.len());
-    assert!(desk.notes.len() <= 8, "{:?}", desk.notes);
+    assert!(keeper.announced.len() <= hour / 8 * 6 + 24, "{}", keeper.announced.len());
+    assert!(keeper.notes.len() <= 8, "{:?}", keeper.notes);
 }
 
 proptest! {
@@ -276,15 +276,15 @@ proptest! {
     fn however_claims_come_the_answers_are_bounded_and_few_lines_tell(
         claims in prop::collection::vec((0_u64..40, 0_u8..8), 1..200),
     ) {
-        let mut desk = Desk::settled();
-        let begin = desk.now;
+        let mut keeper = Fixture::settled();
+        let begin = keeper.now;
         for (pause, last) in claims {
-            desk.wait(pause * 50);
-            desk.handle(Event::Rival { mac: Mac([2, 0, 0, 0, 1, last]), claims: 1 });
+            keeper.wait(pause * 50);
+            keeper.handle(Event::Rival { mac: Mac([2, 0, 0, 0, 1, last]), claims: 1 });
         }
-        let seconds = usize::try_from(desk.now.since(begin).as_secs()).unwrap();
-        prop_assert!(desk.announced.len() <= seconds / 8 * 6 + 24, "{} in {seconds} s", desk.announced.len());
-        let told = desk.told(|note| matches!(note, Note::Contested { .. }));
+        let seconds = usize::try_from(keeper.now.since(begin).as_secs()).unwrap();
+        prop_assert!(keeper.announced.len() <= seconds / 8 * 6 + 24, "{} in {seconds} s", keeper.announced.len());
+        let told = keeper.told(|note| matches!(note, Note::Contested { .. }));
         prop_assert!(told <= 4);
     }
 }

@@ -17,7 +17,7 @@ pub(super) type MemberIndex = usize;
 #[derive(Debug)]
 pub(super) struct Board {
     rows: Mutex<Rows>,
-    /// How many reads were answered, by whomever: a round in which this grew was not blind.
+    /// How many reads were answered, by whomever: a round in which this grew was not unreachable.
     answers: AtomicU64,
 }
 
@@ -157,7 +157,7 @@ impl Board {
     }
 
     /// Each member with the cause of its silence.
-    pub(super) fn why_blind(&self) -> Arc<str> {
+    pub(super) fn why_unreachable(&self) -> Arc<str> {
         let silence = Arc::from("no answer yet");
         let rows = self.rows();
         let causes = rows.members.iter().map(|row| {

@@ -9,7 +9,7 @@
 //! | task | owns | gives |
 //! |---|---|---|
 //! | `member`, one a member | connection, login, first read, watch, sign of life | `Report::Read`, `Report::Changed`, a `Wake` a change, its row on the `board`, its [`MemberState`] |
-//! | `reader` | the interval, errands | `Report::Read`, `Report::Blind` |
+//! | `reader` | the interval, errands | `Report::Read`, `Report::Unreachable` |
 //! | errands, one a read | the order in which members are asked | – |
 //!
 //! `reports` is bounded, and whoever fills it waits for the driver. No task waits for another but through `wakes`, which the

@@ -16,7 +16,7 @@ use super::explain::CallError;
 use super::keys::{BATCH, Keys};
 use super::session::Session;
 use crate::clock;
-use crate::keeper::{Lease, Sighting};
+use crate::keeper::{KeyRead, Lease};
 use crate::source::{KeyIndex, Report};
 use crate::time::Moment;
 
@@ -51,7 +51,7 @@ struct Reading<'a> {
     parts: JoinSet<Part>,
     leases: BTreeMap<i64, Asked>,
     /// Seen, ours, and complete but for the lease.
-    waiting: Vec<(KeyIndex, i64, Sighting)>,
+    waiting: Vec<(KeyIndex, i64, KeyRead)>,
     oldest: i64,
 }
 
@@ -161,13 +161,13 @@ impl<'a> Reading<'a> {
         revision: i64,
         answered_at: Moment,
         value: Option<&KeyValue>,
-    ) -> (Sighting, Option<i64>) {
+    ) -> (KeyRead, Option<i64>) {
         let judged = value.map(|value| self.keys.judge(key, value.value()));
         let ours = judged.as_ref().is_some_and(|(_, ours)| *ours);
         let lease = value.map_or(0, KeyValue::lease);
         let wanted = Some(lease).filter(|&lease| ours && lease != 0);
         self.keys.remember_lease(key, wanted);
-        let sighting = Sighting {
+        let sighting = KeyRead {
             holder: judged.map(|(holder, _)| holder),
             revision,
             mod_revision: value.map_or(0, KeyValue::mod_revision),
@@ -196,12 +196,12 @@ impl<'a> Reading<'a> {
         if self.unanswered == 0 { Ok(self.oldest) } else { Err(CallError::Silent { limit }) }
     }
 
-    async fn report_waiting(&self, waiting: Vec<(KeyIndex, i64, Sighting)>, lease: Lease) {
-        let complete = waiting.into_iter().map(|(key, _, sighting)| (key, Sighting { lease, ..sighting }));
+    async fn report_waiting(&self, waiting: Vec<(KeyIndex, i64, KeyRead)>, lease: Lease) {
+        let complete = waiting.into_iter().map(|(key, _, sighting)| (key, KeyRead { lease, ..sighting }));
         self.report(complete.collect()).await;
     }
 
-    async fn report(&self, complete: Vec<(KeyIndex, Sighting)>) {
+    async fn report(&self, complete: Vec<(KeyIndex, KeyRead)>) {
         if !complete.is_empty() {
             // Nobody listens only while the source is being dropped, and this task with it.
             let _gone = self.reports.send(Report::Read(complete)).await;

@@ -42,7 +42,7 @@ pub(super) struct Reader {
     /// The answers counted when the last round began.
     answers: u64,
     silent_rounds: u32,
-    /// Whether the round under way was reported as blind.
+    /// Whether the round under way was reported as unreachable.
     told: bool,
 }
 
@@ -121,7 +121,7 @@ impl Reader {
         self.answers = answers;
         let told = std::mem::take(&mut self.told);
         if self.silent_rounds >= SILENT_ROUNDS && !told {
-            self.report_blind().await;
+            self.report_unreachable().await;
         }
     }
 
@@ -131,14 +131,14 @@ impl Reader {
         let silent = self.plan.board.answers() == self.answers;
         if failed && silent && !self.told && self.plan.board.all_failed() {
             self.told = true;
-            self.report_blind().await;
+            self.report_unreachable().await;
         }
     }
 
-    async fn report_blind(&self) {
-        let why = self.plan.board.why_blind();
+    async fn report_unreachable(&self) {
+        let why = self.plan.board.why_unreachable();
         // Nobody listens only while the source is being dropped, and this task with it.
-        let _gone = self.plan.reports.send(Report::Blind { why }).await;
+        let _gone = self.plan.reports.send(Report::Unreachable { why }).await;
     }
 }
 

@@ -12,7 +12,7 @@ use super::explain::CallError;
 use super::keys::Keys;
 use super::session::Session;
 use crate::clock;
-use crate::keeper::Change;
+use crate::keeper::KeyEvent;
 use crate::source::KeyIndex;
 
 /// Watches that were asked for and are not confirmed yet. The library's queue takes 100, so no request ever waits.
@@ -45,7 +45,7 @@ pub(super) struct Watcher {
 /// What a message said. Any message at all shows that the stream lives.
 #[derive(Debug)]
 pub(super) enum Heard {
-    News(Vec<(KeyIndex, Change)>),
+    News(Vec<(KeyIndex, KeyEvent)>),
     /// The last watch was confirmed: from here on nothing can be missed.
     Complete,
     Sign,
@@ -95,7 +95,7 @@ impl Watcher {
     }
 
     /// What an event says, unless another member said it before.
-    fn news(&self, event: &Event) -> Vec<(KeyIndex, Change)> {
+    fn news(&self, event: &Event) -> Vec<(KeyIndex, KeyEvent)> {
         let Some(kv) = event.kv() else { return Vec::new() };
         let heard_at = clock::now();
         // A deleted key comes with its name and the revision of its end alone.
@@ -107,7 +107,7 @@ impl Watcher {
             let ours = judged.as_ref().is_some_and(|(_, ours)| *ours);
             self.keys.remember_lease(key, Some(kv.lease()).filter(|_| ours));
             let holder = judged.map(|(holder, _)| holder);
-            (key, Change { holder, mod_revision: kv.mod_revision(), heard_at, from: Arc::clone(&self.name) })
+            (key, KeyEvent { holder, mod_revision: kv.mod_revision(), heard_at, from: Arc::clone(&self.name) })
         };
         fresh.map(change).collect()
     }

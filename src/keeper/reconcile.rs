@@ -1,14 +1,12 @@
-//! The keeper's eyes on the kernel, and its hands: what an observation changes, and which order follows.
+//! The keeper's eyes on the kernel, and its hands: what an view changes, and which order follows.
 
 use super::state::Fact;
-use super::{
-    Cause, Expiry, Keeper, Link, Moment, Note, Observation, Order, Outcome, SHORTEST_LIFETIME, Standing, State,
-};
+use super::{Cause, Expiry, Keeper, Link, LinkView, Moment, Note, Order, Outcome, SHORTEST_LIFETIME, Standing, State};
 use std::time::Duration;
 
 impl Keeper {
-    pub(super) fn observe(&mut self, observation: Observation, now: Moment) {
-        let before = self.observation.replace(observation);
+    pub(super) fn observe(&mut self, view: LinkView, now: Moment) {
+        let before = self.view.replace(view);
         let first = before.is_none();
         let link_before = before.and_then(|before| before.link);
         let link = self.link();
@@ -59,7 +57,7 @@ impl Keeper {
             && until.since(now) <= SLACK
         {
             // The kernel counts whole seconds, so it ends what was inherited a little before the deadline.
-            let cause = Cause::NeverConfirmed { why: self.blind.clone() };
+            let cause = Cause::NeverConfirmed { why: self.unreachable.clone() };
             self.notes.push_back(Note::Released { cause, after: Duration::ZERO });
         }
         self.step(Fact::Seen { exact, any }, cause, now);
@@ -68,28 +66,28 @@ impl Keeper {
     pub(super) fn applied(&mut self, outcome: Outcome, now: Moment) {
         if let Outcome::Refused { why } = outcome {
             let retry_in = self.backoff.failed(now);
-            if self.story.refused.as_ref() != Some(&why) {
-                self.story.refused = Some(why.clone());
+            if self.narration.refused.as_ref() != Some(&why) {
+                self.narration.refused = Some(why.clone());
                 self.notes.push_back(Note::Refused { why, retry_in });
             }
             return;
         }
         self.backoff.reset();
-        self.story.refused = None;
+        self.narration.refused = None;
         let prefix = self.rules.prefix;
-        if let Some(observation) = &mut self.observation {
+        if let Some(view) = &mut self.view {
             match outcome {
                 Outcome::Held { until } => {
-                    observation.standing = vec![Standing { prefix, expires: Expiry::At(until) }];
-                    self.programmed = observation.link.map(|link| (link.index, until));
+                    view.standing = vec![Standing { prefix, expires: Expiry::At(until) }];
+                    self.programmed = view.link.map(|link| (link.index, until));
                     self.programmed_until(until, now);
                 }
                 Outcome::Limited { prefix, until } => {
-                    for standing in observation.standing.iter_mut().filter(|standing| standing.prefix == prefix) {
+                    for standing in view.standing.iter_mut().filter(|standing| standing.prefix == prefix) {
                         standing.expires = Expiry::At(until);
                     }
                 }
-                Outcome::Late | Outcome::Released => observation.standing.clear(),
+                Outcome::Late | Outcome::Released => view.standing.clear(),
                 Outcome::Refused { .. } => {}
             }
         }
@@ -108,7 +106,7 @@ impl Keeper {
                 .find(|standing| standing.expires.later_than(until + SLACK))
                 .map(|standing| Order::Limit { link, prefix: standing.prefix, until }),
             State::Releasing { .. } => {
-                let mut prefixes: Vec<u8> = self.strays();
+                let mut prefixes: Vec<u8> = self.other_prefixes();
                 prefixes.insert(0, self.rules.prefix);
                 Some(Order::Release { link, prefixes, standing: !self.standing().is_empty() })
             }
@@ -117,29 +115,29 @@ impl Keeper {
     }
 
     fn wanted_hold(&self, link: u32, until: Moment, now: Moment) -> Option<Order> {
-        let strays = self.strays();
+        let other_prefixes = self.other_prefixes();
         let exact = self.exact();
         if exact.is_none() && until < now + SHORTEST_LIFETIME {
             return None;
         }
         let wrong = exact.is_none_or(|standing| wrong_expiry(standing.expires, until));
-        let due = wrong || !strays.is_empty() || self.programmed != Some((link, until));
-        due.then(|| Order::Hold { link, until, standing: exact.is_some(), strays })
+        let due = wrong || !other_prefixes.is_empty() || self.programmed != Some((link, until));
+        due.then(|| Order::Hold { link, until, standing: exact.is_some(), other_prefixes })
     }
 
     pub(super) fn link(&self) -> Option<Link> {
-        self.observation.as_ref().and_then(|observation| observation.link)
+        self.view.as_ref().and_then(|view| view.link)
     }
 
     pub(super) fn standing(&self) -> &[Standing] {
-        self.observation.as_ref().map_or(&[], |observation| &observation.standing)
+        self.view.as_ref().map_or(&[], |view| &view.standing)
     }
 
     fn exact(&self) -> Option<&Standing> {
         self.standing().iter().find(|standing| standing.prefix == self.rules.prefix)
     }
 
-    fn strays(&self) -> Vec<u8> {
+    fn other_prefixes(&self) -> Vec<u8> {
         self.standing().iter().map(|standing| standing.prefix).filter(|prefix| *prefix != self.rules.prefix).collect()
     }
 

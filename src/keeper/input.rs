@@ -7,7 +7,7 @@ use super::Moment;
 
 /// The answer to one linearizable read of the key.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Sighting {
+pub struct KeyRead {
     /// The key's value; nothing where the key is absent.
     pub holder: Option<Arc<str>>,
     /// The store's revision that the read was answered at.
@@ -36,7 +36,7 @@ pub enum Lease {
 
 /// What a watch said. It may be late, repeated or overtaken: see rule 1 of the keeper.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Change {
+pub struct KeyEvent {
     /// The key's new value; nothing where it was deleted.
     pub holder: Option<Arc<str>>,
     /// The store's revision that the change made.
