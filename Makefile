@@ -53,9 +53,9 @@ soak: deps privilege ## Random faults for MINUTES=30, and nothing may grow; SEED
 sim: ## Try to break the promise in virtual time; SEEDS=1..5000 a range, SEEDS=42 tells one history, ARGS=--help the rest
 	@cargo run --quiet -p vip-manager-sim --profile sim -- $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
 
-.PHONY: sim-bites
-sim-bites: ## Show that the simulator finds each deliberate bug of sim/bugs; ARGS=NAME… for some of them
-	@sim/bite.sh $(ARGS)
+.PHONY: sim-known-bugs
+sim-known-bugs: ## Show that the simulator finds each deliberate bug of sim/known-bugs; ARGS=NAME… for some of them
+	@sim/known-bugs.sh $(ARGS)
 
 .PHONY: fuzz
 SECONDS ?= 60

@@ -7,13 +7,13 @@ use vip_manager::keeper::renewal::{Renewal, Step};
 use vip_manager::keeper::{Event, Keeper, KeyEvent, KeyRead, Lease, Note, Order, Outcome, Rules, Schedule, State};
 use vip_manager::time::Moment;
 
-use crate::agenda::{Alarm, Item, MEMBERS};
 use crate::host::{Daemon, Input, Left, Reading, Source, Stage};
 use crate::kernel::{Mirror, PREFIX};
 use crate::oracle::Broken;
 use crate::plan::Hook;
-use crate::story::Who;
+use crate::queue::{Alarm, Item, MEMBERS};
 use crate::time::{MILLI, NEVER};
+use crate::trace::Who;
 use crate::world::World;
 
 impl World {
@@ -29,7 +29,7 @@ impl World {
             hold_timeout: duration(self.setup.hold),
             lease_margin: duration(self.setup.margin),
             schedule: Schedule::new(None, None, duration(60_000 * MILLI)),
-            seed: self.weather.rng.draw(),
+            seed: self.latency.rng.draw(),
         };
         here.kernel.notices.clear();
         here.kernel.lost_some = false;
@@ -47,7 +47,7 @@ impl World {
             next_deadline: None,
         });
         here.record.forget();
-        self.story.tell(now, Who::Daemon(host), || "started".to_owned());
+        self.trace.tell(now, Who::Daemon(host), || "started".to_owned());
         for path in 0..MEMBERS {
             let way = &mut self.hosts[host].paths[path];
             way.epoch += 1;
@@ -56,11 +56,11 @@ impl World {
             way.reopening = true;
             way.watching = false;
             let epoch = way.epoch;
-            let at = now + self.weather.moment(50 * MILLI);
-            self.agenda.put(at, Item::Reopen { host: host as u8, path: path as u8, epoch });
+            let at = now + self.latency.moment(50 * MILLI);
+            self.queue.put(at, Item::Reopen { host: host as u8, path: path as u8, epoch });
         }
         let next = now + self.setup.interval;
-        self.agenda.set(Alarm::Tick, host, next);
+        self.queue.set(Alarm::Tick, host, next);
         self.deliver(host, Input::Notices);
         self.touch(host, 0);
     }
@@ -71,8 +71,8 @@ impl World {
         here.daemon = None;
         here.life += 1;
         here.record.unattended();
-        self.agenda.set(Alarm::Keeper, host, NEVER);
-        self.agenda.set(Alarm::Tick, host, NEVER);
+        self.queue.set(Alarm::Keeper, host, NEVER);
+        self.queue.set(Alarm::Tick, host, NEVER);
         self.touch(host, 0);
     }
 
@@ -85,7 +85,7 @@ impl World {
         daemon.frozen = true;
         here.record.unattended();
         let life = here.life;
-        self.agenda.put(self.now + span, Item::Continue { host: host as u8, life });
+        self.queue.put(self.now + span, Item::Continue { host: host as u8, life });
         self.touch(host, 0);
     }
 
@@ -99,7 +99,7 @@ impl World {
         let stage = daemon.stage.take();
         // Two stops within one request are beyond what is promised.
         here.trap = None;
-        self.story.tell(self.now, Who::Daemon(host), || "goes on".to_owned());
+        self.trace.tell(self.now, Who::Daemon(host), || "goes on".to_owned());
         self.touch(host, 0);
         if let Some(stage) = stage {
             self.hosts[host].resumes = true;
@@ -109,7 +109,7 @@ impl World {
         self.deliver(host, Input::Time);
         self.work_off(host);
         if self.hosts[host].runs() {
-            self.agenda.set(Alarm::Tick, host, self.now + 1);
+            self.queue.set(Alarm::Tick, host, self.now + 1);
         }
     }
 
@@ -190,12 +190,12 @@ impl World {
             if let Some(daemon) = &mut here.daemon {
                 daemon.stage = Some(stage.clone());
             }
-            self.story.tell(self.now, Who::Fault, || {
+            self.trace.tell(self.now, Who::Fault, || {
                 format!("pg{} daemon stopped at {place:?} for {} ms", host + 1, span / MILLI)
             });
             self.freeze(host, span);
         } else {
-            self.story.tell(self.now, Who::Fault, || format!("pg{} daemon killed at {place:?}", host + 1));
+            self.trace.tell(self.now, Who::Fault, || format!("pg{} daemon killed at {place:?}", host + 1));
             self.end_daemon(host);
             self.start_later(host);
         }
@@ -204,12 +204,12 @@ impl World {
 
     pub fn start_later(&mut self, host: usize) {
         let life = self.hosts[host].life;
-        let later = match self.weather.rng.below(3) {
-            0 => self.weather.rng.within(50 * MILLI, 2_000 * MILLI),
-            1 => self.weather.rng.within(2_000 * MILLI, 15_000 * MILLI),
-            _ => self.weather.rng.within(15_000 * MILLI, 90_000 * MILLI),
+        let later = match self.latency.rng.below(3) {
+            0 => self.latency.rng.within(50 * MILLI, 2_000 * MILLI),
+            1 => self.latency.rng.within(2_000 * MILLI, 15_000 * MILLI),
+            _ => self.latency.rng.within(15_000 * MILLI, 90_000 * MILLI),
         };
-        self.agenda.put(self.now + later, Item::Start { host: host as u8, life });
+        self.queue.put(self.now + later, Item::Start { host: host as u8, life });
     }
 
     fn perform(&mut self, host: usize, stage: Stage) -> Option<Stage> {
@@ -255,7 +255,7 @@ impl World {
                 Some(Stage::Applied(self.remove(host, &prefixes, Outcome::Released)))
             }
             Stage::Applied(outcome) => {
-                self.story.tell_routine(self.now, Who::Daemon(host), || format!("carried out: {}", told(&outcome)));
+                self.trace.tell_routine(self.now, Who::Daemon(host), || format!("carried out: {}", told(&outcome)));
                 if matches!(outcome, Outcome::Refused { .. }) {
                     self.touch_refused(host);
                 }
@@ -312,17 +312,17 @@ impl World {
                 return;
             }
             Input::Read(ref reading) => {
-                let sighting = self.sighting(host, reading);
+                let key_read = self.key_read(host, reading);
                 self.judge_read(host, reading);
                 self.tell_read(host, reading);
-                Event::Read(sighting)
+                Event::Read(key_read)
             }
             Input::Changed { path, holder, revision, again } => {
                 if !self.heard(host, revision, again) {
                     return;
                 }
-                self.story.tell(self.now, Who::Daemon(host), || {
-                    format!("watch says {}, revision {revision}", crate::story::name(holder))
+                self.trace.tell(self.now, Who::Daemon(host), || {
+                    format!("watch says {}, revision {revision}", crate::trace::name(holder))
                 });
                 self.judge_event(host, holder, revision);
                 self.read_after(host, path);
@@ -336,12 +336,12 @@ impl World {
             }
             Input::Unreachable => {
                 self.hosts[host].record.unreachable = true;
-                self.story.tell_routine(self.now, Who::Daemon(host), || "nobody answers".to_owned());
+                self.trace.tell_routine(self.now, Who::Daemon(host), || "nobody answers".to_owned());
                 Event::Unreachable { why: Arc::clone(&self.members[0]) }
             }
-            Input::Stop(farewell) => {
-                self.story.tell(self.now, Who::Daemon(host), || format!("told to stop: {farewell:?}"));
-                Event::Stop(farewell)
+            Input::Stop(mode) => {
+                self.trace.tell(self.now, Who::Daemon(host), || format!("told to stop: {mode:?}"));
+                Event::Stop(mode)
             }
         };
         if let Some(daemon) = &mut self.hosts[host].daemon {
@@ -357,14 +357,14 @@ impl World {
         // Once it may be behind: the process was stopped within the turn.
         daemon.spins = if next.is_some_and(|at| at <= local) { daemon.spins + 1 } else { 0 };
         let restless = daemon.spins > 2;
-        let at = next.map_or(NEVER, |at| here.clock.when(at) + self.weather.timer_lateness());
-        self.agenda.set(Alarm::Keeper, host, at.max(self.now + 1));
+        let at = next.map_or(NEVER, |at| here.clock.when(at) + self.latency.timer_lateness());
+        self.queue.set(Alarm::Keeper, host, at.max(self.now + 1));
         if restless {
             self.broken(host, Broken::Restless);
         }
     }
 
-    fn sighting(&self, host: usize, reading: &Reading) -> KeyRead {
+    fn key_read(&self, host: usize, reading: &Reading) -> KeyRead {
         let key = reading.answer.key;
         KeyRead {
             holder: key.map(|key| Arc::clone(&self.names[key.holder as usize])),
@@ -393,11 +393,11 @@ impl World {
         let mut doubt = false;
         while let Some(note) = daemon.keeper.note() {
             doubt |= matches!(note, Note::Doubtful { .. });
-            self.story.tell(self.now, Who::Daemon(host), || crate::story::note(&note));
+            self.trace.tell(self.now, Who::Daemon(host), || crate::trace::note(&note));
         }
         let rest = daemon.rest.take();
         if announced {
-            self.story.tell_routine(self.now, Who::Daemon(host), || "announced".to_owned());
+            self.trace.tell_routine(self.now, Who::Daemon(host), || "announced".to_owned());
             self.judge_announcement(host);
         }
         if doubt {
@@ -409,7 +409,7 @@ impl World {
         }
         let daemon = self.hosts[host].daemon.as_ref()?;
         if daemon.stopping && matches!(daemon.keeper.state(), State::Stopped { .. }) {
-            self.story.tell(self.now, Who::Daemon(host), || "ended".to_owned());
+            self.trace.tell(self.now, Who::Daemon(host), || "ended".to_owned());
             self.end_daemon(host);
             self.start_later(host);
             return None;

@@ -5,8 +5,8 @@ use crate::oracle::Broken;
 use crate::plan::{self, Act};
 use crate::rng::Rng;
 use crate::setup::Setup;
-use crate::story::Story;
 use crate::time::Micros;
+use crate::trace::Trace;
 use crate::world::{Ended, live};
 
 /// What a seed stands for.
@@ -14,7 +14,7 @@ use crate::world::{Ended, live};
 pub struct History {
     pub seed: u64,
     /// Where the delays come from.
-    pub weather: u64,
+    pub latency: u64,
     pub setup: Setup,
     pub plan: Vec<Act>,
 }
@@ -26,8 +26,8 @@ pub struct Fault {
     pub host: usize,
     pub at: Micros,
     pub history: History,
-    /// How many acts there were at first.
-    pub acts: usize,
+    /// How many actions there were at first.
+    pub actions: usize,
 }
 
 impl History {
@@ -35,16 +35,16 @@ impl History {
         let mut rng = Rng::new(seed);
         let setup = Setup::draw(&mut rng);
         let plan = plan::draw(&mut rng, &setup);
-        Self { seed, weather: seed, setup, plan }
+        Self { seed, latency: seed, setup, plan }
     }
 
-    pub fn live(&self, story: Story) -> Ended {
-        live(&self.setup, &self.plan, self.weather, story)
+    pub fn live(&self, trace: Trace) -> Ended {
+        live(&self.setup, &self.plan, self.latency, trace)
     }
 
     pub fn as_it_is(self, what: Broken, host: usize, at: Micros) -> Fault {
-        let acts = self.plan.len();
-        Fault { what, host, at, history: self, acts }
+        let actions = self.plan.len();
+        Fault { what, host, at, history: self, actions }
     }
 
     /// Makes a history that broke the promise as small as possible: whatever can go, goes.
@@ -67,23 +67,23 @@ impl History {
 }
 
 impl Fault {
-    /// The same fault with fewer acts, if they are not needed for it. Without them everything after them happens a
+    /// The same fault with fewer actions, if they are not needed for it. Without them everything after them happens a
     /// little differently, so other weathers are tried too.
     fn without(&self, from: usize, count: usize) -> Option<Self> {
         (0..WEATHERS).find_map(|shift| {
             let mut fewer = self.history.clone();
             let to = (from + count).min(fewer.plan.len());
             fewer.plan.drain(from..to);
-            fewer.weather = fewer.weather.wrapping_add(shift);
-            let ended = fewer.live(Story::silent());
+            fewer.latency = fewer.latency.wrapping_add(shift);
+            let ended = fewer.live(Trace::silent());
             let (what, host) = ended.verdict.filter(|(what, _)| *what == self.what)?;
-            Some(Self { what, host, at: ended.at, history: fewer, acts: self.acts })
+            Some(Self { what, host, at: ended.at, history: fewer, actions: self.actions })
         })
     }
 
     /// What happened, to be read.
-    pub fn story(&self) -> String {
-        let ended = self.history.live(Story::written());
+    pub fn trace(&self) -> String {
+        let ended = self.history.live(Trace::written());
         let setup = &self.history.setup;
         format!(
             "seed {}: pg{} {}\n{} hosts, interval {} ms, hold-timeout {} ms, lease-margin {} ms, ttl {} s, clocks {:?} ppm, etcd's {} ppm\n\
@@ -99,8 +99,8 @@ impl Fault {
             &setup.rates[..setup.hosts],
             setup.etcd_rate,
             self.history.plan.len(),
-            self.acts,
-            ended.story.timeline()
+            self.actions,
+            ended.trace.timeline()
         )
     }
 }

@@ -6,10 +6,10 @@ use vip_manager::keeper::renewal::Renewal;
 use vip_manager::keeper::{Keeper, Order, Outcome, StopMode};
 use vip_manager::time::Moment;
 
-use crate::agenda::{Item, MEMBERS};
 use crate::kernel::{Kernel, Mirror};
 use crate::network::Path;
 use crate::oracle::Record;
+use crate::queue::{Item, MEMBERS};
 use crate::store::{Answer, Key};
 use crate::time::{Clock, Micros};
 

@@ -8,12 +8,12 @@
 
 use std::process::ExitCode;
 
-use vip_manager_sim::crowd::{Crowd, Report};
+use vip_manager_sim::batch::{Batch, Report};
 use vip_manager_sim::history::{Fault, History};
 use vip_manager_sim::oracle::Judges;
-use vip_manager_sim::story::Story;
 use vip_manager_sim::sweep;
 use vip_manager_sim::time::HOUR;
+use vip_manager_sim::trace::Trace;
 
 const USAGE: &str = "\
 vip-manager-sim tries to break the promise of vip-manager's keeper, in virtual time.
@@ -75,13 +75,13 @@ fn history(seed: u64, judges: Judges) -> History {
 
 fn again(history: History) -> bool {
     let seed = history.seed;
-    let ended = history.live(Story::written());
+    let ended = history.live(Trace::written());
     let Some((what, host)) = ended.verdict else {
-        print!("{}", ended.story.timeline());
+        print!("{}", ended.trace.timeline());
         println!("seed {seed}: every promise was kept in {} misfortunes", history.plan.len());
         return true;
     };
-    println!("{}", history.shrink(what, host, ended.at).story());
+    println!("{}", history.shrink(what, host, ended.at).trace());
     false
 }
 
@@ -89,15 +89,15 @@ fn search(asked: &Asked, from: u64, to: Option<u64>) -> bool {
     let jobs = asked.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));
     let mut kept = true;
     if asked.sweep {
-        let crowd = Crowd { jobs, until_broken: asked.until_broken, cpu_seconds: None };
+        let batch = Batch { jobs, until_broken: asked.until_broken, cpu_seconds: None };
         let all: Vec<History> = sweep::histories().collect();
-        let report = crowd.live(0..all.len() as u64, |number| all[number as usize].clone());
+        let report = batch.live(0..all.len() as u64, |number| all[number as usize].clone());
         kept &= tell("sweep", &report);
     }
     if kept || !asked.until_broken {
         let cpu_seconds = asked.cpu_seconds.or(to.is_none().then_some(DEFAULT_CPU_SECONDS));
-        let crowd = Crowd { jobs, until_broken: asked.until_broken, cpu_seconds };
-        let report = crowd.live(from..to.unwrap_or(u64::MAX), |seed| history(seed, asked.judges));
+        let batch = Batch { jobs, until_broken: asked.until_broken, cpu_seconds };
+        let report = batch.live(from..to.unwrap_or(u64::MAX), |seed| history(seed, asked.judges));
         kept &= tell("seeds", &report);
     }
     kept
@@ -105,7 +105,7 @@ fn search(asked: &Asked, from: u64, to: Option<u64>) -> bool {
 
 fn tell(what: &str, report: &Report) -> bool {
     for fault in report.faults.iter().take(MOST_STORIES) {
-        println!("{}", Fault::story(fault));
+        println!("{}", Fault::trace(fault));
         if what == "seeds" {
             println!("again: make sim SEEDS={}\n", fault.history.seed);
         }

@@ -3,7 +3,7 @@
 //! A connection is TCP: what is sent into a silence is not lost but late, if the silence ends before somebody gives the
 //! connection up. After that it is made anew, and begins with a read.
 
-use crate::agenda::Item;
+use crate::queue::Item;
 use crate::time::Micros;
 
 /// What lies on a way. Several things may at once.

@@ -14,8 +14,8 @@ use vip_manager::time::Moment;
 use crate::host::{Left, Reading, names};
 use crate::setup::Setup;
 use crate::store::Key;
-use crate::story::Who;
 use crate::time::{MILLI, Micros, NEVER, SECOND};
+use crate::trace::Who;
 use crate::world::World;
 
 /// A promise that was broken.
@@ -137,7 +137,7 @@ impl World {
     pub fn broken(&mut self, host: usize, what: Broken) {
         if self.verdict.is_none() && self.setup.judges.look_for(what) {
             self.verdict = Some((what, host));
-            self.story.tell(self.now, Who::Judge, || format!("pg{} {}", host + 1, what.words()));
+            self.trace.tell(self.now, Who::Judge, || format!("pg{} {}", host + 1, what.words()));
         }
     }
 
@@ -315,7 +315,7 @@ impl World {
         let tolerance = if ground.by_lease { LEASE_TOLERANCE } else { TOLERANCE };
         if kept && running && local + tolerance < ground.deadline {
             let early = ground.deadline.since(local).as_millis();
-            self.story.tell(self.now, Who::Judge, || format!("pg{} loses it by {by}, {early} ms early", host + 1));
+            self.trace.tell(self.now, Who::Judge, || format!("pg{} loses it by {by}, {early} ms early", host + 1));
             self.broken(host, Broken::L2);
         }
     }

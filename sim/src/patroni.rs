@@ -1,9 +1,9 @@
 //! Patroni, as far as the leader key goes: it takes the key when it is free, refreshes its lease, and gives up.
 
-use crate::agenda::{Alarm, Item};
 use crate::host::names;
-use crate::story::{self, Who};
+use crate::queue::{Alarm, Item};
 use crate::time::{MILLI, Micros, NEVER, SECOND};
+use crate::trace::{self, Who};
 use crate::world::World;
 
 impl World {
@@ -36,7 +36,7 @@ impl World {
     pub fn acquire(&mut self, host: usize) {
         let ends = self.store.lease_end(self.now, self.setup.ttl);
         let lease = self.store.grant(host, ends);
-        self.agenda.set(Alarm::Lease, host, ends);
+        self.queue.set(Alarm::Lease, host, ends);
         let patroni = &mut self.hosts[host].patroni;
         patroni.leads = true;
         patroni.last_refresh = self.now;
@@ -50,11 +50,11 @@ impl World {
         if let Some(lease) = &mut self.store.leases[host] {
             lease.ends = ends;
         }
-        self.agenda.set(Alarm::Lease, host, ends);
+        self.queue.set(Alarm::Lease, host, ends);
         self.hosts[host].patroni.last_refresh = self.now;
         self.hosts[host].patroni.leads = true;
         if before < self.now + self.low_lease() {
-            self.story.tell(self.now, Who::Etcd, || format!("lease of pg{} refreshed at the last moment", host + 1));
+            self.trace.tell(self.now, Who::Etcd, || format!("lease of pg{} refreshed at the last moment", host + 1));
             self.touch(host, 0);
         }
     }
@@ -65,7 +65,7 @@ impl World {
             let ends = self.store.lease_end(self.now, self.setup.ttl);
             if let Some(lease) = &mut self.store.leases[host] {
                 lease.ends = ends;
-                self.agenda.set(Alarm::Lease, host, ends);
+                self.queue.set(Alarm::Lease, host, ends);
             }
         }
     }
@@ -73,7 +73,7 @@ impl World {
     /// A lease is over, and what lay on it is gone.
     pub fn lease_ends(&mut self, host: usize) {
         let Some(lease) = self.store.leases[host].take() else { return };
-        self.agenda.set(Alarm::Lease, host, NEVER);
+        self.queue.set(Alarm::Lease, host, NEVER);
         if self.store.key.is_some_and(|key| key.lease == Some(lease.id)) {
             self.change(super::store::Store::delete, "its lease has ended");
             self.judge_expiry(host);
@@ -90,8 +90,8 @@ impl World {
         change(&mut self.store);
         let after = self.store.holder();
         let revision = self.store.revision;
-        self.story
-            .tell(self.now, Who::Etcd, || format!("key names {}, revision {revision}: {why}", story::name(after)));
+        self.trace
+            .tell(self.now, Who::Etcd, || format!("key names {}, revision {revision}: {why}", trace::name(after)));
         self.judge_change(before, after);
         self.publish();
         for host in 0..self.hosts.len() {
@@ -99,8 +99,8 @@ impl World {
                 continue;
             }
             let longest = if after.is_none() { 1_500 * MILLI } else { 300 * MILLI };
-            let at = self.now + 5 * MILLI + self.weather.moment(longest);
-            self.agenda.put(at, Item::Patroni { host: host as u8 });
+            let at = self.now + 5 * MILLI + self.latency.moment(longest);
+            self.queue.put(at, Item::Patroni { host: host as u8 });
         }
     }
 

@@ -1,12 +1,12 @@
-//! What is done to a cluster: a list of acts, drawn from a seed.
+//! What is done to a cluster: a list of actions, drawn from a seed.
 //!
 //! Misfortune is not spread evenly. A cluster is given a handful of its kinds, most of it comes close together, most
 //! of it strikes the leader, and much of it waits for a nasty moment: between a request and its answer, between
 //! two instructions, a millisecond before a deadline, the instant in which a lease ends.
 
-use crate::agenda::MEMBERS;
 use crate::host::{Place, Trap};
 use crate::network::Obstacle;
+use crate::queue::MEMBERS;
 use crate::rng::Rng;
 use crate::setup::Setup;
 use crate::time::{MILLI, Micros, SECOND};
@@ -124,14 +124,14 @@ pub fn draw(rng: &mut Rng, setup: &Setup) -> Vec<Act> {
             break some;
         }
     };
-    let mut acts = Vec::new();
+    let mut actions = Vec::new();
     let mut at = 5 * SECOND;
     while at < setup.length {
         at += gap(rng);
         let kind = rng.pick(&kinds);
-        act(rng, setup, at, kind, &mut acts);
+        act(rng, setup, at, kind, &mut actions);
     }
-    acts
+    actions
 }
 
 /// What an act is about; the details are drawn apart.
@@ -220,7 +220,7 @@ fn whom(rng: &mut Rng, setup: &Setup) -> Whom {
     if rng.below(3) < 2 { Whom::Leader } else { Whom::Host(rng.below(setup.hosts as u64) as u8) }
 }
 
-fn act(rng: &mut Rng, setup: &Setup, at: Micros, kind: Kind, acts: &mut Vec<Act>) {
+fn act(rng: &mut Rng, setup: &Setup, at: Micros, kind: Kind, actions: &mut Vec<Act>) {
     let path = rng.below(MEMBERS as u64) as u8;
     let what = match kind {
         Kind::Process => match rng.below(2) {
@@ -250,11 +250,11 @@ fn act(rng: &mut Rng, setup: &Setup, at: Micros, kind: Kind, acts: &mut Vec<Act>
         Kind::Meddle => rng.pick(&[What::Flush, What::PutForever, What::PutStray]),
         Kind::Link => rng.pick(&[What::LinkDown, What::LinkGone]),
         Kind::Refuse => What::Refuse,
-        Kind::LastMoment => return last_moment(rng, setup, at, acts),
-        Kind::LastWish => return last_wish(rng, setup, at, acts),
+        Kind::LastMoment => return last_moment(rng, setup, at, actions),
+        Kind::LastWish => return last_wish(rng, setup, at, actions),
     };
     let (when, whom, span) = (when(rng), whom(rng, setup), span(rng, setup));
-    acts.push(Act { at, when, whom, what, span });
+    actions.push(Act { at, when, whom, what, span });
 }
 
 fn obstacle(rng: &mut Rng) -> Obstacle {
@@ -280,7 +280,7 @@ fn trap(rng: &mut Rng, setup: &Setup) -> Trap {
 }
 
 /// The leader stops refreshing its lease or hears nothing more, and near the end something happens to its daemon.
-fn last_moment(rng: &mut Rng, setup: &Setup, at: Micros, acts: &mut Vec<Act>) {
+fn last_moment(rng: &mut Rng, setup: &Setup, at: Micros, actions: &mut Vec<Act>) {
     let whom = Whom::Leader;
     let (what, length, last) = if rng.one_in(2) {
         // With the lease running out, the last reads each allow a little less.
@@ -290,7 +290,7 @@ fn last_moment(rng: &mut Rng, setup: &Setup, at: Micros, acts: &mut Vec<Act>) {
         let what = What::Cut { obstacle: obstacle(rng), patroni: rng.one_in(2) };
         (what, setup.hold + rng.within(0, 40 * SECOND), When::Deadline(offset(rng)))
     };
-    acts.push(Act { at, when: When::Then, whom, what, span: length });
+    actions.push(Act { at, when: When::Then, whom, what, span: length });
     let daemon = match rng.below(5) {
         0 | 1 => What::Kill { clean: false },
         2 => What::Stop,
@@ -298,25 +298,25 @@ fn last_moment(rng: &mut Rng, setup: &Setup, at: Micros, acts: &mut Vec<Act>) {
         _ => What::Trap(trap(rng, setup)),
     };
     let later = at + rng.within(500 * MILLI, 2 * SECOND);
-    acts.push(Act { at: later, when: last, whom, what: daemon, span: span(rng, setup) });
+    actions.push(Act { at: later, when: last, whom, what: daemon, span: span(rng, setup) });
 }
 
 /// The lease runs out, the daemon hears nothing more, is held up in its last renewals, and dies: from then on the
 /// kernel alone keeps the deadline.
-fn last_wish(rng: &mut Rng, setup: &Setup, at: Micros, acts: &mut Vec<Act>) {
+fn last_wish(rng: &mut Rng, setup: &Setup, at: Micros, actions: &mut Vec<Act>) {
     let whom = Whom::Leader;
     let act = |at, when, what, span| Act { at, when, whom, what, span };
-    acts.push(act(at, When::Then, What::PatroniDown, setup.ttl + 10 * SECOND));
+    actions.push(act(at, When::Then, What::PatroniDown, setup.ttl + 10 * SECOND));
     let soon = at + rng.within(500 * MILLI, 2 * SECOND);
     let cut = rng.within(setup.margin, setup.margin + setup.hold) as i64;
     if !rng.one_in(3) {
         let what = What::Cut { obstacle: obstacle(rng), patroni: false };
-        acts.push(act(soon, When::LeaseEnd(-cut), what, 15 * SECOND));
+        actions.push(act(soon, When::LeaseEnd(-cut), what, 15 * SECOND));
     }
     let stop = rng.within(200 * MILLI, 2 * SECOND);
     let trap = Trap { place: Place::Putting, passes: 0, stop: Some(stop) };
     let held_up = cut - rng.within(0, 3 * SECOND) as i64;
-    acts.push(act(soon, When::LeaseEnd(-held_up), What::Trap(trap), 0));
+    actions.push(act(soon, When::LeaseEnd(-held_up), What::Trap(trap), 0));
     let last = setup.margin as i64 + rng.within(0, 3 * SECOND) as i64;
-    acts.push(act(soon, When::LeaseEnd(-last), What::Kill { clean: false }, 0));
+    actions.push(act(soon, When::LeaseEnd(-last), What::Kill { clean: false }, 0));
 }

@@ -3,12 +3,12 @@
 
 use vip_manager::keeper::State;
 
-use crate::agenda::{Alarm, Item, MEMBERS};
 use crate::host::{Call, Input, Left, Purpose, Reading};
 use crate::plan::Hook;
+use crate::queue::{Alarm, Item, MEMBERS};
 use crate::store::Store;
-use crate::story::Who;
 use crate::time::{MILLI, Micros};
+use crate::trace::Who;
 use crate::world::World;
 
 impl World {
@@ -29,7 +29,7 @@ impl World {
         source.answered[0] = false;
         let local = here.clock.local(now);
         let next = here.clock.when_local(local + interval);
-        self.agenda.set(Alarm::Tick, host, next);
+        self.queue.set(Alarm::Tick, host, next);
         if unreachable {
             self.deliver(host, Input::Unreachable);
         }
@@ -99,18 +99,18 @@ impl World {
             lease_apart: false,
             left: None,
         });
-        let there = self.weather.one_way(way.delay);
+        let there = self.latency.one_way(way.delay);
         let host8 = host as u8;
-        self.agenda.put(now + there, Item::Serve { host: host8, call });
-        if let Some(lease) = lease.filter(|_| self.weather.one_in(8)) {
+        self.queue.put(now + there, Item::Serve { host: host8, call });
+        if let Some(lease) = lease.filter(|_| self.latency.one_in(8)) {
             here.calls.one(call).lease_apart = true;
-            let apart = self.weather.one_way(way.delay);
-            self.agenda.put(now + apart, Item::ServeLease { host: host8, call, lease });
+            let apart = self.latency.one_way(way.delay);
+            self.queue.put(now + apart, Item::ServeLease { host: host8, call, lease });
         }
         if purpose != Purpose::First && (way.blocked() || way.delay.is_some()) {
             let hedge = HEDGE.min(self.setup.interval / 3);
             let change = purpose == Purpose::Change;
-            self.agenda.put(now + hedge, Item::Hedge { host: host8, life, round: number, change });
+            self.queue.put(now + hedge, Item::Hedge { host: host8, life, round: number, change });
         }
         self.told(Hook::Sent, host);
     }
@@ -157,8 +157,8 @@ impl World {
                 call.lease_apart = true;
                 call.left = None;
                 let delay = here.paths[call.path as usize].delay;
-                let there = self.weather.one_way(delay) + self.weather.one_way(delay);
-                self.agenda.put(now + there, Item::ServeLease { host: host as u8, call: number, lease: id });
+                let there = self.latency.one_way(delay) + self.latency.one_way(delay);
+                self.queue.put(now + there, Item::ServeLease { host: host as u8, call: number, lease: id });
                 false
             }
         };
@@ -176,7 +176,7 @@ impl World {
             return;
         }
         let reaches = here.paths[call.path as usize].reaches();
-        let lost = !reaches || self.weather.one_in(32);
+        let lost = !reaches || self.latency.one_in(32);
         call.left = Some(if lost { Left::Unknown } else { seconds_left(&self.store, lease, self.now) });
         if call.answer.is_some() {
             self.answer_later(host, number);
@@ -186,8 +186,8 @@ impl World {
     fn answer_later(&mut self, host: usize, number: u32) {
         let here = &mut self.hosts[host];
         let way = &here.paths[here.calls.one(number).path as usize];
-        let back = self.weather.one_way(way.delay);
-        self.agenda.put(self.now + back, Item::Answer { host: host as u8, call: number });
+        let back = self.latency.one_way(way.delay);
+        self.queue.put(self.now + back, Item::Answer { host: host as u8, call: number });
     }
 
     /// The answer has arrived at the host.
@@ -202,7 +202,7 @@ impl World {
         let way = &mut here.paths[call.path as usize];
         let limit = self.setup.call_limit();
         // What comes after its limit is dropped, unless the process was not there to notice the limit.
-        if now > call.sent_at + limit && !daemon.frozen && !self.weather.one_in(8) {
+        if now > call.sent_at + limit && !daemon.frozen && !self.latency.one_in(8) {
             if call.purpose == Purpose::First {
                 self.reopen(host, call.path as usize);
             }
@@ -228,7 +228,7 @@ impl World {
                 // The watch begins after what was read.
                 let news = |item: &Item| matches!(item, Item::Event { revision, .. } if *revision > answer.revision);
                 for item in parked.into_iter().filter(news) {
-                    self.agenda.put(now + 1, item);
+                    self.queue.put(now + 1, item);
                 }
             }
             Purpose::Round | Purpose::Change => {}
@@ -275,13 +275,13 @@ impl World {
                 if way.closed > 0 || way.reopening {
                     continue;
                 }
-                let slow = way.delay.map_or(0, |_| self.weather.one_way(way.delay));
-                let mut lag = self.weather.event_lag() + slow;
+                let slow = way.delay.map_or(0, |_| self.latency.one_way(way.delay));
+                let mut lag = self.latency.event_lag() + slow;
                 if self.hosts[host].late_events > 0 {
-                    if self.weather.one_in(2) {
+                    if self.latency.one_in(2) {
                         continue;
                     }
-                    lag += self.weather.moment(6_000 * MILLI);
+                    lag += self.latency.moment(6_000 * MILLI);
                 }
                 self.send_event(host, path, lag, holder, revision, false);
             }
@@ -294,7 +294,7 @@ impl World {
         let at = (self.now + lag).max(way.last_event);
         way.last_event = at;
         let (host, path, epoch) = (host as u8, path as u8, way.epoch);
-        self.agenda.put(at, Item::Event { host, path, epoch, holder, revision, again });
+        self.queue.put(at, Item::Event { host, path, epoch, holder, revision, again });
     }
 
     pub fn event(&mut self, item: Item) {
@@ -338,10 +338,10 @@ impl World {
         let parked = std::mem::take(&mut way.parked);
         if now < way.since.saturating_add(limit) && !way.reopening {
             // TCP sends again after a while, everything in its order.
-            let mut at = now + self.weather.moment(900 * MILLI);
+            let mut at = now + self.latency.moment(900 * MILLI);
             for item in parked {
-                at += self.weather.moment(200);
-                self.agenda.put(at, item);
+                at += self.latency.moment(200);
+                self.queue.put(at, item);
             }
             return;
         }
@@ -358,8 +358,8 @@ impl World {
         way.busy_until = 0;
         way.last_event = 0;
         let epoch = way.epoch;
-        let pace = self.weather.moment(LONGEST_PACE);
-        self.agenda.put(self.now + pace, Item::Reopen { host: host as u8, path: path as u8, epoch });
+        let pace = self.latency.moment(LONGEST_PACE);
+        self.queue.put(self.now + pace, Item::Reopen { host: host as u8, path: path as u8, epoch });
     }
 
     pub fn reopened(&mut self, host: usize, path: u8, epoch: u32) {
@@ -376,17 +376,17 @@ impl World {
         }
         if here.daemon.as_ref().is_some_and(|daemon| daemon.frozen) {
             // Nobody is there to make it; looked at again.
-            self.agenda.put(self.now + 500 * MILLI, Item::Reopen { host: host as u8, path, epoch });
+            self.queue.put(self.now + 500 * MILLI, Item::Reopen { host: host as u8, path, epoch });
             return;
         }
         way.reopening = false;
         way.suspect = false;
         if here.daemon.is_some() && here.pause.is_none() {
             self.ask(host, path, Purpose::First);
-            if self.weather.one_in(3) {
+            if self.latency.one_in(3) {
                 // The watch begins a little earlier than it had to, and says what was said before.
                 let (holder, revision) = (self.store.holder(), self.store.revision);
-                let lag = self.weather.event_lag();
+                let lag = self.latency.event_lag();
                 self.send_event(host, path as usize, lag, holder, revision, true);
             }
         }
@@ -398,8 +398,8 @@ impl World {
         let here = &self.hosts[host];
         let name = reading.answer.key.map(|key| key.holder);
         let state = here.daemon.as_ref().map_or(State::Standby, |daemon| daemon.keeper.state());
-        self.story.tell_routine(now, Who::Daemon(host), || {
-            let (named, ago) = (crate::story::name(name), now - reading.sent_at);
+        self.trace.tell_routine(now, Who::Daemon(host), || {
+            let (named, ago) = (crate::trace::name(name), now - reading.sent_at);
             let left = match reading.left {
                 Left::NoLease => "no lease".to_owned(),
                 Left::Unknown => "lease not told".to_owned(),

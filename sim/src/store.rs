@@ -1,6 +1,6 @@
 //! The leader key: a linearizable register with a lease under it.
 
-use crate::agenda::MOST_HOSTS;
+use crate::queue::MOST_HOSTS;
 use crate::time::{Micros, SECOND};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

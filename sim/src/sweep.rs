@@ -33,7 +33,7 @@ pub fn histories() -> impl Iterator<Item = History> {
             strike(begin + at, second),
             strike(begin + at + after, third),
         ];
-        History { seed: number as u64, weather: 0, setup, plan }
+        History { seed: number as u64, latency: 0, setup, plan }
     })
 }
 

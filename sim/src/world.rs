@@ -3,23 +3,23 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::acts::COMES;
-use crate::agenda::{Agenda, Alarm, Happening, Item, MEMBERS};
+use crate::actions::COMES;
 use crate::host::{Host, Input};
+use crate::latency::Latency;
 use crate::oracle::Broken;
 use crate::plan::Act;
+use crate::queue::{Alarm, Happening, Item, MEMBERS, Queue};
 use crate::setup::Setup;
 use crate::store::Store;
-use crate::story::Story;
 use crate::time::{Clock, MILLI, Micros, SECOND};
-use crate::weather::Weather;
+use crate::trace::Trace;
 
 #[derive(Debug)]
 pub struct World {
     pub setup: Setup,
     pub now: Micros,
-    pub agenda: Agenda,
-    pub weather: Weather,
+    pub queue: Queue,
+    pub latency: Latency,
     pub store: Store,
     pub hosts: Vec<Host>,
     pub names: Vec<Arc<str>>,
@@ -29,7 +29,7 @@ pub struct World {
     pub armed: Vec<u16>,
     /// Acts that last, and whom they struck.
     pub doing: Vec<Option<usize>>,
-    pub story: Story,
+    pub trace: Trace,
     pub verdict: Option<(Broken, usize)>,
     /// When etcd was last restored from a backup.
     pub restored_at: Micros,
@@ -43,27 +43,27 @@ pub struct Ended {
     pub verdict: Option<(Broken, usize)>,
     pub at: Micros,
     pub steps: u64,
-    pub story: Story,
+    pub trace: Trace,
 }
 
 /// Lets one cluster live its history.
-pub fn live(setup: &Setup, plan: &[Act], seed: u64, story: Story) -> Ended {
-    let mut world = World::new(setup.clone(), plan.to_vec(), seed, story);
+pub fn live(setup: &Setup, plan: &[Act], seed: u64, trace: Trace) -> Ended {
+    let mut world = World::new(setup.clone(), plan.to_vec(), seed, trace);
     let panicked = catch_unwind(AssertUnwindSafe(|| world.go_on())).is_err();
     if panicked {
         world.verdict = None;
         world.broken(0, Broken::Panic);
     }
-    Ended { verdict: world.verdict, at: world.now, steps: world.steps, story: world.story }
+    Ended { verdict: world.verdict, at: world.now, steps: world.steps, trace: world.trace }
 }
 
 impl World {
-    fn new(setup: Setup, plan: Vec<Act>, seed: u64, story: Story) -> Self {
-        let mut weather = Weather::new(seed, setup.calm);
+    fn new(setup: Setup, plan: Vec<Act>, seed: u64, trace: Trace) -> Self {
+        let mut latency = Latency::new(seed, setup.calm);
         let clock = |host: usize| Clock::new((1_000 + 777 * host as u64) * SECOND, setup.rates[host]);
         let mut world = Self {
             now: 0,
-            agenda: Agenda::new(setup.hosts),
+            queue: Queue::new(setup.hosts),
             store: Store::new(setup.etcd_rate),
             hosts: (0..setup.hosts).map(|host| Host::new(clock(host))).collect(),
             names: (1..=setup.hosts).map(|host| format!("pg{host}").into()).collect(),
@@ -71,21 +71,21 @@ impl World {
             armed: Vec::new(),
             doing: vec![None; plan.len()],
             plan,
-            story,
+            trace,
             verdict: None,
             restored_at: 0,
             steps: 0,
             setup,
-            weather: weather.clone(),
+            latency: latency.clone(),
         };
         for host in 0..world.hosts.len() {
-            let offset = weather.moment(world.setup.loop_wait);
-            world.agenda.set(Alarm::Patroni, host, offset);
-            let at = weather.moment(900 * MILLI);
-            world.agenda.put(at, Item::Start { host: host as u8, life: 0 });
+            let offset = latency.moment(world.setup.loop_wait);
+            world.queue.set(Alarm::Patroni, host, offset);
+            let at = latency.moment(900 * MILLI);
+            world.queue.put(at, Item::Start { host: host as u8, life: 0 });
         }
         for (number, act) in world.plan.iter().enumerate() {
-            world.agenda.put(act.at, Item::Act { number: number as u16, part: COMES });
+            world.queue.put(act.at, Item::Act { number: number as u16, part: COMES });
         }
         world.acquire(0);
         world
@@ -93,7 +93,7 @@ impl World {
 
     fn go_on(&mut self) {
         while self.verdict.is_none() {
-            let (at, next) = self.agenda.take();
+            let (at, next) = self.queue.take();
             if at >= self.setup.length {
                 return;
             }
@@ -118,7 +118,7 @@ impl World {
             Alarm::Expiry => self.expire(host),
             Alarm::Patroni => {
                 let next = self.now + self.setup.loop_wait;
-                self.agenda.set(Alarm::Patroni, host, next);
+                self.queue.set(Alarm::Patroni, host, next);
                 self.patroni(host);
             }
             Alarm::Lease => self.lease_ends(host),

@@ -6,12 +6,12 @@ use crate::rng::Rng;
 use crate::time::{MILLI, Micros, SECOND};
 
 #[derive(Clone, Debug)]
-pub struct Weather {
+pub struct Latency {
     pub rng: Rng,
     calm: bool,
 }
 
-impl Weather {
+impl Latency {
     pub const fn new(seed: u64, calm: bool) -> Self {
         Self { rng: Rng::new(seed), calm }
     }

@@ -1,17 +1,17 @@
-//! What the acts do to the network, to the key, to the machine and to its addresses.
+//! What the actions do to the network, to the key, to the machine and to its addresses.
 
 use vip_manager::keeper::Link;
 use vip_manager::vip::Mac;
 
-use crate::agenda::{Alarm, Item, MEMBERS};
 use crate::host::{Input, Pause};
 use crate::kernel::{Address, Notice, PREFIX, STRAY};
 use crate::network::Obstacle;
 use crate::plan::What;
+use crate::queue::{Alarm, Item, MEMBERS};
 use crate::setup::Setup;
 use crate::store::Store;
-use crate::story::Who;
 use crate::time::{MILLI, Micros, NEVER, SECOND};
+use crate::trace::Who;
 use crate::world::World;
 
 impl World {
@@ -56,13 +56,13 @@ impl World {
                 patroni.leads = false;
                 self.change(Store::delete, "given up by its Patroni");
                 let heir = (leader as usize + 1 + host) % self.hosts.len();
-                let at = self.now + self.weather.moment(20 * MILLI);
+                let at = self.now + self.latency.moment(20 * MILLI);
                 if what == What::Switchover && heir != leader as usize {
-                    self.agenda.put(at, Item::Patroni { host: heir as u8 });
+                    self.queue.put(at, Item::Patroni { host: heir as u8 });
                 }
             }
             What::PutByHand => {
-                let heir = self.weather.rng.below(self.hosts.len() as u64) as u8;
+                let heir = self.latency.rng.below(self.hosts.len() as u64) as u8;
                 self.change(|store| store.put(heir, None), "written by hand");
             }
             What::DeleteByHand if self.store.key.is_some() => self.change(Store::delete, "deleted by hand"),
@@ -80,8 +80,8 @@ impl World {
         self.restored_at = self.now;
         let after = self.store.holder();
         let revision = self.store.revision;
-        self.story.tell(self.now, Who::Etcd, || {
-            format!("restored from a backup: key names {}, revision {revision}", crate::story::name(after))
+        self.trace.tell(self.now, Who::Etcd, || {
+            format!("restored from a backup: key names {}, revision {revision}", crate::trace::name(after))
         });
         self.judge_change(before, after);
         self.extend_leases();
@@ -103,7 +103,7 @@ impl World {
         here.record.uninterrupted = false;
         here.pause = Some(Pause { since: self.now, clock_jumps, missed: Vec::new() });
         for alarm in [Alarm::Keeper, Alarm::Tick, Alarm::Expiry, Alarm::Patroni] {
-            self.agenda.set(alarm, host, NEVER);
+            self.queue.set(alarm, host, NEVER);
         }
         self.touch(host, 0);
         true
@@ -116,7 +116,7 @@ impl World {
         here.patroni.down += 1;
         here.kernel.main = None;
         here.kernel.stray = None;
-        self.agenda.set(Alarm::Expiry, host, NEVER);
+        self.queue.set(Alarm::Expiry, host, NEVER);
     }
 
     pub fn resume(&mut self, host: usize) {
@@ -129,18 +129,18 @@ impl World {
         // The kernel counts lifetimes by the time that the machine runs.
         if let Some(main) = here.kernel.main.as_mut().filter(|main| main.ends != NEVER) {
             main.ends = if here.kernel.lingering { now + MILLI } else { main.ends + (now - pause.since) };
-            self.agenda.set(Alarm::Expiry, host, main.ends.max(now + 1));
+            self.queue.set(Alarm::Expiry, host, main.ends.max(now + 1));
         }
         for item in pause.missed {
-            self.agenda.put(now + 1, item);
+            self.queue.put(now + 1, item);
         }
-        self.agenda.set(Alarm::Patroni, host, now + self.weather.moment(SECOND));
+        self.queue.set(Alarm::Patroni, host, now + self.latency.moment(SECOND));
         if self.hosts[host].runs() {
             self.deliver(host, Input::Time);
             self.work_off(host);
-            self.agenda.set(Alarm::Tick, host, now + 1);
+            self.queue.set(Alarm::Tick, host, now + 1);
         }
-        // Where the clock shows the pause and the daemon is there to look, it acts at once.
+        // Where the clock shows the pause and the daemon is there to look, it actions at once.
         let here = &self.hosts[host];
         let acts_at_once = pause.clock_jumps && here.runs() && here.kernel.refusing == 0;
         let kernel = Setup::at_most(self.setup.hold) + KERNEL_LATENESS;
@@ -169,7 +169,7 @@ impl World {
             What::Flush => self.flush(host),
             What::PutForever => {
                 kernel.main = foreign;
-                self.agenda.set(Alarm::Expiry, host, NEVER);
+                self.queue.set(Alarm::Expiry, host, NEVER);
                 self.notice(host, Notice::Stands { prefix: PREFIX, seconds: None });
             }
             _ => {
@@ -181,7 +181,7 @@ impl World {
     }
 
     fn flush(&mut self, host: usize) {
-        self.agenda.set(Alarm::Expiry, host, NEVER);
+        self.queue.set(Alarm::Expiry, host, NEVER);
         let kernel = &mut self.hosts[host].kernel;
         let (main, stray) = (kernel.main.take(), kernel.stray.take());
         for (address, prefix) in [(main, PREFIX), (stray, STRAY)] {

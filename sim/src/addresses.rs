@@ -1,11 +1,11 @@
 //! What is done to a host's addresses: by its daemon, by its kernel, by somebody else.
 
-use crate::agenda::{Alarm, Item};
 use crate::host::Daemon;
 use crate::kernel::{Address, Notice, PREFIX};
 use crate::plan::Hook;
-use crate::story::Who;
+use crate::queue::{Alarm, Item};
 use crate::time::{MILLI, NEVER};
+use crate::trace::Who;
 use crate::world::World;
 
 impl World {
@@ -26,12 +26,12 @@ impl World {
             here.kernel.lingering = false;
             // What was held up may have to be taken back.
             here.record.uninterrupted = !here.resumes;
-            self.agenda.set(Alarm::Expiry, host, ends);
+            self.queue.set(Alarm::Expiry, host, ends);
         } else {
             // Strays are somebody else's, and their end is nobody's business but the keeper's.
             here.kernel.stray = Some(Address { ends: NEVER, foreign: true });
         }
-        self.story.tell_routine(now, Who::Kernel(host), || format!("/{prefix} stands for {seconds} s"));
+        self.trace.tell_routine(now, Who::Kernel(host), || format!("/{prefix} stands for {seconds} s"));
         self.notice(host, Notice::Stands { prefix, seconds: Some(seconds) });
         self.told(Hook::Put, host);
     }
@@ -45,11 +45,11 @@ impl World {
         if prefix == PREFIX {
             self.judge_drop(host, "the daemon");
             self.hosts[host].kernel.main = None;
-            self.agenda.set(Alarm::Expiry, host, NEVER);
+            self.queue.set(Alarm::Expiry, host, NEVER);
         } else {
             *address = None;
         }
-        self.story.tell(self.now, Who::Kernel(host), || format!("/{prefix} removed"));
+        self.trace.tell(self.now, Who::Kernel(host), || format!("/{prefix} removed"));
         self.notice(host, Notice::Gone { prefix });
     }
 
@@ -57,16 +57,16 @@ impl World {
     pub fn expire(&mut self, host: usize) {
         if !self.hosts[host].kernel.lingering {
             self.hosts[host].kernel.lingering = true;
-            let late = if self.setup.late_kernel { MOST_LATE } else { self.weather.kernel_lateness() };
+            let late = if self.setup.late_kernel { MOST_LATE } else { self.latency.kernel_lateness() };
             if late > 0 {
-                self.agenda.set(Alarm::Expiry, host, self.now + late);
+                self.queue.set(Alarm::Expiry, host, self.now + late);
                 return;
             }
         }
         if self.hosts[host].kernel.main.is_some() {
             self.judge_drop(host, "the kernel");
             self.hosts[host].kernel.main = None;
-            self.story.tell(self.now, Who::Kernel(host), || format!("/{PREFIX} expired"));
+            self.trace.tell(self.now, Who::Kernel(host), || format!("/{PREFIX} expired"));
             self.notice(host, Notice::Gone { prefix: PREFIX });
         }
     }
@@ -80,8 +80,8 @@ impl World {
             here.kernel.notices.push_back(notice);
         }
         Self::wake_for_notices(
-            &mut self.agenda,
-            &mut self.weather,
+            &mut self.queue,
+            &mut self.latency,
             self.now,
             here.late_notices > 0,
             host,
@@ -91,8 +91,8 @@ impl World {
     }
 
     fn wake_for_notices(
-        agenda: &mut crate::agenda::Agenda,
-        weather: &mut crate::weather::Weather,
+        queue: &mut crate::queue::Queue,
+        latency: &mut crate::latency::Latency,
         now: u64,
         late: bool,
         host: usize,
@@ -102,8 +102,8 @@ impl World {
         if std::mem::replace(&mut daemon.notices_due, true) {
             return;
         }
-        let lag = if late { weather.moment(3_000 * MILLI) } else { weather.notice_lag() };
-        agenda.put(now + lag, Item::Notices { host: host as u8, life });
+        let lag = if late { latency.moment(3_000 * MILLI) } else { latency.notice_lag() };
+        queue.put(now + lag, Item::Notices { host: host as u8, life });
     }
 }
 

@@ -17,7 +17,7 @@ pub enum Who {
 }
 
 #[derive(Debug, Default)]
-pub struct Story {
+pub struct Trace {
     lines: Option<Vec<Line>>,
 }
 
@@ -30,7 +30,7 @@ struct Line {
     words: String,
 }
 
-impl Story {
+impl Trace {
     pub const fn silent() -> Self {
         Self { lines: None }
     }

@@ -2,13 +2,13 @@
 
 use vip_manager::keeper::{StopMode, Target};
 
-use crate::agenda::Item;
 use crate::host::Input;
 use crate::kernel::{Notice, PREFIX, STRAY};
 use crate::network::Obstacle;
 use crate::plan::{Act, Hook, What, When, Whom};
-use crate::story::Who;
+use crate::queue::Item;
 use crate::time::{MILLI, Micros, SECOND};
+use crate::trace::Who;
 use crate::world::World;
 
 /// An act has come, is to be done, or is over.
@@ -24,16 +24,16 @@ impl World {
             DONE => {
                 let host = self.whom(act.whom);
                 let (who, what, span) = (host + 1, act.what, act.span);
-                self.story.tell(self.now, Who::Fault, || format!("pg{who} {what:?}, {} ms", span / MILLI));
+                self.trace.tell(self.now, Who::Fault, || format!("pg{who} {what:?}, {} ms", span / MILLI));
                 if self.begin(host, act) {
                     self.doing[number as usize] = Some(host);
-                    self.agenda.put(self.now + act.span, Item::Act { number, part: OVER });
+                    self.queue.put(self.now + act.span, Item::Act { number, part: OVER });
                 }
             }
             _ => {
                 if let Some(host) = self.doing[number as usize].take() {
                     let (who, what) = (host + 1, act.what);
-                    self.story.tell(self.now, Who::Fault, || format!("pg{who} {what:?} is over"));
+                    self.trace.tell(self.now, Who::Fault, || format!("pg{who} {what:?} is over"));
                     self.end(host, act);
                 }
             }
@@ -52,7 +52,7 @@ impl World {
             match act.when {
                 When::After(awaited, delay) if awaited == hook && self.whom(act.whom) == host => {
                     self.armed.swap_remove(place);
-                    self.agenda.put(self.now + delay, Item::Act { number, part: DONE });
+                    self.queue.put(self.now + delay, Item::Act { number, part: DONE });
                 }
                 When::After(..) | When::Then | When::Deadline(_) | When::LeaseEnd(_) => place += 1,
             }
@@ -80,7 +80,7 @@ impl World {
                 ends.saturating_add_signed(offset)
             }
         };
-        self.agenda.put(moment.max(self.now), Item::Act { number, part: DONE });
+        self.queue.put(moment.max(self.now), Item::Act { number, part: DONE });
     }
 
     fn whom(&self, whom: Whom) -> usize {
@@ -239,7 +239,7 @@ impl World {
             }
             What::PatroniDown => {
                 self.hosts[host].patroni.down -= 1;
-                self.agenda.put(self.now + SECOND, Item::Patroni { host: host as u8 });
+                self.queue.put(self.now + SECOND, Item::Patroni { host: host as u8 });
             }
             What::Pause { .. } => self.resume(host),
             What::Crash => {
@@ -247,8 +247,8 @@ impl World {
                 here.off -= 1;
                 here.patroni.down -= 1;
                 let life = here.life;
-                self.agenda.put(self.now + SECOND, Item::Start { host: host as u8, life });
-                self.agenda.put(self.now + 2 * SECOND, Item::Patroni { host: host as u8 });
+                self.queue.put(self.now + SECOND, Item::Start { host: host as u8, life });
+                self.queue.put(self.now + 2 * SECOND, Item::Patroni { host: host as u8 });
             }
             What::LinkDown | What::LinkGone => self.change_link(host, act.what, true),
             What::Refuse => {

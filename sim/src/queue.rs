@@ -55,7 +55,7 @@ pub enum Item {
 }
 
 #[derive(Debug)]
-pub struct Agenda {
+pub struct Queue {
     alarms: [Micros; ALARMS],
     /// The place of the soonest alarm, unless it has to be looked for.
     soonest: Option<usize>,
@@ -66,7 +66,7 @@ pub struct Agenda {
     used: usize,
 }
 
-impl Agenda {
+impl Queue {
     pub fn new(hosts: usize) -> Self {
         Self {
             alarms: [NEVER; ALARMS],
@@ -180,14 +180,14 @@ mod tests {
 
     #[test]
     fn things_happen_in_the_order_of_their_times_and_those_of_one_time_as_they_were_put() {
-        let mut agenda = Agenda::new(MOST_HOSTS);
+        let mut queue = Queue::new(MOST_HOSTS);
         for (number, at) in [50, 10, 30, 10, 40, 5].into_iter().enumerate() {
-            agenda.put(at, Item::Patroni { host: number as u8 });
+            queue.put(at, Item::Patroni { host: number as u8 });
         }
-        agenda.set(Alarm::Tick, 2, 30);
+        queue.set(Alarm::Tick, 2, 30);
         let mut order = Vec::new();
         loop {
-            match agenda.take() {
+            match queue.take() {
                 (NEVER, _) => break,
                 (at, Happening::Alarm(_, host)) => order.push((at, 100 + host as u8)),
                 (at, Happening::Item(Item::Patroni { host })) => order.push((at, host)),

@@ -1,9 +1,9 @@
 #!/bin/bash
-# Shows that the simulator bites: each deliberate bug of sim/bugs is put into a copy of the keeper (or of the model, where
+# Shows that the simulator finds known bugs: each deliberate bug of sim/known-bugs is put into a copy of the keeper (or of the model, where
 # the bug would sit in what the model stands for), and has to be found within the budget of the gate.
 #
-# usage: sim/bite.sh [NAME…]      CPU_SECONDS=120, the budget for each
-#        sim/bite.sh --fit         only that each patch still fits, which takes a second
+# usage: sim/known-bugs.sh [NAME…]      CPU_SECONDS=120, the budget for each
+#        sim/known-bugs.sh --fit         only that each patch still fits, which takes a second
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,10 +11,10 @@ fits() { patch --dry-run --force --strip=1 <"$1" >/dev/null || { echo "$1 does n
 
 if [ "${1:-}" = --fit ]; then
     misfits=0
-    for patch in sim/bugs/*.patch; do fits "$patch" || misfits=$((misfits + 1)); done
+    for patch in sim/known-bugs/*.patch; do fits "$patch" || misfits=$((misfits + 1)); done
     exit $((misfits > 0))
 fi
-work=$PWD/target/bites
+work=$PWD/target/known-bugs
 budget=${CPU_SECONDS:-120}
 thiserror=$(sed -n 's/^thiserror = //p' Cargo.toml)
 # Each bug costs a build, and most are found in an instant: quick to build is better here than quick to run.
@@ -25,9 +25,9 @@ fresh() {
     # Only the pure part that is tried: it builds in seconds, and every other file stays as it was, unbuilt.
     rm -rf "$work/src" "$work/sim/src"
     mkdir -p "$work/src"
-    cp -r src/keeper src/vip.rs "$work/src/"
+    cp -r src/keeper src/backoff.rs src/time.rs src/vip.rs "$work/src/"
     cp -r sim/src sim/Cargo.toml "$work/sim/"
-    printf 'pub mod keeper;\npub mod vip;\n' >"$work/src/lib.rs"
+    printf 'mod backoff;\npub mod keeper;\npub mod time;\npub mod vip;\n' >"$work/src/lib.rs"
     cp Cargo.lock "$work/Cargo.lock"
     {
         printf '[package]\nname = "vip-manager"\nversion = "6.0.0"\nedition = "2024"\n\n[workspace]\nmembers = ["sim"]\n\n'
@@ -43,7 +43,7 @@ build() {
 
 missed=()
 count=0
-for patch in sim/bugs/*.patch; do
+for patch in sim/known-bugs/*.patch; do
     name=$(basename "$patch" .patch)
     [ $# -eq 0 ] || [[ " $* " == *" $name "* ]] || continue
     fresh

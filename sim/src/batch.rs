@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use crate::budget::cpu_time;
 use crate::history::{Fault, History};
-use crate::story::Story;
 use crate::time::Micros;
+use crate::trace::Trace;
 
 #[derive(Clone, Copy, Debug)]
-pub struct Crowd {
+pub struct Batch {
     pub jobs: usize,
     /// Stop at the first broken promise.
     pub until_broken: bool,
@@ -32,7 +32,7 @@ pub struct Report {
     pub faults: Vec<Fault>,
 }
 
-impl Crowd {
+impl Batch {
     pub fn live(self, numbers: Range<u64>, history: impl Fn(u64) -> History + Sync) -> Report {
         let began = cpu_time();
         let next = AtomicU64::new(numbers.start);
@@ -73,7 +73,7 @@ impl Crowd {
 
 impl Report {
     fn take_in(&mut self, history: History) {
-        let ended = history.live(Story::silent());
+        let ended = history.live(Trace::silent());
         self.histories += 1;
         self.lived += ended.at;
         self.steps += ended.steps;
