@@ -19,7 +19,7 @@ use crate::host::{AddressSocket, Kernel};
 use crate::source::Report;
 use crate::source::etcd;
 use crate::status::text::Colour;
-use crate::status::{Counters, Process, Status, document, text};
+use crate::status::{Counters, Process, Status, json, text};
 use crate::terminal::Terminal;
 
 /// Prints the status, once or again and again.
@@ -117,8 +117,8 @@ async fn without_daemon(loaded: &Loaded, asked: StatusAsked, colour: Colour) -> 
     let mut status = from_the_kernel(loaded);
     ask_etcd(&loaded.config, &mut status).await;
     match (asked.json, asked.events) {
-        (true, true) => format!("{}\n", document::events(&status)),
-        (true, false) => format!("{}\n", document::status(&status)),
+        (true, true) => format!("{}\n", json::events(&status)),
+        (true, false) => format!("{}\n", json::status(&status)),
         (false, _) => text::status(&status, colour),
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use super::status::{Answer, answer, say};
 use crate::cli::StatusAsked;
 use crate::config::Loaded;
-use crate::status::frame::{self, Keep, Room};
+use crate::status::screen::{self, Keep, Room};
 use crate::status::text;
 use crate::terminal::Terminal;
 
@@ -63,11 +63,11 @@ impl Show {
     }
 
     fn paint(&mut self, answer: &Answer, room: Room) -> bool {
-        let opening = if self.begun { String::new() } else { frame::opening(room) };
+        let opening = if self.begun { String::new() } else { screen::opening(room) };
         (self.begun, self.painted) = (true, true);
         let nobody = answer.nobody.as_ref().map_or_else(String::new, |why| text::nobody(why, answer.colour) + "\n");
         let keep = if self.asked.events { Keep::End } else { Keep::Beginning };
-        let frame = frame::frame(&format!("{nobody}{}", answer.text), room, keep);
+        let frame = screen::frame(&format!("{nobody}{}", answer.text), room, keep);
         say(io::stdout(), &format!("{opening}{frame}"))
     }
 

@@ -5,14 +5,14 @@
 //! relative to the moment at which the snapshot was taken, so that a reader needs no clock of ours.
 
 pub mod counters;
-pub mod document;
-pub mod frame;
+pub mod explain;
 pub mod history;
 pub mod http;
+pub mod json;
+mod layout;
 pub mod openmetrics;
 pub mod page;
-pub mod sentence;
-mod sheet;
+pub mod screen;
 pub mod text;
 
 use std::sync::Arc;
@@ -120,7 +120,7 @@ impl Status {
     /// Whether everything that has to be known is known: somebody answers for each VIP, and it has a verdict.
     pub fn unready(&self) -> Vec<String> {
         let undecided = |vip: &&VipStatus| vip.read.is_none() || vip.state == "unknown" || vip.state == "doubtful";
-        let mut reasons: Vec<_> = self.vips.iter().filter(undecided).map(sentence::line).collect();
+        let mut reasons: Vec<_> = self.vips.iter().filter(undecided).map(explain::line).collect();
         if !self.endpoints.iter().any(|member| member.link == EndpointLink::Up) {
             reasons.push("no member of etcd answers".to_owned());
         }

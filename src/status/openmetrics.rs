@@ -42,15 +42,15 @@ impl Family {
 
 /// All metrics of a status.
 pub fn metrics(status: &Status, form: Form) -> String {
-    let mut sheet = Sheet { text: String::new(), form };
+    let mut layout = Layout { text: String::new(), form };
     for family in &FAMILIES {
-        sheet.head(family);
-        samples(&mut sheet, family, status);
+        layout.head(family);
+        samples(&mut layout, family, status);
     }
     if form == Form::OpenMetrics {
-        sheet.text.push_str("# EOF\n");
+        layout.text.push_str("# EOF\n");
     }
-    sheet.text
+    layout.text
 }
 
 /// The value of the header `Content-Type`.
@@ -61,38 +61,38 @@ pub const fn content_type(form: Form) -> &'static str {
     }
 }
 
-fn samples(sheet: &mut Sheet, family: &Family, status: &Status) {
+fn samples(layout: &mut Layout, family: &Family, status: &Status) {
     match family.name {
-        "vip_manager_build" => sheet.put(family, "_info", &[("version", status.version)], "1"),
-        "vip_manager_vip_state" => states(sheet, family, status),
-        "vip_manager_transitions" => transitions(sheet, family, status),
+        "vip_manager_build" => layout.put(family, "_info", &[("version", status.version)], "1"),
+        "vip_manager_vip_state" => states(layout, family, status),
+        "vip_manager_transitions" => transitions(layout, family, status),
         "vip_manager_endpoint_up" => {
             for member in &status.endpoints {
                 let up = flag(member.link == EndpointLink::Up);
-                sheet.put(family, "", &[("endpoint", &member.endpoint)], up);
+                layout.put(family, "", &[("endpoint", &member.endpoint)], up);
             }
         }
         "vip_manager_source_errors" => {
             for (error, count) in &status.counters.errors {
                 let labels = [("endpoint", &*error.endpoint), ("kind", error.kind)];
-                sheet.put(family, "_total", &labels, &count.to_string());
+                layout.put(family, "_total", &labels, &count.to_string());
             }
         }
         "vip_manager_read_duration_seconds" => {
             let reads = &status.counters.reads;
             for (bound, count) in reads.cumulated() {
-                sheet.put(family, "_bucket", &[("le", bound)], &count.to_string());
+                layout.put(family, "_bucket", &[("le", bound)], &count.to_string());
             }
-            sheet.put(family, "_count", &[], &reads.count().to_string());
-            sheet.put(family, "_sum", &[], &seconds(reads.sum()));
+            layout.put(family, "_count", &[], &reads.count().to_string());
+            layout.put(family, "_sum", &[], &seconds(reads.sum()));
         }
         name => {
             if let Some(value) = process(name, status) {
                 let suffix = if family.kind == Kind::Counter { "_total" } else { "" };
-                sheet.put(family, suffix, &[], &value);
+                layout.put(family, suffix, &[], &value);
             }
             for vip in &status.vips {
-                per_vip(sheet, family, vip, status);
+                per_vip(layout, family, vip, status);
             }
         }
     }
@@ -111,7 +111,7 @@ fn process(name: &str, status: &Status) -> Option<String> {
     }
 }
 
-fn per_vip(sheet: &mut Sheet, family: &Family, vip: &VipStatus, status: &Status) {
+fn per_vip(layout: &mut Layout, family: &Family, vip: &VipStatus, status: &Status) {
     let (address, interface) = (vip.vip.to_string(), vip.interface.to_string());
     let nothing = Tally::default();
     let tally = status.counters.vips.get(&(address.clone(), interface.clone())).unwrap_or(&nothing);
@@ -140,35 +140,35 @@ fn per_vip(sheet: &mut Sheet, family: &Family, vip: &VipStatus, status: &Status)
         _ => None,
     };
     if let Some((suffix, value)) = value {
-        sheet.put(family, suffix, &[("vip", &address), ("interface", &interface)], &value);
+        layout.put(family, suffix, &[("vip", &address), ("interface", &interface)], &value);
     }
 }
 
-fn states(sheet: &mut Sheet, family: &Family, status: &Status) {
+fn states(layout: &mut Layout, family: &Family, status: &Status) {
     for vip in &status.vips {
         let (address, interface) = (vip.vip.to_string(), vip.interface.to_string());
         for state in STATES {
             let labels = [("vip", &*address), ("interface", &*interface), (family.name, state)];
-            sheet.put(family, "", &labels, flag(vip.state == state));
+            layout.put(family, "", &labels, flag(vip.state == state));
         }
     }
 }
 
-fn transitions(sheet: &mut Sheet, family: &Family, status: &Status) {
+fn transitions(layout: &mut Layout, family: &Family, status: &Status) {
     for ((vip, interface), tally) in &status.counters.vips {
         for ((to, cause), count) in &tally.transitions {
             let labels = [("vip", &**vip), ("interface", &**interface), ("to", to), ("cause", cause)];
-            sheet.put(family, "_total", &labels, &count.to_string());
+            layout.put(family, "_total", &labels, &count.to_string());
         }
     }
 }
 
-struct Sheet {
+struct Layout {
     text: String,
     form: Form,
 }
 
-impl Sheet {
+impl Layout {
     fn head(&mut self, family: &Family) {
         let (name, kind) = match self.form {
             Form::OpenMetrics => (family.name.to_owned(), new_word(family.kind)),

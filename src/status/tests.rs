@@ -3,7 +3,7 @@
 use super::http::Form;
 use super::text::Colour;
 use super::*;
-use crate::status::{document, openmetrics, text};
+use crate::status::{json, openmetrics, text};
 
 fn made_up() -> Status {
     let vip = Vip::single("10.0.0.5".parse().unwrap()).unwrap();
@@ -136,7 +136,7 @@ fn no_name_is_so_long_that_a_line_is_longer_than_eighty_columns() {
 /// Scripts of users go by these names.
 #[test]
 fn the_names_in_the_json_stay_as_they_are() {
-    let shown = document::status(&made_up()).to_string();
+    let shown = json::status(&made_up()).to_string();
     let mut names: Vec<_> =
         shown.split(['{', ',']).filter_map(|part| part.strip_prefix('"')?.split_once("\":")).collect();
     names.dedup();

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::sentence::{self, span};
-use super::sheet::{Ink, Sheet};
+use super::explain::{self, span};
+use super::layout::{Layout, Style};
 use super::{EndpointLink, EndpointStatus, KernelLifetime, Status, Tally, Transition, VipStatus};
 
 /// Whether a text may carry the terminal's commands for colour.
@@ -15,46 +15,49 @@ pub enum Colour {
 
 /// The whole status.
 pub fn status(status: &Status, colour: Colour) -> String {
-    let mut sheet = Sheet::new(colour);
+    let mut layout = Layout::new(colour);
     if status.daemon {
-        sheet.words("", &daemon(status));
+        layout.words("", &daemon(status));
     }
     for vip in &status.vips {
-        sheet.gap();
+        layout.gap();
         // A state is a daemon's; without one there is only what stands.
-        let (ink, state) = if status.daemon { (ink(vip.state), vip.state) } else { (Ink::Plain, "no daemon") };
+        let (style, state) = if status.daemon { (style(vip.state), vip.state) } else { (Style::Plain, "no daemon") };
         let (name, place) = (vip.vip.to_string(), format!("on {}:", vip.interface));
-        sheet.inked("", &[(Ink::Bold, &name), (Ink::Plain, &place), (ink, state)]);
-        block(&mut sheet, vip, status);
+        layout.inked("", &[(Style::Bold, &name), (Style::Plain, &place), (style, state)]);
+        block(&mut layout, vip, status);
     }
-    sheet.gap();
-    sheet.inked("", &[(Ink::Bold, "etcd")]);
+    layout.gap();
+    layout.inked("", &[(Style::Bold, "etcd")]);
     for member in &status.endpoints {
-        endpoint(&mut sheet, member);
+        endpoint(&mut layout, member);
     }
-    sheet.finish()
+    layout.finish()
 }
 
 /// Every transition that is remembered, oldest first.
 pub fn events(status: &Status, colour: Colour) -> String {
-    let mut sheet = Sheet::new(colour);
+    let mut layout = Layout::new(colour);
     for event in &status.events {
         let (at, place, between) = (event.at.to_string(), format!("on {}:", event.interface), event.between());
-        sheet.inked("", &[(Ink::Plain, &at), (Ink::Bold, &event.vip), (Ink::Plain, &place), (ink(event.to), &between)]);
+        layout.inked(
+            "",
+            &[(Style::Plain, &at), (Style::Bold, &event.vip), (Style::Plain, &place), (style(event.to), &between)],
+        );
         let took = event.took.map_or_else(String::new, |took| format!(", took {}", span(took)));
-        sheet.words("    ", &format!("{}{took}: {}", event.cause, event.reason));
+        layout.words("    ", &format!("{}{took}: {}", event.cause, event.reason));
     }
     if status.events.is_empty() {
-        sheet.words("", "nothing has happened yet");
+        layout.words("", "nothing has happened yet");
     }
-    sheet.finish()
+    layout.finish()
 }
 
 /// That nobody has answered who was asked.
 pub fn nobody(why: &str, colour: Colour) -> String {
-    let mut sheet = Sheet::new(colour);
-    sheet.inked("", &[(Ink::BoldRed, "no daemon answers:"), (Ink::Plain, why)]);
-    sheet.finish()
+    let mut layout = Layout::new(colour);
+    layout.inked("", &[(Style::BoldRed, "no daemon answers:"), (Style::Plain, why)]);
+    layout.finish()
 }
 
 fn daemon(status: &Status) -> String {
@@ -64,27 +67,27 @@ fn daemon(status: &Status) -> String {
     format!("vip-manager {version} on {host}, process {pid}, up for {age}, {config}")
 }
 
-fn block(sheet: &mut Sheet, vip: &VipStatus, status: &Status) {
-    sheet.words("  ", &sentence::why(vip));
-    sheet.field("key", &vip.key);
-    sheet.field("expected", &vip.expected);
+fn block(layout: &mut Layout, vip: &VipStatus, status: &Status) {
+    layout.words("  ", &explain::why(vip));
+    layout.field("key", &vip.key);
+    layout.field("expected", &vip.expected);
     match &vip.read {
         Some(read) => {
             let found = read.holder.as_ref().map_or("(absent)", |holder| holder);
-            sheet.field("found", &format!("{found} (revision {})", read.revision));
-            sheet.field("read", &format!("{} ago from {}", span(read.age), read.from));
-            sheet.field("lease", &sentence::lease(read.lease));
+            layout.field("found", &format!("{found} (revision {})", read.revision));
+            layout.field("read", &format!("{} ago from {}", span(read.age), read.from));
+            layout.field("lease", &explain::lease(read.lease));
         }
-        None => sheet.field("found", "(not read)"),
+        None => layout.field("found", "(not read)"),
     }
     if let Some(deadline) = vip.deadline {
-        sheet.field("deadline", &format!("in {} unless confirmed", span(deadline)));
+        layout.field("deadline", &format!("in {} unless confirmed", span(deadline)));
     }
-    sheet.field("kernel", &kernel(vip));
+    layout.field("kernel", &kernel(vip));
     if status.daemon {
         let place = (vip.vip.to_string(), vip.interface.to_string());
-        counted(sheet, status.counters.vips.get(&place).unwrap_or(&Tally::default()));
-        recent(sheet, &place, &status.events);
+        counted(layout, status.counters.vips.get(&place).unwrap_or(&Tally::default()));
+        recent(layout, &place, &status.events);
     }
 }
 
@@ -98,42 +101,42 @@ fn kernel(vip: &VipStatus) -> String {
     }
 }
 
-fn counted(sheet: &mut Sheet, tally: &Tally) {
-    sheet.field("announced", &format!("{} times, {} failed", tally.announcements, tally.announcement_failures));
-    sheet.field("renewed", &format!("{} times, {} refused", tally.renewals, tally.refusals));
-    sheet.field("conflicts", &tally.conflicts.to_string());
+fn counted(layout: &mut Layout, tally: &Tally) {
+    layout.field("announced", &format!("{} times, {} failed", tally.announcements, tally.announcement_failures));
+    layout.field("renewed", &format!("{} times, {} refused", tally.renewals, tally.refusals));
+    layout.field("conflicts", &tally.conflicts.to_string());
 }
 
-fn recent(sheet: &mut Sheet, place: &(String, String), events: &[Arc<Transition>]) {
+fn recent(layout: &mut Layout, place: &(String, String), events: &[Arc<Transition>]) {
     let ours = |event: &&Arc<Transition>| event.vip == place.0 && event.interface == place.1;
     let mut last: Vec<_> = events.iter().rev().filter(ours).take(RECENT).collect();
     last.reverse();
     for (row, event) in last.into_iter().enumerate() {
         let took = event.took.map_or_else(String::new, |took| format!(", {}", span(took)));
         let text = format!("{} {} ({}{took})", event.at.time_of_day(), event.between(), event.cause);
-        sheet.field(if row == 0 { "last" } else { "" }, &text);
+        layout.field(if row == 0 { "last" } else { "" }, &text);
     }
 }
 
-fn endpoint(sheet: &mut Sheet, member: &EndpointStatus) {
-    let (word, ink) = match &member.link {
-        EndpointLink::Up => ("up", Ink::Green),
-        EndpointLink::Connecting => ("connecting", Ink::Yellow),
-        EndpointLink::Down { .. } => ("down", Ink::Red),
+fn endpoint(layout: &mut Layout, member: &EndpointStatus) {
+    let (word, style) = match &member.link {
+        EndpointLink::Up => ("up", Style::Green),
+        EndpointLink::Connecting => ("connecting", Style::Yellow),
+        EndpointLink::Down { .. } => ("down", Style::Red),
     };
     let since = format!("for {}", span(member.since));
-    sheet.inked("  ", &[(Ink::Plain, &member.endpoint), (ink, word), (Ink::Plain, &since)]);
+    layout.inked("  ", &[(Style::Plain, &member.endpoint), (style, word), (Style::Plain, &since)]);
     if let EndpointLink::Down { why } = &member.link {
-        sheet.words("    ", why);
+        layout.words("    ", why);
     }
 }
 
-fn ink(state: &str) -> Ink {
+fn style(state: &str) -> Style {
     match state {
-        "held" => Ink::BoldGreen,
-        "doubtful" | "acquiring" | "releasing" => Ink::BoldYellow,
-        "unknown" => Ink::BoldRed,
-        _ => Ink::Bold,
+        "held" => Style::BoldGreen,
+        "doubtful" | "acquiring" | "releasing" => Style::BoldYellow,
+        "unknown" => Style::BoldRed,
+        _ => Style::Bold,
     }
 }
 

@@ -16,16 +16,16 @@ pub(crate) struct Outcome {
     pub(crate) complaints: String,
 }
 
-const STYLE: &str = ":root{color-scheme:light dark;--ink:light-dark(#1c2024,#e6e8ea);--paper:light-dark(#fff,#16181b);\
+const STYLE: &str = ":root{color-scheme:light dark;--style:light-dark(#1c2024,#e6e8ea);--paper:light-dark(#fff,#16181b);\
 --soft:light-dark(#60676e,#9aa2aa);--line:light-dark(#dfe3e6,#33383d);--held:light-dark(#1a7f4b,#3fb97a);\
 --key:light-dark(#3b62c4,#7d9df0);--fault:light-dark(#c2410c,#f08a4b);--bad:light-dark(#b91c1c,#f87171)}\
-body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:1180px;margin:2em auto;padding:0 1em}\
+body{font:15px/1.5 system-ui,sans-serif;color:var(--style);background:var(--paper);max-width:1180px;margin:2em auto;padding:0 1em}\
 table{border-collapse:collapse;width:100%;font-size:13px}td,th{text-align:left;padding:3px 8px;border-bottom:1px solid var(--line);vertical-align:top}\
 td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}td.w,td.good{white-space:nowrap}a{color:inherit}h2{margin:2em 0 0;font-size:17px}p{margin:.2em 0;color:var(--soft)}\
 .good{color:var(--held)}.bad{color:var(--bad);font-weight:600}svg{width:100%;height:auto;margin-top:.4em}\
 .shade{fill:var(--fault);opacity:.08}.fault{fill:var(--fault);opacity:.55}.key{fill:var(--key);opacity:.5}.held{fill:var(--held)}\
-.answered{fill:var(--held);opacity:.25}.silence{fill:var(--bad)}.spoke{stroke:var(--ink);stroke-width:1}\
-svg text{font:11px system-ui,sans-serif;fill:var(--ink)}svg .axis,svg .label{fill:var(--soft)}";
+.answered{fill:var(--held);opacity:.25}.silence{fill:var(--bad)}.spoke{stroke:var(--style);stroke-width:1}\
+svg text{font:11px system-ui,sans-serif;fill:var(--style)}svg .axis,svg .label{fill:var(--soft)}";
 
 /// The whole page.
 pub(crate) fn html(outcomes: &[Outcome]) -> String {

@@ -97,13 +97,13 @@ impl Terminal {
         status
     }
 
-    /// Whether it is as it was found: no mode, no other screen, no hidden cursor, no ink.
+    /// Whether it is as it was found: no mode, no other screen, no hidden cursor, no style.
     pub(crate) fn is_restored(&self) -> bool {
         let modes = tcgetattr(&self.keys).or_fail("asking a terminal for its modes");
         let sent = self.sent();
         let painted = |(_, last): (&str, &str)| last.starts_with(|c: char| ('1'..='9').contains(&c));
-        let ink = !sent.rsplit_once("\x1b[").is_some_and(painted);
-        modes == self.before && !sent.contains("\x1b[?") && ink
+        let style = !sent.rsplit_once("\x1b[").is_some_and(painted);
+        modes == self.before && !sent.contains("\x1b[?") && style
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{EndpointLink, EndpointStatus, KernelLifetime, Status, Tally, Transition, VipStatus, sentence};
+use super::{EndpointLink, EndpointStatus, KernelLifetime, Status, Tally, Transition, VipStatus, explain};
 use crate::json::Json;
 use crate::keeper::Lease;
 
@@ -42,7 +42,7 @@ fn vip(vip: &VipStatus, status: &Status) -> Json {
         ("vip", Json::Text(vip_text)),
         ("interface", Json::Text(interface)),
         ("state", Json::text(vip.state)),
-        ("why", Json::Text(sentence::why(vip))),
+        ("why", Json::Text(explain::why(vip))),
         ("held", Json::Bool(vip.held)),
         ("desired", Json::Bool(vip.desired)),
         ("interface_up", Json::or_null(vip.link_up, Json::Bool)),

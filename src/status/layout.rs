@@ -1,7 +1,7 @@
 //! Lines of eighty columns: words as they fit, and colour where it is wanted.
 //!
 //! Some of what is written comes from outside: a key's value, the words of a member of etcd. None of it reaches the
-//! terminal as a command, since commands come from an [`Ink`] and from nowhere else.
+//! terminal as a command, since commands come from an [`Style`] and from nowhere else.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use super::text::Colour;
 
 /// How a word is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Ink {
+pub(super) enum Style {
     Plain,
     Bold,
     Green,
@@ -20,7 +20,7 @@ pub(super) enum Ink {
     BoldRed,
 }
 
-impl Ink {
+impl Style {
     /// What the terminal calls it.
     const fn code(self) -> Option<&'static str> {
         match self {
@@ -38,12 +38,12 @@ impl Ink {
 
 /// A text in the making.
 #[derive(Debug)]
-pub(super) struct Sheet {
+pub(super) struct Layout {
     text: String,
     colour: Colour,
 }
 
-impl Sheet {
+impl Layout {
     pub(super) const fn new(colour: Colour) -> Self {
         Self { text: String::new(), colour }
     }
@@ -61,23 +61,23 @@ impl Sheet {
 
     /// Words after an indent.
     pub(super) fn words(&mut self, indent: &str, text: &str) {
-        self.fill(indent, indent, &[(Ink::Plain, text)]);
+        self.fill(indent, indent, &[(Style::Plain, text)]);
     }
 
-    /// Words in ink after an indent; what does not fit goes on further in.
-    pub(super) fn inked(&mut self, indent: &str, pieces: &[(Ink, &str)]) {
+    /// Words in style after an indent; what does not fit goes on further in.
+    pub(super) fn inked(&mut self, indent: &str, pieces: &[(Style, &str)]) {
         self.fill(indent, &format!("{indent}    "), pieces);
     }
 
     /// A name and its value; further lines of the value stand under it.
     pub(super) fn field(&mut self, name: &str, value: &str) {
-        self.fill(&format!("  {name:<NAME$}"), &" ".repeat(NAME + 2), &[(Ink::Plain, value)]);
+        self.fill(&format!("  {name:<NAME$}"), &" ".repeat(NAME + 2), &[(Style::Plain, value)]);
     }
 
     /// Words as they fit. One that is longer than a line goes on in the next.
-    fn fill(&mut self, first: &str, next: &str, pieces: &[(Ink, &str)]) {
+    fn fill(&mut self, first: &str, next: &str, pieces: &[(Style, &str)]) {
         let (mut line, mut used, mut empty) = (first.to_owned(), first.len(), true);
-        for (ink, text) in pieces {
+        for (style, text) in pieces {
             for word in clean(text).split_whitespace().flat_map(|word| cut(word, COLUMNS - next.len())) {
                 let width = word.chars().count();
                 if !empty && used + 1 + width > COLUMNS {
@@ -88,7 +88,7 @@ impl Sheet {
                     line.push(' ');
                     used += 1;
                 }
-                line.push_str(&self.written(*ink, &word));
+                line.push_str(&self.written(*style, &word));
                 (used, empty) = (used + width, false);
             }
         }
@@ -99,8 +99,8 @@ impl Sheet {
         let _infallible = writeln!(self.text, "{line}");
     }
 
-    fn written(&self, ink: Ink, word: &str) -> String {
-        match (self.colour, ink.code()) {
+    fn written(&self, style: Style, word: &str) -> String {
+        match (self.colour, style.code()) {
             (Colour::Yes, Some(code)) => format!("\x1b[{code}m{word}\x1b[0m"),
             (Colour::Yes, None) | (Colour::No, _) => word.to_owned(),
         }
@@ -126,9 +126,9 @@ mod tests {
     #[test]
     fn a_word_that_is_longer_than_a_line_is_cut_and_loses_nothing() {
         let long = "x".repeat(190);
-        let mut sheet = Sheet::new(Colour::No);
-        sheet.field("key", &format!("{long} (absent)"));
-        let text = sheet.finish();
+        let mut layout = Layout::new(Colour::No);
+        layout.field("key", &format!("{long} (absent)"));
+        let text = layout.finish();
         assert!(text.lines().all(|line| line.chars().count() <= COLUMNS), "{text}");
         assert_eq!(text.matches('x').count(), 190, "{text}");
         assert!(text.starts_with("  key        xxx") && text.ends_with("x (absent)\n"), "{text}");
@@ -136,12 +136,12 @@ mod tests {
 
     #[test]
     fn colour_takes_no_room_and_a_foreign_command_stays_text() {
-        let pieces = [(Ink::BoldGreen, "held"), (Ink::Plain, "\u{1b}[31mred\nnext")];
-        let mut sheet = Sheet::new(Colour::Yes);
-        sheet.inked("", &pieces);
-        assert_eq!(sheet.finish(), "\u{1b}[1;32mheld\u{1b}[0m [31mred next\n");
-        let mut sheet = Sheet::new(Colour::Yes);
-        sheet.inked("", &[(Ink::Green, &"w ".repeat(40)), (Ink::Plain, "end")]);
-        assert_eq!(sheet.finish().lines().count(), 2, "eighty columns hold forty letters and their blanks");
+        let pieces = [(Style::BoldGreen, "held"), (Style::Plain, "\u{1b}[31mred\nnext")];
+        let mut layout = Layout::new(Colour::Yes);
+        layout.inked("", &pieces);
+        assert_eq!(layout.finish(), "\u{1b}[1;32mheld\u{1b}[0m [31mred next\n");
+        let mut layout = Layout::new(Colour::Yes);
+        layout.inked("", &[(Style::Green, &"w ".repeat(40)), (Style::Plain, "end")]);
+        assert_eq!(layout.finish().lines().count(), 2, "eighty columns hold forty letters and their blanks");
     }
 }
