@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use vip_manager::keeper::renewal::{Renewal, Step};
-use vip_manager::keeper::{Event, Keeper, KeyEvent, KeyRead, Lease, Note, Order, Outcome, Rules, Schedule, State};
+use vip_manager::keeper::{
+    Event, Keeper, KeyEvent, KeyRead, Names, Note, Order, Outcome, Rules, Schedule, State, Tenure, Version,
+};
 use vip_manager::time::Moment;
 
 use crate::host::{Daemon, Input, Left, Reading, Source, Stage};
@@ -24,7 +26,6 @@ impl World {
         here.life += 1;
         let rules = Rules {
             prefix: PREFIX,
-            value: Arc::clone(&self.names[host]),
             interval: duration(self.setup.interval),
             hold_timeout: duration(self.setup.hold),
             lease_margin: duration(self.setup.margin),
@@ -326,10 +327,9 @@ impl World {
                 });
                 self.judge_event(host, holder, revision);
                 self.read_after(host, path);
-                let holder = holder.map(|holder| Arc::clone(&self.names[holder as usize]));
                 Event::Changed(KeyEvent {
-                    holder,
-                    mod_revision: revision,
+                    names: self.who(host, holder),
+                    version: Some(Version(revision)),
                     heard_at: local,
                     from: Arc::clone(&self.members[path as usize]),
                 })
@@ -364,18 +364,27 @@ impl World {
         }
     }
 
+    /// Who the key names, in the eyes of a host.
+    fn who(&self, host: usize, holder: Option<u8>) -> Names {
+        match holder {
+            None => Names::Nobody,
+            Some(holder) if holder as usize == host => Names::Us,
+            Some(holder) => Names::Other(Arc::clone(&self.names[holder as usize])),
+        }
+    }
+
     fn key_read(&self, host: usize, reading: &Reading) -> KeyRead {
         let key = reading.answer.key;
         KeyRead {
-            holder: key.map(|key| Arc::clone(&self.names[key.holder as usize])),
-            revision: reading.answer.revision,
-            mod_revision: key.map_or(0, |key| key.revision),
+            names: self.who(host, key.map(|key| key.holder)),
+            version: Some(Version(reading.answer.revision)),
+            modified: key.map(|key| Version(key.revision)),
             sent_at: reading.sent,
             answered_at: self.hosts[host].clock.moment(self.now),
-            lease: match reading.left {
-                Left::NoLease => Lease::None,
-                Left::Unknown => Lease::Unknown,
-                Left::Seconds(seconds) => Lease::Left(std::time::Duration::from_secs(seconds)),
+            tenure: match reading.left {
+                Left::NoLease => Tenure::NoLease,
+                Left::Unknown => Tenure::Unknown,
+                Left::Seconds(seconds) => Tenure::AtLeast(std::time::Duration::from_secs(seconds)),
             },
             from: Arc::clone(&self.members[reading.path as usize]),
         }

@@ -208,7 +208,7 @@ impl Driver {
 
     fn tell(&mut self, key: KeyIndex, told: &Told, now: Moment, concerned: &mut BTreeSet<VipId>) {
         let Some(watched) = self.watched.get(key) else { return };
-        for id in self.vips.of_key(&watched.key) {
+        for id in self.vips.of_key(watched) {
             if let Some(vip) = self.vips.one_mut(id) {
                 vip.keeper.handle(told.clone(), now);
                 concerned.insert(id);

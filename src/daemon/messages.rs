@@ -12,7 +12,7 @@ use tracing::Level;
 
 use super::vips::ManagedVip;
 use crate::config::VipConfig;
-use crate::keeper::{Cause, KeyEvent, KeyRead, Lease, Note, Obstacle};
+use crate::keeper::{Cause, KeyEvent, KeyRead, Names, Note, Obstacle, Tenure, Version};
 use crate::time::Moment;
 use crate::vip::Mac;
 
@@ -120,7 +120,7 @@ pub(super) fn overview<'a>(vips: impl Iterator<Item = &'a ManagedVip>) -> String
 fn one(managed: &ManagedVip) -> String {
     let vip = &managed.config;
     let holder =
-        managed.keeper.last_read().map_or_else(|| "was not read yet".to_owned(), |read| holds(read.holder.as_ref()));
+        managed.keeper.last_read().map_or_else(|| "was not read yet".to_owned(), |read| holds(&read.names, vip));
     let state = managed.keeper.state().name();
     format!("{} on {}: {state} ({} {holder}; this host is \"{}\")", vip.vip, vip.interface, vip.key, vip.value)
 }
@@ -181,41 +181,38 @@ impl Teller<'_> {
 
     fn read(&self, read: &KeyRead) -> String {
         let mut text = format!(
-            "{} {}, {} (read {} ago from {}, revision {}",
+            "{} {}, {} (read {} ago from {}{}",
             self.vip.key,
-            holds(read.holder.as_ref()),
-            self.verdict(read.holder.as_ref()),
+            holds(&read.names, self.vip),
+            self.verdict(&read.names),
             span(self.now.since(read.sent_at)),
             read.from,
-            read.mod_revision.max(0),
+            revision(read.modified),
         );
-        match read.lease {
-            Lease::None if read.holder.is_some() => text.push_str(", no lease"),
-            Lease::Left(left) => {
+        match read.tenure {
+            Tenure::NoLease if read.names != Names::Nobody => text.push_str(", no lease"),
+            Tenure::AtLeast(left) => {
                 let _infallible = write!(text, ", lease {} left", span(left));
             }
-            Lease::None | Lease::Unknown => {}
+            Tenure::NoLease | Tenure::Unknown => {}
         }
         text.push(')');
         text
     }
 
-    fn event(&self, change: &KeyEvent) -> String {
+    fn event(&self, event: &KeyEvent) -> String {
         format!(
-            "{} {}, {} (event from {}, revision {})",
+            "{} {}, {} (event from {}{})",
             self.vip.key,
-            holds(change.holder.as_ref()),
-            self.verdict(change.holder.as_ref()),
-            change.from,
-            change.mod_revision,
+            holds(&event.names, self.vip),
+            self.verdict(&event.names),
+            event.from,
+            revision(event.version),
         )
     }
 
-    fn verdict(&self, holder: Option<&Arc<str>>) -> String {
-        match holder {
-            Some(holder) if **holder == *self.vip.value => "which is this host".to_owned(),
-            Some(_) | None => format!("this host is \"{}\"", self.vip.value),
-        }
+    fn verdict(&self, names: &Names) -> String {
+        if names.is_us() { "which is this host".to_owned() } else { format!("this host is \"{}\"", self.vip.value) }
     }
 
     fn since(&self, last: Option<&KeyRead>) -> String {
@@ -225,8 +222,12 @@ impl Teller<'_> {
     }
 }
 
-fn holds(holder: Option<&Arc<str>>) -> String {
-    holder.map_or_else(|| "is absent".to_owned(), |holder| format!("holds \"{holder}\""))
+fn holds(names: &Names, vip: &VipConfig) -> String {
+    names.value(&vip.value).map_or_else(|| "is absent".to_owned(), |value| format!("holds \"{value}\""))
+}
+
+fn revision(version: Option<Version>) -> String {
+    version.map_or_else(String::new, |version| format!(", revision {version}"))
 }
 
 fn because(why: Option<&Arc<str>>) -> String {
@@ -270,12 +271,16 @@ mod tests {
 
     fn read(holder: Option<&str>) -> KeyRead {
         KeyRead {
-            holder: holder.map(Into::into),
-            revision: 40,
-            mod_revision: 37,
+            names: match holder {
+                None => Names::Nobody,
+                Some("pg-node-1") => Names::Us,
+                Some(other) => Names::Other(other.into()),
+            },
+            version: Some(Version(40)),
+            modified: Some(Version(37)),
             sent_at: Moment::from_boot(Duration::from_millis(10_000)),
             answered_at: Moment::from_boot(Duration::from_millis(10_001)),
-            lease: if holder.is_some() { Lease::Left(Duration::from_secs(27)) } else { Lease::None },
+            tenure: if holder.is_some() { Tenure::AtLeast(Duration::from_secs(27)) } else { Tenure::NoLease },
             from: "http://10.0.0.1:2379".into(),
         }
     }

@@ -9,7 +9,7 @@ use super::vips::ManagedVip;
 use crate::clock;
 use crate::config::VipConfig;
 use crate::host::{Kernel, Lifetime};
-use crate::keeper::{KeyRead, Lease, Target};
+use crate::keeper::{KeyRead, Target, Tenure};
 use crate::source::etcd::{Link, MemberState};
 use crate::status::{EndpointLink, EndpointStatus, KernelLifetime, Process, ReadStatus, Status, VipStatus};
 use crate::time::Moment;
@@ -46,7 +46,7 @@ fn ward_status(vip: &ManagedVip, kernel: &Kernel, now: Moment) -> VipStatus {
     VipStatus {
         state: keeper.state().name(),
         desired,
-        read: keeper.last_read().map(|last| read(last, now)),
+        read: keeper.last_read().map(|last| read(last, &vip.config.value, now)),
         unreachable: keeper.unreachable().cloned(),
         confirmed: keeper.confirmed_at().map(|at| now.since(at)),
         deadline: until.map(|until| until.since(now)),
@@ -78,13 +78,14 @@ pub(super) fn bare(vip: &VipConfig, kernel: &Kernel, now: Moment) -> VipStatus {
     }
 }
 
-pub(super) fn read(read: &KeyRead, now: Moment) -> ReadStatus {
+pub(super) fn read(read: &KeyRead, ours: &str, now: Moment) -> ReadStatus {
     let age = now.since(read.sent_at);
-    let lease = match read.lease {
-        Lease::Left(left) => Lease::Left(left.saturating_sub(age)),
-        other @ (Lease::None | Lease::Unknown) => other,
+    let tenure = match read.tenure {
+        Tenure::AtLeast(left) => Tenure::AtLeast(left.saturating_sub(age)),
+        other @ (Tenure::NoLease | Tenure::Unknown) => other,
     };
-    ReadStatus { holder: read.holder.clone(), revision: read.mod_revision, age, from: read.from.clone(), lease }
+    let holder = read.names.value(ours).map(Into::into);
+    ReadStatus { holder, revision: read.modified, age, from: read.from.clone(), tenure }
 }
 
 pub(super) fn endpoint(member: &MemberState, now: Moment) -> EndpointStatus {

@@ -16,8 +16,8 @@ use crate::cli::StatusAsked;
 use crate::clock;
 use crate::config::{Config, Loaded, StatusSocket};
 use crate::host::{AddressSocket, Kernel};
-use crate::source::Report;
 use crate::source::etcd;
+use crate::source::{Report, Watched};
 use crate::status::text::Colour;
 use crate::status::{Counters, Process, Status, json, text};
 use crate::terminal::Terminal;
@@ -162,8 +162,9 @@ async fn ask_etcd(config: &Config, status: &mut Status) {
     for vip in &mut status.vips {
         match &answer {
             Some(Report::Read(reads)) => {
-                let ours = reads.iter().find(|(key, _)| keys.get(*key).is_some_and(|key| *key.key == *vip.key));
-                vip.read = ours.map(|(_, read)| snapshot::read(read, now));
+                let is_its = |key: &Watched| *key.key == *vip.key && *key.value == *vip.expected;
+                let ours = reads.iter().find(|(key, _)| keys.get(*key).is_some_and(is_its));
+                vip.read = ours.map(|(_, read)| snapshot::read(read, &vip.expected, now));
             }
             Some(Report::Unreachable { why }) => vip.unreachable = Some(why.clone()),
             Some(Report::Changed(_)) | None => vip.unreachable = Some("no answer in time".into()),

@@ -11,7 +11,6 @@ use crate::time::Moment;
 use crate::vip::InterfaceName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// A VIP that the driver looks after.
@@ -32,7 +31,6 @@ impl ManagedVip {
         let announce = config.announce;
         let keeper = Keeper::new(Rules {
             prefix: config.vip.prefix(),
-            value: config.value.as_str().into(),
             interval,
             hold_timeout: config.hold_timeout,
             lease_margin: config.lease_margin,
@@ -72,7 +70,7 @@ pub(super) type VipId = u64;
 pub(super) struct VipTable {
     vips: BTreeMap<VipId, ManagedVip>,
     next: VipId,
-    by_key: BTreeMap<String, BTreeSet<VipId>>,
+    by_key: BTreeMap<(String, String), BTreeSet<VipId>>,
     by_address: BTreeMap<IpAddr, BTreeSet<VipId>>,
     deadlines: BTreeSet<(Moment, VipId)>,
     deadline_of: BTreeMap<VipId, Moment>,
@@ -87,7 +85,7 @@ impl VipTable {
     pub(super) fn insert(&mut self, vip: ManagedVip) -> VipId {
         let id = self.next;
         self.next += 1;
-        self.by_key.entry(vip.config.key.clone()).or_default().insert(id);
+        self.by_key.entry(key_and_value(&vip.config)).or_default().insert(id);
         self.by_address.entry(vip.config.vip.address()).or_default().insert(id);
         self.vips.insert(id, vip);
         id
@@ -95,7 +93,7 @@ impl VipTable {
 
     pub(super) fn remove(&mut self, id: VipId) {
         if let Some(vip) = self.vips.remove(&id) {
-            forget(&mut self.by_key, &vip.config.key, id);
+            forget(&mut self.by_key, &key_and_value(&vip.config), id);
             forget(&mut self.by_address, &vip.config.vip.address(), id);
             self.set_deadline(id, None);
         }
@@ -123,8 +121,9 @@ impl VipTable {
         between.filter(|(id, _)| ids.contains(id)).map(|(id, vip)| (*id, vip)).collect()
     }
 
-    pub(super) fn of_key(&self, key: &str) -> BTreeSet<VipId> {
-        self.by_key.get(key).cloned().unwrap_or_default()
+    /// Those that go by this key, and hold where it has this value.
+    pub(super) fn of_key(&self, watched: &Watched) -> BTreeSet<VipId> {
+        self.by_key.get(&(watched.key.to_string(), watched.value.to_string())).cloned().unwrap_or_default()
     }
 
     pub(super) fn of_address(&self, address: IpAddr) -> BTreeSet<VipId> {
@@ -157,6 +156,10 @@ impl VipTable {
     }
 }
 
+fn key_and_value(vip: &VipConfig) -> (String, String) {
+    (vip.key.clone(), vip.value.clone())
+}
+
 fn forget<K: Ord>(index: &mut BTreeMap<K, BTreeSet<VipId>>, key: &K, id: VipId) {
     if let Some(ids) = index.get_mut(key) {
         ids.remove(&id);
@@ -166,11 +169,8 @@ fn forget<K: Ord>(index: &mut BTreeMap<K, BTreeSet<VipId>>, key: &K, id: VipId) 
     }
 }
 
-/// The keys that these VIPs go by, each once, and the values of them that mean this host.
+/// The keys that these VIPs go by, each once for each value of it that names this host.
 pub(super) fn watched(vips: &[VipConfig]) -> Vec<Watched> {
-    let mut keys: BTreeMap<&str, BTreeSet<Arc<str>>> = BTreeMap::new();
-    for vip in vips {
-        keys.entry(&vip.key).or_default().insert(vip.value.as_str().into());
-    }
-    keys.into_iter().map(|(key, ours)| Watched { key: key.into(), ours }).collect()
+    let keys: BTreeSet<_> = vips.iter().map(|vip| (vip.key.as_str(), vip.value.as_str())).collect();
+    keys.into_iter().map(|(key, value)| Watched { key: key.into(), value: value.into() }).collect()
 }

@@ -7,14 +7,14 @@
 
 use std::time::Duration;
 
-use super::{KeyEvent, KeyRead, Lease, Moment};
+use super::{KeyEvent, KeyRead, Moment, Tenure, Version};
 
 /// What counts so far about one key.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Evidence {
     newest: Option<KeyRead>,
-    /// The highest revision that counted since.
-    horizon: i64,
+    /// The highest version that counted since.
+    horizon: Option<Version>,
     /// When the last event was heard that spoke against us: only a read sent later can speak for us. One of the same
     /// instant is not later: the clock of a paused machine may stand still between the two.
     denied_at: Option<Moment>,
@@ -41,34 +41,34 @@ impl Evidence {
     }
 
     /// Weighs a read, and remembers it where it counts.
-    pub(super) fn read(&mut self, read: &KeyRead, rules: Limits<'_>) -> Verdict {
+    pub(super) fn read(&mut self, read: &KeyRead, rules: Limits) -> Verdict {
         if self.overtakes(read) {
             return Verdict::Overtaken;
         }
-        let ours = read.holder.as_deref() == Some(rules.value);
+        let ours = read.names.is_us();
         if ours && self.denied_at.is_some_and(|denied| read.sent_at <= denied) {
             return Verdict::Overtaken;
         }
-        let verdict = match (ours, hold_span(read.lease, rules)) {
+        let verdict = match (ours, hold_span(read.tenure, rules)) {
             (false, _) => Verdict::NotMine,
             (true, Some(span)) => Verdict::Mine { until: read.sent_at + span },
             (true, None) => return Verdict::Inconclusive,
         };
         let authoritative = self.last_event_at.is_none_or(|event| event < read.sent_at);
-        self.horizon = if authoritative { read.revision } else { self.horizon.max(read.revision) };
+        self.horizon = if authoritative { read.version } else { self.horizon.max(read.version) };
         self.newest = Some(read.clone());
         verdict
     }
 
-    /// Weighs an event: whether it is news.
-    pub(super) fn change(&mut self, change: &KeyEvent, value: &str) -> bool {
-        if change.mod_revision <= self.horizon {
+    /// Weighs an event: whether it is news. One without a version always is.
+    pub(super) fn event(&mut self, event: &KeyEvent) -> bool {
+        if event.version.is_some() && event.version <= self.horizon {
             return false;
         }
-        self.horizon = change.mod_revision;
-        self.last_event_at = Some(change.heard_at);
-        if change.holder.as_deref() != Some(value) {
-            self.denied_at = Some(change.heard_at);
+        self.horizon = self.horizon.max(event.version);
+        self.last_event_at = Some(event.heard_at);
+        if !event.names.is_us() {
+            self.denied_at = Some(event.heard_at);
         }
         true
     }
@@ -77,7 +77,7 @@ impl Evidence {
         self.newest.as_ref().is_some_and(|newest| {
             let overlapped = read.sent_at < newest.answered_at;
             let older =
-                read.revision < newest.revision || (read.revision == newest.revision && read.sent_at < newest.sent_at);
+                read.version < newest.version || (read.version == newest.version && read.sent_at < newest.sent_at);
             overlapped && older
         })
     }
@@ -85,57 +85,63 @@ impl Evidence {
 
 /// What bounds a hold.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits<'a> {
-    pub value: &'a str,
+pub(super) struct Limits {
     pub hold_timeout: Duration,
     pub lease_margin: Duration,
 }
 
 /// How long a read that names us lets us hold, from the moment it was sent.
-fn hold_span(lease: Lease, limits: Limits<'_>) -> Option<Duration> {
-    match lease {
-        Lease::None => Some(limits.hold_timeout),
-        Lease::Left(left) => Some(left.saturating_sub(limits.lease_margin).min(limits.hold_timeout)),
-        Lease::Unknown => None,
+fn hold_span(tenure: Tenure, limits: Limits) -> Option<Duration> {
+    match tenure {
+        Tenure::NoLease => Some(limits.hold_timeout),
+        Tenure::AtLeast(left) => Some(left.saturating_sub(limits.lease_margin).min(limits.hold_timeout)),
+        Tenure::Unknown => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keeper::Names;
 
-    const LIMITS: Limits<'static> =
-        Limits { value: "pg1", hold_timeout: Duration::from_secs(10), lease_margin: Duration::from_secs(3) };
+    const LIMITS: Limits = Limits { hold_timeout: Duration::from_secs(10), lease_margin: Duration::from_secs(3) };
 
     fn at(millis: u64) -> Moment {
         Moment::from_boot(Duration::from_millis(100_000 + millis))
     }
 
+    fn names(holder: &str) -> Names {
+        match holder {
+            "" => Names::Nobody,
+            "pg1" => Names::Us,
+            other => Names::Other(other.into()),
+        }
+    }
+
     fn read(holder: &str, revision: i64, sent: u64, answered: u64) -> KeyRead {
         KeyRead {
-            holder: (!holder.is_empty()).then(|| holder.into()),
-            revision,
-            mod_revision: revision,
+            names: names(holder),
+            version: Some(Version(revision)),
+            modified: Some(Version(revision)),
             sent_at: at(sent),
             answered_at: at(answered),
-            lease: Lease::Left(Duration::from_secs(25)),
+            tenure: Tenure::AtLeast(Duration::from_secs(25)),
             from: "test".into(),
         }
     }
 
-    fn event(holder: &str, mod_revision: i64, heard: u64) -> KeyEvent {
-        let holder = (!holder.is_empty()).then(|| holder.into());
-        KeyEvent { holder, mod_revision, heard_at: at(heard), from: "test".into() }
+    fn event(holder: &str, revision: i64, heard: u64) -> KeyEvent {
+        KeyEvent { names: names(holder), version: Some(Version(revision)), heard_at: at(heard), from: "test".into() }
     }
 
     #[test]
     fn the_deadline_counts_from_the_request_and_keeps_the_margin() {
-        let until = |lease| Evidence::default().read(&KeyRead { lease, ..read("pg1", 5, 0, 400) }, LIMITS);
-        assert_eq!(until(Lease::None), Verdict::Mine { until: at(10_000) });
-        assert_eq!(until(Lease::Left(Duration::from_secs(25))), Verdict::Mine { until: at(10_000) });
-        assert_eq!(until(Lease::Left(Duration::from_secs(8))), Verdict::Mine { until: at(5_000) });
-        assert_eq!(until(Lease::Left(Duration::from_secs(2))), Verdict::Mine { until: at(0) });
-        assert_eq!(until(Lease::Unknown), Verdict::Inconclusive);
+        let until = |tenure| Evidence::default().read(&KeyRead { tenure, ..read("pg1", 5, 0, 400) }, LIMITS);
+        assert_eq!(until(Tenure::NoLease), Verdict::Mine { until: at(10_000) });
+        assert_eq!(until(Tenure::AtLeast(Duration::from_secs(25))), Verdict::Mine { until: at(10_000) });
+        assert_eq!(until(Tenure::AtLeast(Duration::from_secs(8))), Verdict::Mine { until: at(5_000) });
+        assert_eq!(until(Tenure::AtLeast(Duration::from_secs(2))), Verdict::Mine { until: at(0) });
+        assert_eq!(until(Tenure::Unknown), Verdict::Inconclusive);
     }
 
     #[test]
@@ -151,13 +157,13 @@ mod tests {
         let mut evidence = Evidence::default();
         assert_eq!(evidence.read(&read("pg1", 1_000, 0, 5), LIMITS), Verdict::Mine { until: at(10_000) });
         assert_eq!(evidence.read(&read("pg2", 7, 1_000, 1_005), LIMITS), Verdict::NotMine);
-        assert!(evidence.change(&event("pg1", 8, 1_500), "pg1"));
+        assert!(evidence.event(&event("pg1", 8, 1_500)));
     }
 
     #[test]
     fn a_read_sent_before_an_event_against_us_cannot_speak_for_us() {
         let mut evidence = Evidence::default();
-        assert!(evidence.change(&event("", 11, 50), "pg1"));
+        assert!(evidence.event(&event("", 11, 50)));
         assert_eq!(evidence.read(&read("pg1", 10, 40, 60), LIMITS), Verdict::Overtaken);
         assert_eq!(evidence.read(&read("pg1", 10, 50, 60), LIMITS), Verdict::Overtaken);
         assert_eq!(evidence.read(&read("pg1", 12, 51, 60), LIMITS), Verdict::Mine { until: at(10_051) });
@@ -166,37 +172,37 @@ mod tests {
     #[test]
     fn what_counts_is_when_an_event_was_heard_not_when_it_was_handled() {
         let mut evidence = Evidence::default();
-        assert!(evidence.change(&event("", 11, 50), "pg1"));
+        assert!(evidence.event(&event("", 11, 50)));
         assert_eq!(evidence.read(&read("pg1", 12, 51, 900), LIMITS), Verdict::Mine { until: at(10_051) });
     }
 
     #[test]
     fn the_same_change_from_a_slower_member_is_no_news() {
         let mut evidence = Evidence::default();
-        assert!(evidence.change(&event("", 11, 50), "pg1"));
-        assert!(evidence.change(&event("pg1", 12, 51), "pg1"));
-        assert!(!evidence.change(&event("", 11, 55), "pg1"));
+        assert!(evidence.event(&event("", 11, 50)));
+        assert!(evidence.event(&event("pg1", 12, 51)));
+        assert!(!evidence.event(&event("", 11, 55)));
         assert_eq!(evidence.read(&read("pg1", 12, 52, 60), LIMITS), Verdict::Mine { until: at(10_052) });
-        assert!(!evidence.change(&event("pg1", 12, 70), "pg1"));
+        assert!(!evidence.event(&event("pg1", 12, 70)));
     }
 
     #[test]
     fn a_read_that_speaks_against_us_counts_though_an_event_was_heard_since_it_was_sent() {
         let mut evidence = Evidence::default();
-        assert!(evidence.change(&event("", 11, 50), "pg1"));
+        assert!(evidence.event(&event("", 11, 50)));
         assert_eq!(evidence.read(&read("pg2", 10, 40, 60), LIMITS), Verdict::NotMine);
     }
 
     #[test]
     fn a_read_forgets_the_events_before_it_and_none_of_its_own_instant() {
         let mut restored = Evidence::default();
-        assert!(restored.change(&event("pg1", 1_000, 50), "pg1"));
+        assert!(restored.event(&event("pg1", 1_000, 50)));
         assert_eq!(restored.read(&read("pg2", 7, 51, 60), LIMITS), Verdict::NotMine);
-        assert!(restored.change(&event("pg1", 8, 70), "pg1"), "the store counts from a lower revision");
+        assert!(restored.event(&event("pg1", 8, 70)), "the store counts from a lower revision");
         let mut repeated = Evidence::default();
-        assert!(repeated.change(&event("", 11, 50), "pg1"));
+        assert!(repeated.event(&event("", 11, 50)));
         assert_eq!(repeated.read(&read("pg2", 10, 50, 60), LIMITS), Verdict::NotMine);
-        assert!(!repeated.change(&event("", 11, 70), "pg1"), "the same change from a slower member");
+        assert!(!repeated.event(&event("", 11, 70)), "the same change from a slower member");
     }
 
     #[test]

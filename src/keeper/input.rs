@@ -1,47 +1,81 @@
-//! What a source learned about a leader key, in the words that the keeper decides by.
+//! What a source learned about a leader key, in words that fit every store.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Moment;
 
-/// The answer to one linearizable read of the key.
+/// The answer to one linearizable read of a key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct KeyRead {
-    /// The key's value; nothing where the key is absent.
-    pub holder: Option<Arc<str>>,
-    /// The store's revision that the read was answered at.
-    pub revision: i64,
-    /// The key's own revision; 0 where it is absent.
-    pub mod_revision: i64,
+    pub names: Names,
+    /// The store's version that the read was answered at, in stores that have one.
+    pub version: Option<Version>,
+    /// The version that last changed the key.
+    pub modified: Option<Version>,
+    pub tenure: Tenure,
     /// When the read was sent: what it says was true at some time after this.
     pub sent_at: Moment,
     /// When the answer came: what it says was true at some time before this.
     pub answered_at: Moment,
-    pub lease: Lease,
     /// Who answered, fit for a log line.
     pub from: Arc<str>,
 }
 
-/// What is known of the lease under the key.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Lease {
-    /// The key stands without a lease.
-    None,
-    /// At least this much was left when the read was sent. Zero where the lease is gone.
-    Left(Duration),
-    /// There is a lease, but its time to live was not asked for (the key does not name us) or not answered.
-    Unknown,
-}
-
-/// What a watch said. It may be late, repeated or overtaken: see rule 1 of the keeper.
+/// What a watch said. It may be late, repeated or overtaken: it can take the VIP away, never bring it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct KeyEvent {
-    /// The key's new value; nothing where it was deleted.
-    pub holder: Option<Arc<str>>,
-    /// The store's revision that the change made.
-    pub mod_revision: i64,
+    pub names: Names,
+    /// The version that the change made, in stores that have one.
+    pub version: Option<Version>,
     /// When it was heard: a read that was sent later has seen it.
     pub heard_at: Moment,
     pub from: Arc<str>,
+}
+
+/// Who a key names. The source decides it, once, from what it was asked to watch for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Names {
+    Us,
+    /// The key's value is not this host's.
+    Other(Arc<str>),
+    /// The key is absent.
+    Nobody,
+}
+
+impl Names {
+    pub const fn is_us(&self) -> bool {
+        matches!(self, Self::Us)
+    }
+
+    /// The key's value, where `ours` is the one that names this host.
+    pub fn value<'a>(&'a self, ours: &'a str) -> Option<&'a str> {
+        match self {
+            Self::Us => Some(ours),
+            Self::Other(value) => Some(value),
+            Self::Nobody => None,
+        }
+    }
+}
+
+/// A store's own count of its changes, such as etcd's revision. Only versions of one store compare.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Version(pub i64);
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// How long the leader's tenure is known to last.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tenure {
+    /// The key has no lease and stays until somebody changes it.
+    NoLease,
+    /// At least this much was left when the read was sent. Zero where the lease is gone.
+    AtLeast(Duration),
+    /// There is a lease, but what it has left was not asked (the key does not name us) or not answered.
+    Unknown,
 }

@@ -32,7 +32,7 @@ use crate::time::Moment;
 use crate::vip::Mac;
 
 pub use announce::Schedule;
-pub use input::{KeyEvent, KeyRead, Lease};
+pub use input::{KeyEvent, KeyRead, Names, Tenure, Version};
 pub use note::{Cause, Note, Obstacle};
 pub use order::{Expiry, Link, LinkView, Order, Outcome, Standing};
 pub use state::{Rest, State, StopMode};
@@ -48,8 +48,6 @@ use state::Fact;
 pub struct Rules {
     /// The prefix length that the address is put up with.
     pub prefix: u8,
-    /// The value of the key that means this host.
-    pub value: Arc<str>,
     /// The time between two reads.
     pub interval: Duration,
     pub hold_timeout: Duration,
@@ -136,7 +134,7 @@ struct Narration {
     /// What others did to the address.
     interventions: Repeats,
     /// Who else the key was last said to name.
-    told: Option<Holder>,
+    told: Option<Names>,
     /// Why a release was decided, and whether there was anything to release.
     parting: Option<(Cause, bool)>,
     /// The last obstacle that was noted.
@@ -144,10 +142,6 @@ struct Narration {
     /// The last refusal that was noted.
     refused: Option<Arc<str>>,
 }
-
-/// A key's value, or its absence.
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct Holder(Option<Arc<str>>);
 
 impl Keeper {
     pub fn new(rules: Rules) -> Self {
@@ -175,7 +169,7 @@ impl Keeper {
         self.pass_time(now);
         match event {
             Event::Read(read) => self.weigh(read, now),
-            Event::Changed(change) => self.weigh_change(change, now),
+            Event::Changed(event) => self.weigh_event(event, now),
             Event::Unreachable { why } => {
                 self.unreachable = Some(why);
                 self.step(Fact::Doubt, None, now);
@@ -284,18 +278,14 @@ impl Keeper {
     // Evidence
 
     fn weigh(&mut self, read: KeyRead, now: Moment) {
-        let limits = Limits {
-            value: &self.rules.value,
-            hold_timeout: self.rules.hold_timeout,
-            lease_margin: self.rules.lease_margin,
-        };
+        let limits = Limits { hold_timeout: self.rules.hold_timeout, lease_margin: self.rules.lease_margin };
         match self.evidence.read(&read, limits) {
             Verdict::Overtaken | Verdict::Inconclusive => {}
             Verdict::NotMine => {
                 self.unreachable = None;
-                let holder = Some(Holder(read.holder.clone()));
-                let known = self.narration.told == holder;
-                self.narration.told = holder;
+                let named = Some(read.names.clone());
+                let known = self.narration.told == named;
+                self.narration.told = named;
                 if self.state == State::Standby && !known {
                     self.notes.push_back(Note::StandingBy { cause: Cause::Read(read) });
                 } else {
@@ -328,13 +318,13 @@ impl Keeper {
         }
     }
 
-    fn weigh_change(&mut self, change: KeyEvent, now: Moment) {
-        let denies = change.holder.as_deref() != Some(&*self.rules.value);
-        if self.evidence.change(&change, &self.rules.value) && denies {
+    fn weigh_event(&mut self, event: KeyEvent, now: Moment) {
+        let denies = !event.names.is_us();
+        if self.evidence.event(&event) && denies {
             if self.state != State::Standby {
-                self.narration.told = Some(Holder(change.holder.clone()));
+                self.narration.told = Some(event.names.clone());
             }
-            self.step(Fact::NotMine, Some(Cause::Event(change)), now);
+            self.step(Fact::NotMine, Some(Cause::Event(event)), now);
         }
     }
 

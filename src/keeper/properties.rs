@@ -7,7 +7,7 @@ use crate::vip::Mac;
 
 mod world;
 
-use world::{Op, VALUE, World};
+use world::{Op, World};
 
 fn op() -> impl Strategy<Value = Op> {
     let prefix = prop_oneof![Just(32_u8), Just(24_u8)];
@@ -34,7 +34,6 @@ fn rules() -> impl Strategy<Value = Rules> {
     (1_u64..5, 0_u64..20, 1_u64..6, any::<u64>(), prop::option::of(1_u32..9), 0_u64..70).prop_map(
         |(interval, extra, margin, seed, count, refresh)| Rules {
             prefix: 32,
-            value: VALUE.into(),
             interval: Duration::from_millis(interval * 500),
             hold_timeout: Duration::from_millis(interval * 1_500 + 500 + extra * 100),
             lease_margin: Duration::from_secs(margin),

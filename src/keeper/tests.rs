@@ -7,6 +7,15 @@ mod telling;
 use super::*;
 
 const VALUE: &str = "pg1";
+
+/// Who a key names that holds this value.
+fn names(value: Option<&str>) -> Names {
+    match value {
+        None => Names::Nobody,
+        Some(VALUE) => Names::Us,
+        Some(other) => Names::Other(other.into()),
+    }
+}
 const LINK: u32 = 7;
 
 /// A keeper with a kernel that does at once what it is ordered, unless told otherwise.
@@ -30,7 +39,6 @@ impl Fixture {
     fn with(standing: Vec<Standing>) -> Self {
         let rules = Rules {
             prefix: 32,
-            value: VALUE.into(),
             interval: secs(1),
             hold_timeout: secs(10),
             lease_margin: secs(3),
@@ -75,12 +83,12 @@ impl Fixture {
     fn key_read(&mut self, holder: Option<&str>) -> KeyRead {
         self.revision += 1;
         KeyRead {
-            holder: holder.map(Into::into),
-            revision: self.revision,
-            mod_revision: self.revision,
+            names: names(holder),
+            version: Some(Version(self.revision)),
+            modified: Some(Version(self.revision)),
             sent_at: self.now,
             answered_at: self.now,
-            lease: Lease::Left(secs(25)),
+            tenure: Tenure::AtLeast(secs(25)),
             from: "http://etcd1:2379".into(),
         }
     }
@@ -88,8 +96,8 @@ impl Fixture {
     fn event(&mut self, holder: Option<&str>) {
         self.revision += 1;
         let change = KeyEvent {
-            holder: holder.map(Into::into),
-            mod_revision: self.revision,
+            names: names(holder),
+            version: Some(Version(self.revision)),
             heard_at: self.now,
             from: "etcd1".into(),
         };
@@ -285,7 +293,7 @@ fn a_lease_that_runs_low_is_used_to_the_end() {
     for left in (5..13).rev() {
         keeper.wait(secs(1));
         let key_read = keeper.key_read(Some(VALUE));
-        keeper.handle(Event::Read(KeyRead { lease: Lease::Left(secs(left)), ..key_read }));
+        keeper.handle(Event::Read(KeyRead { tenure: Tenure::AtLeast(secs(left)), ..key_read }));
     }
     for _ in 0..19 {
         keeper.wait(millis(100));
@@ -333,7 +341,7 @@ fn a_process_that_was_stopped_just_before_its_announcement_sends_none() {
         (secs(4), millis(1_000), false),
     ] {
         let mut keeper = Fixture::empty();
-        let key_read = KeyRead { lease: Lease::Left(lease_left), ..keeper.key_read(Some(VALUE)) };
+        let key_read = KeyRead { tenure: Tenure::AtLeast(lease_left), ..keeper.key_read(Some(VALUE)) };
         keeper.keeper.handle(Event::Read(key_read), keeper.now);
         let order = keeper.keeper.order(keeper.now).unwrap();
         let outcome = keeper.carry_out(&order);
@@ -356,7 +364,7 @@ fn after_the_deadline_a_read_alone_brings_it_back_without_any_event() {
 fn a_lease_that_runs_out_takes_the_address_before_its_end() {
     let mut keeper = Fixture::holding();
     let mut key_read = keeper.key_read(Some(VALUE));
-    key_read.lease = Lease::Left(secs(4));
+    key_read.tenure = Tenure::AtLeast(secs(4));
     keeper.handle(Event::Read(key_read));
     keeper.wait(millis(1_000));
     assert!(keeper.standing.is_empty());
@@ -367,7 +375,7 @@ fn a_lease_with_no_more_than_the_margin_left_is_no_ground_to_acquire() {
     let mut keeper = Fixture::empty();
     for _ in 0..2 {
         let mut key_read = keeper.key_read(Some(VALUE));
-        key_read.lease = Lease::Left(secs(3));
+        key_read.tenure = Tenure::AtLeast(secs(3));
         keeper.handle(Event::Read(key_read));
         keeper.wait(secs(1));
     }
@@ -385,7 +393,7 @@ fn a_lease_that_nobody_could_tell_extends_nothing() {
     let until = keeper.now + secs(10);
     keeper.wait(secs(1));
     let mut key_read = keeper.key_read(Some(VALUE));
-    key_read.lease = Lease::Unknown;
+    key_read.tenure = Tenure::Unknown;
     keeper.handle(Event::Read(key_read));
     assert_eq!(keeper.keeper.target(), Target::Held { until });
 }
@@ -502,7 +510,7 @@ fn an_inherited_address_goes_at_the_end_of_its_lifetime_even_if_the_kernel_is_la
 fn an_inherited_address_goes_when_the_lease_is_about_to_end() {
     let mut keeper = Fixture::with(vec![Standing { prefix: 32, expires: Expiry::Never }]);
     let key_read = keeper.key_read(Some(VALUE));
-    keeper.handle(Event::Read(KeyRead { lease: Lease::Left(secs(3)), ..key_read }));
+    keeper.handle(Event::Read(KeyRead { tenure: Tenure::AtLeast(secs(3)), ..key_read }));
     assert!(keeper.standing.is_empty(), "{:?}", keeper.keeper.state());
 }
 

@@ -6,17 +6,15 @@
 
 pub mod etcd;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::keeper::{KeyEvent, KeyRead};
 
-/// One leader key and the values of it that speak of this host.
+/// One leader key and the value of it that names this host.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Watched {
     pub key: Arc<str>,
-    /// Only for a key that holds one of these is the lease's time to live worth a question.
-    pub ours: BTreeSet<Arc<str>>,
+    pub value: Arc<str>,
 }
 
 /// The place of a key in the list that the source was started with.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::VipStatus;
-use crate::keeper::Lease;
+use crate::keeper::Tenure;
 
 /// "10.0.0.5/32 on eth0 is held: …".
 pub fn line(vip: &VipStatus) -> String {
@@ -40,11 +40,11 @@ pub fn why(vip: &VipStatus) -> String {
 }
 
 /// What is known of the lease.
-pub fn lease(lease: Lease) -> String {
-    match lease {
-        Lease::None => "none".to_owned(),
-        Lease::Left(left) => format!("{} left", span(left)),
-        Lease::Unknown => "not asked for, since the key does not name this host".to_owned(),
+pub fn lease(tenure: Tenure) -> String {
+    match tenure {
+        Tenure::NoLease => "none".to_owned(),
+        Tenure::AtLeast(left) => format!("{} left", span(left)),
+        Tenure::Unknown => "not asked for, since the key does not name this host".to_owned(),
     }
 }
 

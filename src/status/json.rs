@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{EndpointLink, EndpointStatus, KernelLifetime, Status, Tally, Transition, VipStatus, explain};
 use crate::json::Json;
-use crate::keeper::Lease;
+use crate::keeper::Tenure;
 
 /// The whole status, with the last few transitions.
 pub fn status(status: &Status) -> Json {
@@ -49,10 +49,10 @@ fn vip(vip: &VipStatus, status: &Status) -> Json {
         ("key", Json::text(&vip.key)),
         ("expected", Json::text(&vip.expected)),
         ("found", Json::or_null(read.and_then(|read| read.holder.as_ref()), Json::text)),
-        ("revision", Json::or_null(read, |read| Json::Integer(read.revision))),
+        ("revision", Json::or_null(read.and_then(|read| read.revision), |version| Json::Integer(version.0))),
         ("read_age", Json::or_null(read, |read| Json::Seconds(read.age))),
         ("read_from", Json::or_null(read, |read| Json::text(&read.from))),
-        ("lease_left", Json::or_null(read, |read| lease(read.lease))),
+        ("lease_left", Json::or_null(read, |read| lease(read.tenure))),
         ("blind", Json::or_null(vip.unreachable.as_ref(), Json::text)),
         ("confirmed_age", Json::or_null(vip.confirmed, Json::Seconds)),
         ("deadline", Json::or_null(vip.deadline, Json::Seconds)),
@@ -65,10 +65,10 @@ fn vip(vip: &VipStatus, status: &Status) -> Json {
     ])
 }
 
-fn lease(lease: Lease) -> Json {
-    match lease {
-        Lease::Left(left) => Json::Seconds(left),
-        Lease::None | Lease::Unknown => Json::Null,
+fn lease(tenure: Tenure) -> Json {
+    match tenure {
+        Tenure::AtLeast(left) => Json::Seconds(left),
+        Tenure::NoLease | Tenure::Unknown => Json::Null,
     }
 }
 

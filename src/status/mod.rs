@@ -21,7 +21,7 @@ use std::time::Duration;
 pub use counters::{Counters, SourceError, Tally};
 pub use history::{History, Transition};
 
-use crate::keeper::Lease;
+use crate::keeper::{Tenure, Version};
 use crate::time::WallTime;
 use crate::vip::{InterfaceName, Vip};
 
@@ -76,12 +76,13 @@ pub struct VipStatus {
 pub struct ReadStatus {
     /// Nothing where the key is absent.
     pub holder: Option<Arc<str>>,
-    pub revision: i64,
+    /// The version that last changed the key.
+    pub revision: Option<Version>,
     /// Since it was sent.
     pub age: Duration,
     pub from: Arc<str>,
     /// What is left of the lease now.
-    pub lease: Lease,
+    pub tenure: Tenure,
 }
 
 /// When the kernel removes a standing address by itself.

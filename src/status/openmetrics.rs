@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::http::Form;
 use super::{EndpointLink, KernelLifetime, Status, Tally, VipStatus};
-use crate::keeper::Lease;
+use crate::keeper::Tenure;
 
 /// What a family is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -128,9 +128,9 @@ fn per_vip(layout: &mut Layout, family: &Family, vip: &VipStatus, status: &Statu
             Some(KernelLifetime::Never) => Some(("", "+Inf".to_owned())),
             None => None,
         },
-        "vip_manager_vip_lease_seconds" => match vip.read.as_ref().map(|read| read.lease) {
-            Some(Lease::Left(left)) => Some(gauge(left)),
-            Some(Lease::None | Lease::Unknown) | None => None,
+        "vip_manager_vip_lease_seconds" => match vip.read.as_ref().map(|read| read.tenure) {
+            Some(Tenure::AtLeast(left)) => Some(gauge(left)),
+            Some(Tenure::NoLease | Tenure::Unknown) | None => None,
         },
         "vip_manager_announcements" => total(tally.announcements),
         "vip_manager_announcement_failures" => total(tally.announcement_failures),

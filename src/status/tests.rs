@@ -46,10 +46,10 @@ fn made_up() -> Status {
             expected: "pg1".into(),
             read: Some(ReadStatus {
                 holder: Some("pg1".into()),
-                revision: 37,
+                revision: Some(Version(37)),
                 age: Duration::from_millis(400),
                 from: "http://10.0.0.1:2379".into(),
-                lease: Lease::Left(Duration::from_millis(28_600)),
+                tenure: Tenure::AtLeast(Duration::from_millis(28_600)),
             }),
             unreachable: None,
             confirmed: Some(Duration::from_millis(399)),

@@ -74,9 +74,10 @@ fn block(layout: &mut Layout, vip: &VipStatus, status: &Status) {
     match &vip.read {
         Some(read) => {
             let found = read.holder.as_ref().map_or("(absent)", |holder| holder);
-            layout.field("found", &format!("{found} (revision {})", read.revision));
+            let revision = read.revision.map_or_else(String::new, |version| format!(" (revision {version})"));
+            layout.field("found", &format!("{found}{revision}"));
             layout.field("read", &format!("{} ago from {}", span(read.age), read.from));
-            layout.field("lease", &explain::lease(read.lease));
+            layout.field("lease", &explain::lease(read.tenure));
         }
         None => layout.field("found", "(not read)"),
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use etcd_client::PutOptions;
+use vip_manager::keeper::Version;
 use vip_manager::source::Report;
 use vip_manager::source::etcd::start;
 
@@ -22,10 +23,10 @@ async fn a_change_is_told_at_once_and_followed_by_a_read_long_before_the_interva
 
     let written = client.put(KEY, US, None).await.unwrap().header().unwrap().revision();
     let change = until(&mut source, "the change", SOON, change_to(Some(US))).await;
-    assert_eq!(change.mod_revision, written);
+    assert_eq!(change.version, Some(Version(written)));
     let read = until(&mut source, "the read", SOON, read_naming(Some(US))).await;
-    assert_eq!(read.mod_revision, written);
-    assert!(read.revision >= written && read.answered_at > read.sent_at);
+    assert_eq!(read.modified, Some(Version(written)));
+    assert!(read.version >= Some(Version(written)) && read.answered_at > read.sent_at);
     assert_eq!(&*read.from, cluster.members[0].url());
 }
 
@@ -42,7 +43,7 @@ async fn nothing_falls_between_the_first_read_and_the_watch() {
             client.put(KEY, format!("holder-{attempt}-{number}"), None).await.unwrap();
         }
         let read = until(&mut source, "the last value", SOON, read_naming(Some(&last))).await;
-        assert_eq!(read.holder.as_deref(), Some(last.as_str()));
+        assert_eq!(read.names.value(US), Some(last.as_str()));
     }
 }
 
@@ -58,7 +59,7 @@ async fn a_deleted_key_is_told_and_read_as_absent() {
     client.delete(KEY, None).await.unwrap();
     until(&mut source, "the deletion", SOON, change_to(None)).await;
     let read = until(&mut source, "the read", SOON, read_naming(None)).await;
-    assert_eq!(read.mod_revision, 0);
+    assert_eq!(read.modified, Some(Version(0)));
 }
 
 #[tokio::test]
@@ -84,7 +85,7 @@ async fn three_members_tell_a_change_once() {
     }
     until(&mut source, "the last of them", SOON, |report| {
         changes += usize::from(change_of(report, 0).is_some());
-        read_of(report, 0).filter(|sighting| sighting.holder.as_deref() == Some("holder19"))
+        read_of(report, 0).filter(|sighting| sighting.names.value(US) == Some("holder19"))
     })
     .await;
     assert!((1..=20).contains(&changes), "{changes}");
@@ -112,7 +113,7 @@ async fn a_thousand_keys_that_change_together_are_all_told_and_all_read() {
         match report {
             Report::Changed(changes) => told.extend(changes.iter().map(|(key, _)| *key)),
             Report::Read(seen) => {
-                read.extend(seen.iter().filter(|(_, seen)| seen.holder.as_deref() == Some(US)).map(|(key, _)| *key));
+                read.extend(seen.iter().filter(|(_, seen)| seen.names.value(US) == Some(US)).map(|(key, _)| *key));
             }
             Report::Unreachable { why } => panic!("{why}"),
         }

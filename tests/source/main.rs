@@ -14,7 +14,6 @@ mod telling;
 mod tls;
 mod wait;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use vip_manager::config::model::{Endpoint, EtcdConfig};
@@ -32,7 +31,7 @@ fn config(endpoints: Vec<Endpoint>) -> EtcdConfig {
 }
 
 fn watched(key: &str) -> Watched {
-    Watched { key: key.into(), ours: [Arc::from(US)].into() }
+    Watched { key: key.into(), value: US.into() }
 }
 
 /// A source of the one key.
@@ -52,10 +51,10 @@ fn change_of(report: &Report, key: KeyIndex) -> Option<KeyEvent> {
 
 /// A read that names this holder.
 fn read_naming(holder: Option<&str>) -> impl FnMut(&Report) -> Option<KeyRead> {
-    move |report| read_of(report, 0).filter(|sighting| sighting.holder.as_deref() == holder)
+    move |report| read_of(report, 0).filter(|sighting| sighting.names.value(US) == holder)
 }
 
 /// A change that names this holder.
 fn change_to(holder: Option<&str>) -> impl FnMut(&Report) -> Option<KeyEvent> {
-    move |report| change_of(report, 0).filter(|change| change.holder.as_deref() == holder)
+    move |report| change_of(report, 0).filter(|change| change.names.value(US) == holder)
 }

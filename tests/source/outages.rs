@@ -247,7 +247,7 @@ async fn an_endpoint_of_another_cluster_is_not_believed() {
             }
             let report = tokio::time::timeout(INTERVAL, source.reports.recv()).await;
             let read = report.ok().flatten().and_then(|report| read_of(&report, 0));
-            assert!(read.is_none_or(|read| read.holder.as_deref() == Some(US)));
+            assert!(read.is_none_or(|read| read.names.value(US) == Some(US)));
         }
     };
     tokio::time::timeout(SOON, refused).await.unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use etcd_client::PutOptions;
 use tokio::time::sleep;
-use vip_manager::keeper::Lease;
+use vip_manager::keeper::{Names, Tenure};
 use vip_manager::source::etcd::start;
 
 use crate::etcd::{Cluster, handled};
@@ -20,7 +20,7 @@ async fn a_key_that_names_us_says_what_its_lease_has_left() {
     let mut source = source(&config(cluster.endpoints()));
     for _ in 0..3 {
         let read = until(&mut source, "the read", SOON, read_naming(Some(US))).await;
-        let Lease::Left(left) = read.lease else { panic!("{:?}", read.lease) };
+        let Tenure::AtLeast(left) = read.tenure else { panic!("{:?}", read.tenure) };
         assert!((Duration::from_secs(25)..=Duration::from_secs(30)).contains(&left), "{left:?}");
     }
 }
@@ -35,10 +35,10 @@ async fn what_the_lease_has_left_shrinks_when_nobody_renews_it() {
     let mut shortest = Duration::MAX;
     until(&mut source, "the key is gone", SOON, |report| {
         let read = crate::read_of(report, 0)?;
-        if let (Some(_), Lease::Left(left)) = (&read.holder, read.lease) {
+        if let (Some(_), Tenure::AtLeast(left)) = (read.names.value(US), read.tenure) {
             shortest = shortest.min(left);
         }
-        read.holder.is_none().then_some(())
+        (read.names == Names::Nobody).then_some(())
     })
     .await;
     assert!(shortest <= Duration::from_secs(1), "{shortest:?}");
@@ -51,12 +51,12 @@ async fn a_key_without_a_lease_says_so_and_one_of_another_host_is_not_asked_abou
     client.put(KEY, US, None).await.unwrap();
     let mut source = source(&config(cluster.endpoints()));
     let read = until(&mut source, "ours", SOON, read_naming(Some(US))).await;
-    assert_eq!(read.lease, Lease::None);
+    assert_eq!(read.tenure, Tenure::NoLease);
 
     let lease = client.lease_grant(30, None).await.unwrap().id();
     client.put(KEY, "host2", Some(PutOptions::new().with_lease(lease))).await.unwrap();
     let read = until(&mut source, "theirs", SOON, read_naming(Some("host2"))).await;
-    assert_eq!(read.lease, Lease::Unknown);
+    assert_eq!(read.tenure, Tenure::Unknown);
     assert_eq!(handled(&cluster.members[0], "LeaseTimeToLive").await, 0);
 }
 
@@ -120,7 +120,7 @@ async fn a_key_named_twice_is_told_twice() {
     all_up(&mut source).await;
     client.put(KEY, US, None).await.unwrap();
     for key in [0, 1] {
-        let named = |report: &_| crate::read_of(report, key).filter(|read| read.holder.is_some());
+        let named = |report: &_| crate::read_of(report, key).filter(|read| read.names != Names::Nobody);
         until(&mut source, "each place", SOON, named).await;
     }
     sleep(Duration::ZERO).await;

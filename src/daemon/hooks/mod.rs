@@ -134,8 +134,8 @@ impl Hooks {
 /// is not guessed: nobody was asked, or nobody answered.
 fn occasion<'a>(note: &'a Note, vip: &'a VipConfig) -> Option<(Event, Option<&'a str>)> {
     match note {
-        Note::Acquired { evidence, .. } => Some((Event::Acquire, evidence.holder.as_deref())),
-        Note::Released { cause, .. } => Some((Event::Release, named(cause))),
+        Note::Acquired { evidence, .. } => Some((Event::Acquire, evidence.names.value(&vip.value))),
+        Note::Released { cause, .. } => Some((Event::Release, named(cause, vip))),
         Note::Contested { .. } => Some((Event::Conflict, Some(&vip.value))),
         Note::Adopted { .. }
         | Note::Waiting { .. }
@@ -152,10 +152,10 @@ fn occasion<'a>(note: &'a Note, vip: &'a VipConfig) -> Option<(Event, Option<&'a
     }
 }
 
-fn named(cause: &Cause) -> Option<&str> {
+fn named<'a>(cause: &'a Cause, vip: &'a VipConfig) -> Option<&'a str> {
     match cause {
-        Cause::Read(read) | Cause::LeaseEnding(read) => read.holder.as_deref(),
-        Cause::Event(change) => change.holder.as_deref(),
+        Cause::Read(read) | Cause::LeaseEnding(read) => read.names.value(&vip.value),
+        Cause::Event(event) => event.names.value(&vip.value),
         Cause::Deadline { .. } | Cause::NeverConfirmed { .. } | Cause::Intruder | Cause::Stop => None,
     }
 }

@@ -5,8 +5,6 @@
 
 use super::*;
 
-pub(super) const VALUE: &str = "pg1";
-
 /// Something that the world does to a keeper.
 #[derive(Clone, Debug)]
 pub(super) enum Op {
@@ -83,10 +81,15 @@ impl World {
         match op {
             Op::Read { ours, age, lease, revision } => self.read(ours, age, lease, revision),
             Op::Changed { ours, revision } => {
-                let mod_revision = self.revision + revision;
-                self.revision = self.revision.max(mod_revision);
-                let holder = Some(if ours { VALUE.into() } else { "pg2".into() });
-                self.handle(Event::Changed(KeyEvent { holder, mod_revision, heard_at: self.now, from: "etcd".into() }));
+                let version = self.revision + revision;
+                self.revision = self.revision.max(version);
+                let names = if ours { Names::Us } else { Names::Other("pg2".into()) };
+                self.handle(Event::Changed(KeyEvent {
+                    names,
+                    version: Some(Version(version)),
+                    heard_at: self.now,
+                    from: "etcd".into(),
+                }));
             }
             Op::Unreachable => self.handle(Event::Unreachable { why: "silent".into() }),
             Op::Meddle { standing, link } => {
@@ -124,12 +127,12 @@ impl World {
             self.allowed = Some(self.allowed.map_or(until, |allowed| allowed.max(until)));
         }
         let read = KeyRead {
-            holder: Some(if ours { VALUE.into() } else { "pg2".into() }),
-            revision: self.revision,
-            mod_revision: self.revision,
+            names: if ours { Names::Us } else { Names::Other("pg2".into()) },
+            version: Some(Version(self.revision)),
+            modified: Some(Version(self.revision)),
             sent_at,
             answered_at: self.now,
-            lease: lease.map_or(Lease::None, |s| Lease::Left(Duration::from_secs(s))),
+            tenure: lease.map_or(Tenure::NoLease, |s| Tenure::AtLeast(Duration::from_secs(s))),
             from: "etcd".into(),
         };
         self.handle(Event::Read(read));
@@ -256,7 +259,7 @@ impl World {
             assert!(until > self.now, "held past its deadline");
             assert!(self.allowed.is_some_and(|allowed| until <= allowed), "held longer than any read allows");
             let newest = self.keeper.last_read().expect("held without a read");
-            assert_eq!(newest.holder.as_deref(), Some(VALUE), "held while the newest read names another");
+            assert_eq!(newest.names, Names::Us, "held while the newest read names another");
             assert_eq!(self.stopped, None, "held after a stop");
         }
         if let Some((at, why)) = self.keeper.next_deadline(self.now) {

@@ -135,7 +135,7 @@ fn a_host_without_the_interface_has_nothing_to_remove() {
 fn a_second_more_than_the_margin_is_ground_to_acquire_and_less_is_none() {
     let mut keeper = Fixture::empty();
     keeper.refusing = true;
-    let key_read = KeyRead { lease: Lease::Left(secs(4)), ..keeper.key_read(Some(VALUE)) };
+    let key_read = KeyRead { tenure: Tenure::AtLeast(secs(4)), ..keeper.key_read(Some(VALUE)) };
     keeper.handle(Event::Read(key_read));
     assert_eq!(holds(&keeper), 1);
     keeper.wait(millis(950));

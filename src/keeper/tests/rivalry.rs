@@ -20,7 +20,6 @@ impl Fixture {
     fn holding() -> Self {
         let rules = Rules {
             prefix: 32,
-            value: "pg1".into(),
             interval: secs(1),
             hold_timeout: secs(10),
             lease_margin: secs(3),
@@ -54,12 +53,12 @@ impl Fixture {
     fn read(&mut self, holder: &str) {
         self.revision += 1;
         let key_read = KeyRead {
-            holder: Some(holder.into()),
-            revision: self.revision,
-            mod_revision: self.revision,
+            names: names(Some(holder)),
+            version: Some(Version(self.revision)),
+            modified: Some(Version(self.revision)),
             sent_at: self.now,
             answered_at: self.now,
-            lease: Lease::None,
+            tenure: Tenure::NoLease,
             from: "etcd".into(),
         };
         self.handle(Event::Read(key_read));

@@ -17,7 +17,7 @@ fn what_it_knows_of_the_cluster_can_be_asked() {
     assert_eq!(keeper.keeper.unreachable().map(AsRef::as_ref), Some("all members are silent"));
     keeper.read(Some(VALUE));
     assert_eq!((keeper.keeper.confirmed_at(), keeper.keeper.unreachable()), (Some(keeper.now), None));
-    assert_eq!(keeper.keeper.last_read().map(|key_read| key_read.revision), Some(keeper.revision));
+    assert_eq!(keeper.keeper.last_read().map(|key_read| key_read.version), Some(Some(Version(keeper.revision))));
 }
 
 #[test]

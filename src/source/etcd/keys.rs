@@ -7,9 +7,9 @@
 //!   the read shows the same lease.
 
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use crate::keeper::Names;
 use crate::source::{KeyIndex, Watched};
 
 /// etcd takes this many operations in one transaction (`--max-txn-ops`) unless told otherwise.
@@ -60,13 +60,10 @@ impl Keys {
         keys
     }
 
-    /// The value as it is to be handed on, and whether it speaks of this host.
-    pub(super) fn judge(&self, key: KeyIndex, value: &[u8]) -> (Arc<str>, bool) {
+    /// Who a key names that holds this value.
+    pub(super) fn judge(&self, key: KeyIndex, value: &[u8]) -> Names {
         let text = String::from_utf8_lossy(value);
-        match self.watched[key].ours.get(&*text) {
-            Some(ours) => (Arc::clone(ours), true),
-            None => (Arc::from(text), false),
-        }
+        if *text == *self.watched[key].value { Names::Us } else { Names::Other(text.into()) }
     }
 
     /// Whether an answer comes from the cluster that all others come from. The first one says which that is.
@@ -105,10 +102,12 @@ impl Keys {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn keys(names: &[&str]) -> Keys {
-        let watched = |name: &&str| Watched { key: Arc::from(*name), ours: [Arc::from("us")].into() };
+        let watched = |name: &&str| Watched { key: Arc::from(*name), value: "us".into() };
         Keys::new(names.iter().map(watched).collect())
     }
 
@@ -151,8 +150,8 @@ mod tests {
     #[test]
     fn only_the_very_value_is_ours() {
         let keys = keys(&["/a"]);
-        assert_eq!(keys.judge(0, b"us"), (Arc::from("us"), true));
-        assert_eq!(keys.judge(0, b"us2"), (Arc::from("us2"), false));
-        assert_eq!(keys.judge(0, b"US"), (Arc::from("US"), false));
+        assert_eq!(keys.judge(0, b"us"), Names::Us);
+        assert_eq!(keys.judge(0, b"us2"), Names::Other("us2".into()));
+        assert_eq!(keys.judge(0, b"US"), Names::Other("US".into()));
     }
 }

@@ -16,7 +16,7 @@ use super::explain::CallError;
 use super::keys::{BATCH, Keys};
 use super::session::Session;
 use crate::clock;
-use crate::keeper::{KeyRead, Lease};
+use crate::keeper::{KeyRead, Names, Tenure, Version};
 use crate::source::{KeyIndex, Report};
 use crate::time::Moment;
 
@@ -58,13 +58,13 @@ struct Reading<'a> {
 /// What came back.
 enum Part {
     Batch(Vec<KeyIndex>, Result<TxnResponse, etcd_client::Error>),
-    Lease(i64, Lease),
+    Lease(i64, Tenure),
 }
 
 #[derive(Clone, Copy)]
 enum Asked {
     Pending,
-    Answered(Lease),
+    Answered(Tenure),
 }
 
 impl<'a> Reading<'a> {
@@ -140,7 +140,7 @@ impl<'a> Reading<'a> {
             };
             match self.leases.get(&id) {
                 Some(Asked::Answered(lease)) => {
-                    sighting.lease = *lease;
+                    sighting.tenure = *lease;
                     complete.push((key, sighting));
                 }
                 Some(Asked::Pending) => self.waiting.push((key, id, sighting)),
@@ -162,24 +162,23 @@ impl<'a> Reading<'a> {
         answered_at: Moment,
         value: Option<&KeyValue>,
     ) -> (KeyRead, Option<i64>) {
-        let judged = value.map(|value| self.keys.judge(key, value.value()));
-        let ours = judged.as_ref().is_some_and(|(_, ours)| *ours);
+        let names = value.map_or(Names::Nobody, |value| self.keys.judge(key, value.value()));
         let lease = value.map_or(0, KeyValue::lease);
-        let wanted = Some(lease).filter(|&lease| ours && lease != 0);
+        let wanted = Some(lease).filter(|&lease| names.is_us() && lease != 0);
         self.keys.remember_lease(key, wanted);
         let sighting = KeyRead {
-            holder: judged.map(|(holder, _)| holder),
-            revision,
-            mod_revision: value.map_or(0, KeyValue::mod_revision),
+            names,
+            version: Some(Version(revision)),
+            modified: Some(Version(value.map_or(0, KeyValue::mod_revision))),
             sent_at: self.sent_at,
             answered_at,
-            lease: if lease == 0 { Lease::None } else { Lease::Unknown },
+            tenure: if lease == 0 { Tenure::NoLease } else { Tenure::Unknown },
             from: self.session.name(),
         };
         (sighting, wanted)
     }
 
-    async fn take_lease(&mut self, id: i64, lease: Lease) {
+    async fn take_lease(&mut self, id: i64, lease: Tenure) {
         self.leases.insert(id, Asked::Answered(lease));
         let (complete, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(|(_, of, _)| *of == id);
         self.waiting = waiting;
@@ -189,15 +188,15 @@ impl<'a> Reading<'a> {
     /// The keys were read, but not what their leases have left: that is for the keeper to judge.
     async fn give_up_on_leases(&mut self) {
         let waiting = std::mem::take(&mut self.waiting);
-        self.report_waiting(waiting, Lease::Unknown).await;
+        self.report_waiting(waiting, Tenure::Unknown).await;
     }
 
     fn result_at_limit(&self, limit: Duration) -> Result<i64, CallError> {
         if self.unanswered == 0 { Ok(self.oldest) } else { Err(CallError::Silent { limit }) }
     }
 
-    async fn report_waiting(&self, waiting: Vec<(KeyIndex, i64, KeyRead)>, lease: Lease) {
-        let complete = waiting.into_iter().map(|(key, _, sighting)| (key, KeyRead { lease, ..sighting }));
+    async fn report_waiting(&self, waiting: Vec<(KeyIndex, i64, KeyRead)>, tenure: Tenure) {
+        let complete = waiting.into_iter().map(|(key, _, sighting)| (key, KeyRead { tenure, ..sighting }));
         self.report(complete.collect()).await;
     }
 
@@ -216,13 +215,13 @@ fn first_value(answer: TxnOpResponse) -> Option<KeyValue> {
     }
 }
 
-fn left(answer: Result<etcd_client::LeaseTimeToLiveResponse, etcd_client::Error>) -> Lease {
+fn left(answer: Result<etcd_client::LeaseTimeToLiveResponse, etcd_client::Error>) -> Tenure {
     match answer {
         Ok(answer) => left_of(answer.ttl(), answer.granted_ttl()),
         Err(etcd_client::Error::GRpcStatus(status)) if status.message().contains("requested lease not found") => {
-            Lease::Left(Duration::ZERO)
+            Tenure::AtLeast(Duration::ZERO)
         }
-        Err(_) => Lease::Unknown,
+        Err(_) => Tenure::Unknown,
     }
 }
 
@@ -230,8 +229,8 @@ fn left(answer: Result<etcd_client::LeaseTimeToLiveResponse, etcd_client::Error>
 ///
 /// Right after an election the new leader may not count yet and answers a time without end: no lease has more left
 /// than it was granted.
-fn left_of(seconds: i64, granted: i64) -> Lease {
-    Lease::Left(Duration::from_secs(u64::try_from(seconds.min(granted)).unwrap_or(0)))
+fn left_of(seconds: i64, granted: i64) -> Tenure {
+    Tenure::AtLeast(Duration::from_secs(u64::try_from(seconds.min(granted)).unwrap_or(0)))
 }
 
 #[cfg(test)]
@@ -240,9 +239,9 @@ mod tests {
 
     #[test]
     fn a_lease_that_is_gone_has_nothing_left_and_none_has_more_than_it_was_granted() {
-        assert_eq!(left_of(17, 30), Lease::Left(Duration::from_secs(17)));
-        assert_eq!(left_of(0, 30), Lease::Left(Duration::ZERO));
-        assert_eq!(left_of(-1, 0), Lease::Left(Duration::ZERO));
-        assert_eq!(left_of(9_223_372_036, 30), Lease::Left(Duration::from_secs(30)));
+        assert_eq!(left_of(17, 30), Tenure::AtLeast(Duration::from_secs(17)));
+        assert_eq!(left_of(0, 30), Tenure::AtLeast(Duration::ZERO));
+        assert_eq!(left_of(-1, 0), Tenure::AtLeast(Duration::ZERO));
+        assert_eq!(left_of(9_223_372_036, 30), Tenure::AtLeast(Duration::from_secs(30)));
     }
 }

@@ -12,7 +12,7 @@ use super::explain::CallError;
 use super::keys::Keys;
 use super::session::Session;
 use crate::clock;
-use crate::keeper::KeyEvent;
+use crate::keeper::{KeyEvent, Names, Version};
 use crate::source::KeyIndex;
 
 /// Watches that were asked for and are not confirmed yet. The library's queue takes 100, so no request ever waits.
@@ -103,11 +103,10 @@ impl Watcher {
         let places = self.keys.places(kv.key()).iter();
         let fresh = places.filter(|&&key| self.keys.is_news(key, kv.mod_revision()));
         let change = |&key: &KeyIndex| {
-            let judged = (!deleted).then(|| self.keys.judge(key, kv.value()));
-            let ours = judged.as_ref().is_some_and(|(_, ours)| *ours);
-            self.keys.remember_lease(key, Some(kv.lease()).filter(|_| ours));
-            let holder = judged.map(|(holder, _)| holder);
-            (key, KeyEvent { holder, mod_revision: kv.mod_revision(), heard_at, from: Arc::clone(&self.name) })
+            let names = if deleted { Names::Nobody } else { self.keys.judge(key, kv.value()) };
+            self.keys.remember_lease(key, Some(kv.lease()).filter(|_| names.is_us()));
+            let version = Some(Version(kv.mod_revision()));
+            (key, KeyEvent { names, version, heard_at, from: Arc::clone(&self.name) })
         };
         fresh.map(change).collect()
     }
