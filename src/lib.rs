@@ -32,3 +32,5 @@ pub mod host;
 pub mod source;
 #[cfg(feature = "daemon")]
 mod terminal;
+#[cfg(feature = "daemon")]
+mod transport;

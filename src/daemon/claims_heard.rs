@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::driver::Driver;
-use crate::error::Causes;
+use crate::error;
 use crate::host::{Heard, Listen};
 use crate::keeper::Event as Told;
 use crate::time::Moment;
@@ -19,7 +19,7 @@ impl Driver {
             }
         }
         for error in self.host.rivals.follow(&listen) {
-            tracing::warn!("{}", Causes(&error));
+            tracing::warn!("{}", error::chain(&error));
         }
     }
 

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use super::vips::ManagedVip;
 use super::vips::VipId;
 use crate::clock;
-use crate::error::Causes;
+use crate::error;
 use crate::host::{AddressError, AnnounceError, Held, Host, Removed, ResetError, Sent};
 use crate::keeper::{Event, Order, Outcome};
 use crate::vip::Vip;
@@ -57,7 +57,7 @@ pub(super) fn clear(host: &mut Host, link: u32, address: IpAddr, prefix: u8) {
             tracing::warn!("{address}/{prefix} went along with an interface that was renamed, and is removed there");
         }
         Ok(Removed::WasAbsent) => {}
-        Err(error) => tracing::error!("{}", Causes(&error)),
+        Err(error) => tracing::error!("{}", error::chain(&error)),
     }
 }
 
@@ -83,7 +83,7 @@ fn reset_connections(host: &mut Host, vips: &[(VipId, &mut ManagedVip)]) {
         Ok(0) => {}
         Ok(count) => tracing::info!("reset {count} connections of {}", listed(&leaving)),
         Err(error @ ResetError::Unsupported) => tracing::debug!("{error}"),
-        Err(error) => tracing::warn!("{}", Causes(&error)),
+        Err(error) => tracing::warn!("{}", error::chain(&error)),
     }
 }
 

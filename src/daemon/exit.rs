@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use super::driver::Fatal;
-use crate::error::Causes;
+use crate::error;
 use crate::host::OpenError;
 
 /// Says why the daemon ends, and with which status (sysexits.h).
 pub(super) fn after(error: &Fatal) -> ExitCode {
-    tracing::error!("{}", Causes(error));
+    tracing::error!("{}", error::chain(error));
     ExitCode::from(status(error))
 }
 

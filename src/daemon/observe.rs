@@ -15,7 +15,7 @@ use super::execute;
 use super::vips::ManagedVip;
 use super::vips::VipId;
 use crate::clock;
-use crate::error::Causes;
+use crate::error;
 use crate::host::{Changed, Notice, Notices};
 use crate::keeper::{Event as Told, State};
 use crate::time::Moment;
@@ -99,7 +99,7 @@ impl Driver {
             }
             Err(error) => {
                 if self.look_again_at.is_none() {
-                    tracing::warn!("{}; trying again until it succeeds", Causes(&error));
+                    tracing::warn!("{}; trying again until it succeeds", error::chain(&error));
                 }
                 self.look_again_at = Some(clock::now() + LOOK_AGAIN);
             }

@@ -15,7 +15,7 @@ use super::systemd::restart;
 use super::vips::place;
 use crate::clock;
 use crate::config::{Config, OnStop, VipConfig};
-use crate::error::Causes;
+use crate::error;
 use crate::host::{AddressSocket, Connections, Kernel, Removed, ResetError};
 
 /// Removes every configured VIP.
@@ -53,7 +53,7 @@ fn remove_all(config: &Config) -> Result<usize, Fatal> {
                 Ok(Removed::WasAbsent) => {}
                 Err(error) => {
                     left += 1;
-                    tracing::error!("{}", Causes(&error));
+                    tracing::error!("{}", error::chain(&error));
                 }
             }
         }
@@ -82,7 +82,7 @@ fn reset_connections(vips: &[&VipConfig]) {
     let reset = Connections::open(clock::now).map(|mut connections| connections.reset(&leaving));
     match reset {
         Ok(Ok(_) | Err(ResetError::Unsupported)) => {}
-        Ok(Err(error)) => tracing::warn!("{}", Causes(&error)),
+        Ok(Err(error)) => tracing::warn!("{}", error::chain(&error)),
         Err(errno) => tracing::warn!("connections cannot be reset: {errno}"),
     }
 }

@@ -11,7 +11,7 @@ use super::vips::VipId;
 use super::vips::place;
 use crate::clock;
 use crate::config::{self, Config, VipConfig};
-use crate::error::Causes;
+use crate::error;
 use crate::keeper::{Event, StopMode};
 
 impl Driver {
@@ -37,7 +37,7 @@ impl Driver {
     fn change_to(&mut self, new: Config) {
         let (leaving, coming) = self.differences(&new);
         if let Err(error) = self.refuse_own_address(&coming) {
-            tracing::error!("{}; going on with the old configuration", Causes(&error));
+            tracing::error!("{}; going on with the old configuration", error::chain(&error));
             return;
         }
         let paced_anew = self.config.interval != new.interval;

@@ -10,7 +10,7 @@ use crate::clock;
 use crate::config::VipConfig;
 use crate::host::{Kernel, Lifetime};
 use crate::keeper::{KeyRead, Target, Tenure};
-use crate::source::etcd::{Link, MemberState};
+use crate::source::etcd::{EndpointState, Link};
 use crate::status::{EndpointLink, EndpointStatus, KernelLifetime, Process, ReadStatus, Status, VipStatus};
 use crate::time::Moment;
 
@@ -88,7 +88,7 @@ pub(super) fn read(read: &KeyRead, ours: &str, now: Moment) -> ReadStatus {
     ReadStatus { holder, revision: read.modified, age, from: read.from.clone(), tenure }
 }
 
-pub(super) fn endpoint(member: &MemberState, now: Moment) -> EndpointStatus {
+pub(super) fn endpoint(member: &EndpointState, now: Moment) -> EndpointStatus {
     let link = match &member.link {
         Link::Connecting => EndpointLink::Connecting,
         Link::Up => EndpointLink::Up,

@@ -4,6 +4,7 @@
 //! news that nobody could be asked. It makes sure that every change is followed by a read, and that a read is tried
 //! every interval; what follows from either is for the keeper to decide.
 
+mod endpoints;
 pub mod etcd;
 
 use std::sync::Arc;

@@ -13,15 +13,16 @@ use etcd_client::{GetOptions, KeyValue};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::dial::{DialError, Dialer};
-use super::explain::{CallError, chain};
-use super::handshake::HandshakeError;
-use super::session::{Door, OpenError, Session};
-use super::trust::Trust;
+use super::error::CallError;
+use super::session::{Connector, OpenError, Session};
 use crate::check::key::{Around, Forbidden, Held, Lease, namespace, scope};
 use crate::check::member::{Answer, Refusal, http_date};
 use crate::clock;
 use crate::config::model::{Endpoint, EtcdConfig};
+use crate::error::chain;
+use crate::transport::dial::{DialError, Dialer};
+use crate::transport::handshake::HandshakeError;
+use crate::transport::tls::Trust;
 
 /// What one member said.
 #[derive(Debug)]
@@ -54,7 +55,7 @@ pub(crate) struct Seen {
 pub(crate) async fn visit(endpoint: Endpoint, config: EtcdConfig, keys: Vec<String>, limit: Duration) -> Visit {
     let trust = Arc::new(Trust::new(&config));
     let needless = Arc::new(AtomicBool::new(false));
-    let door = Door {
+    let connector = Connector {
         name: endpoint.to_string().into(),
         dialer: Dialer::new(endpoint.clone(), Arc::clone(&trust)),
         trust: endpoint.tls.then(|| Arc::clone(&trust)),
@@ -62,14 +63,14 @@ pub(crate) async fn visit(endpoint: Endpoint, config: EtcdConfig, keys: Vec<Stri
         limit,
         told_needless: Arc::clone(&needless),
     };
-    let (answer, pages) = tokio::join!(ask(door, &keys, limit), over_http(&endpoint, &trust, &keys, limit));
+    let (answer, pages) = tokio::join!(ask(connector, &keys, limit), over_http(&endpoint, &trust, &keys, limit));
     let Pages { ahead, v2, serves_peers } = pages;
     Visit { answer, needless_login: needless.load(Ordering::Relaxed), ahead, v2, serves_peers }
 }
 
-async fn ask(mut door: Door, keys: &[String], limit: Duration) -> Result<Told, Refusal> {
-    let trust = door.trust.clone();
-    let (session, _keeping) = door.open().await.map_err(|error| refusal_to_open(&error))?;
+async fn ask(mut connector: Connector, keys: &[String], limit: Duration) -> Result<Told, Refusal> {
+    let trust = connector.trust.clone();
+    let (session, _keeping) = connector.open().await.map_err(|error| refusal_to_open(&error))?;
     let read = async {
         let started = clock::now();
         let first = session.maintenance().status().await;
@@ -159,8 +160,8 @@ struct Pages {
 async fn over_http(endpoint: &Endpoint, trust: &Arc<Trust>, keys: &[String], limit: Duration) -> Pages {
     let mut pages = Pages::default();
     let Some(page) = http(endpoint, trust, "/version", limit).await else { return pages };
-    let date = page.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
+    let date = page.lines().find_map(|active| {
+        let (name, value) = active.split_once(':')?;
         name.eq_ignore_ascii_case("date").then(|| http_date(value)).flatten()
     });
     pages.ahead = date.map(|theirs| theirs - i64::try_from(clock::wall_time().0.as_secs()).unwrap_or(i64::MAX));
@@ -175,7 +176,7 @@ async fn over_http(endpoint: &Endpoint, trust: &Arc<Trust>, keys: &[String], lim
     pages
 }
 
-/// What needs no quoting in the first line of a request.
+/// What needs no quoting in the first active of a request.
 fn is_harmless(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte)
 }
@@ -210,7 +211,7 @@ async fn http(endpoint: &Endpoint, trust: &Arc<Trust>, path: &str, limit: Durati
 fn is_whole(page: &[u8]) -> bool {
     let page = String::from_utf8_lossy(page);
     let Some((head, body)) = page.split_once("\r\n\r\n") else { return false };
-    let length = head.lines().filter_map(|line| line.split_once(':')).find_map(|(name, value)| {
+    let length = head.lines().filter_map(|active| active.split_once(':')).find_map(|(name, value)| {
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok()).flatten()
     });
     length.is_some_and(|length| body.len() >= length)

@@ -11,14 +11,15 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
-use super::board::{Board, MemberIndex, Others};
-use super::explain::{self, CallError};
+use super::error::CallError;
 use super::keys::Keys;
 use super::reader::Wake;
-use super::session::{Door, Keeping, OpenError, Session};
+use super::session::{Connector, OpenError, Session, SessionGuard};
 use super::watch::{Heard, WatchError, Watcher};
-use super::{Link, MemberState, pace::Pace};
+use super::{EndpointState, Link, pace::Pace};
 use crate::clock;
+use crate::error;
+use crate::source::endpoints::{EndpointIndex, Endpoints, Others};
 use crate::source::{KeyIndex, Report};
 
 /// A session that lived this long has earned a retry without a pause.
@@ -26,21 +27,21 @@ const PROVED: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Member {
-    pub(super) index: MemberIndex,
-    pub(super) door: Door,
+    pub(super) index: EndpointIndex,
+    pub(super) connector: Connector,
     pub(super) keys: Arc<Keys>,
-    pub(super) board: Arc<Board>,
+    pub(super) endpoints: Arc<Endpoints>,
     pub(super) reports: mpsc::Sender<Report>,
     pub(super) wakes: mpsc::Sender<Wake>,
     /// How long the watch may be silent before a sign of life is asked for.
-    pub(super) beat: Duration,
-    pub(super) voice: Voice,
+    pub(super) keepalive: Duration,
+    pub(super) reporter: StateReporter,
 }
 
 /// A session with its watch.
-struct Line {
+struct ActiveSession {
     session: Session,
-    keeping: Keeping,
+    guard: SessionGuard,
     watcher: Watcher,
 }
 
@@ -67,14 +68,14 @@ impl Member {
                 Err(end) => end,
             };
             let spent = clock::now().since(began);
-            let why: Arc<str> = explain::chain(&end).into();
-            self.board.failed(self.index, end.kind());
-            if self.board.down(self.index, Arc::clone(&why)) == Others::AllDown {
+            let why: Arc<str> = error::chain(&end).into();
+            self.endpoints.failed(self.index, end.kind());
+            if self.endpoints.down(self.index, Arc::clone(&why)) == Others::AllDown {
                 self.keys.forget_cluster();
             }
-            let was_up = self.voice.is_up();
+            let was_up = self.reporter.is_up();
             let proved = was_up && spent >= PROVED;
-            self.voice.down(&why, was_up && end.is_routine());
+            self.reporter.down(&why, was_up && end.is_routine());
             if proved {
                 pace.reset();
             }
@@ -84,51 +85,51 @@ impl Member {
 
     /// One session from its beginning to its end.
     async fn serve(&mut self) -> Result<Infallible, End> {
-        let mut line = self.establish().await?;
-        self.follow(&mut line).await.map_err(|end| end.corrected(&line.session))
+        let mut active = self.establish().await?;
+        self.follow(&mut active).await.map_err(|end| end.corrected(&active.session))
     }
 
     /// Connects, reads every key, and begins to watch from the revision after the read.
-    async fn establish(&mut self) -> Result<Line, End> {
-        let (session, keeping) = self.door.open().await?;
+    async fn establish(&mut self) -> Result<ActiveSession, End> {
+        let (session, guard) = self.connector.open().await?;
         let revision = self.read_first(&session).await?;
-        self.board.up(self.index, session.clone());
-        self.board.answered();
-        let limit = self.door.limit;
+        self.endpoints.up(self.index, session.clone());
+        self.endpoints.answered();
+        let limit = self.connector.limit;
         let start = Watcher::start(&session, &self.keys, revision + 1);
         let watcher = timeout(limit, start).await.map_err(|_elapsed| CallError::Silent { limit })??;
-        Ok(Line { session, keeping, watcher })
+        Ok(ActiveSession { session, guard, watcher })
     }
 
     async fn read_first(&self, session: &Session) -> Result<i64, End> {
         let all: Vec<KeyIndex> = self.keys.all().collect();
-        let read = session.read(&self.keys, &all, self.door.limit, &self.reports).await;
-        let revision = read.map_err(|error| error.before_any_answer(self.door.trust.as_deref()))?;
+        let read = session.read(&self.keys, &all, self.connector.limit, &self.reports).await;
+        let revision = read.map_err(|error| error.before_any_answer(self.connector.trust.as_deref()))?;
         for key in all {
             self.keys.rewind(key, revision);
         }
         Ok(revision)
     }
 
-    async fn follow(&mut self, line: &mut Line) -> Result<Infallible, End> {
+    async fn follow(&mut self, active: &mut ActiveSession) -> Result<Infallible, End> {
         // The confirmation of the watches is the first sign to wait for.
         let mut awaiting_sign = true;
         loop {
-            let patience = if awaiting_sign { self.door.limit } else { self.beat };
+            let patience = if awaiting_sign { self.connector.limit } else { self.keepalive };
             tokio::select! {
                 // What has arrived counts before the time that it took: a process that was stopped finds both.
                 biased;
-                heard = line.watcher.hear() => {
+                heard = active.watcher.hear() => {
                     awaiting_sign = false;
                     self.hear(heard?).await;
                 }
-                cause = line.keeping.failure() => return Err(cause.into()),
+                cause = active.guard.failure() => return Err(cause.into()),
                 () = sleep(patience) => {
                     if awaiting_sign {
                         return Err(End::NoSign(patience));
                     }
-                    self.follow_files(line).await;
-                    line.watcher.ask_for_sign().await?;
+                    self.follow_files(active).await;
+                    active.watcher.ask_for_sign().await?;
                     awaiting_sign = true;
                 }
             }
@@ -137,29 +138,29 @@ impl Member {
 
     /// Changes over to a session with the changed TLS files, once it works. While it does not, the old one serves on:
     /// certificates are seldom changed everywhere at the same instant, and sometimes wrongly.
-    async fn follow_files(&mut self, line: &mut Line) {
-        let edition = match self.door.trust.as_ref().map(|trust| trust.current()) {
-            Some(Ok(credentials)) if credentials.edition != line.keeping.edition => credentials.edition,
+    async fn follow_files(&mut self, active: &mut ActiveSession) {
+        let generation = match self.connector.trust.as_ref().map(|trust| trust.current()) {
+            Some(Ok(credentials)) if credentials.generation != active.guard.generation => credentials.generation,
             Some(_) | None => return,
         };
         match self.establish().await {
             Ok(new) => {
-                *line = new;
-                tracing::info!(member = %self.door.name, "etcd member is reached with the changed TLS files");
+                *active = new;
+                tracing::info!(member = %self.connector.name, "etcd member is reached with the changed TLS files");
             }
             Err(mistake) => {
-                let why = explain::chain(&mistake);
-                tracing::warn!(member = %self.door.name, "no session with the changed TLS files, the old one serves on: {why}");
-                self.board.up(self.index, line.session.clone());
-                line.keeping.edition = edition;
+                let why = error::chain(&mistake);
+                tracing::warn!(member = %self.connector.name, "no session with the changed TLS files, the old one serves on: {why}");
+                self.endpoints.up(self.index, active.session.clone());
+                active.guard.generation = generation;
             }
         }
     }
 
     async fn hear(&mut self, heard: Heard) {
         match heard {
-            Heard::Complete => self.voice.up(),
-            Heard::Sign => self.board.trust(self.index),
+            Heard::Complete => self.reporter.up(),
+            Heard::Sign => self.endpoints.trust(self.index),
             Heard::News(news) => {
                 let keys = news.iter().map(|&(key, _)| key).collect();
                 // Nobody listens only while the source is being dropped, and this task with it.
@@ -203,15 +204,15 @@ impl End {
 
 /// Tells people and the state about a member: each change once, a steady state and a steady failure never.
 #[derive(Debug)]
-pub(super) struct Voice {
+pub(super) struct StateReporter {
     name: Arc<str>,
-    state: watch::Sender<MemberState>,
+    state: watch::Sender<EndpointState>,
     /// The causes that were told since the member was last there. Two that take turns are told once each.
     told: BTreeSet<Arc<str>>,
 }
 
-impl Voice {
-    pub(super) fn new(name: Arc<str>, state: watch::Sender<MemberState>) -> Self {
+impl StateReporter {
+    pub(super) fn new(name: Arc<str>, state: watch::Sender<EndpointState>) -> Self {
         Self { name, state, told: BTreeSet::new() }
     }
 

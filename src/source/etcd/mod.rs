@@ -8,9 +8,9 @@
 //! # Tasks
 //! | task | owns | gives |
 //! |---|---|---|
-//! | `member`, one a member | connection, login, first read, watch, sign of life | `Report::Read`, `Report::Changed`, a `Wake` a change, its row on the `board`, its [`MemberState`] |
-//! | `reader` | the interval, errands | `Report::Read`, `Report::Unreachable` |
-//! | errands, one a read | the order in which members are asked | – |
+//! | `member`, one a member | connection, login, first read, watch, sign of life | `Report::Read`, `Report::Changed`, a `Wake` a change, its row on the `endpoints`, its [`EndpointState`] |
+//! | `reader` | the interval, reads | `Report::Read`, `Report::Unreachable` |
+//! | reads, one a read | the order in which members are asked | – |
 //!
 //! `reports` is bounded, and whoever fills it waits for the driver. No task waits for another but through `wakes`, which the
 //! reader always empties: it waits for nobody but the driver. So nothing can stand still in a circle.
@@ -22,28 +22,22 @@
 //!
 //! # Cancellation
 //! Dropping a [`Source`] aborts the tasks, and with them everything they wait for. No task holds anything that
-//! would have to be put back. Calls that outlive their errand end with their session. A question to the system's resolver
+//! would have to be put back. Calls that outlive their read_any end with their session. A question to the system's resolver
 //! cannot be stopped and may outlive the source by a few seconds: end the runtime with `shutdown_background`.
 //!
 //! # What it costs
 //! In each interval one transaction for each 128 keys, and one question for each different lease of keys that name us; for each
 //! member one request for a sign of life in each five intervals.
 
-mod board;
-mod credential;
-mod dial;
-mod explain;
-mod handshake;
+mod error;
 mod inspect;
 mod keys;
 mod member;
 mod pace;
 mod read;
 mod reader;
-mod session;
-mod trust;
+pub(super) mod session;
 mod watch;
-mod witness;
 
 pub(crate) use inspect::{Seen, visit};
 
@@ -54,24 +48,24 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch as state};
 use tokio::task::JoinSet;
 
-use self::board::Board;
-use self::dial::Dialer;
 use self::keys::Keys;
-use self::member::{Member, Voice};
-use self::reader::{Plan, Reader};
-use self::session::Door;
-use self::trust::Trust;
+use self::member::{Member, StateReporter};
+use self::reader::{Reader, Shared};
+use self::session::Connector;
 use super::{Report, Watched};
 use crate::clock;
 use crate::config::model::EtcdConfig;
+use crate::source::endpoints::Endpoints;
 use crate::status::SourceError;
 use crate::time::Moment;
+use crate::transport::dial::Dialer;
+use crate::transport::tls::Trust;
 
 /// Reports that may wait for the driver.
 const REPORTS: usize = 64;
 /// Intervals after which a silent watch is asked for a sign of life. The reads, which go to every member in turn, find a
 /// dead connection sooner; this finds the stream that died on a living one.
-const BEAT: u32 = 5;
+const KEEPALIVE: u32 = 5;
 /// Changes that may wait for the reader.
 const WAKES: usize = 64;
 
@@ -79,14 +73,14 @@ const WAKES: usize = 64;
 #[derive(Debug)]
 pub struct Source {
     pub reports: mpsc::Receiver<Report>,
-    members: Vec<state::Receiver<MemberState>>,
-    board: Arc<Board>,
+    members: Vec<state::Receiver<EndpointState>>,
+    endpoints: Arc<Endpoints>,
     _tasks: JoinSet<()>,
 }
 
 /// One member, as this host sees it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct MemberState {
+pub struct EndpointState {
     pub endpoint: Arc<str>,
     pub link: Link,
     /// How long it has been so.
@@ -117,7 +111,7 @@ impl Link {
 pub fn start(config: &EtcdConfig, interval: Duration, call_limit: Duration, watched: Vec<Watched>) -> Source {
     let names: Vec<Arc<str>> = config.endpoints.iter().map(|endpoint| endpoint.to_string().into()).collect();
     let keys = Arc::new(Keys::new(watched));
-    let board = Arc::new(Board::new(names.iter().cloned()));
+    let endpoints = Arc::new(Endpoints::new(names.iter().cloned()));
     let trust = Arc::new(Trust::new(config));
     let told_needless = Arc::new(AtomicBool::new(false));
     let (report_sender, reports) = mpsc::channel(REPORTS);
@@ -125,10 +119,10 @@ pub fn start(config: &EtcdConfig, interval: Duration, call_limit: Duration, watc
     let mut tasks = JoinSet::new();
     let mut members = Vec::new();
     for (index, (endpoint, name)) in config.endpoints.iter().zip(names).enumerate() {
-        let initial = MemberState { endpoint: Arc::clone(&name), link: Link::Connecting, since: clock::now() };
+        let initial = EndpointState { endpoint: Arc::clone(&name), link: Link::Connecting, since: clock::now() };
         let (state_sender, state) = state::channel(initial);
         members.push(state);
-        let door = Door {
+        let connector = Connector {
             name: Arc::clone(&name),
             dialer: Dialer::new(endpoint.clone(), Arc::clone(&trust)),
             trust: endpoint.tls.then(|| Arc::clone(&trust)),
@@ -138,29 +132,30 @@ pub fn start(config: &EtcdConfig, interval: Duration, call_limit: Duration, watc
         };
         let member = Member {
             index,
-            door,
+            connector,
             keys: Arc::clone(&keys),
-            board: Arc::clone(&board),
+            endpoints: Arc::clone(&endpoints),
             reports: report_sender.clone(),
             wakes: wake_sender.clone(),
-            beat: interval * BEAT,
-            voice: Voice::new(name, state_sender),
+            keepalive: interval * KEEPALIVE,
+            reporter: StateReporter::new(name, state_sender),
         };
         tasks.spawn(member.run());
     }
-    let plan = Plan { keys, board: Arc::clone(&board), reports: report_sender, interval, limit: call_limit };
-    tasks.spawn(Reader::new(plan, wakes).run());
-    Source { reports, members, board, _tasks: tasks }
+    let shared =
+        Shared { keys, endpoints: Arc::clone(&endpoints), reports: report_sender, interval, limit: call_limit };
+    tasks.spawn(Reader::new(shared, wakes).run());
+    Source { reports, members, endpoints, _tasks: tasks }
 }
 
 impl Source {
     /// What went wrong since the start, by member and kind.
     pub fn errors(&self) -> Vec<(SourceError, u64)> {
-        self.board.errors()
+        self.endpoints.errors()
     }
 
     /// How it stands with each member.
-    pub fn members(&self) -> Vec<MemberState> {
+    pub fn members(&self) -> Vec<EndpointState> {
         self.members.iter().map(|member| member.borrow().clone()).collect()
     }
 }

@@ -12,7 +12,7 @@ use etcd_client::{KeyValue, Txn, TxnOp, TxnOpResponse, TxnResponse};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::explain::CallError;
+use super::error::CallError;
 use super::keys::{BATCH, Keys};
 use super::session::Session;
 use crate::clock;

@@ -16,15 +16,15 @@ use etcd_client::{Channel, Client, ConnectOptions, KvClient, LeaseClient, Mainte
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::timeout;
 
-use super::credential;
-use super::dial::{Connection, DialError, Dialer};
-use super::explain::CallError;
+use super::error::CallError;
 use super::keys::Keys;
 use super::read::read;
-use super::trust::Trust;
-use super::witness::Witness;
 use crate::config::model::{Login, Password};
 use crate::source::{KeyIndex, Report};
+use crate::transport::credential;
+use crate::transport::dial::{Connection, DialError, Dialer};
+use crate::transport::stream::FirstFailure;
+use crate::transport::tls::Trust;
 
 /// Why no session came about.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +39,7 @@ pub(super) enum OpenError {
 
 /// The ways to a session with one member.
 #[derive(Debug)]
-pub(super) struct Door {
+pub(super) struct Connector {
     pub(super) name: Arc<str>,
     pub(super) dialer: Dialer,
     /// The TLS files, where this member speaks TLS.
@@ -51,7 +51,7 @@ pub(super) struct Door {
 }
 
 #[derive(Clone)]
-pub(super) struct Session {
+pub(in crate::source) struct Session {
     shared: Arc<Shared>,
     alive: watch::Receiver<()>,
 }
@@ -59,7 +59,7 @@ pub(super) struct Session {
 struct Shared {
     name: Arc<str>,
     client: Client,
-    witness: Witness,
+    failure: FirstFailure,
     /// Whether a user is configured, whatever etcd made of it.
     has_login: bool,
     turn: Arc<Semaphore>,
@@ -68,46 +68,51 @@ struct Shared {
 
 /// The member task's end of a session: dropping it ends every call.
 #[derive(Debug)]
-pub(super) struct Keeping {
-    pub(super) edition: u64,
+pub(super) struct SessionGuard {
+    pub(super) generation: u64,
     failures: mpsc::Receiver<CallError>,
     _alive: watch::Sender<()>,
 }
 
-impl Door {
-    pub(super) async fn open(&mut self) -> Result<(Session, Keeping), OpenError> {
-        let Connection { channel, witness, edition } = self.dialer.dial(self.limit).await?;
-        let client = self.log_in(Channel::Tonic(channel), &witness).await?;
+impl Connector {
+    pub(super) async fn open(&mut self) -> Result<(Session, SessionGuard), OpenError> {
+        let Connection { channel, failure, generation } = self.dialer.dial(self.limit).await?;
+        let client = self.log_in(Channel::Tonic(channel), &failure).await?;
         let (end, failures) = mpsc::channel(1);
         let (alive_guard, alive) = watch::channel(());
         let turn = Arc::new(Semaphore::new(1));
         let (name, has_login) = (Arc::clone(&self.name), self.login.is_some());
-        let shared = Arc::new(Shared { name, client, witness, has_login, turn, end });
-        Ok((Session { shared, alive }, Keeping { edition, failures, _alive: alive_guard }))
+        let shared = Arc::new(Shared { name, client, failure, has_login, turn, end });
+        Ok((Session { shared, alive }, SessionGuard { generation, failures, _alive: alive_guard }))
     }
 
-    async fn log_in(&self, channel: Channel, witness: &Witness) -> Result<Client, OpenError> {
+    async fn log_in(&self, channel: Channel, failure: &FirstFailure) -> Result<Client, OpenError> {
         // A member that lost its quorum must say so, and end its watches, instead of serving the past.
         let options = ConnectOptions::new().with_require_leader(true);
         let Some(login) = &self.login else {
-            return Ok(self.client(channel, options, witness).await?);
+            return Ok(self.client(channel, options, failure).await?);
         };
         let with_user = options.clone().with_user(login.user.clone(), password(&login.password)?);
-        match self.client(channel.clone(), with_user, witness).await {
+        match self.client(channel.clone(), with_user, failure).await {
             Err(CallError::AuthenticationOff) => {
                 if !self.told_needless.swap(true, Ordering::Relaxed) {
                     tracing::warn!("etcd has authentication turned off: etcd-user {} is not needed", login.user);
                 }
-                Ok(self.client(channel, options, witness).await?)
+                Ok(self.client(channel, options, failure).await?)
             }
             other => Ok(other?),
         }
     }
 
-    async fn client(&self, channel: Channel, options: ConnectOptions, witness: &Witness) -> Result<Client, CallError> {
+    async fn client(
+        &self,
+        channel: Channel,
+        options: ConnectOptions,
+        failure: &FirstFailure,
+    ) -> Result<Client, CallError> {
         match timeout(self.limit, Client::from_channel(channel, Some(options))).await {
             Ok(Ok(client)) => Ok(client),
-            Ok(Err(error)) => Err(witness.correct(error.into()).before_any_answer(self.trust.as_deref())),
+            Ok(Err(error)) => Err(CallError::from(error).corrected(failure).before_any_answer(self.trust.as_deref())),
             Err(_elapsed) => Err(CallError::Silent { limit: self.limit }),
         }
     }
@@ -149,12 +154,12 @@ impl Session {
     }
 
     /// The right to a round's read, where no other is under way.
-    pub(super) fn take_turn(&self) -> Option<OwnedSemaphorePermit> {
+    pub(in crate::source) fn take_turn(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.shared.turn).try_acquire_owned().ok()
     }
 
     /// Whether no round's read is under way.
-    pub(super) fn is_idle(&self) -> bool {
+    pub(in crate::source) fn is_idle(&self) -> bool {
         self.shared.turn.available_permits() > 0
     }
 
@@ -175,7 +180,7 @@ impl Session {
 
     /// The error as the connection and the login have it.
     pub(super) fn correct(&self, error: CallError) -> CallError {
-        match self.shared.witness.correct(error) {
+        match error.corrected(&self.shared.failure) {
             // Authentication was turned on after this session began without it.
             CallError::UserDemanded if self.shared.has_login => CallError::LoginLost,
             error => error,
@@ -194,7 +199,7 @@ impl fmt::Debug for Session {
     }
 }
 
-impl Keeping {
+impl SessionGuard {
     /// Waits until somebody finds the session broken.
     pub(super) async fn failure(&mut self) -> CallError {
         self.failures.recv().await.unwrap_or(CallError::Ended)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use etcd_client::{Event, WatchOptions, WatchRequestSender, WatchResponse, WatchResponseStream};
 
-use super::explain::CallError;
+use super::error::CallError;
 use super::keys::Keys;
 use super::session::Session;
 use crate::clock;

@@ -25,7 +25,7 @@ use crate::config::model::{EtcdConfig, Identity};
 
 /// What is wrong with the TLS files.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum TrustError {
+pub(crate) enum TrustError {
     #[error("cannot read {option} {}{}", .path.display(), credential::cure(option, path, source))]
     Unreadable { option: &'static str, path: PathBuf, source: io::Error },
     #[error("{option} {} holds no certificate; expected \"-----BEGIN CERTIFICATE-----\"", .path.display())]
@@ -53,7 +53,7 @@ pub(super) enum TrustError {
 
 /// The files, and what was last made of them.
 #[derive(Debug)]
-pub(super) struct Trust {
+pub(crate) struct Trust {
     ca_file: Option<PathBuf>,
     identity: Option<Identity>,
     last: Mutex<Last>,
@@ -69,17 +69,17 @@ struct Last {
 
 /// What a connection is made with.
 #[derive(Debug, Clone)]
-pub(super) struct Credentials {
-    pub(super) tls: Arc<ClientConfig>,
+pub(crate) struct Credentials {
+    pub(crate) tls: Arc<ClientConfig>,
     /// Grows with each change of the files.
-    pub(super) edition: u64,
+    pub(crate) generation: u64,
 }
 
 /// When and what each file was: time of change, size, inode. Nothing for one that is not there.
 type Stamps = Vec<Option<(i64, i64, u64, u64)>>;
 
 impl Trust {
-    pub(super) fn new(config: &EtcdConfig) -> Self {
+    pub(crate) fn new(config: &EtcdConfig) -> Self {
         let identity = config.identity.as_ref().map(|identity| Identity {
             certificate: credential::located(&identity.certificate),
             key: credential::located(&identity.key),
@@ -87,12 +87,12 @@ impl Trust {
         Self { ca_file: config.ca_file.as_deref().map(credential::located), identity, last: Mutex::default() }
     }
 
-    pub(super) fn has_identity(&self) -> bool {
+    pub(crate) fn has_identity(&self) -> bool {
         self.identity.is_some()
     }
 
     /// What to connect with now. The files are read where they changed since the last time.
-    pub(super) fn current(&self) -> Result<Credentials, TrustError> {
+    pub(crate) fn current(&self) -> Result<Credentials, TrustError> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         // Taken before reading: a change meanwhile is seen the next time.
         let stamps = self.stamps();
@@ -103,7 +103,8 @@ impl Trust {
         }
         match (self.load(), last.good.clone()) {
             (Ok(tls), before) => {
-                let good = Credentials { tls: Arc::new(tls), edition: before.map_or(0, |before| before.edition + 1) };
+                let good =
+                    Credentials { tls: Arc::new(tls), generation: before.map_or(0, |before| before.generation + 1) };
                 *last = Last { good: Some(good.clone()), stamps, told: None };
                 Ok(good)
             }
@@ -140,7 +141,7 @@ impl Trust {
 
 impl Last {
     fn tell_once(&mut self, mistake: &TrustError) {
-        let mistake = super::explain::chain(mistake);
+        let mistake = crate::error::chain(mistake);
         if self.told.as_ref() != Some(&mistake) {
             tracing::warn!("the changed TLS files cannot be used, those from before serve on: {mistake}");
             self.told = Some(mistake);

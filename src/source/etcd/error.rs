@@ -4,14 +4,15 @@
 //! argument. Here a status is sorted by what it means for the session, and the cause is dug out of the bottom of the
 //! chain of sources.
 
-use std::error::Error;
-use std::io;
 use std::time::Duration;
 
 use tokio_rustls::rustls::{self, AlertDescription};
 use tonic::{Code, Status};
 
-use super::trust::Trust;
+use crate::error::root;
+use crate::transport::handshake::find_tls;
+use crate::transport::stream::{Failure, FirstFailure};
+use crate::transport::tls::Trust;
 
 /// Why a call was not answered.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +86,18 @@ impl CallError {
         }
     }
 
+    /// What the connection saw, in the place of what the library made of it.
+    pub(super) fn corrected(self, record: &FirstFailure) -> Self {
+        match (self, record.seen()) {
+            (Self::Broken(_), Some(Failure::Closed)) => Self::Broken("it closed the connection".into()),
+            (Self::Broken(_), Some(Failure::Broken(error))) => match find_tls(error) {
+                Some(tls) => Self::from_tls(tls),
+                None => Self::Broken(error.to_string()),
+            },
+            (error, _) => error,
+        }
+    }
+
     /// A connection that breaks before it gave any answer is mostly one that speaks another language, or lacks a
     /// certificate: the other side says so by hanging up, and seldom more.
     pub(super) fn before_any_answer(self, trust: Option<&Trust>) -> Self {
@@ -146,42 +159,6 @@ fn broken(status: &Status) -> CallError {
     }
 }
 
-/// An error with all its sources, each only once.
-pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        let more = source.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        next = source.source();
-    }
-    text
-}
-
-/// The cause at the bottom; nothing where the error has no source.
-fn root(error: &(dyn Error + 'static)) -> Option<String> {
-    causes(error).skip(1).last().map(ToString::to_string)
-}
-
-/// The TLS library's error, wherever it hides.
-pub(super) fn find_tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>())
-}
-
-/// The error and what lies below it. An I/O error hides what it was made of from `source`, hence the detour.
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&cause: &&'a (dyn Error + 'static)| {
-        let inside = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        match inside {
-            Some(inside) => Some(inside as &(dyn Error + 'static)),
-            None => cause.source(),
-        }
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,22 +190,5 @@ mod tests {
         assert!(meaning(Code::Unavailable, "tcp connect error").ends_session());
         assert!(meaning(Code::Cancelled, "Timeout expired").ends_session());
         assert!(meaning(Code::Unauthenticated, "etcdserver: invalid auth token").ends_session());
-    }
-
-    #[test]
-    fn an_error_of_tls_is_found_below_what_hides_it() {
-        let tls = rustls::Error::AlertReceived(AlertDescription::CertificateRequired);
-        let hidden = io::Error::new(io::ErrorKind::InvalidData, io::Error::other(tls));
-        assert!(matches!(find_tls(&hidden), Some(rustls::Error::AlertReceived(_))));
-        assert!(find_tls(&io::Error::from(io::ErrorKind::BrokenPipe)).is_none());
-    }
-
-    #[test]
-    fn a_chain_says_each_thing_once() {
-        #[derive(Debug, thiserror::Error)]
-        #[error("cannot connect")]
-        struct Outer(#[source] io::Error);
-        assert_eq!(chain(&Outer(io::Error::other("refused"))), "cannot connect: refused");
-        assert_eq!(chain(&Outer(io::Error::other("cannot connect"))), "cannot connect");
     }
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{Gid, Group};
 
 /// Where the file of this name is: among the unit's credentials, where it is a bare name and they have it.
-pub(super) fn located(path: &Path) -> PathBuf {
+pub(crate) fn located(path: &Path) -> PathBuf {
     among(env::var_os("CREDENTIALS_DIRECTORY").as_deref().map(Path::new), path)
 }
 
@@ -23,7 +23,7 @@ fn among(credentials: Option<&Path>, path: &Path) -> PathBuf {
 }
 
 /// What lets the daemon read a file that it may not read, in brackets; nothing where something else is wrong.
-pub(super) fn cure(option: &str, path: &Path, error: &io::Error) -> String {
+pub(crate) fn cure(option: &str, path: &Path, error: &io::Error) -> String {
     if error.kind() != io::ErrorKind::PermissionDenied {
         return String::new();
     }

@@ -1,14 +1,15 @@
 //! Why a TLS handshake failed, in words that lead to a cure.
 
+use std::error::Error;
 use std::io;
 
 use tokio_rustls::rustls::{self, AlertDescription, CertificateError};
 
-use super::explain::find_tls;
+use crate::error;
 
 /// Why a TLS handshake failed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum HandshakeError {
+pub(crate) enum HandshakeError {
     #[error("the certificate of {host} is not signed by an authority that is trusted here; set etcd-ca-file to its CA")]
     UnknownIssuer { host: String },
     #[error("the certificate of {host} has expired")]
@@ -38,7 +39,7 @@ pub(super) enum HandshakeError {
     Other { host: String, source: rustls::Error },
 }
 
-pub(super) fn explain(host: &str, error: io::Error) -> HandshakeError {
+pub(crate) fn explain(host: &str, error: io::Error) -> HandshakeError {
     let host = host.to_owned();
     match find_tls(&error).cloned() {
         None => HandshakeError::Broken { host, source: error },
@@ -77,4 +78,22 @@ fn certificate(host: String, problem: CertificateError) -> HandshakeError {
 fn plain(name: &str) -> String {
     let inside = name.split_once('(').map_or(name, |(_kind, inside)| inside);
     inside.trim_end_matches(')').trim_matches('"').to_owned()
+}
+
+/// The TLS library's error, wherever it hides.
+pub(crate) fn find_tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    error::causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_tls_is_found_below_what_hides_it() {
+        let tls = rustls::Error::AlertReceived(AlertDescription::CertificateRequired);
+        let hidden = io::Error::new(io::ErrorKind::InvalidData, io::Error::other(tls));
+        assert!(matches!(find_tls(&hidden), Some(rustls::Error::AlertReceived(_))));
+        assert!(find_tls(&io::Error::from(io::ErrorKind::BrokenPipe)).is_none());
+    }
 }

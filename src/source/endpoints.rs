@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::session::Session;
+use super::etcd::session::Session;
 use crate::status::SourceError;
 
 /// The place of a member in the list of endpoints.
-pub(super) type MemberIndex = usize;
+pub(in crate::source) type EndpointIndex = usize;
 
 #[derive(Debug)]
-pub(super) struct Board {
+pub(in crate::source) struct Endpoints {
     rows: Mutex<Rows>,
     /// How many reads were answered, by whomever: a round in which this grew was not unreachable.
     answers: AtomicU64,
@@ -25,7 +25,7 @@ pub(super) struct Board {
 struct Rows {
     members: Vec<Row>,
     /// Where the next round begins.
-    turn: MemberIndex,
+    turn: EndpointIndex,
 }
 
 #[derive(Debug)]
@@ -50,7 +50,7 @@ enum State {
 
 /// What a read is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(in crate::source) enum Purpose {
     /// The read of every interval. A member that has not answered the one before is not asked again.
     Round,
     /// A change was seen.
@@ -59,22 +59,22 @@ pub(super) enum Purpose {
 
 /// How it stands with the others when a member goes down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Others {
+pub(in crate::source) enum Others {
     SomeUp,
     AllDown,
 }
 
 /// A member to ask.
 #[derive(Debug)]
-pub(super) struct Pick {
-    pub(super) member: MemberIndex,
-    pub(super) session: Session,
+pub(in crate::source) struct Pick {
+    pub(in crate::source) member: EndpointIndex,
+    pub(in crate::source) session: Session,
     /// Held while a round's read is under way.
-    pub(super) turn: Option<OwnedSemaphorePermit>,
+    pub(in crate::source) turn: Option<OwnedSemaphorePermit>,
 }
 
-impl Board {
-    pub(super) fn new(endpoints: impl Iterator<Item = Arc<str>>) -> Self {
+impl Endpoints {
+    pub(in crate::source) fn new(endpoints: impl Iterator<Item = Arc<str>>) -> Self {
         let row = |endpoint| Row {
             endpoint,
             state: State::Down { why: Arc::from("not connected yet") },
@@ -84,11 +84,11 @@ impl Board {
         Self { rows: Mutex::new(rows), answers: AtomicU64::new(0) }
     }
 
-    pub(super) fn up(&self, member: MemberIndex, session: Session) {
+    pub(in crate::source) fn up(&self, member: EndpointIndex, session: Session) {
         self.rows().members[member].state = State::Up { session, suspect: None };
     }
 
-    pub(super) fn down(&self, member: MemberIndex, why: Arc<str>) -> Others {
+    pub(in crate::source) fn down(&self, member: EndpointIndex, why: Arc<str>) -> Others {
         let mut rows = self.rows();
         rows.members[member].state = State::Down { why };
         let all_down = rows.members.iter().all(|row| matches!(row.state, State::Down { .. }));
@@ -96,25 +96,25 @@ impl Board {
     }
 
     /// Puts a member behind the others until it answers.
-    pub(super) fn suspect(&self, member: MemberIndex, why: &Arc<str>) {
+    pub(in crate::source) fn suspect(&self, member: EndpointIndex, why: &Arc<str>) {
         if let State::Up { suspect, .. } = &mut self.rows().members[member].state {
             *suspect = Some(Arc::clone(why));
         }
     }
 
-    pub(super) fn trust(&self, member: MemberIndex) {
+    pub(in crate::source) fn trust(&self, member: EndpointIndex) {
         if let State::Up { suspect, .. } = &mut self.rows().members[member].state {
             *suspect = None;
         }
     }
 
     /// Counts an error of this kind.
-    pub(super) fn failed(&self, member: MemberIndex, kind: &'static str) {
+    pub(in crate::source) fn failed(&self, member: EndpointIndex, kind: &'static str) {
         *self.rows().members[member].errors.entry(kind).or_default() += 1;
     }
 
     /// Every error so far.
-    pub(super) fn errors(&self) -> Vec<(SourceError, u64)> {
+    pub(in crate::source) fn errors(&self) -> Vec<(SourceError, u64)> {
         let rows = self.rows();
         let of = |row: &Row| {
             let endpoint = Arc::clone(&row.endpoint);
@@ -125,16 +125,21 @@ impl Board {
         rows.members.iter().flat_map(of).collect()
     }
 
-    pub(super) fn answered(&self) {
+    pub(in crate::source) fn answered(&self) {
         self.answers.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn answers(&self) -> u64 {
+    pub(in crate::source) fn answers(&self) -> u64 {
         self.answers.load(Ordering::Relaxed)
     }
 
     /// The next member to ask that is not among `asked`: the wanted one, else in turn, suspects last.
-    pub(super) fn pick(&self, purpose: Purpose, asked: &[MemberIndex], wanted: Option<MemberIndex>) -> Option<Pick> {
+    pub(in crate::source) fn pick(
+        &self,
+        purpose: Purpose,
+        asked: &[EndpointIndex],
+        wanted: Option<EndpointIndex>,
+    ) -> Option<Pick> {
         let mut rows = self.rows();
         let count = rows.members.len();
         let order = wanted.into_iter().chain((0..count).map(|step| (rows.turn + step) % count));
@@ -149,7 +154,7 @@ impl Board {
     }
 
     /// Whether every member failed, so that there is no answer left to wait for.
-    pub(super) fn all_failed(&self) -> bool {
+    pub(in crate::source) fn all_failed(&self) -> bool {
         self.rows().members.iter().all(|row| match &row.state {
             State::Down { .. } => true,
             State::Up { session, suspect } => suspect.is_some() && session.is_idle(),
@@ -157,7 +162,7 @@ impl Board {
     }
 
     /// Each member with the cause of its silence.
-    pub(super) fn why_unreachable(&self) -> Arc<str> {
+    pub(in crate::source) fn why_unreachable(&self) -> Arc<str> {
         let silence = Arc::from("no answer yet");
         let rows = self.rows();
         let causes = rows.members.iter().map(|row| {
@@ -176,7 +181,7 @@ impl Board {
 }
 
 impl Row {
-    fn take(&self, member: MemberIndex, purpose: Purpose, suspects: bool) -> Option<Pick> {
+    fn take(&self, member: EndpointIndex, purpose: Purpose, suspects: bool) -> Option<Pick> {
         let State::Up { session, suspect } = &self.state else { return None };
         if suspect.is_some() != suspects {
             return None;

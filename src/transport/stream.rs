@@ -10,55 +10,47 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::explain::{CallError, find_tls};
-
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// The first thing that went wrong with a connection.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Witness(Arc<OnceLock<Seen>>);
+pub(crate) struct FirstFailure(Arc<OnceLock<Failure>>);
 
 #[derive(Debug)]
-enum Seen {
+pub(crate) enum Failure {
+    /// The other side closed it.
     Closed,
-    Failed(io::Error),
+    Broken(io::Error),
 }
 
-/// A stream under the eyes of a witness.
-pub(super) struct Witnessed {
+/// A stream whose first failure is recorded.
+pub(crate) struct RecordingStream {
     stream: Box<dyn Stream>,
-    witness: Witness,
+    record: FirstFailure,
     /// Whether the last words were waited for.
     waited: bool,
 }
 
-impl Witness {
-    pub(super) fn watch(&self, stream: Box<dyn Stream>) -> Witnessed {
-        Witnessed { stream, witness: self.clone(), waited: false }
+impl FirstFailure {
+    pub(crate) fn watch(&self, stream: Box<dyn Stream>) -> RecordingStream {
+        RecordingStream { stream, record: self.clone(), waited: false }
     }
 
-    /// Puts what was seen in the place of what the library made of it.
-    pub(super) fn correct(&self, error: CallError) -> CallError {
-        match (error, self.0.get()) {
-            (CallError::Broken(_), Some(Seen::Closed)) => CallError::Broken("it closed the connection".into()),
-            (CallError::Broken(_), Some(Seen::Failed(error))) => match find_tls(error) {
-                Some(tls) => CallError::from_tls(tls),
-                None => CallError::Broken(error.to_string()),
-            },
-            (error, _) => error,
-        }
+    /// What went wrong first, if anything did.
+    pub(crate) fn seen(&self) -> Option<&Failure> {
+        self.0.get()
     }
 
     fn note<T>(&self, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         let Poll::Ready(Err(error)) = poll else { return poll };
         let told_on = io::Error::new(error.kind(), error.to_string());
-        let _the_first_stands = self.0.set(Seen::Failed(error));
+        let _the_first_stands = self.0.set(Failure::Broken(error));
         Poll::Ready(Err(told_on))
     }
 }
 
-impl Witnessed {
+impl RecordingStream {
     /// A write fails after the other side has hung up. What it said before that is still to be read, and nobody else
     /// would: the library gives up on the failed write. So the last words are waited for, once: the end of the
     /// connection is about to wake the reading side, and then the write is tried, and fails, again.
@@ -68,7 +60,7 @@ impl Witnessed {
             let mut last_words = ReadBuf::new(&mut space);
             match Pin::new(&mut self.stream).poll_read(context, &mut last_words) {
                 Poll::Ready(Err(error)) => {
-                    let _the_first_stands = self.witness.0.set(Seen::Failed(error));
+                    let _the_first_stands = self.record.0.set(Failure::Broken(error));
                 }
                 Poll::Pending if !self.waited => {
                     self.waited = true;
@@ -77,11 +69,11 @@ impl Witnessed {
                 Poll::Ready(Ok(())) | Poll::Pending => {}
             }
         }
-        self.witness.note(poll)
+        self.record.note(poll)
     }
 }
 
-impl AsyncRead for Witnessed {
+impl AsyncRead for RecordingStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -90,13 +82,13 @@ impl AsyncRead for Witnessed {
         let before = buffer.filled().len();
         let poll = Pin::new(&mut self.stream).poll_read(context, buffer);
         if matches!(poll, Poll::Ready(Ok(()))) && buffer.filled().len() == before && buffer.remaining() > 0 {
-            let _the_first_stands = self.witness.0.set(Seen::Closed);
+            let _the_first_stands = self.record.0.set(Failure::Closed);
         }
-        self.witness.note(poll)
+        self.record.note(poll)
     }
 }
 
-impl AsyncWrite for Witnessed {
+impl AsyncWrite for RecordingStream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.after_write(context, poll)

@@ -22,8 +22,8 @@ use tonic::transport::Channel;
 use tower::service_fn;
 
 use super::handshake::{self, HandshakeError};
-use super::trust::{Credentials, Trust, TrustError};
-use super::witness::{Stream, Witness, Witnessed};
+use super::stream::{FirstFailure, RecordingStream, Stream};
+use super::tls::{Credentials, Trust, TrustError};
 use crate::config::model::Endpoint;
 
 /// A kernel answers within a round trip. A lost packet is sent again after a second; our next attempt is that too.
@@ -33,7 +33,7 @@ const USER_TIMEOUT_MS: u32 = 10_000;
 
 /// Why no connection came about.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum DialError {
+pub(crate) enum DialError {
     #[error("cannot resolve the name {host}")]
     Resolve { host: String, source: io::Error },
     #[error("the name {host} has no address")]
@@ -56,7 +56,7 @@ pub(super) enum DialError {
 
 /// Makes connections to one member.
 #[derive(Debug)]
-pub(super) struct Dialer {
+pub(crate) struct Dialer {
     endpoint: Endpoint,
     trust: Arc<Trust>,
     /// A question to the resolver that outlived its attempt. It cannot be cancelled, so it is waited for instead of
@@ -64,20 +64,20 @@ pub(super) struct Dialer {
     lookup: Option<JoinHandle<io::Result<Vec<SocketAddr>>>>,
 }
 
-/// A connection, who saw how it broke, and the edition of the TLS files that it was made with.
+/// A connection, who saw how it broke, and the generation of the TLS files that it was made with.
 #[derive(Debug)]
-pub(super) struct Connection {
-    pub(super) channel: Channel,
-    pub(super) witness: Witness,
-    pub(super) edition: u64,
+pub(crate) struct Connection {
+    pub(crate) channel: Channel,
+    pub(crate) failure: FirstFailure,
+    pub(crate) generation: u64,
 }
 
 impl Dialer {
-    pub(super) fn new(endpoint: Endpoint, trust: Arc<Trust>) -> Self {
+    pub(crate) fn new(endpoint: Endpoint, trust: Arc<Trust>) -> Self {
         Self { endpoint, trust, lookup: None }
     }
 
-    pub(super) async fn dial(&mut self, limit: Duration) -> Result<Connection, DialError> {
+    pub(crate) async fn dial(&mut self, limit: Duration) -> Result<Connection, DialError> {
         let mut phase = "the name lookup";
         match timeout(limit, self.connect(&mut phase, limit)).await {
             Ok(result) => result,
@@ -87,30 +87,34 @@ impl Dialer {
 
     async fn connect(&mut self, phase: &mut &'static str, limit: Duration) -> Result<Connection, DialError> {
         let credentials = if self.endpoint.tls { Some(self.trust.current()?) } else { None };
-        let edition = credentials.as_ref().map_or(0, |credentials| credentials.edition);
+        let generation = credentials.as_ref().map_or(0, |credentials| credentials.generation);
         let addresses = self.resolve().await?;
         *phase = "TCP";
         let stream = self.first_that_answers(&addresses, limit).await?;
         *phase = "the TLS handshake";
-        let stream = self.clad(stream, credentials).await?;
+        let stream = self.wrap_tls(stream, credentials).await?;
         *phase = "HTTP/2";
-        let witness = Witness::default();
-        let channel = self.channel(witness.watch(stream)).await?;
-        Ok(Connection { channel, witness, edition })
+        let failure = FirstFailure::default();
+        let channel = self.channel(failure.watch(stream)).await?;
+        Ok(Connection { channel, failure, generation })
     }
 
     /// A connection that speaks HTTP/1, with TLS where the endpoint has it. The caller sets the limit.
-    pub(super) async fn dial_plainly(&mut self, limit: Duration) -> Result<Box<dyn Stream>, DialError> {
+    pub(crate) async fn dial_plainly(&mut self, limit: Duration) -> Result<Box<dyn Stream>, DialError> {
         let mut credentials = if self.endpoint.tls { Some(self.trust.current()?) } else { None };
         if let Some(credentials) = &mut credentials {
             Arc::make_mut(&mut credentials.tls).alpn_protocols = vec![b"http/1.1".to_vec()];
         }
         let addresses = self.resolve().await?;
         let stream = self.first_that_answers(&addresses, limit).await?;
-        self.clad(stream, credentials).await
+        self.wrap_tls(stream, credentials).await
     }
 
-    async fn clad(&self, stream: TcpStream, credentials: Option<Credentials>) -> Result<Box<dyn Stream>, DialError> {
+    async fn wrap_tls(
+        &self,
+        stream: TcpStream,
+        credentials: Option<Credentials>,
+    ) -> Result<Box<dyn Stream>, DialError> {
         Ok(match credentials {
             Some(credentials) => Box::new(self.secure(stream, credentials).await?),
             None => Box::new(stream),
@@ -156,7 +160,7 @@ impl Dialer {
         Ok(secured.map_err(|error| handshake::explain(host, error))?)
     }
 
-    async fn channel(&self, stream: Witnessed) -> Result<Channel, DialError> {
+    async fn channel(&self, stream: RecordingStream) -> Result<Channel, DialError> {
         let mut once = Some(TokioIo::new(stream));
         let connector = service_fn(move |_uri| {
             let stream = once.take().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected));
