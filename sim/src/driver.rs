@@ -130,7 +130,7 @@ impl World {
         // The same steps, without a look for a trap between them: this is where most of the time goes.
         self.begin_turn(host, input, now);
         let Some(daemon) = &self.hosts[host].daemon else { return };
-        match daemon.keeper.order(now) {
+        match daemon.keeper.poll_order(now) {
             Some(order) => self.run(host, Stage::Ordered(order)),
             None => {
                 if let Some(stage) = self.wind_up(host) {
@@ -222,7 +222,7 @@ impl World {
             }
             Stage::Settle => {
                 let daemon = self.hosts[host].daemon.as_mut()?;
-                Some(daemon.keeper.order(local).map_or(Stage::Announce, Stage::Ordered))
+                Some(daemon.keeper.poll_order(local).map_or(Stage::Announce, Stage::Ordered))
             }
             Stage::Ordered(order) => {
                 let index = self.hosts[host].kernel.link.map(|link| link.index);
@@ -260,7 +260,7 @@ impl World {
                 if matches!(outcome, Outcome::Refused { .. }) {
                     self.touch_refused(host);
                 }
-                self.hosts[host].daemon.as_mut()?.keeper.handle(Event::Applied(outcome), local);
+                self.hosts[host].daemon.as_mut()?.keeper.handle_event(Event::Applied(outcome), local);
                 Some(Stage::Settle)
             }
             Stage::Announce => self.wind_up(host),
@@ -309,7 +309,7 @@ impl World {
                     daemon.mirror.take_in(notice, here.clock, self.now);
                 }
                 let observation = daemon.mirror.observation();
-                daemon.keeper.handle(Event::Observed(observation), local);
+                daemon.keeper.handle_event(Event::Observed(observation), local);
                 return;
             }
             Input::Read(ref reading) => {
@@ -345,7 +345,7 @@ impl World {
             }
         };
         if let Some(daemon) = &mut self.hosts[host].daemon {
-            daemon.keeper.handle(event, now);
+            daemon.keeper.handle_event(event, now);
         }
     }
 
@@ -396,11 +396,11 @@ impl World {
         let local = here.clock.moment(self.now);
         let daemon = here.daemon.as_mut()?;
         let mut announced = false;
-        while daemon.keeper.announce(local) {
+        while daemon.keeper.poll_announce(local) {
             announced = true;
         }
         let mut doubt = false;
-        while let Some(note) = daemon.keeper.note() {
+        while let Some(note) = daemon.keeper.poll_note() {
             doubt |= matches!(note, Note::Doubtful { .. });
             self.trace.tell(self.now, Who::Daemon(host), || crate::trace::note(&note));
         }

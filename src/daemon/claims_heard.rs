@@ -33,7 +33,7 @@ impl Driver {
         for (claim, count) in heard.claims.iter().filter(|(claim, _)| !self.kernel.is_own(claim.mac)) {
             for id in self.vips.of_address(claim.address) {
                 if let Some(vip) = self.vips.one_mut(id).filter(|vip| vip.config.interface == name) {
-                    vip.keeper.handle(Told::Rival { mac: claim.mac, claims: *count }, now);
+                    vip.keeper.handle_event(Told::Rival { mac: claim.mac, claims: *count }, now);
                     concerned.insert(id);
                 }
             }

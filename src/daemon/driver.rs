@@ -199,7 +199,7 @@ impl Driver {
             Report::Unreachable { why } => {
                 concerned = self.vips.ids();
                 for (_, vip) in self.vips.some_mut(&concerned) {
-                    vip.keeper.handle(Told::Unreachable { why: why.clone() }, now);
+                    vip.keeper.handle_event(Told::Unreachable { why: why.clone() }, now);
                 }
             }
         }
@@ -210,7 +210,7 @@ impl Driver {
         let Some(watched) = self.watched.get(key) else { return };
         for id in self.vips.of_key(watched) {
             if let Some(vip) = self.vips.one_mut(id) {
-                vip.keeper.handle(told.clone(), now);
+                vip.keeper.handle_event(told.clone(), now);
                 concerned.insert(id);
             }
         }
@@ -254,7 +254,7 @@ impl Driver {
         let now = clock::now();
         let all = self.vips.ids();
         for (_, vip) in self.vips.some_mut(&all) {
-            vip.keeper.handle(Told::Stop(mode), now);
+            vip.keeper.handle_event(Told::Stop(mode), now);
         }
         self.drain(&all);
     }
@@ -283,7 +283,7 @@ impl Driver {
         let seed = self.vips.next_id().wrapping_mul(SPREAD) ^ u64::from(std::process::id());
         let mut vip = ManagedVip::new(vip, self.config.interval, seed);
         let link_view = vip.link_view(&self.kernel);
-        vip.keeper.handle(Told::Observed(link_view), clock::now());
+        vip.keeper.handle_event(Told::Observed(link_view), clock::now());
         self.vips.insert(vip)
     }
 
@@ -329,7 +329,7 @@ impl Driver {
 /// Writes what a keeper has to say, and tells whether there was anything.
 fn speak(vip: &mut ManagedVip, recorder: &mut Recorder, hooks: &mut Hooks) -> bool {
     let mut said = false;
-    while let Some(note) = vip.keeper.note() {
+    while let Some(note) = vip.keeper.poll_note() {
         let (level, line) = messages::note(&note, &vip.config, clock::now());
         messages::say(level, &line);
         hooks.news(&note, &vip.config, &line);

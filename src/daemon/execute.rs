@@ -25,7 +25,7 @@ pub(super) fn settle(host: &mut Host, vips: &mut [(VipId, &mut ManagedVip)]) {
 
 /// Sends the announcements that are due.
 pub(super) fn announce(host: &mut Host, vip: &mut ManagedVip) {
-    while vip.keeper.announce(clock::now()) {
+    while vip.keeper.poll_announce(clock::now()) {
         let (interface, address) = (&vip.config.interface, vip.config.vip.address());
         match host.announcer.announce(interface, address) {
             Ok(Sent::From(mac)) => {
@@ -62,7 +62,7 @@ pub(super) fn clear(host: &mut Host, link: u32, address: IpAddr, prefix: u8) {
 }
 
 fn wants_release(vip: &ManagedVip) -> bool {
-    matches!(vip.keeper.order(clock::now()), Some(Order::Release { .. }))
+    matches!(vip.keeper.poll_order(clock::now()), Some(Order::Release { .. }))
 }
 
 /// Clients learn of it at once, which only works while the address still stands; and one look at the sockets serves
@@ -73,7 +73,7 @@ fn reset_connections(host: &mut Host, vips: &[(VipId, &mut ManagedVip)]) {
         .iter()
         .map(|(_, vip)| vip)
         .filter(|vip| vip.config.reset_connections)
-        .filter(|vip| matches!(vip.keeper.order(now), Some(Order::Release { standing: true, .. })))
+        .filter(|vip| matches!(vip.keeper.poll_order(now), Some(Order::Release { standing: true, .. })))
         .map(|vip| vip.config.vip.address())
         .collect();
     if leaving.is_empty() {
@@ -96,12 +96,12 @@ fn listed(addresses: &BTreeSet<IpAddr>) -> String {
 
 /// The keeper's timers bound this: an order that fails is not given again at once.
 fn carry_out_all(host: &mut Host, vip: &mut ManagedVip) {
-    while let Some(order) = vip.keeper.order(clock::now()) {
+    while let Some(order) = vip.keeper.poll_order(clock::now()) {
         let outcome =
             carry_out(host, vip, &order).unwrap_or_else(|error| Outcome::Refused { why: error.to_string().into() });
         tracing::debug!("{} on {}: {order:?}: {outcome:?}", vip.config.vip, vip.config.interface);
         count(vip, &outcome);
-        vip.keeper.handle(Event::Applied(outcome), clock::now());
+        vip.keeper.handle_event(Event::Applied(outcome), clock::now());
     }
 }
 

@@ -58,7 +58,7 @@ impl Driver {
         for id in ids {
             if let Some(vip) = self.vips.one_mut(*id) {
                 let link_view = vip.link_view(&self.kernel);
-                vip.keeper.handle(Told::Observed(link_view), now);
+                vip.keeper.handle_event(Told::Observed(link_view), now);
             }
         }
         self.drain(ids);

@@ -83,7 +83,7 @@ impl Driver {
                 self.vips.remove(*id);
             } else {
                 vip.leaving = true;
-                vip.keeper.handle(Event::Stop(StopMode::Release), now);
+                vip.keeper.handle_event(Event::Stop(StopMode::Release), now);
                 released.insert(*id);
             }
         }

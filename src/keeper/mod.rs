@@ -93,10 +93,10 @@ pub enum Target {
 ///
 /// # Contract
 ///
-/// Call [`handle`](Self::handle) for what happened, or [`handle_timeout`](Self::handle_timeout) when
+/// Call [`handle_event`](Self::handle_event) for what happened, or [`handle_timeout`](Self::handle_timeout) when
 /// [`next_deadline`](Self::next_deadline) has come; then read the outputs until they are empty:
-/// [`order`](Self::order) (carry it out, and report with [`Event::Applied`]), [`announce`](Self::announce),
-/// [`note`](Self::note). *Mutate once, drain, then wait.* After draining, `next_deadline()` lies ahead.
+/// [`poll_order`](Self::poll_order) (carry it out, and report with [`Event::Applied`]), [`poll_announce`](Self::poll_announce),
+/// [`poll_note`](Self::poll_note). *Mutate once, drain, then wait.* After draining, `next_deadline()` lies ahead.
 ///
 /// Every call compares the clock with the deadlines first, so that whatever a stopped process finds in its queues
 /// when it goes on is weighed against the time that passed.
@@ -165,7 +165,7 @@ impl Keeper {
     }
 
     /// Takes in what happened.
-    pub fn handle(&mut self, event: Event, now: Moment) {
+    pub fn handle_event(&mut self, event: Event, now: Moment) {
         self.pass_time(now);
         match event {
             Event::Read(read) => self.weigh(read, now),
@@ -236,7 +236,7 @@ impl Keeper {
     }
 
     /// The next thing for the host to do, if the kernel differs from the target and a try may be made now.
-    pub fn order(&self, now: Moment) -> Option<Order> {
+    pub fn poll_order(&self, now: Moment) -> Option<Order> {
         self.wanted(now).filter(|_| !self.is_pausing(now))
     }
 
@@ -249,13 +249,13 @@ impl Keeper {
     ///
     /// The clock comes first here too: a process that was stopped in the middle of a turn still believes what it
     /// believed then, and one late packet would draw the neighbours away from the new holder.
-    pub fn announce(&mut self, now: Moment) -> bool {
+    pub fn poll_announce(&mut self, now: Moment) -> bool {
         let fresh = self.state.until().is_some_and(|until| now < until) && self.overdue_at().is_none_or(|at| now < at);
         fresh && self.may_announce() && self.series.take(&self.rules.schedule, now)
     }
 
     /// The next thing worth a line.
-    pub fn note(&mut self) -> Option<Note> {
+    pub fn poll_note(&mut self) -> Option<Note> {
         self.notes.pop_front()
     }
 

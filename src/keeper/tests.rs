@@ -110,7 +110,7 @@ impl Fixture {
     }
 
     fn handle(&mut self, event: Event) {
-        self.keeper.handle(event, self.now);
+        self.keeper.handle_event(event, self.now);
         self.drain();
     }
 
@@ -130,17 +130,17 @@ impl Fixture {
 
     fn drain(&mut self) {
         let mut rounds = 0;
-        while let Some(order) = self.keeper.order(self.now) {
+        while let Some(order) = self.keeper.poll_order(self.now) {
             rounds += 1;
             assert!(rounds < 10, "the orders do not end: {order:?}");
             let outcome = self.carry_out(&order);
             self.orders.push(order);
-            self.keeper.handle(Event::Applied(outcome), self.now);
+            self.keeper.handle_event(Event::Applied(outcome), self.now);
         }
-        while self.keeper.announce(self.now) {
+        while self.keeper.poll_announce(self.now) {
             self.announced += 1;
         }
-        while let Some(note) = self.keeper.note() {
+        while let Some(note) = self.keeper.poll_note() {
             self.notes.push(note);
         }
     }
@@ -342,11 +342,11 @@ fn a_process_that_was_stopped_just_before_its_announcement_sends_none() {
     ] {
         let mut keeper = Fixture::empty();
         let key_read = KeyRead { tenure: Tenure::AtLeast(lease_left), ..keeper.key_read(Some(VALUE)) };
-        keeper.keeper.handle(Event::Read(key_read), keeper.now);
-        let order = keeper.keeper.order(keeper.now).unwrap();
+        keeper.keeper.handle_event(Event::Read(key_read), keeper.now);
+        let order = keeper.keeper.poll_order(keeper.now).unwrap();
         let outcome = keeper.carry_out(&order);
-        keeper.keeper.handle(Event::Applied(outcome), keeper.now);
-        let announced = keeper.keeper.announce(keeper.now + stopped_for);
+        keeper.keeper.handle_event(Event::Applied(outcome), keeper.now);
+        let announced = keeper.keeper.poll_announce(keeper.now + stopped_for);
         assert_eq!(announced, announces, "{lease_left:?} left, stopped for {stopped_for:?}");
     }
 }

@@ -170,23 +170,23 @@ impl World {
     }
 
     fn handle(&mut self, event: Event) {
-        self.keeper.handle(event, self.now);
+        self.keeper.handle_event(event, self.now);
         self.drain();
     }
 
     fn drain(&mut self) {
         let mut orders = 0;
-        while let Some(order) = self.keeper.order(self.now) {
+        while let Some(order) = self.keeper.poll_order(self.now) {
             orders += 1;
             assert!(orders < 20, "orders without end: {order:?}");
             let outcome = self.carry_out(&order);
-            self.keeper.handle(Event::Applied(outcome), self.now);
+            self.keeper.handle_event(Event::Applied(outcome), self.now);
         }
-        if self.keeper.announce(self.now) {
+        if self.keeper.poll_announce(self.now) {
             self.check_announcement();
-            assert!(!self.keeper.announce(self.now), "two rounds at once");
+            assert!(!self.keeper.poll_announce(self.now), "two rounds at once");
         }
-        while let Some(note) = self.keeper.note() {
+        while let Some(note) = self.keeper.poll_note() {
             self.listen(&note);
         }
         self.check();

@@ -69,24 +69,24 @@ impl Fixture {
     }
 
     fn handle(&mut self, event: Event) {
-        self.keeper.handle(event, self.now);
+        self.keeper.handle_event(event, self.now);
         self.drain();
     }
 
     fn drain(&mut self) {
-        while let Some(order) = self.keeper.order(self.now) {
+        while let Some(order) = self.keeper.poll_order(self.now) {
             let outcome = match order {
                 Order::Hold { until, .. } => Outcome::Held { until },
                 Order::Limit { prefix, until, .. } => Outcome::Limited { prefix, until },
                 Order::Release { .. } => Outcome::Released,
             };
-            self.keeper.handle(Event::Applied(outcome), self.now);
+            self.keeper.handle_event(Event::Applied(outcome), self.now);
         }
-        while self.keeper.announce(self.now) {
+        while self.keeper.poll_announce(self.now) {
             assert!(matches!(self.keeper.state(), State::Held { .. }), "announced in {:?}", self.keeper.state());
             self.announced.push(self.now);
         }
-        self.notes.extend(std::iter::from_fn(|| self.keeper.note()));
+        self.notes.extend(std::iter::from_fn(|| self.keeper.poll_note()));
         if let Some((at, why)) = self.keeper.next_deadline(self.now) {
             assert!(at > self.now, "a busy loop over {why}");
         }
