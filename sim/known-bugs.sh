@@ -26,8 +26,11 @@ fresh() {
     rm -rf "$work/src" "$work/sim/src"
     mkdir -p "$work/src"
     cp -r src/keeper src/backoff.rs src/time.rs src/vip.rs "$work/src/"
+    mkdir "$work/src/source"
+    cp src/source/rounds.rs "$work/src/source/"
+    echo 'pub mod rounds;' >"$work/src/source/mod.rs"
     cp -r sim/src sim/Cargo.toml "$work/sim/"
-    printf 'mod backoff;\npub mod keeper;\npub mod time;\npub mod vip;\n' >"$work/src/lib.rs"
+    printf 'mod backoff;\npub mod keeper;\npub mod source;\npub mod time;\npub mod vip;\n' >"$work/src/lib.rs"
     cp Cargo.lock "$work/Cargo.lock"
     {
         printf '[package]\nname = "vip-manager"\nversion = "6.0.0"\nedition = "2024"\n\n[workspace]\nmembers = ["sim"]\n\n'

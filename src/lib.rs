@@ -5,9 +5,9 @@
 //!
 //! [`check`] judges beforehand whether all of that can work, [`status`] tells how it is.
 //!
-//! `source`, `host`, `daemon` and `terminal`, and what looks around for [`check`], belong to the feature `daemon`. Everything else
-//! is pure: it holds no clock, no socket and no task, and builds without that feature. Of [`wire`], the reader of the
-//! kernel's messages needs the feature `netlink`.
+//! `host`, `daemon` and `terminal`, what does I/O in [`source`], and what looks around for [`check`], belong to the feature
+//! `daemon`. Everything else is pure: it holds no clock, no socket and no task, and builds without that feature. Of
+//! [`wire`], the reader of the kernel's messages needs the feature `netlink`.
 
 mod backoff;
 pub mod check;
@@ -15,6 +15,7 @@ pub mod cli;
 pub mod config;
 pub mod json;
 pub mod keeper;
+pub mod source;
 pub mod status;
 pub mod time;
 pub mod vip;
@@ -28,8 +29,6 @@ pub mod daemon;
 mod error;
 #[cfg(feature = "daemon")]
 pub mod host;
-#[cfg(feature = "daemon")]
-pub mod source;
 #[cfg(feature = "daemon")]
 mod terminal;
 #[cfg(feature = "daemon")]

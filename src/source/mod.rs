@@ -4,8 +4,11 @@
 //! news that nobody could be asked. It makes sure that every change is followed by a read, and that a read is tried
 //! every interval; what follows from either is for the keeper to decide.
 
+#[cfg(feature = "daemon")]
 mod endpoints;
+#[cfg(feature = "daemon")]
 pub mod etcd;
+pub mod rounds;
 
 use std::sync::Arc;
 
