@@ -1,7 +1,7 @@
-//! Files that hold secrets: where they are, and what helps who may not read them.
+//! Files that hold secrets: where they are, and how to make them readable.
 //!
-//! The daemon runs as a user of its own, so a key that only root may read is the usual first mistake. systemd can hand
-//! a copy to the unit (`LoadCredential=`), in a directory whose name depends on the unit. A bare file name is looked up
+//! The daemon runs as its own user, so a key that only root may read is the usual first mistake. systemd can pass a
+//! copy to the unit (`LoadCredential=`), in a directory whose name depends on the unit. A bare file name is looked up
 //! there first, so that one configuration serves every unit.
 
 use std::env;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Group};
 
-/// Where the file of this name is: among the unit's credentials, where it is a bare name and they have it.
+/// The path of a file: among the unit's credentials if it is a bare name that they contain, else as given.
 pub(crate) fn located(path: &Path) -> PathBuf {
     among(env::var_os("CREDENTIALS_DIRECTORY").as_deref().map(Path::new), path)
 }
@@ -22,7 +22,7 @@ fn among(credentials: Option<&Path>, path: &Path) -> PathBuf {
     copy.filter(|copy| copy.exists()).unwrap_or_else(|| path.to_owned())
 }
 
-/// What lets the daemon read a file that it may not read, in brackets; nothing where something else is wrong.
+/// How to let the daemon read a file that it may not read, in brackets; empty for every other error.
 pub(crate) fn cure(option: &str, path: &Path, error: &io::Error) -> String {
     if error.kind() != io::ErrorKind::PermissionDenied {
         return String::new();
@@ -33,19 +33,19 @@ pub(crate) fn cure(option: &str, path: &Path, error: &io::Error) -> String {
 fn drop_in(option: &str, path: &Path, readers: Option<&str>) -> String {
     match (readers, path.file_name().and_then(|name| name.to_str())) {
         (Some(group), _) => format!(
-            " (only the group {group} may; \"systemctl edit vip-manager\" and there [Service] and \
-             SupplementaryGroups={group} let the daemon, too)"
+            " (only group {group} may; run \"systemctl edit vip-manager\" and add SupplementaryGroups={group} to \
+             [Service])"
         ),
         (None, Some(name)) => format!(
-            " (\"systemctl edit vip-manager\" and there [Service] and LoadCredential={name}:{} hand it a copy, which \
-             {option}: {name} names)",
+            " (run \"systemctl edit vip-manager\", add LoadCredential={name}:{} to [Service], and set {option}: \
+             {name})",
             path.display()
         ),
-        (None, None) => " (let the user that runs vip-manager read it)".to_owned(),
+        (None, None) => " (make it readable for the user that runs vip-manager)".to_owned(),
     }
 }
 
-/// The group that may read it, where one may that has a name and can be joined without becoming root.
+/// The group that may read it, if it has a name and is not root's.
 fn readers(path: &Path) -> Option<String> {
     let metadata = path.metadata().ok()?;
     let joinable = metadata.mode() & GROUP_READS != 0 && metadata.gid() != 0;
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bare_name_is_a_credential_where_the_unit_has_it_and_a_file_everywhere_else() {
+    fn a_bare_name_is_a_credential_if_the_unit_has_it() {
         let directory = env::temp_dir().join(format!("vip-manager-credentials-{}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
         fs::write(directory.join("etcd.key"), "").unwrap();
@@ -76,17 +76,17 @@ mod tests {
     }
 
     #[test]
-    fn who_may_not_read_a_key_is_told_the_drop_in_that_helps() {
+    fn an_unreadable_key_names_the_drop_in_that_helps() {
         let key = Path::new("/etc/etcd/client.key");
         assert_eq!(
             drop_in("etcd-key-file", key, Some("ssl-cert")),
-            " (only the group ssl-cert may; \"systemctl edit vip-manager\" and there [Service] and \
-             SupplementaryGroups=ssl-cert let the daemon, too)"
+            " (only group ssl-cert may; run \"systemctl edit vip-manager\" and add SupplementaryGroups=ssl-cert to \
+             [Service])"
         );
         assert_eq!(
             drop_in("etcd-key-file", key, None),
-            " (\"systemctl edit vip-manager\" and there [Service] and LoadCredential=client.key:/etc/etcd/client.key \
-             hand it a copy, which etcd-key-file: client.key names)"
+            " (run \"systemctl edit vip-manager\", add LoadCredential=client.key:/etc/etcd/client.key to [Service], and \
+             set etcd-key-file: client.key)"
         );
         let missing = io::Error::from(io::ErrorKind::NotFound);
         assert_eq!(cure("etcd-key-file", key, &missing), "");

@@ -1,9 +1,9 @@
-//! One connection to one member: name, TCP, TLS, HTTP/2, within one deadline.
+//! One connection to one endpoint: name, TCP, TLS, HTTP, within one deadline.
 //!
-//! The library could connect by itself, but its time limits cover neither a black hole nor a handshake that hangs, and
-//! it says of all of them "transport error". Here each phase has its own error, and the whole has one limit.
+//! tonic could connect by itself, but its time limits cover neither a black hole nor a handshake that hangs, and it
+//! reports all of them as "transport error". Here each phase has its own error, and all of them share one limit.
 //!
-//! The channel is given a connector that works once. When the connection ends, the channel is dead and says so; a new
+//! The channel gets a connector that works once. When the connection ends, the channel is dead and says so; a new
 //! connection means a new session with a new read.
 
 use std::io;
@@ -21,17 +21,16 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tonic::transport::Channel;
 use tower::service_fn;
 
-use super::handshake::{self, HandshakeError};
 use super::stream::{FirstFailure, RecordingStream, Stream};
-use super::tls::{Credentials, Trust, TrustError};
+use super::tls::{Credentials, HandshakeError, TlsError, TlsSettings};
 use crate::config::model::Endpoint;
 
-/// A kernel answers within a round trip. A lost packet is sent again after a second; our next attempt is that too.
+/// A kernel answers within a round trip. It resends a lost packet after a second, and so does our next attempt.
 const ADDRESS_LIMIT: Duration = Duration::from_secs(1);
-/// Unacknowledged data older than this ends a connection in the kernel, also one that is closed and forgotten here.
+/// Unacknowledged data older than this ends a connection in the kernel, even one already closed here.
 const USER_TIMEOUT_MS: u32 = 10_000;
 
-/// Why no connection came about.
+/// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DialError {
     #[error("cannot resolve the name {host}")]
@@ -43,28 +42,28 @@ pub(crate) enum DialError {
     #[error("{address} does not answer: no TCP connection within {limit:.1?}")]
     TcpSilent { address: SocketAddr, limit: Duration },
     #[error(transparent)]
-    Trust(#[from] TrustError),
-    #[error("{host} cannot be the name in a certificate")]
+    Tls(#[from] TlsError),
+    #[error("{host} is not a valid name in a certificate")]
     ServerName { host: String },
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
-    #[error("cannot begin HTTP/2")]
+    #[error("cannot start HTTP/2")]
     Http(#[from] tonic::transport::Error),
     #[error("not connected within {limit:.1?}: {phase} hangs")]
     Silent { phase: &'static str, limit: Duration },
 }
 
-/// Makes connections to one member.
+/// Makes connections to one endpoint.
 #[derive(Debug)]
 pub(crate) struct Dialer {
     endpoint: Endpoint,
-    trust: Arc<Trust>,
-    /// A question to the resolver that outlived its attempt. It cannot be cancelled, so it is waited for instead of
-    /// asking again: a resolver that hangs would otherwise collect threads.
+    tls: Arc<TlsSettings>,
+    /// A lookup that outlived its attempt. It cannot be cancelled, so the next attempt waits for it instead of
+    /// starting another: a hung resolver would otherwise pile up threads.
     lookup: Option<JoinHandle<io::Result<Vec<SocketAddr>>>>,
 }
 
-/// A connection, who saw how it broke, and the generation of the TLS files that it was made with.
+/// A connection, the record of how it broke, and the generation of the TLS files it was made with.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) channel: Channel,
@@ -73,8 +72,8 @@ pub(crate) struct Connection {
 }
 
 impl Dialer {
-    pub(crate) fn new(endpoint: Endpoint, trust: Arc<Trust>) -> Self {
-        Self { endpoint, trust, lookup: None }
+    pub(crate) fn new(endpoint: Endpoint, tls: Arc<TlsSettings>) -> Self {
+        Self { endpoint, tls, lookup: None }
     }
 
     pub(crate) async fn dial(&mut self, limit: Duration) -> Result<Connection, DialError> {
@@ -86,7 +85,7 @@ impl Dialer {
     }
 
     async fn connect(&mut self, phase: &mut &'static str, limit: Duration) -> Result<Connection, DialError> {
-        let credentials = if self.endpoint.tls { Some(self.trust.current()?) } else { None };
+        let credentials = if self.endpoint.tls { Some(self.tls.current()?) } else { None };
         let generation = credentials.as_ref().map_or(0, |credentials| credentials.generation);
         let addresses = self.resolve().await?;
         *phase = "TCP";
@@ -101,7 +100,7 @@ impl Dialer {
 
     /// A connection that speaks HTTP/1, with TLS where the endpoint has it. The caller sets the limit.
     pub(crate) async fn dial_plainly(&mut self, limit: Duration) -> Result<Box<dyn Stream>, DialError> {
-        let mut credentials = if self.endpoint.tls { Some(self.trust.current()?) } else { None };
+        let mut credentials = if self.endpoint.tls { Some(self.tls.current()?) } else { None };
         if let Some(credentials) = &mut credentials {
             Arc::make_mut(&mut credentials.tls).alpn_protocols = vec![b"http/1.1".to_vec()];
         }
@@ -121,7 +120,7 @@ impl Dialer {
         })
     }
 
-    /// Asked anew for each connection: names move.
+    /// Resolves for each connection: names move.
     async fn resolve(&mut self) -> Result<Vec<SocketAddr>, DialError> {
         let Endpoint { host, port, .. } = &self.endpoint;
         if let Ok(address) = host.parse::<IpAddr>() {
@@ -157,7 +156,7 @@ impl Dialer {
         let host = &self.endpoint.host;
         let name = ServerName::try_from(host.clone()).map_err(|_| DialError::ServerName { host: host.clone() })?;
         let secured = TlsConnector::from(credentials.tls).connect(name, stream).await;
-        Ok(secured.map_err(|error| handshake::explain(host, error))?)
+        Ok(secured.map_err(|error| HandshakeError::new(host, self.tls.names(), error))?)
     }
 
     async fn channel(&self, stream: RecordingStream) -> Result<Channel, DialError> {

@@ -1,9 +1,8 @@
-//! How a store is reached: dialing, TLS, and what is left to say when either fails.
+//! How a store is reached: dialing, TLS, HTTP, and why each of them failed.
 //!
-//! Nothing here knows a store. Names of options come as data, so that an error can name the key that cures it.
+//! Nothing here knows a store. Names of options come as data, so that an error can name the option that cures it.
 
 pub(crate) mod credential;
 pub(crate) mod dial;
-pub(crate) mod handshake;
 pub(crate) mod stream;
 pub(crate) mod tls;

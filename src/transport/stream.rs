@@ -1,7 +1,7 @@
-//! Remembers how a connection broke.
+//! Records how a connection broke.
 //!
-//! The HTTP/2 library tells the calls on a broken connection that it is broken, and keeps the cause (the alert that
-//! refuses our certificate, the reset, the end of the stream) to itself. It passes through here first.
+//! The HTTP/2 library tells the calls on a broken connection only that it is broken, and hides the cause: the alert
+//! that refuses our certificate, the reset, the end of the stream. The cause passes through here first.
 
 use std::io;
 use std::pin::Pin;
@@ -28,7 +28,7 @@ pub(crate) enum Failure {
 pub(crate) struct RecordingStream {
     stream: Box<dyn Stream>,
     record: FirstFailure,
-    /// Whether the last words were waited for.
+    /// Whether a failed write already waited for what the other side sent before.
     waited: bool,
 }
 
@@ -44,23 +44,23 @@ impl FirstFailure {
 
     fn note<T>(&self, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         let Poll::Ready(Err(error)) = poll else { return poll };
-        let told_on = io::Error::new(error.kind(), error.to_string());
-        let _the_first_stands = self.0.set(Failure::Broken(error));
-        Poll::Ready(Err(told_on))
+        let copy = io::Error::new(error.kind(), error.to_string());
+        let _keep_first = self.0.set(Failure::Broken(error));
+        Poll::Ready(Err(copy))
     }
 }
 
 impl RecordingStream {
-    /// A write fails after the other side has hung up. What it said before that is still to be read, and nobody else
-    /// would: the library gives up on the failed write. So the last words are waited for, once: the end of the
-    /// connection is about to wake the reading side, and then the write is tried, and fails, again.
+    /// A write fails after the other side closed the connection. What it sent before that is still unread, and the
+    /// library would not read it: it gives up on the failed write. So this waits once for the pending data: the end of
+    /// the connection wakes the reading side, and then the write is tried, and fails, again.
     fn after_write<T>(&mut self, context: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if matches!(poll, Poll::Ready(Err(_))) {
             let mut space = [0; 1024];
-            let mut last_words = ReadBuf::new(&mut space);
-            match Pin::new(&mut self.stream).poll_read(context, &mut last_words) {
+            let mut unread = ReadBuf::new(&mut space);
+            match Pin::new(&mut self.stream).poll_read(context, &mut unread) {
                 Poll::Ready(Err(error)) => {
-                    let _the_first_stands = self.record.0.set(Failure::Broken(error));
+                    let _keep_first = self.record.0.set(Failure::Broken(error));
                 }
                 Poll::Pending if !self.waited => {
                     self.waited = true;
@@ -82,7 +82,7 @@ impl AsyncRead for RecordingStream {
         let before = buffer.filled().len();
         let poll = Pin::new(&mut self.stream).poll_read(context, buffer);
         if matches!(poll, Poll::Ready(Ok(()))) && buffer.filled().len() == before && buffer.remaining() > 0 {
-            let _the_first_stands = self.record.0.set(Failure::Closed);
+            let _keep_first = self.record.0.set(Failure::Closed);
         }
         self.record.note(poll)
     }

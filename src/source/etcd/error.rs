@@ -10,9 +10,8 @@ use tokio_rustls::rustls::{self, AlertDescription};
 use tonic::{Code, Status};
 
 use crate::error::root;
-use crate::transport::handshake::find_tls;
 use crate::transport::stream::{Failure, FirstFailure};
-use crate::transport::tls::Trust;
+use crate::transport::tls::{TlsSettings, find_tls};
 
 /// Why a call was not answered.
 #[derive(Debug, thiserror::Error)]
@@ -100,12 +99,12 @@ impl CallError {
 
     /// A connection that breaks before it gave any answer is mostly one that speaks another language, or lacks a
     /// certificate: the other side says so by hanging up, and seldom more.
-    pub(super) fn before_any_answer(self, trust: Option<&Trust>) -> Self {
-        match (self, trust) {
-            (Self::Alert(_), Some(trust)) if !trust.has_identity() => Self::CertificateDemanded,
+    pub(super) fn before_any_answer(self, tls: Option<&TlsSettings>) -> Self {
+        match (self, tls) {
+            (Self::Alert(_), Some(tls)) if !tls.has_identity() => Self::CertificateDemanded,
             (Self::Alert(alert), Some(_)) => Self::CertificateRefused(alert),
             (Self::Broken(cause), None) => Self::BrokenAtOnce { cause, hint: "does this port expect https?" },
-            (Self::Broken(cause), Some(trust)) if !trust.has_identity() => Self::BrokenAtOnce {
+            (Self::Broken(cause), Some(tls)) if !tls.has_identity() => Self::BrokenAtOnce {
                 cause,
                 hint: "does etcd demand a client certificate? set etcd-cert-file and etcd-key-file",
             },

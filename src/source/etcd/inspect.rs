@@ -21,8 +21,7 @@ use crate::clock;
 use crate::config::model::{Endpoint, EtcdConfig};
 use crate::error::chain;
 use crate::transport::dial::{DialError, Dialer};
-use crate::transport::handshake::HandshakeError;
-use crate::transport::tls::Trust;
+use crate::transport::tls::{HandshakeError, TlsSettings};
 
 /// What one member said.
 #[derive(Debug)]
@@ -53,28 +52,28 @@ pub(crate) struct Seen {
 
 /// Looks at one member. It comes back within about three times `limit`, whatever the member does.
 pub(crate) async fn visit(endpoint: Endpoint, config: EtcdConfig, keys: Vec<String>, limit: Duration) -> Visit {
-    let trust = Arc::new(Trust::new(&config));
+    let tls = super::tls_settings(&config);
     let needless = Arc::new(AtomicBool::new(false));
     let connector = Connector {
         name: endpoint.to_string().into(),
-        dialer: Dialer::new(endpoint.clone(), Arc::clone(&trust)),
-        trust: endpoint.tls.then(|| Arc::clone(&trust)),
+        dialer: Dialer::new(endpoint.clone(), Arc::clone(&tls)),
+        tls: endpoint.tls.then(|| Arc::clone(&tls)),
         login: config.login.clone(),
         limit,
         told_needless: Arc::clone(&needless),
     };
-    let (answer, pages) = tokio::join!(ask(connector, &keys, limit), over_http(&endpoint, &trust, &keys, limit));
+    let (answer, pages) = tokio::join!(ask(connector, &keys, limit), over_http(&endpoint, &tls, &keys, limit));
     let Pages { ahead, v2, serves_peers } = pages;
     Visit { answer, needless_login: needless.load(Ordering::Relaxed), ahead, v2, serves_peers }
 }
 
 async fn ask(mut connector: Connector, keys: &[String], limit: Duration) -> Result<Told, Refusal> {
-    let trust = connector.trust.clone();
+    let tls = connector.tls.clone();
     let (session, _keeping) = connector.open().await.map_err(|error| refusal_to_open(&error))?;
     let read = async {
         let started = clock::now();
         let first = session.maintenance().status().await;
-        let status = first.map_err(|error| session.correct(error.into()).before_any_answer(trust.as_deref()))?;
+        let status = first.map_err(|error| session.correct(error.into()).before_any_answer(tls.as_deref()))?;
         let took = clock::now().since(started);
         let cluster = status.header().map_or(0, etcd_client::ResponseHeader::cluster_id);
         let answer = Answer { version: status.version().to_owned(), cluster, took };
@@ -157,18 +156,18 @@ struct Pages {
 }
 
 /// The member's time, the keys in its v2 store, and whether this is its port for members.
-async fn over_http(endpoint: &Endpoint, trust: &Arc<Trust>, keys: &[String], limit: Duration) -> Pages {
+async fn over_http(endpoint: &Endpoint, tls: &Arc<TlsSettings>, keys: &[String], limit: Duration) -> Pages {
     let mut pages = Pages::default();
-    let Some(page) = http(endpoint, trust, "/version", limit).await else { return pages };
+    let Some(page) = http(endpoint, tls, "/version", limit).await else { return pages };
     let date = page.lines().find_map(|active| {
         let (name, value) = active.split_once(':')?;
         name.eq_ignore_ascii_case("date").then(|| http_date(value)).flatten()
     });
     pages.ahead = date.map(|theirs| theirs - i64::try_from(clock::wall_time().0.as_secs()).unwrap_or(i64::MAX));
-    let members = http(endpoint, trust, "/members", limit).await.unwrap_or_default();
+    let members = http(endpoint, tls, "/members", limit).await.unwrap_or_default();
     pages.serves_peers = found(&members).is_some_and(|body| body.contains("\"peerURLs\""));
     for key in keys.iter().filter(|key| key.starts_with('/') && key.bytes().all(is_harmless)) {
-        let page = http(endpoint, trust, &format!("/v2/keys{key}"), limit).await.unwrap_or_default();
+        let page = http(endpoint, tls, &format!("/v2/keys{key}"), limit).await.unwrap_or_default();
         if let Some(value) = v2_value(&page) {
             pages.v2.insert(key.clone(), value);
         }
@@ -193,9 +192,9 @@ fn found(page: &str) -> Option<&str> {
 }
 
 /// One small request by HTTP/1, and the beginning of what came back.
-async fn http(endpoint: &Endpoint, trust: &Arc<Trust>, path: &str, limit: Duration) -> Option<String> {
+async fn http(endpoint: &Endpoint, tls: &Arc<TlsSettings>, path: &str, limit: Duration) -> Option<String> {
     let ask = async {
-        let mut stream = Dialer::new(endpoint.clone(), Arc::clone(trust)).dial_plainly(limit).await.ok()?;
+        let mut stream = Dialer::new(endpoint.clone(), Arc::clone(tls)).dial_plainly(limit).await.ok()?;
         let host = if endpoint.host.contains(':') { format!("[{}]", endpoint.host) } else { endpoint.host.clone() };
         let request = format!("GET {path} HTTP/1.1\r\nHost: {host}:{}\r\nConnection: close\r\n\r\n", endpoint.port);
         stream.write_all(request.as_bytes()).await.ok()?;

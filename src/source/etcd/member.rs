@@ -104,7 +104,7 @@ impl Member {
     async fn read_first(&self, session: &Session) -> Result<i64, End> {
         let all: Vec<KeyIndex> = self.keys.all().collect();
         let read = session.read(&self.keys, &all, self.connector.limit, &self.reports).await;
-        let revision = read.map_err(|error| error.before_any_answer(self.connector.trust.as_deref()))?;
+        let revision = read.map_err(|error| error.before_any_answer(self.connector.tls.as_deref()))?;
         for key in all {
             self.keys.rewind(key, revision);
         }
@@ -139,7 +139,7 @@ impl Member {
     /// Changes over to a session with the changed TLS files, once it works. While it does not, the old one serves on:
     /// certificates are seldom changed everywhere at the same instant, and sometimes wrongly.
     async fn follow_files(&mut self, active: &mut ActiveSession) {
-        let generation = match self.connector.trust.as_ref().map(|trust| trust.current()) {
+        let generation = match self.connector.tls.as_ref().map(|tls| tls.current()) {
             Some(Ok(credentials)) if credentials.generation != active.guard.generation => credentials.generation,
             Some(_) | None => return,
         };

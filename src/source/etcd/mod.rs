@@ -59,7 +59,7 @@ use crate::source::endpoints::Endpoints;
 use crate::status::SourceError;
 use crate::time::Moment;
 use crate::transport::dial::Dialer;
-use crate::transport::tls::Trust;
+use crate::transport::tls::{OptionNames, TlsFiles, TlsSettings};
 
 /// Reports that may wait for the driver.
 const REPORTS: usize = 64;
@@ -104,6 +104,20 @@ impl Link {
     }
 }
 
+/// The settings of TLS, with the names of their options.
+fn tls_settings(config: &EtcdConfig) -> Arc<TlsSettings> {
+    let files = TlsFiles { ca: config.ca_file.clone(), identity: config.identity.clone(), names: &NAMES };
+    Arc::new(TlsSettings::new(files))
+}
+
+const NAMES: OptionNames = OptionNames {
+    store: "etcd",
+    endpoints: "dcs-endpoints",
+    ca: "etcd-ca-file",
+    certificate: "etcd-cert-file",
+    key: "etcd-key-file",
+};
+
 /// Starts to read and watch. Must be called within a tokio runtime.
 ///
 /// `interval` lies between two reads of every key. `call_limit` is how long an answer may take before the member is
@@ -112,7 +126,7 @@ pub fn start(config: &EtcdConfig, interval: Duration, call_limit: Duration, watc
     let names: Vec<Arc<str>> = config.endpoints.iter().map(|endpoint| endpoint.to_string().into()).collect();
     let keys = Arc::new(Keys::new(watched));
     let endpoints = Arc::new(Endpoints::new(names.iter().cloned()));
-    let trust = Arc::new(Trust::new(config));
+    let tls = tls_settings(config);
     let told_needless = Arc::new(AtomicBool::new(false));
     let (report_sender, reports) = mpsc::channel(REPORTS);
     let (wake_sender, wakes) = mpsc::channel(WAKES);
@@ -124,8 +138,8 @@ pub fn start(config: &EtcdConfig, interval: Duration, call_limit: Duration, watc
         members.push(state);
         let connector = Connector {
             name: Arc::clone(&name),
-            dialer: Dialer::new(endpoint.clone(), Arc::clone(&trust)),
-            trust: endpoint.tls.then(|| Arc::clone(&trust)),
+            dialer: Dialer::new(endpoint.clone(), Arc::clone(&tls)),
+            tls: endpoint.tls.then(|| Arc::clone(&tls)),
             login: config.login.clone(),
             limit: call_limit,
             told_needless: Arc::clone(&told_needless),

@@ -24,7 +24,7 @@ use crate::source::{KeyIndex, Report};
 use crate::transport::credential;
 use crate::transport::dial::{Connection, DialError, Dialer};
 use crate::transport::stream::FirstFailure;
-use crate::transport::tls::Trust;
+use crate::transport::tls::TlsSettings;
 
 /// Why no session came about.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +43,7 @@ pub(super) struct Connector {
     pub(super) name: Arc<str>,
     pub(super) dialer: Dialer,
     /// The TLS files, where this member speaks TLS.
-    pub(super) trust: Option<Arc<Trust>>,
+    pub(super) tls: Option<Arc<TlsSettings>>,
     pub(super) login: Option<Login>,
     pub(super) limit: Duration,
     /// Whether it was told, for all members, that the login is not needed.
@@ -112,7 +112,7 @@ impl Connector {
     ) -> Result<Client, CallError> {
         match timeout(self.limit, Client::from_channel(channel, Some(options))).await {
             Ok(Ok(client)) => Ok(client),
-            Ok(Err(error)) => Err(CallError::from(error).corrected(failure).before_any_answer(self.trust.as_deref())),
+            Ok(Err(error)) => Err(CallError::from(error).corrected(failure).before_any_answer(self.tls.as_deref())),
             Err(_elapsed) => Err(CallError::Silent { limit: self.limit }),
         }
     }

@@ -1,0 +1,255 @@
+//! The TLS files of the configuration: read, checked, and reread when they change on disk.
+//!
+//! Every mistake is reported here, with its option and file. The connection would name neither: a CA file without a
+//! certificate would show as an unknown issuer, the key of another certificate as a broken pipe.
+//!
+//! Files change under a running daemon, and not all at the same instant. While the new ones do not fit together, the
+//! previous ones stay in use, and the mistake is logged once.
+//!
+//! Reading blocks, without a thread: the files are small and local, and are read only when they changed.
+
+mod handshake;
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio_rustls::rustls::client::WantsClientCert;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{self, ClientConfig, ConfigBuilder, RootCertStore};
+
+pub(crate) use self::handshake::{HandshakeError, find_tls};
+use super::credential;
+use crate::config::model::Identity;
+
+/// What the user calls a store and its options, for errors that name the option to set.
+#[derive(Debug)]
+pub(crate) struct OptionNames {
+    pub(crate) store: &'static str,
+    pub(crate) endpoints: &'static str,
+    pub(crate) ca: &'static str,
+    pub(crate) certificate: &'static str,
+    pub(crate) key: &'static str,
+}
+
+/// The TLS files of a store.
+#[derive(Debug)]
+pub(crate) struct TlsFiles {
+    /// Roots to trust; the system's if none is given.
+    pub(crate) ca: Option<PathBuf>,
+    pub(crate) identity: Option<Identity>,
+    pub(crate) names: &'static OptionNames,
+}
+
+/// What is wrong with the TLS files.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TlsError {
+    #[error("cannot read {option} {}{}", .path.display(), credential::cure(option, path, source))]
+    Unreadable { option: &'static str, path: PathBuf, source: io::Error },
+    #[error("{option} {} holds no certificate; expected \"-----BEGIN CERTIFICATE-----\"", .path.display())]
+    NoCertificate { option: &'static str, path: PathBuf },
+    #[error("{option} {} is damaged", .path.display())]
+    Damaged { option: &'static str, path: PathBuf, source: pem::Error },
+    #[error("{option} {} holds an unusable certificate", .path.display())]
+    BadCertificate { option: &'static str, path: PathBuf, source: rustls::Error },
+    #[error("{option} {} holds no private key; expected \"-----BEGIN PRIVATE KEY-----\"", .path.display())]
+    NoKey { option: &'static str, path: PathBuf },
+    #[error("{option} {} is encrypted; store the key without a passphrase (openssl pkey)", .path.display())]
+    EncryptedKey { option: &'static str, path: PathBuf },
+    #[error("{option} {} holds a key on curve P-521, which is not supported; use P-256, P-384, RSA or Ed25519",
+        .path.display())]
+    P521 { option: &'static str, path: PathBuf },
+    #[error("{option} {} holds an unsupported kind of key; use P-256, P-384, RSA or Ed25519", .path.display())]
+    UnsupportedKey { option: &'static str, path: PathBuf, source: rustls::Error },
+    #[error("{} {} is not the key of the certificate in {} {}",
+        .names.key, .identity.key.display(), .names.certificate, .identity.certificate.display())]
+    ForeignKey { names: &'static OptionNames, identity: Identity },
+    #[error("this system has no trusted certificates; set {}, or install ca-certificates", .0.ca)]
+    NoSystemRoots(&'static OptionNames),
+}
+
+/// The TLS files and the settings last made from them.
+#[derive(Debug)]
+pub(crate) struct TlsSettings {
+    files: TlsFiles,
+    last: Mutex<Last>,
+}
+
+#[derive(Debug, Default)]
+struct Last {
+    good: Option<Credentials>,
+    stamps: Stamps,
+    /// The mistake in the new files that was already logged.
+    logged: Option<String>,
+}
+
+/// What a connection is made with: a snapshot of the files.
+#[derive(Debug, Clone)]
+pub(crate) struct Credentials {
+    pub(crate) tls: Arc<ClientConfig>,
+    /// Incremented with each change of the files.
+    pub(crate) generation: u64,
+}
+
+/// For each file its time of change, size and inode; `None` for a missing one.
+type Stamps = Vec<Option<(i64, i64, u64, u64)>>;
+
+impl TlsSettings {
+    pub(crate) fn new(files: TlsFiles) -> Self {
+        let identity = files.identity.map(|identity| Identity {
+            certificate: credential::located(&identity.certificate),
+            key: credential::located(&identity.key),
+        });
+        let ca = files.ca.as_deref().map(credential::located);
+        Self { files: TlsFiles { ca, identity, names: files.names }, last: Mutex::default() }
+    }
+
+    pub(crate) fn has_identity(&self) -> bool {
+        self.files.identity.is_some()
+    }
+
+    pub(crate) fn names(&self) -> &'static OptionNames {
+        self.files.names
+    }
+
+    /// What to connect with now. Rereads the files if they changed since the last call.
+    pub(crate) fn current(&self) -> Result<Credentials, TlsError> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        // Taken before reading: a change in between is seen the next time.
+        let stamps = self.files.stamps();
+        if let Some(good) = &last.good
+            && last.stamps == stamps
+        {
+            return Ok(good.clone());
+        }
+        match (self.files.load(), last.good.clone()) {
+            (Ok(tls), before) => {
+                let good =
+                    Credentials { tls: Arc::new(tls), generation: before.map_or(0, |before| before.generation + 1) };
+                *last = Last { good: Some(good.clone()), stamps, logged: None };
+                Ok(good)
+            }
+            (Err(mistake), None) => Err(mistake),
+            (Err(mistake), Some(good)) => {
+                last.log_once(&mistake);
+                Ok(good)
+            }
+        }
+    }
+}
+
+impl TlsFiles {
+    fn stamps(&self) -> Stamps {
+        let identity = self.identity.iter().flat_map(|identity| [&identity.certificate, &identity.key]);
+        self.ca.iter().chain(identity).map(|path| stamp(path)).collect()
+    }
+
+    fn load(&self) -> Result<ClientConfig, TlsError> {
+        let names = self.names;
+        let roots = match &self.ca {
+            Some(path) => roots_from(names.ca, path)?,
+            None => system_roots(names)?,
+        };
+        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|source| TlsError::BadCertificate { option: "TLS", path: PathBuf::new(), source })?
+            .with_root_certificates(roots);
+        let mut tls = match &self.identity {
+            Some(identity) => with_identity(builder, identity, names)?,
+            None => builder.with_no_client_auth(),
+        };
+        tls.alpn_protocols = vec![b"h2".to_vec()];
+        Ok(tls)
+    }
+}
+
+impl Last {
+    fn log_once(&mut self, mistake: &TlsError) {
+        let mistake = crate::error::chain(mistake);
+        if self.logged.as_ref() != Some(&mistake) {
+            tracing::warn!("cannot use the changed TLS files, keeping the previous ones: {mistake}");
+            self.logged = Some(mistake);
+        }
+    }
+}
+
+fn stamp(path: &Path) -> Option<(i64, i64, u64, u64)> {
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.mtime(), metadata.mtime_nsec(), metadata.size(), metadata.ino()))
+}
+
+fn roots_from(option: &'static str, path: &Path) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(option, path)? {
+        let added = roots.add(certificate);
+        added.map_err(|source| TlsError::BadCertificate { option, path: path.to_owned(), source })?;
+    }
+    Ok(roots)
+}
+
+fn system_roots(names: &'static OptionNames) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    let (added, _unreadable) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if added == 0 { Err(TlsError::NoSystemRoots(names)) } else { Ok(roots) }
+}
+
+fn with_identity(
+    builder: ConfigBuilder<ClientConfig, WantsClientCert>,
+    identity: &Identity,
+    names: &'static OptionNames,
+) -> Result<ClientConfig, TlsError> {
+    let chain = certificates(names.certificate, &identity.certificate)?;
+    let key = private_key(names.key, &identity.key)?;
+    let is_p521 = is_p521(key.secret_der());
+    builder.with_client_auth_cert(chain, key).map_err(|source| match source {
+        rustls::Error::InconsistentKeys(_) => TlsError::ForeignKey { names, identity: identity.clone() },
+        rustls::Error::InvalidCertificate(_) => {
+            TlsError::BadCertificate { option: names.certificate, path: identity.certificate.clone(), source }
+        }
+        _ if is_p521 => TlsError::P521 { option: names.key, path: identity.key.clone() },
+        _ => TlsError::UnsupportedKey { option: names.key, path: identity.key.clone(), source },
+    })
+}
+
+fn certificates(option: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let text = read(option, path)?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    match certificates {
+        Ok(none) if none.is_empty() => Err(TlsError::NoCertificate { option, path: path.to_owned() }),
+        Ok(certificates) => Ok(certificates),
+        Err(source) => Err(TlsError::Damaged { option, path: path.to_owned(), source }),
+    }
+}
+
+fn private_key(option: &'static str, path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let text = read(option, path)?;
+    if is_encrypted(&text) {
+        return Err(TlsError::EncryptedKey { option, path: path.to_owned() });
+    }
+    PrivateKeyDer::from_pem_slice(&text).map_err(|source| match source {
+        pem::Error::NoItemsFound => TlsError::NoKey { option, path: path.to_owned() },
+        source => TlsError::Damaged { option, path: path.to_owned(), source },
+    })
+}
+
+fn read(option: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
+    fs::read(path).map_err(|source| TlsError::Unreadable { option, path: path.to_owned(), source })
+}
+
+/// PKCS#8 says so in its label, the older formats in a header.
+fn is_encrypted(text: &[u8]) -> bool {
+    contains(text, b"-----BEGIN ENCRYPTED PRIVATE KEY-----") || contains(text, b"Proc-Type: 4,ENCRYPTED")
+}
+
+/// Looks for the curve's object identifier, 1.3.132.0.35, as PKCS#8 and SEC1 encode it.
+fn is_p521(der: &[u8]) -> bool {
+    contains(der, &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23])
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
