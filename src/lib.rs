@@ -17,6 +17,7 @@ pub mod json;
 pub mod keeper;
 pub mod source;
 pub mod status;
+pub mod text;
 pub mod time;
 pub mod vip;
 pub mod wire;

@@ -1,5 +1,7 @@
 //! What a check has to say.
 
+use crate::text::one_line;
+
 /// How a finding is meant.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Level {
@@ -26,7 +28,7 @@ pub struct Finding {
 
 impl Finding {
     pub fn good(id: &'static str, subject: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { id, level: Level::Good, subject: subject.into(), text: plain(text), cure: None }
+        Self { id, level: Level::Good, subject: subject.into(), text: one_line(&text.into()), cure: None }
     }
 
     pub fn caution(
@@ -35,18 +37,24 @@ impl Finding {
         text: impl Into<String>,
         cure: impl Into<String>,
     ) -> Self {
-        Self { id, level: Level::Caution, subject: subject.into(), text: plain(text), cure: Some(plain(cure)) }
+        Self {
+            id,
+            level: Level::Caution,
+            subject: subject.into(),
+            text: one_line(&text.into()),
+            cure: Some(one_line(&cure.into())),
+        }
     }
 
     pub fn bad(id: &'static str, subject: impl Into<String>, text: impl Into<String>, cure: impl Into<String>) -> Self {
-        Self { id, level: Level::Bad, subject: subject.into(), text: plain(text), cure: Some(plain(cure)) }
+        Self {
+            id,
+            level: Level::Bad,
+            subject: subject.into(),
+            text: one_line(&text.into()),
+            cure: Some(one_line(&cure.into())),
+        }
     }
-}
-
-/// What keys and members are called may hold anything: nothing of it moves a cursor.
-fn plain(text: impl Into<String>) -> String {
-    let text: String = text.into();
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
 /// All findings, in the order in which one would look.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Finding;
 use super::names::{self, Difference, Meant, listed};
+use crate::text::brief;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Facts {
@@ -95,7 +96,7 @@ fn value(facts: &Facts, held: &Held, since: &str) -> Finding {
         );
     }
     if value.trim_start().starts_with('{') {
-        let text = format!("holds \"{}\", which is no member's name", brief(value));
+        let text = format!("holds \"{}\", which is no member's name", brief(value, 30));
         let cure = "set trigger-key to Patroni's leader key, /<namespace>/<scope>/leader";
         return Finding::bad("key-not-leader", subject(facts), text, cure);
     }
@@ -261,14 +262,6 @@ fn grant(prefix: &str) -> String {
 /// The scope of a key, or what would be one.
 fn root(key: &str) -> &str {
     scope(key).unwrap_or(key)
-}
-
-fn brief(text: &str) -> String {
-    const LONGEST: usize = 30;
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }
 
 fn seconds(duration: Duration) -> i64 {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::config::keys::nearest_of;
+use crate::text;
 
 /// The name that was meant, and how what was written differs from it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -86,8 +87,7 @@ pub fn listed<T: AsRef<str>>(names: &[T]) -> String {
     match (shown.split_last(), names.len().saturating_sub(MOST)) {
         (None, _) => "nobody".to_owned(),
         (Some(_), more @ 1..) => format!("{} and {more} more", shown.join(", ")),
-        (Some((last, [])), 0) => (*last).to_owned(),
-        (Some((last, rest)), 0) => format!("{} and {last}", rest.join(", ")),
+        (Some(_), 0) => text::list(&shown, "and"),
     }
 }
 

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use super::place::Place;
+use crate::text;
 
 /// One mistake: where it stands, what was found, what was expected.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -61,18 +62,9 @@ impl fmt::Display for Notice {
     }
 }
 
-/// The text with nothing in it that would move a cursor: what it quotes may hold anything.
-pub(super) fn one_line(text: &str) -> String {
-    let plain = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-    text.chars().map(plain).collect()
-}
-
 /// What a message quotes, cut where it is too long to be read.
 pub(super) fn brief(text: &str) -> String {
-    match text.char_indices().nth(LONGEST_QUOTE) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+    text::brief(text, LONGEST_QUOTE)
 }
 
 const LONGEST_QUOTE: usize = 80;
@@ -88,11 +80,11 @@ pub(super) struct Findings {
 
 impl Findings {
     pub(super) fn problem(&mut self, place: &Place, text: impl Into<String>) {
-        self.problems.push(Problem { place: place.clone(), text: one_line(&text.into()) });
+        self.problems.push(Problem { place: place.clone(), text: text::one_line(&text.into()) });
     }
 
     pub(super) fn notice(&mut self, place: &Place, text: impl Into<String>) {
-        self.notices.push(Notice { place: place.clone(), text: one_line(&text.into()) });
+        self.notices.push(Notice { place: place.clone(), text: text::one_line(&text.into()) });
     }
 
     /// The notices where all is right, else the problems.

@@ -8,8 +8,8 @@ use super::check::{Origin, Origins};
 use super::keys::{Key, Spec, TABLE};
 use super::model::{Config, Hook, Password, StatusSocket, VipConfig};
 use super::place::Place;
-use super::problem::one_line;
 use super::values::{LOG_FORMATS, LOG_LEVELS, ON_STOP, show_duration, word};
+use crate::text::one_line;
 
 /// The values of a configuration, ready to be printed.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::keys;
 use super::model::{LogFormat, LogLevel, OnStop, StatusSocket};
+use crate::text;
 
 /// A duration: a bare number is milliseconds, as it ever was.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -85,10 +86,7 @@ pub(super) fn word<T: Copy + PartialEq>(value: T, words: Words<T>) -> &'static s
 
 fn alternatives<T>(words: Words<T>) -> String {
     let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-    match words.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
-        _ => words.concat(),
-    }
+    text::list(&words, "or")
 }
 
 fn meant(near: Option<&str>) -> String {

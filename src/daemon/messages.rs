@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tracing::Level;
 
 use super::vips::ManagedVip;
 use crate::config::VipConfig;
 use crate::keeper::{Cause, KeyEvent, KeyRead, Names, Note, Obstacle, Tenure, Version};
+use crate::text::span;
 use crate::time::Moment;
 use crate::vip::Mac;
 
@@ -238,20 +238,11 @@ fn times_more(untold: u32) -> String {
     if untold == 0 { String::new() } else { format!(" (and {untold} times more since this was last said)") }
 }
 
-/// A span for people: three digits are enough.
-fn span(span: Duration) -> String {
-    if span < Duration::from_secs(1) {
-        let tenths = span.as_micros() / 100;
-        format!("{}.{} ms", tenths / 10, tenths % 10)
-    } else {
-        let tenths = span.as_millis() / 100;
-        format!("{}.{} s", tenths / 10, tenths % 10)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+
     use crate::config::{Announce, Hooks};
     use crate::vip::{InterfaceName, Vip};
 

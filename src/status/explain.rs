@@ -1,10 +1,10 @@
-//! Who holds a VIP and why, in a sentence; and spans as people read them.
+//! Who holds a VIP and why, in a sentence.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::VipStatus;
 use crate::keeper::Tenure;
+use crate::text::span;
 
 /// "10.0.0.5/32 on eth0 is held: …".
 pub fn line(vip: &VipStatus) -> String {
@@ -50,16 +50,4 @@ pub fn lease(tenure: Tenure) -> String {
 
 fn because(why: Option<&Arc<str>>) -> String {
     why.map_or_else(String::new, |why| format!(" ({why})"))
-}
-
-/// A span for people.
-pub fn span(span: Duration) -> String {
-    let tenths = |amount: u128, unit: &str| format!("{}.{} {unit}", amount / 10, amount % 10);
-    match span.as_secs() {
-        0 => tenths(span.as_micros() / 100, "ms"),
-        1..120 => tenths(span.as_millis() / 100, "s"),
-        120..7200 => tenths(span.as_millis() / 6_000, "min"),
-        7200..172_800 => tenths(span.as_millis() / 360_000, "h"),
-        _ => tenths(span.as_millis() / 8_640_000, "d"),
-    }
 }

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use super::text::Colour;
+use crate::text::one_line;
 
 /// How a word is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -78,7 +79,7 @@ impl Layout {
     fn fill(&mut self, first: &str, next: &str, pieces: &[(Style, &str)]) {
         let (mut line, mut used, mut empty) = (first.to_owned(), first.len(), true);
         for (style, text) in pieces {
-            for word in clean(text).split_whitespace().flat_map(|word| cut(word, COLUMNS - next.len())) {
+            for word in one_line(text).split_whitespace().flat_map(|word| cut(word, COLUMNS - next.len())) {
                 let width = word.chars().count();
                 if !empty && used + 1 + width > COLUMNS {
                     self.line(&line);
@@ -105,10 +106,6 @@ impl Layout {
             (Colour::Yes, None) | (Colour::No, _) => word.to_owned(),
         }
     }
-}
-
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// Pieces of at most `most` characters.
@@ -139,7 +136,7 @@ mod tests {
         let pieces = [(Style::BoldGreen, "held"), (Style::Plain, "\u{1b}[31mred\nnext")];
         let mut layout = Layout::new(Colour::Yes);
         layout.inked("", &pieces);
-        assert_eq!(layout.finish(), "\u{1b}[1;32mheld\u{1b}[0m [31mred next\n");
+        assert_eq!(layout.finish(), "\u{1b}[1;32mheld\u{1b}[0m \\u{1b}[31mred\\nnext\n");
         let mut layout = Layout::new(Colour::Yes);
         layout.inked("", &[(Style::Green, &"w ".repeat(40)), (Style::Plain, "end")]);
         assert_eq!(layout.finish().lines().count(), 2, "eighty columns hold forty letters and their blanks");

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::explain::{self, span};
+use super::explain;
 use super::layout::{Layout, Style};
 use super::{EndpointLink, EndpointStatus, KernelLifetime, Status, Tally, Transition, VipStatus};
+use crate::text::span;
 
 /// Whether a text may carry the terminal's commands for colour.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -144,7 +144,7 @@ fn what_a_stranger_wrote_into_the_key_stays_one_line_and_cannot_colour_it() {
     let scene = Scene::new("stranger", 1);
     scene.cluster.store().put(KEY, "evil\nERROR a line of its own \u{1b}[2J");
     let daemon = Daemon::start(scene.host(), &scene.config());
-    wait_said(&daemon, "evil ERROR a line of its own");
+    wait_said(&daemon, r"evil\nERROR a line of its own \u{1b}[2J");
     assert!(!daemon.process.text().contains('\x1b'));
 }
 

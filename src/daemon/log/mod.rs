@@ -24,6 +24,7 @@ use self::writer::LogWriter;
 use crate::config::{LogFormat, LogLevel};
 use crate::json::Json;
 use crate::terminal::Terminal;
+use crate::text::one_line;
 
 /// The handle that changes the level of a running daemon.
 #[derive(Debug)]
@@ -195,19 +196,9 @@ impl Visit for Line {
     }
 }
 
-/// What came from outside (a key's value, a server's words) must not end the line or reach the terminal as a command.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_comes_from_outside_cannot_end_a_line_or_colour_a_terminal() {
-        assert_eq!(one_line("pg1\n<0>fake\x1b[31m"), "pg1 <0>fake [31m");
-    }
 
     #[test]
     fn a_line_of_json_is_one_object_of_texts() {
