@@ -96,7 +96,9 @@ monitoring-test: deps privilege nextest ## Look at the page in a browser, and ha
 	@$(AS_ROOT) cargo nextest run --test monitoring $(ARGS)
 
 .PHONY: lint
-lint: deps ## Formatting, clippy, the purity of the pure rooms, documentation
+lint: TOOLS += python3:python3
+lint: deps ## Formatting, clippy, the purity of the pure rooms, imports, sizes, documentation
+	tools/arrows --self-test
 	cargo fmt --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --all-targets --quiet -- -D warnings
