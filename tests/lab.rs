@@ -15,13 +15,13 @@ use support::cut::{Cut, Way};
 use support::etcd::{Cluster, ClusterOptions};
 use support::host::{Host, INTERFACE, VIP, VIP6};
 use support::lab::Lab;
-use support::patroni::{Patroni, Rhythm, Role, switch_over};
+use support::observer::AddressObserver;
+use support::patroni::{Patroni, Role, Timing, switch_over};
 use support::ping::Pinger;
 use support::store::User;
-use support::tcp::{EchoServer, Fate, TcpClient};
+use support::tcp::{ConnectionState, EchoServer, TcpClient};
 use support::tls::{KeyForm, Tls};
 use support::watcher::Watcher;
-use support::witness::AddressWitness;
 use support::{holding, sweep};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -62,27 +62,27 @@ fn a_cut_is_silent_where_a_closed_port_refuses() {
 }
 
 #[test]
-fn the_witness_sees_an_address_come_go_and_expire() {
-    let lab = Lab::new("witness");
+fn the_observer_sees_an_address_come_go_and_expire() {
+    let lab = Lab::new("observer");
     let (one, other) = (lab.host("one"), lab.host("other"));
-    let witness = AddressWitness::over(&[&one, &other]);
-    assert!(witness.intervals(&one, VIP).is_empty());
+    let observer = AddressObserver::over(&[&one, &other]);
+    assert!(observer.intervals(&one, VIP).is_empty());
 
     put_vip(&one, "forever");
-    let since = witness.wait_held(&one, VIP, SOON);
-    assert!(one.carries(VIP) && witness.held_at(&one, VIP, since));
+    let since = observer.wait_held(&one, VIP, SOON);
+    assert!(one.carries(VIP) && observer.held_at(&one, VIP, since));
     put_vip(&other, "1");
-    witness.wait_held(&other, VIP, SOON);
+    observer.wait_held(&other, VIP, SOON);
     pause(Duration::from_millis(100));
     take_vip(&one);
-    let gone = witness.wait_gone(&one, VIP, SOON).unwrap();
-    assert!(!witness.held_at(&one, VIP, gone) && !one.carries(VIP));
-    witness.wait_gone(&other, VIP, SOON);
-    assert!(!other.carries(VIP), "the kernel removes what has expired, and the witness heard of it");
+    let gone = observer.wait_gone(&one, VIP, SOON).unwrap();
+    assert!(!observer.held_at(&one, VIP, gone) && !one.carries(VIP));
+    observer.wait_gone(&other, VIP, SOON);
+    assert!(!other.carries(VIP), "the kernel removes what has expired, and the observer heard of it");
 
-    let overlap = witness.overlap(&one, &other, VIP);
+    let overlap = observer.overlap(&one, &other, VIP);
     assert!(overlap >= Duration::from_millis(100) && overlap < Duration::from_secs(4), "{overlap:?}");
-    let lifetimes: Vec<_> = witness.notices().into_iter().map(|notice| notice.what).collect();
+    let lifetimes: Vec<_> = observer.notices().into_iter().map(|notice| notice.what).collect();
     assert_eq!(lifetimes[0], holding::What::Shown { lifetime: None });
     assert_eq!(lifetimes[1], holding::What::Shown { lifetime: Some(Duration::from_secs(1)) });
 }
@@ -151,19 +151,19 @@ fn the_tcp_client_tells_alive_from_silent_from_reset() {
     let _server = EchoServer::on(&one);
     let connection = TcpClient::connect(&client, VIP).unwrap();
     pause(Duration::from_millis(300));
-    let alive = connection.standing();
-    assert_eq!(alive.fate, Fate::Open);
+    let alive = connection.status();
+    assert_eq!(alive.state, ConnectionState::Open);
     assert!(alive.longest_silence < Duration::from_millis(200), "{alive:?}");
 
     let cut = Cut::off(&lab, &one);
-    wait_for("a silence", SOON, || connection.standing().longest_silence > Duration::from_millis(500));
-    assert_eq!(connection.standing().fate, Fate::Open, "silence is no reset");
+    wait_for("a silence", SOON, || connection.status().longest_silence > Duration::from_millis(500));
+    assert_eq!(connection.status().state, ConnectionState::Open, "silence is no reset");
     cut.heal();
     let healed = now();
-    wait_for("an answer again", SOON, || connection.standing().last_answer > healed);
+    wait_for("an answer again", SOON, || connection.status().last_answer > healed);
 
     one.run("ss", &["-K", "src", &VIP.to_string()]);
-    wait_for("the reset", SOON, || matches!(connection.standing().fate, Fate::Reset(_)));
+    wait_for("the reset", SOON, || matches!(connection.status().state, ConnectionState::Reset(_)));
     take_vip(&one);
     assert!(TcpClient::connect(&client, VIP).is_err());
 }
@@ -181,13 +181,13 @@ fn an_etcd_cluster_elects_compacts_and_survives_the_loss_of_a_member() {
     cluster.defragment();
 
     cluster.members[next].kill();
-    wait_for("a write without the leader", SOON, || store.with(|hand| hand.put("/a", "2", 0)).is_ok());
+    wait_for("a write without the leader", SOON, || store.with(|client| client.put("/a", "2", 0)).is_ok());
     assert_eq!(store.get("/a").unwrap().value, "2");
     cluster.members[next].restart();
     wait_for("the member's return", SOON, || {
         cluster.members[next]
             .host
-            .attempt("etcdctl", &["--endpoints", &cluster.members[next].door(), "get", "/a"])
+            .attempt("etcdctl", &["--endpoints", &cluster.members[next].client_address(), "get", "/a"])
             .is_ok()
     });
 
@@ -252,10 +252,10 @@ fn an_etcd_member_speaks_tls_to_those_with_a_certificate_and_asks_for_a_password
 fn patroni_leads_dies_and_is_succeeded_when_its_lease_has_ended() {
     let lab = Lab::new("patroni");
     let cluster = Cluster::start(&lab, 1);
-    let rhythm = Rhythm { ttl: 3, loop_wait: Duration::from_millis(500), ..Rhythm::default() };
+    let timing = Timing { ttl: 3, loop_wait: Duration::from_millis(500), ..Timing::default() };
     let hosts = [lab.host("db1"), lab.host("db2")];
-    let [one, other] = hosts.each_ref().map(|host| Patroni::start(host, &cluster, &rhythm));
-    let holder = || cluster.store().get(&rhythm.key).map(|entry| entry.value);
+    let [one, other] = hosts.each_ref().map(|host| Patroni::start(host, &cluster, &timing));
+    let holder = || cluster.store().get(&timing.key).map(|entry| entry.value);
 
     one.take_over();
     assert_eq!(holder().as_deref(), Some("db1"));
@@ -268,7 +268,7 @@ fn patroni_leads_dies_and_is_succeeded_when_its_lease_has_ended() {
     watcher.clear();
     switch_over(&one, &other);
     // The last of the probes may be told of only now.
-    let of_the_key = || watcher.changes().into_iter().filter(|change| change.key == rhythm.key).collect::<Vec<_>>();
+    let of_the_key = || watcher.changes().into_iter().filter(|change| change.key == timing.key).collect::<Vec<_>>();
     let told = wait_until("the news", SOON, || Some(of_the_key()).filter(|changes| changes.len() >= 2));
     let values: Vec<_> = told.iter().map(|change| change.value.as_deref()).collect();
     assert_eq!(values, [None, Some("db2")]);

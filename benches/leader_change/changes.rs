@@ -12,9 +12,9 @@ use crate::support::daemon::{ConfigFile, Daemon, KEY};
 use crate::support::etcd::Cluster;
 use crate::support::host::{Host, VIP};
 use crate::support::lab::Lab;
+use crate::support::observer::AddressObserver;
 use crate::support::store::Store;
 use crate::support::watcher::Watcher;
-use crate::support::witness::AddressWitness;
 
 const LIMIT: Duration = Duration::from_secs(10);
 /// Between a change and the look at what came of it nobody of the bench may use the processor.
@@ -39,7 +39,7 @@ struct Bench {
     store: Store,
     lease: i64,
     floor: Watcher,
-    witness: AddressWitness,
+    observer: AddressObserver,
     capture: Capture,
 }
 
@@ -53,7 +53,7 @@ pub(crate) fn measure(effort: &Effort) -> Changes {
         lease: store.grant(LEASE),
         store,
         floor: Watcher::on(&client, &cluster, KEY),
-        witness: AddressWitness::over(&hosts.iter().collect::<Vec<_>>()),
+        observer: AddressObserver::over(&hosts.iter().collect::<Vec<_>>()),
         capture: Capture::on(&client),
         hosts,
     };
@@ -62,7 +62,7 @@ pub(crate) fn measure(effort: &Effort) -> Changes {
     wait_for("the daemons", LIMIT, || daemons.iter().all(Daemon::ready));
 
     bench.store.put_leased(KEY, bench.hosts[0].name(), bench.lease);
-    bench.witness.wait_held(&bench.hosts[0], VIP, LIMIT);
+    bench.observer.wait_held(&bench.hosts[0], VIP, LIMIT);
     let mut changes = Changes::default();
     for round in 0..effort.changes {
         let (from, to) = (round % bench.hosts.len(), (round + 1) % bench.hosts.len());
@@ -80,7 +80,7 @@ impl Bench {
         let sent = now();
         let revision = self.store.put_leased(KEY, to.name(), self.lease);
         pause(SETTLE);
-        let floor = wait_until("the bare watch client's event", LIMIT, || self.floor.told_of(revision, KEY));
+        let floor = wait_until("the bare watch client's event", LIMIT, || self.floor.seen_at(revision, KEY));
         let address = self.begun(to, sent);
         let removal = self.ended(from, sent);
         let wire = wait_until("the announcement", LIMIT, || self.capture.first(sent, VIP, &mac)).at;
@@ -93,14 +93,14 @@ impl Bench {
 
     fn begun(&self, host: &Host, since: Moment) -> Moment {
         wait_until(&format!("the address on {}", host.name()), LIMIT, || {
-            let begun = self.witness.intervals(host, VIP).last()?.from;
+            let begun = self.observer.intervals(host, VIP).last()?.from;
             (begun > since).then_some(begun)
         })
     }
 
     fn ended(&self, host: &Host, since: Moment) -> Moment {
         wait_until(&format!("the removal on {}", host.name()), LIMIT, || {
-            self.witness.intervals(host, VIP).last()?.until.filter(|end| *end > since)
+            self.observer.intervals(host, VIP).last()?.until.filter(|end| *end > since)
         })
     }
 }

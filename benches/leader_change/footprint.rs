@@ -13,7 +13,7 @@ use crate::support::fail::OrFail;
 use crate::support::holding::What;
 use crate::support::host::{Host, VIP};
 use crate::support::lab::Lab;
-use crate::support::witness::AddressWitness;
+use crate::support::observer::AddressObserver;
 use crate::usage::{Memory, Rest, at_rest, memory, streams_a_member};
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -43,9 +43,9 @@ pub(crate) fn measure(effort: &Effort) -> Footprint {
 
     let hasty = ConfigFile::basic(&host, &cluster).with("interval", HASTE);
     let (early, late, renewals_took) = renew(effort, &host, &hasty);
-    let witness = AddressWitness::over(&[&host]);
+    let observer = AddressObserver::over(&[&host]);
     let daemon = Daemon::start(&host, &ConfigFile::basic(&host, &cluster));
-    witness.wait_held(&host, VIP, LIMIT);
+    observer.wait_held(&host, VIP, LIMIT);
     crate::support::clock::pause(LIMIT);
     Footprint {
         binary_bytes: fs::metadata(binary()).or_fail("measuring the binary").len(),
@@ -60,11 +60,11 @@ pub(crate) fn measure(effort: &Effort) -> Footprint {
 
 /// Has a daemon in haste renew as often as one in an hour.
 fn renew(effort: &Effort, host: &Host, config: &ConfigFile) -> (Memory, Memory, Duration) {
-    let witness = AddressWitness::over(&[host]);
+    let observer = AddressObserver::over(&[host]);
     let mut daemon = Daemon::start(host, config);
-    let begun: Moment = witness.wait_held(host, VIP, LIMIT);
+    let begun: Moment = observer.wait_held(host, VIP, LIMIT);
     let early = memory(daemon.process.pid());
-    let shown = || witness.notices().iter().filter(|notice| matches!(notice.what, What::Shown { .. })).count();
+    let shown = || observer.notices().iter().filter(|notice| matches!(notice.what, What::Shown { .. })).count();
     let patience = LIMIT + Duration::from_millis(2 * HASTE * effort.renewals as u64);
     wait_for("an hour's worth of renewals", patience, || {
         crate::support::clock::pause(Duration::from_millis(100));

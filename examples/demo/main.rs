@@ -2,17 +2,17 @@
 //!
 //! Three database hosts and three etcd members stand as network namespaces on this machine. On each database host
 //! run the real daemon and a stand-in for Patroni; a client pings the VIP and holds a TCP connection through it. All
-//! that is printed comes from witnesses, not from the daemon: the kernels' notices, the packets on the client's link,
+//! that is printed comes from observers, not from the daemon: the kernels' notices, the packets on the client's link,
 //! the client's own pings.
 
 #[expect(dead_code, reason = "the demo uses a part of the lab")]
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
+mod observers;
 mod stage;
 mod story;
 mod timeline;
-mod witnesses;
 
 use std::process::ExitCode;
 

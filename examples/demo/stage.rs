@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use vip_manager::time::Moment;
 
+use crate::observers::Observers;
 use crate::support::clock::{now, pause};
 use crate::support::daemon::{ConfigFile, Daemon};
 use crate::support::etcd::Cluster;
 use crate::support::host::{Host, VIP};
 use crate::support::lab::Lab;
-use crate::support::patroni::{Patroni, Rhythm};
+use crate::support::patroni::{Patroni, Timing};
 use crate::support::process;
 use crate::support::tcp::EchoServer;
 use crate::timeline::{self, Timeline};
-use crate::witnesses::Witnesses;
 
 const TICK: Duration = Duration::from_millis(10);
 const LEASE: i64 = 10;
@@ -23,7 +23,7 @@ const MARGIN: &str = "2s";
 /// Everything that plays. Dropped from the top down: first those who look, last the lab.
 pub(crate) struct Stage {
     pub(crate) timeline: Timeline,
-    pub(crate) witnesses: Witnesses,
+    pub(crate) observers: Observers,
     pub(crate) daemons: Vec<Option<Daemon>>,
     pub(crate) patroni: Vec<Patroni>,
     pub(crate) cluster: Cluster,
@@ -47,13 +47,13 @@ impl Stage {
                  default), hold-timeout {HOLD} (10s) and lease-margin {MARGIN} (3s). ● marks the host that has the address."
             ),
         );
-        let witnesses = Witnesses::new(&hosts, &client, &cluster);
+        let observers = Observers::new(&hosts, &client, &cluster);
         let databases = hosts.iter().map(EchoServer::on).collect();
-        let rhythm = Rhythm { ttl: LEASE, ..Rhythm::default() };
-        let patroni = hosts.iter().map(|host| Patroni::start(host, &cluster, &rhythm)).collect();
+        let timing = Timing { ttl: LEASE, ..Timing::default() };
+        let patroni = hosts.iter().map(|host| Patroni::start(host, &cluster, &timing)).collect();
         let mut stage = Self {
             timeline: Timeline::new(hosts.len()),
-            witnesses,
+            observers,
             daemons: hosts.iter().map(|_| None).collect(),
             patroni,
             cluster,
@@ -89,7 +89,7 @@ impl Stage {
             let waited = now().since(start);
             if waited > limit {
                 self.timeline.flush();
-                panic!("waited {waited:.1?} in vain for: {what}\n{}", process::recent_words());
+                panic!("waited {waited:.1?} in vain for: {what}\n{}", process::recent_output());
             }
         }
     }
@@ -105,10 +105,10 @@ impl Stage {
     /// Waits until `host` has the address and the client hears from it, and returns since when it has it.
     pub(crate) fn play_until_held(&mut self, host: usize, limit: Duration) -> Moment {
         let what = format!("the address on {}", self.name(host));
-        self.play_until(&what, limit, |stage| stage.witnesses.holds(host));
-        let since = self.witnesses.held_since(host);
+        self.play_until(&what, limit, |stage| stage.observers.holds(host));
+        let since = self.observers.held_since(host);
         self.play_until("an answer to the client", Duration::from_secs(10), |stage| {
-            stage.witnesses.answered_since(since) && stage.witnesses.connected_since(since)
+            stage.observers.answered_since(since) && stage.observers.connected_since(since)
         });
         since
     }
@@ -123,7 +123,7 @@ impl Stage {
             }
         }
         let living: Vec<bool> = self.daemons.iter().map(Option::is_some).collect();
-        self.witnesses.report(&living, &mut self.timeline);
+        self.observers.report(&living, &mut self.timeline);
         self.timeline.settle();
         pause(TICK);
     }

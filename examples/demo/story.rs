@@ -112,16 +112,16 @@ fn cut_off(stage: &mut Stage) -> Chapter {
 }
 
 fn open(stage: &Stage) -> Opening {
-    let witnesses = &stage.witnesses;
-    Opening { at: now(), lost: witnesses.pings().lost(), resets: witnesses.resets(), overlap: witnesses.overlap() }
+    let observers = &stage.observers;
+    Opening { at: now(), lost: observers.pings().lost(), resets: observers.resets(), overlap: observers.overlap() }
 }
 
 fn close(stage: &Stage, opening: &Opening, what: &str, moved: Option<(usize, usize)>) -> Chapter {
-    let witnesses = &stage.witnesses;
-    let pings = witnesses.pings();
+    let observers = &stage.observers;
+    let pings = observers.pings();
     let silent = pings.outages().into_iter().filter(|outage| outage.until > opening.at);
-    let away = moved.and_then(|(from, to)| Some(witnesses.held_since(to).since(witnesses.lost_at(from)?)));
-    let connection = if witnesses.resets() > opening.resets { "reset, connected anew" } else { "kept" };
+    let away = moved.and_then(|(from, to)| Some(observers.held_since(to).since(observers.lost_at(from)?)));
+    let connection = if observers.resets() > opening.resets { "reset, connected anew" } else { "kept" };
     Chapter {
         what: what.to_owned(),
         hosts: moved.map_or("-".to_owned(), |(from, to)| format!("{}→{}", stage.name(from), stage.name(to))),
@@ -129,6 +129,6 @@ fn close(stage: &Stage, opening: &Opening, what: &str, moved: Option<(usize, usi
         silent: silent.map(|outage| outage.until.since(outage.from)).max().unwrap_or_default(),
         lost: pings.lost().saturating_sub(opening.lost) as usize,
         connection: connection.to_owned(),
-        overlap: witnesses.overlap().saturating_sub(opening.overlap),
+        overlap: observers.overlap().saturating_sub(opening.overlap),
     }
 }

@@ -10,7 +10,7 @@ use vip_manager::time::Moment;
 use crate::story::Chapter;
 use crate::support::clock::now;
 
-/// How long an event waits for earlier ones that a slower witness reports.
+/// How long an event waits for earlier ones that a slower observer reports.
 const SETTLE: Duration = Duration::from_millis(150);
 const WIDTH: usize = 100;
 

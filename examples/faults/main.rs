@@ -20,9 +20,9 @@ mod record;
 mod report;
 #[path = "../../tests/faults/run.rs"]
 mod run;
-#[expect(dead_code, reason = "the suite uses a part of the scene")]
-#[path = "../../tests/promise/scene.rs"]
-mod scene;
+#[expect(dead_code, reason = "the suite uses a part of the setup")]
+#[path = "../../tests/promise/setup.rs"]
+mod setup;
 #[path = "../../tests/faults/shim.rs"]
 mod shim;
 #[path = "../../tests/faults/stage.rs"]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 
-use crate::scene::Scene;
+use crate::setup::Setup;
 use crate::support::fail::OrFail;
 
 /// Memory that an allocator may keep for its own reasons.
@@ -25,8 +25,8 @@ pub(crate) struct Footprint {
 }
 
 impl Footprint {
-    pub(crate) fn of_all(scene: &Scene) -> Vec<Self> {
-        scene.daemons.iter().map(|daemon| Self::of(daemon.host.name(), daemon.process.pid())).collect()
+    pub(crate) fn of_all(setup: &Setup) -> Vec<Self> {
+        setup.daemons.iter().map(|daemon| Self::of(daemon.host.name(), daemon.process.pid())).collect()
     }
 
     fn of(host: &str, pid: u32) -> Self {

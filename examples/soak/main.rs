@@ -13,9 +13,9 @@ mod support;
 mod measure;
 #[path = "../../tests/promise/misfortune.rs"]
 mod misfortune;
-#[expect(dead_code, reason = "the soak uses a part of the scene")]
-#[path = "../../tests/promise/scene.rs"]
-mod scene;
+#[expect(dead_code, reason = "the soak uses a part of the setup")]
+#[path = "../../tests/promise/setup.rs"]
+mod setup;
 #[path = "../../tests/promise/verdict.rs"]
 mod verdict;
 
@@ -30,10 +30,10 @@ use vip_manager::time::Moment;
 
 use footprint::Footprint;
 use misfortune::{Dice, Misfortune};
-use scene::Scene;
+use setup::Setup;
 use support::clock::{now, pause, wait_for};
 use support::daemon::KEY;
-use support::patroni::{Patroni, Rhythm};
+use support::patroni::{Patroni, Timing};
 use verdict::{nobody_outlived_a_lease, reigns};
 
 /// How much of each minute goes wrong.
@@ -63,12 +63,12 @@ fn main() -> ExitCode {
 
 /// Soaks for so many minutes, and says what has grown since the daemons were warm.
 fn soak(minutes: usize, seed: u64) -> Vec<String> {
-    let scene = Scene::new("soak", HOSTS);
-    let patronis = scene.patronis(&Rhythm { ttl: LEASE, ..Rhythm::default() });
-    let watcher = scene.key_watcher();
+    let setup = Setup::new("soak", HOSTS);
+    let patronis = setup.patronis(&Timing { ttl: LEASE, ..Timing::default() });
+    let watcher = setup.key_watcher();
     let begin = now();
     patronis[0].take_over();
-    scene.wait_held(0);
+    setup.wait_held(0);
     for patroni in &patronis {
         patroni.may_lead(true);
     }
@@ -76,16 +76,16 @@ fn soak(minutes: usize, seed: u64) -> Vec<String> {
     let mut dice = Dice(seed);
     let (mut faults, mut warm) = (0, Vec::new());
     for minute in 1..=minutes {
-        faults += storm(&scene, &patronis, &mut dice, seed);
-        settle(&scene);
-        nobody_outlived_a_lease(&scene, &watcher);
-        let prints = Footprint::of_all(&scene);
-        let holds: usize = (0..HOSTS).map(|host| scene.intervals(host).len()).sum();
+        faults += storm(&setup, &patronis, &mut dice, seed);
+        settle(&setup);
+        nobody_outlived_a_lease(&setup, &watcher);
+        let prints = Footprint::of_all(&setup);
+        let holds: usize = (0..HOSTS).map(|host| setup.intervals(host).len()).sum();
         say(&format!(
             "minute {minute:3}: {faults} faults, {holds} holds, overlap {:?}; {}; etcd watches {}",
-            scene.overlap(),
+            setup.overlap(),
             prints.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
-            watches(&scene),
+            watches(&setup),
         ));
         if minute == WARM {
             warm = prints;
@@ -98,45 +98,45 @@ fn soak(minutes: usize, seed: u64) -> Vec<String> {
 }
 
 /// Misfortunes for the better part of a minute; returns how many.
-fn storm(scene: &Scene, patronis: &[Patroni], dice: &mut Dice, seed: u64) -> usize {
+fn storm(setup: &Setup, patronis: &[Patroni], dice: &mut Dice, seed: u64) -> usize {
     let begin = now();
     let mut faults = 0;
     let mut there: Vec<(Moment, Misfortune)> = Vec::new();
     while now().since(begin) < STORM {
         if there.len() < AT_ONCE
-            && let Some(misfortune) = Misfortune::draw(dice, scene, patronis, &there)
+            && let Some(misfortune) = Misfortune::draw(dice, setup, patronis, &there)
         {
             faults += 1;
             there.push((now() + dice.span(500, 16_000), misfortune));
         }
         pause(dice.span(200, 1_500));
         for (_, over) in there.extract_if(.., |(until, _)| *until <= now()) {
-            over.end(scene, patronis);
+            over.end(setup, patronis);
         }
-        assert_eq!(scene.overlap(), Duration::ZERO, "two hosts at once; seed {seed}\n{}", reigns(scene, begin));
+        assert_eq!(setup.overlap(), Duration::ZERO, "two hosts at once; seed {seed}\n{}", reigns(setup, begin));
     }
     for (_, over) in there {
         let name = over.name();
-        over.end(scene, patronis);
+        over.end(setup, patronis);
         say(&format!("           mended last: {name}"));
     }
     faults
 }
 
 /// Waits until all is well: the host that the key names holds, and no other, and each daemon has a fresh read.
-fn settle(scene: &Scene) {
+fn settle(setup: &Setup) {
     let calm = now();
-    scene.cluster.wait_healthy();
+    setup.cluster.wait_healthy();
     wait_for("the host that the key names, and no other, to hold", SETTLED, || {
-        let Some(entry) = scene.cluster.store().with(|hand| hand.get(KEY)).ok().flatten() else { return false };
-        (0..HOSTS).all(|host| scene.holds(host) == (scene.hosts[host].name() == entry.value))
+        let Some(entry) = setup.cluster.store().with(|client| client.get(KEY)).ok().flatten() else { return false };
+        (0..HOSTS).all(|host| setup.holds(host) == (setup.hosts[host].name() == entry.value))
     });
     pause(CALM.saturating_sub(now().since(calm)));
 }
 
 /// What the members have open for everybody, the lab's own watches included.
-fn watches(scene: &Scene) -> f64 {
-    scene.cluster.members.iter().map(|member| member.metric("etcd_debugging_mvcc_watcher_total ")).sum()
+fn watches(setup: &Setup) -> f64 {
+    setup.cluster.members.iter().map(|member| member.metric("etcd_debugging_mvcc_watcher_total ")).sum()
 }
 
 fn say(text: &str) {

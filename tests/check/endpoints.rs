@@ -20,10 +20,10 @@ fn an_endpoint_that_cannot_be_reached_tells_why() {
     check(&host, &at(&format!("http://{}:2377", cluster.members[0].host.v4()))).shows("endpoint-refused");
     check(&host, &at("http://nosuch.invalid:2379")).shows("endpoint-name");
     check(&host, &at("http://10.66.0.250:2379")).shows("endpoint-silent");
-    check(&host, &at(&format!("https://{}", cluster.members[0].door()))).shows("endpoint-not-tls");
+    check(&host, &at(&format!("https://{}", cluster.members[0].client_address()))).shows("endpoint-not-tls");
 
     check(&host, &at(&format!("http://{}:2380", cluster.members[0].host.v4()))).shows("endpoint-peers");
-    let door = |place: usize| cluster.members[place].door();
+    let door = |place: usize| cluster.members[place].client_address();
     check(&host, &at(&format!("http://{},https://{}", door(0), door(1)))).shows("endpoints-mixed");
 
     cluster.members[0].freeze();
@@ -74,7 +74,7 @@ fn tls_is_refused_with_its_reason() {
     let trusting = config.clone().with("etcd-ca-file", tls.ca_file().display());
     check(&host, &trusting).shows("tls-client-certificate");
     check(&host, &config.with("etcd-ca-file", "/nowhere/ca.pem")).shows("tls-file");
-    check(&host, &trusting.with("dcs-endpoints", format!("http://{}", cluster.members[0].door())))
+    check(&host, &trusting.with("dcs-endpoints", format!("http://{}", cluster.members[0].client_address())))
         .shows("endpoint-tls");
 }
 
@@ -91,7 +91,7 @@ fn a_login_is_refused_with_its_reason_and_never_shown() {
     let printed = check(&host, &wrong);
     printed.shows("login-wrong");
     assert!(!printed.text.contains("letmein"), "{}", printed.text);
-    let in_url = config.with("dcs-endpoints", format!("http://root:hunter2@{}", cluster.members[0].door()));
+    let in_url = config.with("dcs-endpoints", format!("http://root:hunter2@{}", cluster.members[0].client_address()));
     let printed = check(&host, &in_url);
     assert!(!printed.text.contains("hunter2"), "{}", printed.text);
 }

@@ -9,13 +9,13 @@ use crate::support::lab::Lab;
 use crate::support::store::User;
 use crate::{Printed, check, run};
 
-struct Scene {
+struct Setup {
     cluster: Cluster,
     host: Host,
     _lab: Lab,
 }
 
-impl Scene {
+impl Setup {
     fn new(name: &str) -> Self {
         let lab = Lab::new(name);
         let options = ClusterOptions { members: 1, arguments: vec!["--enable-v2".into()], ..ClusterOptions::default() };
@@ -47,49 +47,49 @@ impl Scene {
 /// vip-manager #71 #72 #143 #250 and the rest of "state is false, desired false": #151 #270 #308 #157 #83.
 #[test]
 fn the_key_tells_why_the_vip_is_not_there() {
-    let scene = Scene::new("keys");
-    let store = scene.cluster.store();
-    scene.asked("/service/pg/leader", "pg1").shows("store-empty");
+    let setup = Setup::new("keys");
+    let store = setup.cluster.store();
+    setup.asked("/service/pg/leader", "pg1").shows("store-empty");
 
-    let door = scene.cluster.endpoints().remove(0);
+    let door = setup.cluster.endpoints().remove(0);
     let set = ["ETCDCTL_API=2", "etcdctl", "--endpoints", &door, "set", "/service/old/leader", "pg1"];
-    scene.host.run("env", &set);
-    scene.asked("/service/old/leader", "pg1").shows("key-v2");
+    setup.host.run("env", &set);
+    setup.asked("/service/old/leader", "pg1").shows("key-v2");
 
     store.put("/registry/something", "else");
-    scene.asked("/service/pg/leader", "pg1").shows("key-no-scope");
+    setup.asked("/service/pg/leader", "pg1").shows("key-no-scope");
 
-    scene.scope("main", "pg-node1", &["pg-node1", "pg-node2", "pg-node3"], 60);
-    scene.asked("/service/hr/leader", "pg-node1").shows("key-other-cluster");
-    scene.asked("/service/mian/leader", "pg-node1").shows("key-wrong");
-    scene.asked("/service/main/leader", "pg-node-1").shows("key-value-differs");
-    scene.asked("/service/main/leader", "PG-Node1").shows("key-value-case");
-    scene.asked("/service/main/leader", "pg-node1.example.org").shows("key-value-domain");
-    scene.asked("/service/main/leader", "replica").shows("key-value-unknown");
-    scene.asked("/service/main/members/pg-node1", "pg-node1").shows("key-not-leader");
+    setup.scope("main", "pg-node1", &["pg-node1", "pg-node2", "pg-node3"], 60);
+    setup.asked("/service/hr/leader", "pg-node1").shows("key-other-cluster");
+    setup.asked("/service/mian/leader", "pg-node1").shows("key-wrong");
+    setup.asked("/service/main/leader", "pg-node-1").shows("key-value-differs");
+    setup.asked("/service/main/leader", "PG-Node1").shows("key-value-case");
+    setup.asked("/service/main/leader", "pg-node1.example.org").shows("key-value-domain");
+    setup.asked("/service/main/leader", "replica").shows("key-value-unknown");
+    setup.asked("/service/main/members/pg-node1", "pg-node1").shows("key-not-leader");
 
-    scene.asked("/service/main/leader", "\"'pg-node1'\"").shows("key-value-quotes");
-    let key = scene.scope("echo", "pg1\n", &["pg1"], 60);
-    scene.asked(&key, "pg1").shows("key-value-blanks");
+    setup.asked("/service/main/leader", "\"'pg-node1'\"").shows("key-value-quotes");
+    let key = setup.scope("echo", "pg1\n", &["pg1"], 60);
+    setup.asked(&key, "pg1").shows("key-value-blanks");
 
-    let key = scene.scope("headless", "", &["pg1", "pg2"], 30);
-    scene.asked(&key, "pg1").shows("key-no-leader");
-    let key = scene.scope("hasty", "pg1", &["pg1"], 3);
-    scene.asked(&key, "pg1").shows("lease-too-short");
+    let key = setup.scope("headless", "", &["pg1", "pg2"], 30);
+    setup.asked(&key, "pg1").shows("key-no-leader");
+    let key = setup.scope("hasty", "pg1", &["pg1"], 3);
+    setup.asked(&key, "pg1").shows("lease-too-short");
     store.put("/service/manual/leader", "pg1");
-    scene.asked("/service/manual/leader", "pg1").shows("key-no-lease");
+    setup.asked("/service/manual/leader", "pg1").shows("key-no-lease");
     store.put("/service/blank/leader", "");
-    scene.asked("/service/blank/leader", "pg1").shows("key-empty");
+    setup.asked("/service/blank/leader", "pg1").shows("key-empty");
 }
 
 #[test]
 fn a_key_that_is_written_a_little_wrong_leads_to_the_right_one() {
-    let scene = Scene::new("paths");
-    scene.scope("hr", "pg1", &["pg1"], 60);
-    scene.scope("main", "pg-node1", &["pg-node1"], 60);
-    scene.asked("service/main/leader", "pg-node1").shows("key-slashes");
-    scene.asked("/service/main", "pg-node1").shows("key-incomplete");
-    scene.asked("/db/main/leader", "pg-node1").shows("key-namespace");
+    let setup = Setup::new("paths");
+    setup.scope("hr", "pg1", &["pg1"], 60);
+    setup.scope("main", "pg-node1", &["pg-node1"], 60);
+    setup.asked("service/main/leader", "pg-node1").shows("key-slashes");
+    setup.asked("/service/main", "pg-node1").shows("key-incomplete");
+    setup.asked("/db/main/leader", "pg-node1").shows("key-namespace");
 }
 
 #[test]
@@ -119,14 +119,14 @@ fn a_user_that_may_read_little_is_told_what_that_hides() {
 
 #[test]
 fn a_sound_host_is_told_so_to_people_and_to_programs() {
-    let scene = Scene::new("sound");
-    let key = scene.scope("pg", "db1", &["db1", "db2"], 60);
-    let config = ConfigFile::basic(&scene.host, &scene.cluster).with("trigger-key", &key);
-    let printed = check(&scene.host, &config);
+    let setup = Setup::new("sound");
+    let key = setup.scope("pg", "db1", &["db1", "db2"], 60);
+    let config = ConfigFile::basic(&setup.host, &setup.cluster).with("trigger-key", &key);
+    let printed = check(&setup.host, &config);
     assert_eq!(printed.status, Some(0), "{}", printed.text);
     assert!(printed.text.contains("which is this host"), "{}", printed.text);
     printed.shows("endpoint-single");
-    let json = run(&scene.host, &config, &["--json"]);
+    let json = run(&setup.host, &config, &["--json"]);
     assert!(json.text.starts_with("{\"ok\":true,\"findings\":["), "{}", json.text);
     assert!(json.text.contains("{\"id\":\"key-value\",\"level\":\"ok\","), "{}", json.text);
 }

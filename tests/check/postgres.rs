@@ -60,7 +60,7 @@ fn server(host: &Host, name: &str, address: &str, port: u16, arguments: &[&str])
     let mut command = host.command(&program);
     command.args(["-MIO::Socket::INET", "-e", LISTEN, address, &port.to_string()]).args(arguments);
     let process = Process::start(name, command);
-    wait_for(&format!("{name} to listen"), Duration::from_secs(20), || process.said("listening"));
+    wait_for(&format!("{name} to listen"), Duration::from_secs(20), || process.logged("listening"));
     process
 }
 

@@ -17,7 +17,7 @@ fn a_member_whose_clock_is_behind_is_told() {
     let lab = Lab::new("skew");
     let cluster = Cluster::start(&lab, 1);
     let (host, late) = (lab.host("db1"), lab.host("late"));
-    stand_before(&late, cluster.members[0].door());
+    stand_before(&late, cluster.members[0].client_address());
     let config = ConfigFile::basic(&host, &cluster).with("dcs-endpoints", format!("http://{}:{PORT}", late.v4()));
     let printed = check(&host, &config);
     printed.shows("clock-skew");

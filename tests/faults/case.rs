@@ -8,8 +8,8 @@ use crate::stage::Stage;
 use crate::support::daemon::ConfigFile;
 use crate::support::host::VIP;
 
-/// Two hosts are never to answer at once, but a witness hears two kernels on a busy machine.
-const WITNESS: f64 = 0.02;
+/// Two hosts are never to answer at once, but an observer hears two kernels on a busy machine.
+const OBSERVER: f64 = 0.02;
 
 /// What kind of cluster the case is played on.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -107,7 +107,7 @@ impl Case {
     /// What is not as it has to be; nothing where all is well.
     pub(crate) fn complaints(&self, record: &Record) -> String {
         let mut said = String::new();
-        if record.overlap() > self.overlap + WITNESS {
+        if record.overlap() > self.overlap + OBSERVER {
             let _ = write!(said, "two hosts for {:.3} s, {:.3} s are allowed; ", record.overlap(), self.overlap);
         }
         if self.silence > 0.0 && record.silence() > self.silence {

@@ -17,9 +17,9 @@ mod record;
 mod report;
 #[expect(dead_code, reason = "only single cases are played here")]
 mod run;
-#[expect(dead_code, reason = "the suite uses a part of the scene")]
-#[path = "../promise/scene.rs"]
-mod scene;
+#[expect(dead_code, reason = "the suite uses a part of the setup")]
+#[path = "../promise/setup.rs"]
+mod setup;
 mod shim;
 mod stage;
 mod wires;

@@ -1,4 +1,4 @@
-//! What the witnesses wrote down of one case, in seconds since its begin, and the arithmetic over it.
+//! What the observers wrote down of one case, in seconds since its begin, and the arithmetic over it.
 //!
 //! Nothing here asks a clock or a kernel: the figures of the report are pure functions of what was recorded.
 

@@ -69,7 +69,7 @@ pub(crate) fn markdown(outcomes: &[Outcome]) -> String {
     let mut page = format!(
         "# Faults on the real binary\n\nWritten by `make faults`; the pictures are in `target/faults/report.html`. {}\n\n\
          Three etcd members, three hosts with a daemon each, Patroni's stand-ins with a lease of 8 s, `hold-timeout` 4 s, `interval` 500 ms. \
-         The witnesses are the notices of each host's kernel, the client's pings every 20 ms, its connection, and a watch of the key. \
+         The observers are the notices of each host's kernel, the client's pings every 20 ms, its connection, and a watch of the key. \
          “Let go” is how long before the end of the key's reign its host had let go (−: after it).\n\n\
          | case | what happened | overlap | nobody had it | longest silence | pings lost | connection | let go | allowed | verdict |\n\
          |---|---|---|---|---|---|---|---|---|---|\n",

@@ -8,7 +8,7 @@ use vip_manager::time::Moment;
 
 use crate::case::{Case, End, Ground};
 use crate::record::{Lane, Record, Reign, Span};
-use crate::scene::Scene;
+use crate::setup::Setup;
 use crate::support::capture::Capture;
 use crate::support::clock::{now, pause, wait_for};
 use crate::support::daemon::{ConfigFile, Daemon, KEY, binary, vip_manager};
@@ -16,15 +16,15 @@ use crate::support::etcd::{Cluster, ClusterOptions};
 use crate::support::fail::OrFail;
 use crate::support::host::{Host, VIP, VIP6};
 use crate::support::lab::Lab;
-use crate::support::patroni::{Patroni, Rhythm};
+use crate::support::observer::AddressObserver;
+use crate::support::patroni::{Patroni, Timing};
 use crate::support::ping::Pinger;
 use crate::support::process::Process;
 use crate::support::proxy::Wire;
 use crate::support::store::{Store, User};
-use crate::support::tcp::{EchoServer, Fate, TcpClient};
+use crate::support::tcp::{ConnectionState, EchoServer, TcpClient};
 use crate::support::tls::{IdentityFiles, KeyForm, Tls};
-use crate::support::watcher::{Told, Watcher};
-use crate::support::witness::AddressWitness;
+use crate::support::watcher::{KeyChange, Watcher};
 use crate::wires::Wires;
 
 pub(crate) const HOSTS: usize = 3;
@@ -44,13 +44,13 @@ const CALM: Duration = Duration::from_millis(700);
 pub(crate) struct Stage {
     watcher: Watcher,
     /// What was told before the revisions began anew.
-    told: Vec<Told>,
+    told: Vec<KeyChange>,
     _databases: Vec<EchoServer>,
     pub(crate) patronis: Vec<Patroni>,
     pub(crate) tls: Option<Tls>,
     identity: Option<IdentityFiles>,
     pub(crate) root: User,
-    pub(crate) scene: Scene,
+    pub(crate) setup: Setup,
     pub(crate) vip: IpAddr,
     wires: Option<Wires>,
     configured: fn(ConfigFile) -> ConfigFile,
@@ -67,12 +67,12 @@ impl Stage {
         let cluster = Cluster::start_with(&lab, &options);
         let hosts: Vec<Host> = (1..=HOSTS).map(|number| lab.host(&format!("db{number}"))).collect();
         let client = lab.host("client");
-        let witness = AddressWitness::over(&hosts.iter().collect::<Vec<_>>());
+        let observer = AddressObserver::over(&hosts.iter().collect::<Vec<_>>());
         let capture = Capture::on(&client);
-        let scene = Scene { daemons: Vec::new(), hosts, client, witness, capture, cluster, lab };
-        let patronis = scene.patronis(&Rhythm { ttl: LEASE, ..Rhythm::default() });
-        let databases = scene.hosts.iter().map(EchoServer::on).collect();
-        let watcher = scene.key_watcher();
+        let setup = Setup { daemons: Vec::new(), hosts, client, observer, capture, cluster, lab };
+        let patronis = setup.patronis(&Timing { ttl: LEASE, ..Timing::default() });
+        let databases = setup.hosts.iter().map(EchoServer::on).collect();
+        let watcher = setup.key_watcher();
         Self {
             watcher,
             told: Vec::new(),
@@ -81,7 +81,7 @@ impl Stage {
             identity: tls.as_ref().map(|tls| tls.client("vip", KeyForm::EcPkcs8)),
             tls,
             root,
-            scene,
+            setup,
             vip: VIP,
             wires: None,
             configured: |config| config,
@@ -89,18 +89,18 @@ impl Stage {
         }
     }
 
-    /// Plays a case from a quiet beginning to a quiet end, and returns what the witnesses saw.
+    /// Plays a case from a quiet beginning to a quiet end, and returns what the observers saw.
     pub(crate) fn play(&mut self, case: &Case) -> Record {
         self.vip = case.vip;
         self.configured = case.config;
         self.clear();
-        self.scene.daemons = (0..HOSTS).map(|host| self.fresh(host, &self.config(host))).collect();
+        self.setup.daemons = (0..HOSTS).map(|host| self.fresh(host, &self.config(host))).collect();
         self.patronis[0].take_over();
         self.patronis[1..].iter().for_each(|patroni| patroni.may_lead(true));
         self.wait_held(0);
-        let pinger = Pinger::start(&self.scene.client, self.vip, PING);
+        let pinger = Pinger::start(&self.setup.client, self.vip, PING);
         wait_for("the first answers", SOON, || pinger.pings().answers.len() > 10);
-        let session = TcpClient::connect(&self.scene.client, self.vip).or_fail("connecting to the database");
+        let session = TcpClient::connect(&self.setup.client, self.vip).or_fail("connecting to the database");
 
         let begin = now();
         pause(CALM);
@@ -115,7 +115,7 @@ impl Stage {
         pause(LATE);
         let clock = Clock { begin, end };
         let mut record = self.record(&clock);
-        client_saw(&mut record, &clock, pinger, session.standing().fate);
+        client_saw(&mut record, &clock, pinger, session.status().state);
         record
     }
 
@@ -142,18 +142,18 @@ impl Stage {
 
     /// Does something during which the first host never lets go.
     pub(crate) fn unharmed(&mut self, work: impl FnOnce(&mut Self)) {
-        let holds = |stage: &Self| stage.scene.witness.intervals(stage.host(), stage.vip);
+        let holds = |stage: &Self| stage.setup.observer.intervals(stage.host(), stage.vip);
         let before = holds(self);
         work(self);
         assert_eq!(holds(self), before, "the first host let go");
     }
 
     pub(crate) fn wait_held(&self, host: usize) {
-        self.scene.witness.wait_held(&self.scene.hosts[host], self.vip, SOON);
+        self.setup.observer.wait_held(&self.setup.hosts[host], self.vip, SOON);
     }
 
     pub(crate) fn wait_gone(&self, host: usize) {
-        self.scene.witness.wait_gone(&self.scene.hosts[host], self.vip, SOON);
+        self.setup.observer.wait_gone(&self.setup.hosts[host], self.vip, SOON);
     }
 
     /// Waits until another host than the first has the address.
@@ -162,22 +162,22 @@ impl Stage {
     }
 
     pub(crate) fn holds(&self, host: usize) -> bool {
-        self.scene.witness.holds(&self.scene.hosts[host], self.vip)
+        self.setup.observer.holds(&self.setup.hosts[host], self.vip)
     }
 
     pub(crate) fn host(&self) -> &Host {
-        &self.scene.hosts[0]
+        &self.setup.hosts[0]
     }
 
     pub(crate) fn daemon(&self) -> &Daemon {
-        &self.scene.daemons[0]
+        &self.setup.daemons[0]
     }
 
     pub(crate) fn config(&self, host: usize) -> ConfigFile {
-        let config = ConfigFile::basic(&self.scene.hosts[host], &self.scene.cluster)
+        let config = ConfigFile::basic(&self.setup.hosts[host], &self.setup.cluster)
             .with("interval", INTERVAL)
             .with("hold-timeout", format!("{HOLD}s"));
-        let config = if self.scene.cluster.user().is_some() { with_user(config, &self.root) } else { config };
+        let config = if self.setup.cluster.user().is_some() { with_user(config, &self.root) } else { config };
         let config = (self.configured)(config);
         let (Some(tls), Some(identity)) = (&self.tls, &self.identity) else { return config };
         config
@@ -187,7 +187,7 @@ impl Stage {
     }
 
     fn fresh(&self, host: usize, config: &ConfigFile) -> Daemon {
-        let daemon = Daemon::start(&self.scene.hosts[host], config);
+        let daemon = Daemon::start(&self.setup.hosts[host], config);
         wait_for(&format!("{} to be ready", daemon.host.name()), SOON, || daemon.ready());
         daemon
     }
@@ -199,26 +199,26 @@ impl Stage {
 
     /// The same with another configuration.
     pub(crate) fn start_again_with(&mut self, config: &ConfigFile) {
-        self.scene.daemons[0].process.kill();
-        self.scene.daemons[0] = self.fresh(0, config);
+        self.setup.daemons[0].process.kill();
+        self.setup.daemons[0] = self.fresh(0, config);
     }
 
     /// The same through a shell or a tool, which is given the daemon's own command as its last words.
     pub(crate) fn start_through(&mut self, words: &[&str]) {
-        let file = self.scene.lab.directory().join("through.yml");
+        let file = self.setup.lab.directory().join("through.yml");
         std::fs::write(&file, self.config(0).text()).or_fail("writing a configuration");
         let mut command = self.host().command(words[0]);
         command.args(&words[1..]).arg(binary()).arg("--config").arg(&file);
-        self.scene.daemons[0].process.kill();
-        self.scene.daemons[0].process = Process::start("vip-manager through a tool", command);
+        self.setup.daemons[0].process.kill();
+        self.setup.daemons[0].process = Process::start("vip-manager through a tool", command);
     }
 
     /// The same with a proxy before each member.
     pub(crate) fn start_through_wires(&mut self) {
-        let wires = Wires::between(self.host(), &self.scene.cluster);
+        let wires = Wires::between(self.host(), &self.setup.cluster);
         self.start_again_with(&self.config(0).with("dcs-endpoints", wires.endpoints()));
         self.wires = Some(wires);
-        self.scene.wait_renewed(0);
+        self.setup.wait_renewed(0);
     }
 
     /// What the proxies do to bytes from now on.
@@ -230,10 +230,10 @@ impl Stage {
     pub(crate) fn begin_revisions_anew(&mut self) {
         self.told.extend(self.watcher.changes());
         self.watcher.clear();
-        let value = self.scene.cluster.store().get(KEY).map(|entry| entry.value);
+        let value = self.setup.cluster.store().get(KEY).map(|entry| entry.value);
         let newest = self.told.iter().rfind(|change| change.key == KEY);
         if newest.is_none_or(|newest| newest.value != value) {
-            self.told.push(Told { at: now(), key: KEY.to_owned(), value });
+            self.told.push(KeyChange { at: now(), key: KEY.to_owned(), value });
         }
     }
 
@@ -252,9 +252,9 @@ impl Stage {
 
     /// Whether the host that the key names has the address, and no other.
     pub(crate) fn only_named(&self) -> bool {
-        let entry = self.scene.cluster.store().with(|hand| hand.get(KEY)).ok().flatten();
+        let entry = self.setup.cluster.store().with(|client| client.get(KEY)).ok().flatten();
         entry.is_some_and(|entry| {
-            (0..HOSTS).all(|host| self.holds(host) == (self.scene.hosts[host].name() == entry.value))
+            (0..HOSTS).all(|host| self.holds(host) == (self.setup.hosts[host].name() == entry.value))
         })
     }
 
@@ -265,11 +265,13 @@ impl Stage {
             patroni.die();
             patroni.revive(false);
         }
-        self.scene.daemons.clear();
+        self.setup.daemons.clear();
         self.wires = None;
-        self.scene.cluster.wait_healthy();
-        wait_for("the key to be deleted", SOON, || self.scene.cluster.store().with(|hand| hand.delete(KEY)).is_ok());
-        for host in &self.scene.hosts {
+        self.setup.cluster.wait_healthy();
+        wait_for("the key to be deleted", SOON, || {
+            self.setup.cluster.store().with(|client| client.delete(KEY)).is_ok()
+        });
+        for host in &self.setup.hosts {
             for address in [VIP, VIP6] {
                 for prefix in ["32", "24", "128"] {
                     let _ = host.attempt("ip", &["addr", "del", &format!("{address}/{prefix}"), "dev", "eth0"]);
@@ -288,20 +290,20 @@ impl Stage {
             let lines: Vec<&str> = text.lines().collect();
             format!("{}:\n{}", daemon.host.name(), lines[lines.len().saturating_sub(25)..].join("\n"))
         };
-        self.scene.daemons.iter().map(words).collect::<Vec<_>>().join("\n")
+        self.setup.daemons.iter().map(words).collect::<Vec<_>>().join("\n")
     }
 
     // The record
 
     fn record(&mut self, scale: &Clock) -> Record {
         let (begin, end) = (scale.begin, scale.end);
-        let macs: Vec<String> = self.scene.hosts.iter().map(Host::mac).collect();
-        let packets = self.scene.capture.since(begin, self.vip);
-        let lanes = self.scene.hosts.iter().zip(&macs).map(|(host, mac)| Lane {
+        let macs: Vec<String> = self.setup.hosts.iter().map(Host::mac).collect();
+        let packets = self.setup.capture.since(begin, self.vip);
+        let lanes = self.setup.hosts.iter().zip(&macs).map(|(host, mac)| Lane {
             host: host.name().to_owned(),
             held: self
-                .scene
-                .witness
+                .setup
+                .observer
                 .intervals(host, self.vip)
                 .iter()
                 .filter(|held| held.until.is_none_or(|until| until > begin) && held.from < end)
@@ -338,7 +340,7 @@ impl Stage {
 }
 
 /// Adds what the client saw.
-fn client_saw(record: &mut Record, clock: &Clock, pinger: Pinger, fate: Fate) {
+fn client_saw(record: &mut Record, clock: &Clock, pinger: Pinger, state: ConnectionState) {
     let pings = pinger.stop();
     let mut outages = pings.outages();
     outages.retain(|outage| outage.until > clock.begin && outage.from < clock.end);
@@ -351,10 +353,10 @@ fn client_saw(record: &mut Record, clock: &Clock, pinger: Pinger, fate: Fate) {
     }
     record.lost = pings.lost();
     record.sent = pings.sent;
-    record.connection = match fate {
-        Fate::Open => "kept".to_owned(),
-        Fate::Reset(at) => format!("reset at {:.1} s", clock.second(at)),
-        Fate::Closed(at) => format!("closed at {:.1} s", clock.second(at)),
+    record.connection = match state {
+        ConnectionState::Open => "kept".to_owned(),
+        ConnectionState::Reset(at) => format!("reset at {:.1} s", clock.second(at)),
+        ConnectionState::Closed(at) => format!("closed at {:.1} s", clock.second(at)),
     };
 }
 
@@ -386,6 +388,6 @@ fn with_user(config: ConfigFile, user: &User) -> ConfigFile {
 }
 
 /// A hand that is known to etcd even while authentication is on.
-pub(crate) fn hand_of_root(cluster: &Cluster, host: &Host, root: &User) -> Store {
-    Store::from(host, cluster.side_doors(), Some(root.clone()))
+pub(crate) fn store_as_root(cluster: &Cluster, host: &Host, root: &User) -> Store {
+    Store::from(host, cluster.plain_endpoints(), Some(root.clone()))
 }

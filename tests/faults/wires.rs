@@ -19,8 +19,11 @@ pub(crate) struct Wires {
 
 impl Wires {
     pub(crate) fn between(host: &Host, cluster: &Cluster) -> Self {
-        let doors: Vec<SocketAddr> =
-            cluster.members.iter().map(|member| member.door().parse().or_fail("reading a member's address")).collect();
+        let doors: Vec<SocketAddr> = cluster
+            .members
+            .iter()
+            .map(|member| member.client_address().parse().or_fail("reading a member's address"))
+            .collect();
         let (ready, proxies) = mpsc::channel();
         let (alive, over) = oneshot::channel();
         drop(host.spawn(move || {

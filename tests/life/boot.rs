@@ -10,51 +10,51 @@ use crate::support::clock::{now, pause, wait_for};
 use crate::support::daemon::Daemon;
 use crate::support::etcd::PORT;
 use crate::support::host::{Host, VIP, VIP6};
-use crate::support::scene::{SOON, Scene, figure, wait_announced, wait_said};
+use crate::support::setup::{SOON, Setup, report, wait_announced, wait_logged};
 
 /// Long enough for a back-off of the daemon at its longest.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[test]
 fn a_daemon_that_starts_before_etcd_finds_it() {
-    let mut scene = Scene::new("boot", 1);
-    scene.name(scene.host());
-    scene.cluster.members[0].terminate();
-    let daemon = Daemon::start(scene.host(), &scene.config());
+    let mut setup = Setup::new("boot", 1);
+    setup.set_leader(setup.host());
+    setup.cluster.members[0].terminate();
+    let daemon = Daemon::start(setup.host(), &setup.config());
     wait_for("readiness", SOON, || daemon.ready());
     pause(Duration::from_secs(3));
-    assert!(!scene.host().carries(VIP));
+    assert!(!setup.host().carries(VIP));
     assert!(daemon.process.text().contains("refused"), "why is it away? {}", daemon.process.text());
-    scene.cluster.members[0].restart();
-    scene.cluster.wait_healthy();
+    setup.cluster.members[0].restart();
+    setup.cluster.wait_healthy();
     let healthy = now();
-    let came = scene.witness.wait_held(scene.host(), VIP, PATIENCE);
-    figure("etcd's first answer to the address", came.since(healthy));
+    let came = setup.observer.wait_held(setup.host(), VIP, PATIENCE);
+    report("etcd's first answer to the address", came.since(healthy));
     assert!(came.since(healthy) < Duration::from_secs(10));
 }
 
 /// "The interface not up at boot: the daemon exits."
 #[test]
 fn a_daemon_that_starts_before_its_interface_waits_for_it() {
-    let scene = Scene::new("boot", 1);
-    scene.name(scene.host());
-    let config = scene.config().with("interface", "eth1").with("ip", format!("[{VIP}, \"{VIP6}\"]"));
-    let daemon = Daemon::start(scene.host(), &config);
-    wait_said(&daemon, "there is no interface eth1");
+    let setup = Setup::new("boot", 1);
+    setup.set_leader(setup.host());
+    let config = setup.config().with("interface", "eth1").with("ip", format!("[{VIP}, \"{VIP6}\"]"));
+    let daemon = Daemon::start(setup.host(), &config);
+    wait_logged(&daemon, "there is no interface eth1");
     wait_for("readiness", SOON, || daemon.ready());
-    let switch = scene.lab.switch();
-    scene.host().ip(&format!("link add eth1 type veth peer name late netns {switch}"));
-    scene.host().ip("addr add 10.66.0.61/16 dev eth1");
+    let switch = setup.lab.switch();
+    setup.host().ip(&format!("link add eth1 type veth peer name late netns {switch}"));
+    setup.host().ip("addr add 10.66.0.61/16 dev eth1");
     pause(Duration::from_millis(300));
-    let capture = Capture::on(&scene.client);
+    let capture = Capture::on(&setup.client);
     crate::support::command::run("ip", &["-n", &switch, "link", "set", "late", "master", "br0", "up"]);
-    scene.host().ip("link set eth1 up");
+    setup.host().ip("link set eth1 up");
     let up = now();
     for address in [VIP, VIP6] {
-        scene.witness.wait_held(scene.host(), address, SOON);
-        let mac = mac_of(scene.host(), "eth1");
+        setup.observer.wait_held(setup.host(), address, SOON);
+        let mac = mac_of(setup.host(), "eth1");
         wait_for("an announcement", SOON, || capture.first(up, address, &mac).is_some());
-        figure(&format!("{address}: link up to the announcement"), {
+        report(&format!("{address}: link up to the announcement"), {
             capture.first(up, address, &mac).unwrap().at.since(up)
         });
     }
@@ -64,20 +64,20 @@ fn a_daemon_that_starts_before_its_interface_waits_for_it() {
 
 #[test]
 fn a_daemon_whose_interface_is_down_at_boot_announces_when_it_comes_up() {
-    let scene = Scene::new("boot", 1);
-    let capture = Capture::on(&scene.client);
-    scene.name(scene.host());
-    let switch = scene.lab.switch();
-    scene.host().ip(&format!("link add eth1 type veth peer name late netns {switch}"));
+    let setup = Setup::new("boot", 1);
+    let capture = Capture::on(&setup.client);
+    setup.set_leader(setup.host());
+    let switch = setup.lab.switch();
+    setup.host().ip(&format!("link add eth1 type veth peer name late netns {switch}"));
     crate::support::command::run("ip", &["-n", &switch, "link", "set", "late", "master", "br0", "up"]);
-    let config = scene.config().with("interface", "eth1").with("ip", format!("[{VIP}, \"{VIP6}\"]"));
-    let daemon = Daemon::start(scene.host(), &config);
-    wait_said(&daemon, "10.66.0.100/32 on eth1 is up");
+    let config = setup.config().with("interface", "eth1").with("ip", format!("[{VIP}, \"{VIP6}\"]"));
+    let daemon = Daemon::start(setup.host(), &config);
+    wait_logged(&daemon, "10.66.0.100/32 on eth1 is up");
     pause(Duration::from_secs(1));
     assert_eq!(capture.all().iter().filter(|seen| seen.address == VIP).count(), 0);
     let up = now();
-    scene.host().ip("link set eth1 up");
-    let mac = mac_of(scene.host(), "eth1");
+    setup.host().ip("link set eth1 up");
+    let mac = mac_of(setup.host(), "eth1");
     for address in [VIP, VIP6] {
         wait_for("an announcement", SOON, || capture.first(up, address, &mac).is_some());
     }
@@ -118,41 +118,41 @@ impl Drop for Names {
 
 #[test]
 fn a_daemon_that_starts_before_the_name_of_its_endpoint_resolves_finds_it() {
-    let scene = Scene::new("boot", 1);
-    scene.name(scene.host());
-    let names = Names::of(scene.host());
-    let config = scene.config().with("dcs-endpoints", format!("http://etcd.test:{PORT}"));
-    let daemon = Daemon::start(scene.host(), &config);
+    let setup = Setup::new("boot", 1);
+    setup.set_leader(setup.host());
+    let names = Names::of(setup.host());
+    let config = setup.config().with("dcs-endpoints", format!("http://etcd.test:{PORT}"));
+    let daemon = Daemon::start(setup.host(), &config);
     wait_for("readiness", SOON, || daemon.ready());
-    wait_said(&daemon, "etcd.test");
+    wait_logged(&daemon, "etcd.test");
     pause(Duration::from_secs(2));
-    assert!(!scene.host().carries(VIP));
-    let member: IpAddr = scene.cluster.members[0].host.v4().into();
+    assert!(!setup.host().carries(VIP));
+    let member: IpAddr = setup.cluster.members[0].host.v4().into();
     names.set(&format!("{member} etcd.test\n"));
     let resolvable = now();
-    let came = scene.witness.wait_held(scene.host(), VIP, PATIENCE);
-    figure("the name resolves to the address", came.since(resolvable));
+    let came = setup.observer.wait_held(setup.host(), VIP, PATIENCE);
+    report("the name resolves to the address", came.since(resolvable));
     assert!(came.since(resolvable) < Duration::from_secs(10));
 }
 
 /// Everything at once, in the order of a bad morning.
 #[test]
 fn a_host_that_boots_before_the_network_the_names_and_etcd_leads_in_the_end() {
-    let mut scene = Scene::new("boot", 1);
-    scene.name(scene.host());
-    scene.cluster.members[0].terminate();
-    scene.host().ip("link set eth0 down");
-    let daemon = Daemon::start(scene.host(), &scene.config());
+    let mut setup = Setup::new("boot", 1);
+    setup.set_leader(setup.host());
+    setup.cluster.members[0].terminate();
+    setup.host().ip("link set eth0 down");
+    let daemon = Daemon::start(setup.host(), &setup.config());
     wait_for("readiness", SOON, || daemon.ready());
     pause(Duration::from_secs(1));
-    scene.cluster.members[0].restart();
-    scene.cluster.wait_healthy();
-    let capture = Capture::on(&scene.client);
-    scene.host().ip("link set eth0 up");
+    setup.cluster.members[0].restart();
+    setup.cluster.wait_healthy();
+    let capture = Capture::on(&setup.client);
+    setup.host().ip("link set eth0 up");
     let up = now();
-    let came = scene.witness.wait_held(scene.host(), VIP, PATIENCE);
-    wait_announced(&capture, scene.host(), VIP, up);
-    figure("link up to the address", came.since(up));
+    let came = setup.observer.wait_held(setup.host(), VIP, PATIENCE);
+    wait_announced(&capture, setup.host(), VIP, up);
+    report("link up to the address", came.since(up));
 }
 
 fn mac_of(host: &Host, interface: &str) -> String {

@@ -12,7 +12,7 @@ use nix::unistd::{Pid, pipe};
 use crate::support::clock::{now, pause, wait_for, wait_until};
 use crate::support::daemon::{ConfigFile, Daemon, vip_manager};
 use crate::support::host::VIP;
-use crate::support::scene::{SOON, Scene, figure};
+use crate::support::setup::{SOON, Setup, report};
 
 /// Resident memory in KiB.
 fn resident(pid: u32) -> u64 {
@@ -27,41 +27,41 @@ fn descriptors(pid: u32) -> usize {
 
 /// Has the leader change so many times, as fast as etcd takes it. Now and then, and at the end, the address is waited
 /// for: of changes that follow each other too closely, the daemon rightly sees only the last.
-fn change_leaders(scene: &Scene, times: usize) {
+fn change_leaders(setup: &Setup, times: usize) {
     for pair in 0..times / 2 {
-        scene.name_nobody();
+        setup.set_unknown_leader();
         if pair % 4 == 0 {
-            scene.witness.wait_gone(scene.host(), VIP, SOON);
+            setup.observer.wait_gone(setup.host(), VIP, SOON);
         }
-        scene.name(scene.host());
+        setup.set_leader(setup.host());
         if pair % 4 == 0 {
-            scene.witness.wait_held(scene.host(), VIP, SOON);
+            setup.observer.wait_held(setup.host(), VIP, SOON);
         }
     }
-    scene.name_nobody();
-    scene.witness.wait_gone(scene.host(), VIP, SOON);
-    scene.name(scene.host());
-    scene.witness.wait_held(scene.host(), VIP, SOON);
+    setup.set_unknown_leader();
+    setup.observer.wait_gone(setup.host(), VIP, SOON);
+    setup.set_leader(setup.host());
+    setup.observer.wait_held(setup.host(), VIP, SOON);
 }
 
 /// vip-manager #285: memory grew until the OOM killer came.
 #[test]
 fn two_thousand_leader_changes_leave_memory_and_descriptors_as_they_were() {
-    let scene = Scene::new("memory", 1);
-    let daemon = scene.lead(&scene.config().with("interval", 100).with("log-level", "warn"), VIP);
+    let setup = Setup::new("memory", 1);
+    let daemon = setup.lead(&setup.config().with("interval", 100).with("log-level", "warn"), VIP);
     let pid = daemon.process.pid();
-    change_leaders(&scene, 400);
+    change_leaders(&setup, 400);
     let (memory, open) = (resident(pid), descriptors(pid));
     let start = now();
-    change_leaders(&scene, 2_000);
-    figure("2,000 changes took", now().since(start));
+    change_leaders(&setup, 2_000);
+    report("2,000 changes took", now().since(start));
     let (memory_after, open_after) = (resident(pid), descriptors(pid));
-    figure("resident KiB before and after", (memory, memory_after));
-    figure("descriptors before and after", (open, open_after));
+    report("resident KiB before and after", (memory, memory_after));
+    report("descriptors before and after", (open, open_after));
     assert!(memory_after <= memory + 1024, "{memory} KiB have become {memory_after} KiB");
     assert!(open_after <= open + 1, "{open} descriptors have become {open_after}");
-    figure("times that the address was put up", scene.times_held(VIP));
-    assert!(scene.times_held(VIP) >= 250);
+    report("times that the address was put up", setup.times_held(VIP));
+    assert!(setup.times_held(VIP) >= 250);
 }
 
 /// A daemon with a stderr of the test's own. Dropped, it is killed.
@@ -70,8 +70,8 @@ struct Muted {
 }
 
 impl Muted {
-    fn start(scene: &Scene, config: &ConfigFile, stderr: OwnedFd) -> Self {
-        let mut command = with_config(scene, config);
+    fn start(setup: &Setup, config: &ConfigFile, stderr: OwnedFd) -> Self {
+        let mut command = with_config(setup, config);
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::from(stderr)).spawn().unwrap();
         Self { child }
     }
@@ -90,46 +90,46 @@ impl Drop for Muted {
     }
 }
 
-fn with_config(scene: &Scene, config: &ConfigFile) -> Command {
-    let file = scene.lab.directory().join("muted.yml");
+fn with_config(setup: &Setup, config: &ConfigFile) -> Command {
+    let file = setup.lab.directory().join("muted.yml");
     fs::write(&file, config.text()).unwrap();
-    let mut command = vip_manager(scene.host());
+    let mut command = vip_manager(setup.host());
     command.arg("--config").arg(file);
     command
 }
 
 /// Has the daemon follow its key back and forth, with many words about it.
-fn follows_its_key(scene: &Scene) {
+fn follows_its_key(setup: &Setup) {
     for _ in 0..50 {
-        scene.name(scene.host());
-        scene.witness.wait_held(scene.host(), VIP, SOON);
-        scene.name_nobody();
-        scene.witness.wait_gone(scene.host(), VIP, SOON);
+        setup.set_leader(setup.host());
+        setup.observer.wait_held(setup.host(), VIP, SOON);
+        setup.set_unknown_leader();
+        setup.observer.wait_gone(setup.host(), VIP, SOON);
     }
 }
 
 #[test]
 fn a_log_that_nobody_reads_does_not_stop_the_daemon() {
-    let scene = Scene::new("full", 1);
+    let setup = Setup::new("full", 1);
     let (reader, writer) = pipe().unwrap();
-    let muted = Muted::start(&scene, &scene.config().with("log-level", "trace"), writer);
+    let muted = Muted::start(&setup, &setup.config().with("log-level", "trace"), writer);
     // More than a pipe holds: some 64 KiB.
     for _ in 0..6 {
-        follows_its_key(&scene);
+        follows_its_key(&setup);
     }
     // Held over several renewals, not by the kernel's patience alone.
-    scene.name(scene.host());
-    scene.witness.wait_held(scene.host(), VIP, SOON);
-    let held = scene.times_held(VIP);
+    setup.set_leader(setup.host());
+    setup.observer.wait_held(setup.host(), VIP, SOON);
+    let held = setup.times_held(VIP);
     pause(Duration::from_secs(14));
-    assert!(scene.host().carries(VIP));
-    assert_eq!(scene.times_held(VIP), held, "it never went");
+    assert!(setup.host().carries(VIP));
+    assert_eq!(setup.times_held(VIP), held, "it never went");
 
     // Once somebody reads, the log goes on, and says what is missing.
     let text = read_along(reader);
     wait_for("new lines", SOON, || {
-        scene.name_nobody();
-        scene.name(scene.host());
+        setup.set_unknown_leader();
+        setup.set_leader(setup.host());
         text().contains("lost_lines=")
     });
     for line in text().lines().filter(|line| !line.is_empty()) {
@@ -158,30 +158,30 @@ fn read_along(reader: OwnedFd) -> impl Fn() -> String {
 
 #[test]
 fn a_log_whose_reader_has_gone_does_not_end_the_daemon() {
-    let scene = Scene::new("gone", 1);
+    let setup = Setup::new("gone", 1);
     let (reader, writer) = pipe().unwrap();
-    let muted = Muted::start(&scene, &scene.config().with("log-level", "debug"), writer);
+    let muted = Muted::start(&setup, &setup.config().with("log-level", "debug"), writer);
     drop(reader);
-    follows_its_key(&scene);
+    follows_its_key(&setup);
     muted.ends_well_on_sigterm();
 }
 
 #[test]
 fn a_daemon_without_any_stderr_lives() {
-    let scene = Scene::new("closed", 1);
-    let inner = with_config(&scene, &scene.config().with("log-level", "debug"));
-    let mut command = scene.host().command("sh");
+    let setup = Setup::new("closed", 1);
+    let inner = with_config(&setup, &setup.config().with("log-level", "debug"));
+    let mut command = setup.host().command("sh");
     command.args(["-c", "exec \"$@\" 2>&- >&- <&-", "sh"]).args(inner.get_args().skip(3));
     let mut child = Muted { child: command.spawn().unwrap() };
-    follows_its_key(&scene);
+    follows_its_key(&setup);
     assert!(child.child.try_wait().unwrap().is_none());
     child.ends_well_on_sigterm();
 }
 
 #[test]
 fn a_second_sigterm_or_a_burst_of_signals_changes_nothing() {
-    let scene = Scene::new("burst", 1);
-    let mut daemon: Daemon = scene.lead(&scene.config(), VIP);
+    let setup = Setup::new("burst", 1);
+    let mut daemon: Daemon = setup.lead(&setup.config(), VIP);
     for _ in 0..20 {
         daemon.process.signal(Signal::SIGHUP);
     }
@@ -189,12 +189,12 @@ fn a_second_sigterm_or_a_burst_of_signals_changes_nothing() {
         daemon.process.signal(signal);
     }
     pause(Duration::from_secs(2));
-    assert_eq!(scene.times_held(VIP), 1);
+    assert_eq!(setup.times_held(VIP), 1);
     for signal in [Signal::SIGTERM, Signal::SIGTERM, Signal::SIGINT] {
         if daemon.process.ended().is_none() {
             daemon.process.signal(signal);
         }
     }
     assert_eq!(daemon.process.wait(SOON).code(), Some(0));
-    assert!(!scene.host().carries(VIP));
+    assert!(!setup.host().carries(VIP));
 }

@@ -11,11 +11,11 @@ use crate::support::clock::{now, pause, wait_for};
 use crate::support::daemon::Daemon;
 use crate::support::host::{INTERFACE, VIP};
 use crate::support::rival::Rival;
-use crate::support::scene::{SOON, Scene, figure, wait_said};
+use crate::support::setup::{SOON, Setup, report, wait_logged};
 
 /// Writes a script that the daemon can run, and tells where it is.
-fn script(scene: &Scene, name: &str, body: &str) -> PathBuf {
-    let path = scene.lab.directory().join(name);
+fn script(setup: &Setup, name: &str, body: &str) -> PathBuf {
+    let path = setup.lab.directory().join(name);
     fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     path
@@ -26,28 +26,28 @@ fn read(path: &Path) -> String {
 }
 
 /// A script that adds what it was told to a file, one line a run, and the file.
-fn recorder(scene: &Scene) -> (PathBuf, PathBuf) {
-    let record = scene.lab.directory().join("record");
+fn recorder(setup: &Setup) -> (PathBuf, PathBuf) {
+    let record = setup.lab.directory().join("record");
     let body = format!(
         "echo \"$1 $VIP_MANAGER_EVENT $VIP_MANAGER_VIP/$VIP_MANAGER_PREFIX $VIP_MANAGER_INTERFACE $VIP_MANAGER_KEY \
          value=$VIP_MANAGER_VALUE holder=$VIP_MANAGER_HOLDER rival=$VIP_MANAGER_RIVAL\" >> {}",
         record.display()
     );
-    (script(scene, "recorder", &body), record)
+    (script(setup, "recorder", &body), record)
 }
 
 /// vip-manager #172.
 #[test]
 fn a_program_is_told_that_the_vip_came_and_that_it_went_in_this_order() {
-    let scene = Scene::new("hook", 1);
-    let (program, record) = recorder(&scene);
+    let setup = Setup::new("hook", 1);
+    let (program, record) = recorder(&setup);
     let hook = |word: &str| format!("[{}, {word}]", program.display());
-    let config = scene.config().with("on-acquire", hook("came")).with("on-release", hook("went"));
-    let _daemon = scene.lead(&config, VIP);
+    let config = setup.config().with("on-acquire", hook("came")).with("on-release", hook("went"));
+    let _daemon = setup.lead(&config, VIP);
     wait_for("the first hook", SOON, || read(&record).lines().count() == 1);
-    scene.name_nobody();
+    setup.set_unknown_leader();
     wait_for("the second hook", SOON, || read(&record).lines().count() == 2);
-    scene.name(scene.host());
+    setup.set_leader(setup.host());
     wait_for("the third hook", SOON, || read(&record).lines().count() == 3);
     let (vip, host) = (format!("{VIP}/32 {INTERFACE} /service/pg_cluster/leader value=db1"), "db1");
     let expected = [
@@ -60,12 +60,12 @@ fn a_program_is_told_that_the_vip_came_and_that_it_went_in_this_order() {
 
 #[test]
 fn a_hook_inherits_neither_descriptors_nor_secrets_nor_capabilities_to_hand_on() {
-    let scene = Scene::new("hook", 1);
-    let record = scene.lab.directory().join("record");
+    let setup = Setup::new("hook", 1);
+    let record = setup.lab.directory().join("record");
     let body =
         format!("{{ env; ls -l /proc/self/fd; cat /proc/self/status; }} > {0}.new; mv {0}.new {0}", record.display());
-    let program = script(&scene, "recorder", &body);
-    let _daemon = scene.lead(&scene.config().with("on-acquire", program.display()), VIP);
+    let program = script(&setup, "recorder", &body);
+    let _daemon = setup.lead(&setup.config().with("on-acquire", program.display()), VIP);
     wait_for("the hook", SOON, || record.exists());
     let seen = read(&record);
     // Its own three are pipes and files; sockets, timers and the event loop are the daemon's.
@@ -77,23 +77,23 @@ fn a_hook_inherits_neither_descriptors_nor_secrets_nor_capabilities_to_hand_on()
 
 #[test]
 fn a_hook_that_hangs_is_ended_with_all_that_it_started_and_delays_nothing() {
-    let scene = Scene::new("hook", 1);
-    let pids = scene.lab.directory().join("pids");
+    let setup = Setup::new("hook", 1);
+    let pids = setup.lab.directory().join("pids");
     let body = format!("trap '' TERM; sleep 600 & echo $$ $! > {}; wait; wait", pids.display());
-    let program = script(&scene, "hanging", &body);
-    let config = scene.config().with("on-release", program.display()).with("hook-timeout", "1s");
-    let daemon = scene.lead(&config, VIP);
-    scene.name_nobody();
+    let program = script(&setup, "hanging", &body);
+    let config = setup.config().with("on-release", program.display()).with("hook-timeout", "1s");
+    let daemon = setup.lead(&config, VIP);
+    setup.set_unknown_leader();
     let asked = now();
-    let gone = scene.witness.wait_gone(scene.host(), VIP, SOON).unwrap();
-    figure("gone though the hook hangs, after", gone.since(asked));
+    let gone = setup.observer.wait_gone(setup.host(), VIP, SOON).unwrap();
+    report("gone though the hook hangs, after", gone.since(asked));
     assert!(gone.since(asked) < Duration::from_secs(1), "{:?}", gone.since(asked));
     wait_for("the hook", SOON, || read(&pids).lines().count() == 1);
     // The key is followed while it hangs.
-    scene.name(scene.host());
-    scene.witness.wait_held(scene.host(), VIP, SOON);
-    wait_said(&daemon, "on-release of 10.");
-    wait_said(&daemon, "took longer than 1 s and is ended");
+    setup.set_leader(setup.host());
+    setup.observer.wait_held(setup.host(), VIP, SOON);
+    wait_logged(&daemon, "on-release of 10.");
+    wait_logged(&daemon, "took longer than 1 s and is ended");
     for pid in read(&pids).split_whitespace() {
         wait_for("the end of the whole group", SOON, || {
             let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -104,13 +104,13 @@ fn a_hook_that_hangs_is_ended_with_all_that_it_started_and_delays_nothing() {
 
 #[test]
 fn a_stop_waits_for_the_last_hook_after_the_address_has_gone() {
-    let scene = Scene::new("hook", 1);
-    let record = scene.lab.directory().join("record");
-    let program = script(&scene, "slow", &format!("sleep 1; echo done > {}", record.display()));
-    let mut daemon = scene.lead(&scene.config().with("on-release", program.display()), VIP);
+    let setup = Setup::new("hook", 1);
+    let record = setup.lab.directory().join("record");
+    let program = script(&setup, "slow", &format!("sleep 1; echo done > {}", record.display()));
+    let mut daemon = setup.lead(&setup.config().with("on-release", program.display()), VIP);
     daemon.process.signal(Signal::SIGTERM);
     let asked = now();
-    let gone = scene.witness.wait_gone(scene.host(), VIP, SOON).unwrap();
+    let gone = setup.observer.wait_gone(setup.host(), VIP, SOON).unwrap();
     assert_eq!(daemon.process.wait(SOON).code(), Some(0));
     assert!(gone.since(asked) < Duration::from_secs(1), "{:?}", gone.since(asked));
     assert_eq!(read(&record), "done\n");
@@ -118,31 +118,31 @@ fn a_stop_waits_for_the_last_hook_after_the_address_has_gone() {
 
 #[test]
 fn a_program_that_is_missing_or_fails_is_told_and_the_vip_does_not_care() {
-    let scene = Scene::new("hook", 1);
-    let failing = script(&scene, "failing", "echo \"what it said\"; printf '\\033[31mred\\n' >&2; exit 3");
-    let config = scene.config().with("on-acquire", "/nowhere/at-all").with("on-release", failing.display());
-    let daemon = scene.lead(&config, VIP);
+    let setup = Setup::new("hook", 1);
+    let failing = script(&setup, "failing", "echo \"what it said\"; printf '\\033[31mred\\n' >&2; exit 3");
+    let config = setup.config().with("on-acquire", "/nowhere/at-all").with("on-release", failing.display());
+    let daemon = setup.lead(&config, VIP);
     let text = || daemon.process.text();
-    wait_said(&daemon, "cannot run /nowhere/at-all");
+    wait_logged(&daemon, "cannot run /nowhere/at-all");
     assert!(text().contains("expected the full path of a program"), "{}", text());
-    scene.name_nobody();
-    wait_said(&daemon, "failed with exit status 3");
+    setup.set_unknown_leader();
+    wait_logged(&daemon, "failed with exit status 3");
     assert!(text().contains("what it said"), "{}", text());
     assert!(text().contains("red") && !text().contains('\u{1b}'), "{}", text());
-    scene.name(scene.host());
-    scene.witness.wait_held(scene.host(), VIP, SOON);
+    setup.set_leader(setup.host());
+    setup.observer.wait_held(setup.host(), VIP, SOON);
 }
 
 #[test]
 fn a_program_is_told_of_a_rival() {
-    let scene = Scene::new("hook", 2);
-    let (program, record) = recorder(&scene);
+    let setup = Setup::new("hook", 2);
+    let (program, record) = recorder(&setup);
     let _daemon: Daemon =
-        scene.lead(&scene.config().with("on-conflict", format!("[{}, fight]", program.display())), VIP);
+        setup.lead(&setup.config().with("on-conflict", format!("[{}, fight]", program.display())), VIP);
     // What comes sooner after the address was put up may be an echo of the host before.
     pause(Duration::from_millis(2_500));
-    Rival::on(&scene.hosts[1]).claim(VIP);
+    Rival::on(&setup.hosts[1]).claim(VIP);
     wait_for("the hook", SOON, || read(&record).lines().count() == 1);
     let seen = read(&record);
-    assert!(seen.starts_with("fight conflict ") && seen.contains(&format!("rival={}", scene.hosts[1].mac())), "{seen}");
+    assert!(seen.starts_with("fight conflict ") && seen.contains(&format!("rival={}", setup.hosts[1].mac())), "{seen}");
 }

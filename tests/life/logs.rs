@@ -13,26 +13,26 @@ use crate::support::etcd::{Cluster, ClusterOptions};
 use crate::support::host::VIP;
 use crate::support::lab::Lab;
 use crate::support::process::Process;
-use crate::support::scene::{SOON, Scene, wait_said, wait_status};
+use crate::support::setup::{SOON, Setup, wait_logged, wait_status};
 use crate::support::store::User;
 
 /// "IP address X state is false, desired false" was the most repeated question: vip-manager #151, #270, #308, #157.
 #[test]
 fn each_transition_is_one_line_that_says_what_was_found_expected_read_when_and_from_whom() {
-    let scene = Scene::new("logs", 1);
-    let daemon = Daemon::start(scene.host(), &scene.config());
-    wait_said(&daemon, "stays away: /service/pg_cluster/leader is absent, this host is \"db1\"");
+    let setup = Setup::new("logs", 1);
+    let daemon = Daemon::start(setup.host(), &setup.config());
+    wait_logged(&daemon, "stays away: /service/pg_cluster/leader is absent, this host is \"db1\"");
 
     // A name that is nearly right.
-    scene.cluster.store().put(KEY, "db1.example.com");
-    wait_said(&daemon, "holds \"db1.example.com\", this host is \"db1\"");
+    setup.cluster.store().put(KEY, "db1.example.com");
+    wait_logged(&daemon, "holds \"db1.example.com\", this host is \"db1\"");
 
-    let lease = scene.cluster.store().grant(20);
-    scene.cluster.store().put_leased(KEY, "db1", lease);
-    wait_said(&daemon, "is up after");
+    let lease = setup.cluster.store().grant(20);
+    setup.cluster.store().put_leased(KEY, "db1", lease);
+    wait_logged(&daemon, "is up after");
     wait_status(&daemon, "held");
-    scene.cluster.store().revoke(lease);
-    wait_said(&daemon, "is gone,");
+    setup.cluster.store().revoke(lease);
+    wait_logged(&daemon, "is gone,");
     wait_status(&daemon, "standby");
     daemon.process.signal(Signal::SIGTERM);
 
@@ -42,7 +42,7 @@ fn each_transition_is_one_line_that_says_what_was_found_expected_read_when_and_f
         assert_eq!(lines.len(), 1, "one line with {words:?} in:\n{text}");
         lines[0].to_owned()
     };
-    let member = format!("from http://{}:2379", scene.cluster.members[0].host.v4());
+    let member = format!("from http://{}:2379", setup.cluster.members[0].host.v4());
     let up = the_line("is up after");
     for word in [" INFO ", "10.66.0.100/32 on eth0", KEY, "holds \"db1\"", "which is this host", "ago ", &member] {
         assert!(up.contains(word), "no {word:?} in: {up}");
@@ -59,10 +59,10 @@ fn each_transition_is_one_line_that_says_what_was_found_expected_read_when_and_f
 /// "The same line every 10 s for ever."
 #[test]
 fn a_steady_state_is_silent_for_leader_and_follower_and_while_etcd_is_away() {
-    let scene = Scene::new("quiet", 2);
-    let quick = |host| crate::support::daemon::ConfigFile::basic(host, &scene.cluster).with("interval", 200);
-    let daemons = [0, 1].map(|place| Daemon::start(&scene.hosts[place], &quick(&scene.hosts[place])));
-    scene.name(scene.host());
+    let setup = Setup::new("quiet", 2);
+    let quick = |host| crate::support::daemon::ConfigFile::basic(host, &setup.cluster).with("interval", 200);
+    let daemons = [0, 1].map(|place| Daemon::start(&setup.hosts[place], &quick(&setup.hosts[place])));
+    setup.set_leader(setup.host());
     wait_status(&daemons[0], "held");
     wait_status(&daemons[1], "standby (/service/pg_cluster/leader holds \"db1\"");
     let known = daemons.each_ref().map(|daemon| daemon.process.lines().len());
@@ -72,37 +72,37 @@ fn a_steady_state_is_silent_for_leader_and_follower_and_while_etcd_is_away() {
         assert_eq!(new, [""; 0], "{}", daemon.host.name());
     }
     // Nor is an outage told over and over.
-    scene.cluster.members[0].freeze();
-    scene.witness.wait_gone(scene.host(), VIP, 2 * SOON);
+    setup.cluster.members[0].freeze();
+    setup.observer.wait_gone(setup.host(), VIP, 2 * SOON);
     let known = daemons.each_ref().map(|daemon| daemon.process.lines().len());
     pause(Duration::from_secs(8));
     for (daemon, known) in daemons.iter().zip(known) {
         let new: Vec<String> = daemon.process.lines_after(known).into_iter().map(|line| line.text).collect();
         assert!(new.len() <= 2, "{}: {new:#?}", daemon.host.name());
     }
-    scene.cluster.members[0].thaw();
-    scene.witness.wait_held(scene.host(), VIP, 3 * SOON);
+    setup.cluster.members[0].thaw();
+    setup.observer.wait_held(setup.host(), VIP, 3 * SOON);
 }
 
 #[test]
 fn journald_gets_priorities_and_no_timestamps() {
-    let scene = Scene::new("journal", 1);
-    let config = scene.lab.directory().join("journal.yml");
-    std::fs::write(&config, scene.config().with("ip", "10.66.0.100").with("log-level", "debug").text()).unwrap();
-    let path = scene.lab.directory().join("journal");
+    let setup = Setup::new("journal", 1);
+    let config = setup.lab.directory().join("journal.yml");
+    std::fs::write(&config, setup.config().with("ip", "10.66.0.100").with("log-level", "debug").text()).unwrap();
+    let path = setup.lab.directory().join("journal");
     let journal = File::create(&path).unwrap();
     let stat = journal.metadata().unwrap();
-    let mut command = vip_manager(scene.host());
+    let mut command = vip_manager(setup.host());
     command.arg("--config").arg(&config);
     command.env("JOURNAL_STREAM", format!("{}:{}", stat.st_dev(), stat.st_ino()));
     // The lab takes stderr for itself, so the daemon is given the file by a shell.
-    let mut shell = scene.host().command("sh");
+    let mut shell = setup.host().command("sh");
     shell.args(["-c", "journal=$1; shift; exec \"$@\" 2>>\"$journal\"", "sh"]).arg(&path);
     shell.args(command.get_args().skip(3)).envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let mut daemon = Process::start("vip-manager under journald", shell);
-    scene.name(scene.host());
-    scene.witness.wait_held(scene.host(), VIP, SOON);
-    scene.host().ip(&format!("addr del {VIP}/32 dev eth0"));
+    setup.set_leader(setup.host());
+    setup.observer.wait_held(setup.host(), VIP, SOON);
+    setup.host().ip(&format!("addr del {VIP}/32 dev eth0"));
     let read = || {
         let mut text = String::new();
         File::open(&path).unwrap().read_to_string(&mut text).unwrap();
@@ -123,13 +123,13 @@ fn journald_gets_priorities_and_no_timestamps() {
 
 #[test]
 fn json_lines_can_be_read_by_a_machine_whatever_the_key_holds() {
-    let scene = Scene::new("json", 1);
-    scene.cluster.store().put(KEY, "a \"quoted\" \\ name\nwith a line's end and \u{1b}[31mred");
-    let daemon = Daemon::start(scene.host(), &scene.config().with("log-format", "json"));
-    wait_said(&daemon, "quoted");
-    scene.name(scene.host());
-    scene.witness.wait_held(scene.host(), VIP, SOON);
-    wait_said(&daemon, "is up");
+    let setup = Setup::new("json", 1);
+    setup.cluster.store().put(KEY, "a \"quoted\" \\ name\nwith a line's end and \u{1b}[31mred");
+    let daemon = Daemon::start(setup.host(), &setup.config().with("log-format", "json"));
+    wait_logged(&daemon, "quoted");
+    setup.set_leader(setup.host());
+    setup.observer.wait_held(setup.host(), VIP, SOON);
+    wait_logged(&daemon, "is up");
     for line in daemon.process.lines() {
         let pairs = json::pairs(&line.text).unwrap_or_else(|at| panic!("no JSON at {at}: {}", line.text));
         let value = |name: &str| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
@@ -141,10 +141,10 @@ fn json_lines_can_be_read_by_a_machine_whatever_the_key_holds() {
 
 #[test]
 fn what_a_stranger_wrote_into_the_key_stays_one_line_and_cannot_colour_it() {
-    let scene = Scene::new("stranger", 1);
-    scene.cluster.store().put(KEY, "evil\nERROR a line of its own \u{1b}[2J");
-    let daemon = Daemon::start(scene.host(), &scene.config());
-    wait_said(&daemon, r"evil\nERROR a line of its own \u{1b}[2J");
+    let setup = Setup::new("stranger", 1);
+    setup.cluster.store().put(KEY, "evil\nERROR a line of its own \u{1b}[2J");
+    let daemon = Daemon::start(setup.host(), &setup.config());
+    wait_logged(&daemon, r"evil\nERROR a line of its own \u{1b}[2J");
     assert!(!daemon.process.text().contains('\x1b'));
 }
 
@@ -163,11 +163,11 @@ fn no_output_ever_shows_a_password() {
         .with("etcd-password", secret)
         .with("log-level", "trace");
     let mut daemon = Daemon::start(&host, &config);
-    wait_said(&daemon, "is up");
+    wait_logged(&daemon, "is up");
     daemon.process.signal(Signal::SIGHUP);
-    wait_said(&daemon, "was read again");
+    wait_logged(&daemon, "was read again");
     cluster.store().put(KEY, "nobody");
-    wait_said(&daemon, "is gone");
+    wait_logged(&daemon, "is gone");
     daemon.process.signal(Signal::SIGTERM);
     daemon.process.wait(SOON);
     assert!(!daemon.process.text().contains(secret));

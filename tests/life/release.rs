@@ -7,8 +7,8 @@ use crate::support::daemon::{ConfigFile, vip_manager};
 use crate::support::host::{Host, VIP, VIP6};
 use crate::support::lab::Lab;
 use crate::support::process::Process;
-use crate::support::scene::{SOON, Scene};
-use crate::support::tcp::{EchoServer, Fate, TcpClient};
+use crate::support::setup::{SOON, Setup};
+use crate::support::tcp::{ConnectionState, EchoServer, TcpClient};
 
 /// Runs `release` to its end; it has to succeed.
 fn release(host: &Host, config: &ConfigFile) -> String {
@@ -25,25 +25,25 @@ fn release(host: &Host, config: &ConfigFile) -> String {
 /// kube-vip #996, keepalived #2361: a killed daemon leaves its address behind.
 #[test]
 fn release_removes_what_a_killed_daemon_left_and_a_second_time_finds_nothing() {
-    let scene = Scene::new("release", 1);
-    let _server = EchoServer::on(scene.host());
-    let mut daemon = scene.lead(&scene.config(), VIP);
-    let client = TcpClient::connect(&scene.client, VIP).unwrap();
+    let setup = Setup::new("release", 1);
+    let _server = EchoServer::on(setup.host());
+    let mut daemon = setup.lead(&setup.config(), VIP);
+    let client = TcpClient::connect(&setup.client, VIP).unwrap();
     daemon.process.kill();
-    assert!(scene.host().carries(VIP));
-    let said = release(scene.host(), &scene.config());
+    assert!(setup.host().carries(VIP));
+    let said = release(setup.host(), &setup.config());
     assert!(said.contains("10.66.0.100/32 is gone from eth0"), "{said}");
-    assert!(!scene.host().carries(VIP));
-    wait_for("the reset", SOON, || matches!(client.standing().fate, Fate::Reset(_)));
-    assert_eq!(release(scene.host(), &scene.config()), "", "nothing to do, nothing to say");
+    assert!(!setup.host().carries(VIP));
+    wait_for("the reset", SOON, || matches!(client.status().state, ConnectionState::Reset(_)));
+    assert_eq!(release(setup.host(), &setup.config()), "", "nothing to do, nothing to say");
 }
 
 /// A lab without any etcd: there is nobody to ask, and nobody is asked.
 fn lonely() -> (Lab, Host, ConfigFile) {
-    let scene = Scene::new("release", 1);
-    let config = scene.config();
-    let host = scene.host().clone();
-    (scene.lab, host, config)
+    let setup = Setup::new("release", 1);
+    let config = setup.config();
+    let host = setup.host().clone();
+    (setup.lab, host, config)
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::support::daemon::{ConfigFile, Daemon, KEY};
 use crate::support::holding::What;
 use crate::support::host::{VIP, VIP6};
 use crate::support::ping::Pinger;
-use crate::support::scene::{SOON, Scene, figure, wait_said, wait_status};
+use crate::support::setup::{SOON, Setup, report, wait_logged, wait_status};
 
 const OFTEN: Duration = Duration::from_millis(10);
 const SECOND_VIP: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 66, 0, 101));
@@ -39,31 +39,31 @@ fn wait_reloaded(daemon: &Daemon, times: usize) {
 /// vip-manager #242.
 #[test]
 fn a_reload_adds_one_address_and_removes_another_and_does_not_touch_the_third() {
-    let scene = Scene::new("reload", 1);
-    scene.name(scene.host());
-    let config = scene.config().with("interval", 500);
-    let daemon = Daemon::start_with(scene.host(), &with_vips(&config, &[VIP, SECOND_VIP]), &[]);
-    scene.witness.wait_held(scene.host(), VIP, SOON);
-    scene.witness.wait_held(scene.host(), SECOND_VIP, SOON);
-    let pinger = Pinger::start(&scene.client, VIP, OFTEN);
+    let setup = Setup::new("reload", 1);
+    setup.set_leader(setup.host());
+    let config = setup.config().with("interval", 500);
+    let daemon = Daemon::start_with(setup.host(), &with_vips(&config, &[VIP, SECOND_VIP]), &[]);
+    setup.observer.wait_held(setup.host(), VIP, SOON);
+    setup.observer.wait_held(setup.host(), SECOND_VIP, SOON);
+    let pinger = Pinger::start(&setup.client, VIP, OFTEN);
     wait_for("some answers", SOON, || pinger.pings().answers.len() > 20);
 
     let asked = now();
     reload(&daemon, &with_vips(&config, &[VIP, THIRD_VIP]));
-    let gone = scene.witness.wait_gone(scene.host(), SECOND_VIP, SOON).unwrap();
-    let came = scene.witness.wait_held(scene.host(), THIRD_VIP, SOON);
-    figure("the removed one gone after", gone.since(asked));
-    figure("the new one there after", came.since(asked));
+    let gone = setup.observer.wait_gone(setup.host(), SECOND_VIP, SOON).unwrap();
+    let came = setup.observer.wait_held(setup.host(), THIRD_VIP, SOON);
+    report("the removed one gone after", gone.since(asked));
+    report("the new one there after", came.since(asked));
     wait_reloaded(&daemon, 1);
     pause(Duration::from_secs(2));
 
     let span = now().since(asked);
-    let notices = scene.witness.notices();
+    let notices = setup.observer.notices();
     let renewals = notices.iter().filter(|notice| notice.address == VIP && notice.at >= asked).count();
     let most = span.as_millis() / 500 + 2;
     assert!(renewals as u128 <= most, "{renewals} notices of an address that was not to be touched, in {span:?}");
     assert_eq!(pinger.stop().lost(), 0);
-    assert_eq!(scene.times_held(VIP), 1);
+    assert_eq!(setup.times_held(VIP), 1);
     assert_eq!(daemon.process.text().matches(&format!("{VIP}/32 on eth0 is up")).count(), 1);
 }
 
@@ -71,13 +71,13 @@ fn a_reload_adds_one_address_and_removes_another_and_does_not_touch_the_third() 
 #[test]
 fn a_changed_netmask_and_changed_timing_are_taken_over_without_a_lost_ping() {
     for (address, host_length, net_length) in [(VIP, 32, 16), (VIP6, 128, 64)] {
-        let scene = Scene::new("reload", 1);
-        let config = scene.config().with("ip", address);
-        let daemon = scene.lead(&config, address);
-        let pinger = Pinger::start(&scene.client, address, OFTEN);
+        let setup = Setup::new("reload", 1);
+        let config = setup.config().with("ip", address);
+        let daemon = setup.lead(&config, address);
+        let pinger = Pinger::start(&setup.client, address, OFTEN);
         wait_for("some answers", SOON, || pinger.pings().answers.len() > 20);
         let prefixes = || {
-            let shown = scene.host().ip(&format!("-o addr show to {address}"));
+            let shown = setup.host().ip(&format!("-o addr show to {address}"));
             let found = [host_length, net_length].map(|length| shown.contains(&format!("{address}/{length} ")));
             (found[0], found[1])
         };
@@ -89,7 +89,7 @@ fn a_changed_netmask_and_changed_timing_are_taken_over_without_a_lost_ping() {
         reload(&daemon, &config.with("hold-timeout", "20s").with("announce-refresh", "5s").text());
         wait_reloaded(&daemon, 2);
         wait_for("the longer lifetime", SOON, || {
-            scene.witness.notices().last().is_some_and(|last| match last.what {
+            setup.observer.notices().last().is_some_and(|last| match last.what {
                 What::Shown { lifetime } => lifetime > Some(Duration::from_secs(15)),
                 What::Removed => false,
             })
@@ -97,81 +97,81 @@ fn a_changed_netmask_and_changed_timing_are_taken_over_without_a_lost_ping() {
         assert_eq!(prefixes(), (false, true));
         let pings = pinger.stop();
         assert_eq!(pings.lost(), 0, "{address}: {:?}", pings.outages());
-        assert!(!daemon.process.said("somebody else"), "its own change is nobody else's:\n{}", daemon.process.text());
+        assert!(!daemon.process.logged("somebody else"), "its own change is nobody else's:\n{}", daemon.process.text());
     }
 }
 
 #[test]
 fn a_reload_of_a_file_with_mistakes_names_each_and_keeps_the_old_configuration() {
-    let scene = Scene::new("reload", 1);
-    let daemon = scene.lead(&scene.config(), VIP);
-    let wrong = scene.config().with("netmask", 77).with("hold-timout", "9s").with("on-stop", "explode");
+    let setup = Setup::new("reload", 1);
+    let daemon = setup.lead(&setup.config(), VIP);
+    let wrong = setup.config().with("netmask", 77).with("hold-timout", "9s").with("on-stop", "explode");
     reload(&daemon, &wrong.text());
-    wait_said(&daemon, "going on with the old one");
+    wait_logged(&daemon, "going on with the old one");
     let said = daemon.process.text();
     for mistake in ["77", "did you mean \"hold-timeout\"", "explode"] {
         let line = said.lines().find(|line| line.contains(mistake)).unwrap_or_else(|| panic!("{mistake}: {said}"));
         assert!(line.contains(".yml:"), "with its place: {line}");
     }
-    assert_eq!(scene.times_held(VIP), 1);
+    assert_eq!(setup.times_held(VIP), 1);
     // The old configuration lives on: it still follows its key.
-    scene.name_nobody();
-    scene.witness.wait_gone(scene.host(), VIP, SOON);
-    scene.name(scene.host());
-    scene.witness.wait_held(scene.host(), VIP, SOON);
-    reload(&daemon, &scene.config().text());
+    setup.set_unknown_leader();
+    setup.observer.wait_gone(setup.host(), VIP, SOON);
+    setup.set_leader(setup.host());
+    setup.observer.wait_held(setup.host(), VIP, SOON);
+    reload(&daemon, &setup.config().text());
     wait_reloaded(&daemon, 1);
 }
 
 #[test]
 fn a_reload_with_other_endpoints_and_another_key_uses_them() {
-    let scene = Scene::new("reload", 1);
-    scene.name(scene.host());
-    let right = scene.config();
-    let wrong = right.clone().with("dcs-endpoints", format!("http://{}:2379", scene.client.v4()));
-    let daemon = Daemon::start(scene.host(), &wrong);
+    let setup = Setup::new("reload", 1);
+    setup.set_leader(setup.host());
+    let right = setup.config();
+    let wrong = right.clone().with("dcs-endpoints", format!("http://{}:2379", setup.client.v4()));
+    let daemon = Daemon::start(setup.host(), &wrong);
     wait_for("readiness", SOON, || daemon.ready());
     pause(Duration::from_secs(1));
-    assert!(!scene.host().carries(VIP));
+    assert!(!setup.host().carries(VIP));
     let asked = now();
     reload(&daemon, &right.text());
-    let came = scene.witness.wait_held(scene.host(), VIP, SOON);
-    figure("with the right endpoint, up after", came.since(asked));
+    let came = setup.observer.wait_held(setup.host(), VIP, SOON);
+    report("with the right endpoint, up after", came.since(asked));
 
-    scene.cluster.store().put("/service/another/leader", "nobody");
+    setup.cluster.store().put("/service/another/leader", "nobody");
     reload(&daemon, &right.clone().with("trigger-key", "/service/another/leader").text());
-    scene.witness.wait_gone(scene.host(), VIP, SOON);
-    assert_eq!(scene.cluster.store().get(KEY).unwrap().value, scene.host().name());
+    setup.observer.wait_gone(setup.host(), VIP, SOON);
+    assert_eq!(setup.cluster.store().get(KEY).unwrap().value, setup.host().name());
     reload(&daemon, &right.text());
-    scene.witness.wait_held(scene.host(), VIP, SOON);
+    setup.observer.wait_held(setup.host(), VIP, SOON);
 }
 
 #[test]
 fn a_reload_changes_the_log_level() {
-    let scene = Scene::new("reload", 1);
-    let daemon = scene.lead(&scene.config(), VIP);
-    assert!(!daemon.process.said("DEBUG"));
-    reload(&daemon, &scene.config().with("log-level", "debug").text());
-    wait_said(&daemon, "DEBUG");
-    reload(&daemon, &scene.config().with("log-level", "error").text());
+    let setup = Setup::new("reload", 1);
+    let daemon = setup.lead(&setup.config(), VIP);
+    assert!(!daemon.process.logged("DEBUG"));
+    reload(&daemon, &setup.config().with("log-level", "debug").text());
+    wait_logged(&daemon, "DEBUG");
+    reload(&daemon, &setup.config().with("log-level", "error").text());
     wait_for("readiness anew", SOON, || {
         daemon.notify.lines().iter().filter(|line| line.text == "READY=1").count() == 3
     });
     let known = daemon.process.lines().len();
-    scene.name_nobody();
-    scene.witness.wait_gone(scene.host(), VIP, SOON);
+    setup.set_unknown_leader();
+    setup.observer.wait_gone(setup.host(), VIP, SOON);
     wait_status(&daemon, "standby");
     assert_eq!(daemon.process.lines_after(known).len(), 0, "{}", daemon.process.text());
 }
 
 #[test]
 fn a_reload_that_names_the_hosts_own_address_is_refused() {
-    let scene = Scene::new("reload", 1);
-    let daemon = scene.lead(&scene.config(), VIP);
-    scene.host().ip(&format!("addr del {VIP}/32 dev eth0"));
-    scene.witness.wait_held(scene.host(), VIP, SOON);
-    reload(&daemon, &scene.config().with("interface", "lo").with("ip", "127.0.0.1").text());
-    wait_said(&daemon, "going on with the old");
-    assert!(scene.host().carries("127.0.0.1".parse().unwrap()));
-    assert!(scene.host().carries(VIP));
+    let setup = Setup::new("reload", 1);
+    let daemon = setup.lead(&setup.config(), VIP);
+    setup.host().ip(&format!("addr del {VIP}/32 dev eth0"));
+    setup.observer.wait_held(setup.host(), VIP, SOON);
+    reload(&daemon, &setup.config().with("interface", "lo").with("ip", "127.0.0.1").text());
+    wait_logged(&daemon, "going on with the old");
+    assert!(setup.host().carries("127.0.0.1".parse().unwrap()));
+    assert!(setup.host().carries(VIP));
 }

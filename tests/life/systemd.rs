@@ -12,7 +12,7 @@ use crate::support::daemon::{Daemon, vip_manager};
 use crate::support::host::{Host, VIP};
 use crate::support::notify::NotifySocket;
 use crate::support::process::Process;
-use crate::support::scene::{SOON, Scene, status, wait_status};
+use crate::support::setup::{SOON, Setup, status, wait_status};
 
 /// How long systemd waits for the watchdog's message in these tests.
 const WATCHDOG: Duration = Duration::from_millis(900);
@@ -27,16 +27,16 @@ fn start_watched(host: &Host, config: &Path, notify: &NotifySocket) -> Process {
 
 #[test]
 fn systemctl_status_shows_readiness_the_current_sentence_and_the_end() {
-    let scene = Scene::new("notify", 1);
-    scene.name_nobody();
-    let mut daemon = Daemon::start(scene.host(), &scene.config());
+    let setup = Setup::new("notify", 1);
+    setup.set_unknown_leader();
+    let mut daemon = Daemon::start(setup.host(), &setup.config());
     wait_for("readiness", SOON, || daemon.ready());
     wait_status(&daemon, "standby");
     let sentence = status(&daemon).unwrap();
     for word in ["10.66.0.100", "eth0", "/service/pg_cluster/leader", "nobody", "db1"] {
         assert!(sentence.contains(word), "no {word} in: {sentence}");
     }
-    scene.name(scene.host());
+    setup.set_leader(setup.host());
     wait_status(&daemon, "held");
 
     daemon.process.signal(Signal::SIGHUP);
@@ -56,13 +56,13 @@ fn systemctl_status_shows_readiness_the_current_sentence_and_the_end() {
 
 #[test]
 fn the_watchdog_hears_of_a_loop_that_goes_round_and_not_of_one_that_stands() {
-    let scene = Scene::new("watchdog", 1);
-    scene.name(scene.host());
-    let config = scene.lab.directory().join("watched.yml");
-    std::fs::write(&config, scene.config().text()).unwrap();
-    let notify = NotifySocket::bind(&scene.lab.directory().join("watched.sock"));
-    let daemon = start_watched(scene.host(), &config, &notify);
-    scene.witness.wait_held(scene.host(), VIP, SOON);
+    let setup = Setup::new("watchdog", 1);
+    setup.set_leader(setup.host());
+    let config = setup.lab.directory().join("watched.yml");
+    std::fs::write(&config, setup.config().text()).unwrap();
+    let notify = NotifySocket::bind(&setup.lab.directory().join("watched.sock"));
+    let daemon = start_watched(setup.host(), &config, &notify);
+    setup.observer.wait_held(setup.host(), VIP, SOON);
     let beats = || notify.lines().into_iter().filter(|line| line.text == "WATCHDOG=1").collect::<Vec<_>>();
 
     let known = beats().len();
@@ -82,18 +82,18 @@ fn the_watchdog_hears_of_a_loop_that_goes_round_and_not_of_one_that_stands() {
 
 #[test]
 fn an_abstract_socket_serves_as_well_as_a_path() {
-    let scene = Scene::new("abstract", 1);
-    scene.name(scene.host());
-    let config = scene.lab.directory().join("abstract.yml");
-    std::fs::write(&config, scene.config().text()).unwrap();
-    let name = scene.lab.prefix().to_owned();
+    let setup = Setup::new("abstract", 1);
+    setup.set_leader(setup.host());
+    let config = setup.lab.directory().join("abstract.yml");
+    std::fs::write(&config, setup.config().text()).unwrap();
+    let name = setup.lab.prefix().to_owned();
     // Abstract names belong to a network namespace, and the daemon is in the host's.
-    let socket = scene.host().enter({
+    let socket = setup.host().enter({
         let name = name.clone();
         move || UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(name).unwrap()).unwrap()
     });
     socket.set_read_timeout(Some(SOON)).unwrap();
-    let mut command = vip_manager(scene.host());
+    let mut command = vip_manager(setup.host());
     command.arg("--config").arg(&config).env("NOTIFY_SOCKET", format!("@{name}"));
     let _daemon = Process::start("vip-manager", command);
     let mut heard = String::new();
@@ -108,13 +108,13 @@ fn an_abstract_socket_serves_as_well_as_a_path() {
 
 #[test]
 fn a_socket_that_nobody_listens_on_is_said_and_changes_nothing() {
-    let scene = Scene::new("deaf", 1);
-    scene.name(scene.host());
-    let config = scene.lab.directory().join("deaf.yml");
-    std::fs::write(&config, scene.config().text()).unwrap();
-    let mut command = vip_manager(scene.host());
+    let setup = Setup::new("deaf", 1);
+    setup.set_leader(setup.host());
+    let config = setup.lab.directory().join("deaf.yml");
+    std::fs::write(&config, setup.config().text()).unwrap();
+    let mut command = vip_manager(setup.host());
     command.arg("--config").arg(&config).env("NOTIFY_SOCKET", "/nonexistent/notify");
     let daemon = Process::start("vip-manager", command);
-    scene.witness.wait_held(scene.host(), VIP, SOON);
-    assert!(daemon.said("/nonexistent/notify"), "{}", daemon.text());
+    setup.observer.wait_held(setup.host(), VIP, SOON);
+    assert!(daemon.logged("/nonexistent/notify"), "{}", daemon.text());
 }

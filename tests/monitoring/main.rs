@@ -17,24 +17,24 @@ use ask::{LISTEN, ask, send, socket, told, wait_told};
 use support::command::attempt;
 use support::daemon::{Daemon, KEY};
 use support::host::{Host, VIP};
-use support::scene::{Scene, figure};
+use support::setup::{Setup, report};
 
 /// A daemon with a little to tell: two transitions, an event, a member that answers.
-fn scene() -> (Scene, Daemon) {
-    let scene = Scene::new("monitored", 1);
-    let daemon = scene.lead(&told(&scene, scene.host()), VIP);
-    scene.name_nobody();
-    wait_told(scene.host(), "/events", "\"to\":\"standby\"");
-    scene.name(scene.host());
-    wait_told(scene.host(), "/status", "\"state\":\"held\"");
-    (scene, daemon)
+fn setup() -> (Setup, Daemon) {
+    let setup = Setup::new("monitored", 1);
+    let daemon = setup.lead(&told(&setup, setup.host()), VIP);
+    setup.set_unknown_leader();
+    wait_told(setup.host(), "/events", "\"to\":\"standby\"");
+    setup.set_leader(setup.host());
+    wait_told(setup.host(), "/status", "\"state\":\"held\"");
+    (setup, daemon)
 }
 
 #[test]
 fn promtool_accepts_the_text_format() {
-    let (scene, _daemon) = scene();
+    let (setup, _daemon) = setup();
     let request = b"GET /metrics HTTP/1.1\r\nAccept: text/plain;version=0.0.4\r\n\r\n";
-    let answer = send(scene.host(), request);
+    let answer = send(setup.host(), request);
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert!(head.contains("text/plain; version=0.0.4"), "{head}");
     let said = attempt("promtool", &["check", "metrics"], body);
@@ -43,8 +43,8 @@ fn promtool_accepts_the_text_format() {
 
 #[test]
 fn a_parser_of_openmetrics_that_is_not_ours_accepts_the_scrape() {
-    let (scene, _daemon) = scene();
-    let (head, body) = ask(scene.host(), "/metrics");
+    let (setup, _daemon) = setup();
+    let (head, body) = ask(setup.host(), "/metrics");
     assert!(head.contains("application/openmetrics-text; version=1.0.0; charset=utf-8"), "{head}");
     let program = "import sys\n\
                    from prometheus_client.openmetrics.parser import text_string_to_metric_families as read\n\
@@ -58,9 +58,9 @@ fn a_parser_of_openmetrics_that_is_not_ours_accepts_the_scrape() {
 /// What a person sees: the VIP, its state, why, and what happened last.
 #[test]
 fn a_browser_shows_the_vip_its_state_and_the_timeline() {
-    let (scene, _daemon) = scene();
-    assert!(socket(scene.host()).exists());
-    let dom = browse(scene.host(), &["--dump-dom"]);
+    let (setup, _daemon) = setup();
+    assert!(socket(setup.host()).exists());
+    let dom = browse(setup.host(), &["--dump-dom"]);
     for words in [
         "10.66.0.100/32",
         "badge held",
@@ -72,9 +72,9 @@ fn a_browser_shows_the_vip_its_state_and_the_timeline() {
     ] {
         assert!(dom.contains(words), "{words:?} in\n{dom}");
     }
-    let screenshot = scene.lab.directory().join("page.png");
+    let screenshot = setup.lab.directory().join("page.png");
     let wide = format!("--screenshot={}", screenshot.display());
-    browse(scene.host(), &[&wide, "--window-size=900,1000"]);
+    browse(setup.host(), &[&wide, "--window-size=900,1000"]);
     let size = std::fs::metadata(&screenshot).unwrap().len();
     assert!((5_000..200_000).contains(&size), "{size} bytes");
     if let Some(to) = std::env::var_os("SCREENSHOT") {
@@ -86,28 +86,28 @@ fn a_browser_shows_the_vip_its_state_and_the_timeline() {
 /// a desk's, by day and by night. The page lets no script in, so a copy of what it shows is measured.
 #[test]
 fn nothing_runs_out_of_a_phones_window_and_all_can_be_read_by_day_and_by_night() {
-    let scene = Scene::new("looked", 1);
+    let setup = Setup::new("looked", 1);
     let name = "database-node".repeat(9);
-    let config = told(&scene, scene.host()).with("trigger-value", &name);
-    scene.cluster.store().put(KEY, &name);
-    let _daemon = Daemon::start(scene.host(), &config);
-    wait_told(scene.host(), "/status", "\"state\":\"held\"");
-    let shown = browse(scene.host(), &["--dump-dom"]);
+    let config = told(&setup, setup.host()).with("trigger-value", &name);
+    setup.cluster.store().put(KEY, &name);
+    let _daemon = Daemon::start(setup.host(), &config);
+    wait_told(setup.host(), "/status", "\"state\":\"held\"");
+    let shown = browse(setup.host(), &["--dump-dom"]);
     assert!(shown.contains(&name), "{shown}");
     let (before, after) = shown.split_once("<script").unwrap();
     let (_, after) = after.split_once("</script>").unwrap();
-    let directory = scene.lab.directory();
+    let directory = setup.lab.directory();
     std::fs::write(directory.join("copy.html"), format!("{before}<script>{MEASURE}</script>{after}")).unwrap();
     for (width, scheme, dark) in [(360, 0, true), (360, 1, false), (1200, 0, true), (1200, 1, false)] {
         let frame = directory.join(format!("frame-{width}.html"));
         std::fs::write(&frame, FRAME.replace("{width}", &width.to_string())).unwrap();
         let scheme = format!("--blink-settings=preferredColorScheme={scheme}");
         let place = format!("file://{}", frame.display());
-        let dom = browse_to(scene.host(), &["--dump-dom", "--window-size=1300,1000", &scheme], &place);
+        let dom = browse_to(setup.host(), &["--dump-dom", "--window-size=1300,1000", &scheme], &place);
         let measured = dom.split_once("<title>").unwrap().1.split_once("</title>").unwrap().0;
         let numbers: Vec<f64> = measured.split(' ').map(|number| number.parse().unwrap()).collect();
         let [window, page, paper, contrast] = numbers[..] else { panic!("{measured}") };
-        figure(&format!("{width} wide, dark {dark}: window, page, paper, contrast"), &numbers);
+        report(&format!("{width} wide, dark {dark}: window, page, paper, contrast"), &numbers);
         assert!((window - f64::from(width)).abs() < 1.0, "a window of {width}: {measured}");
         assert!(page <= window, "the page is {page} wide in a window of {window}");
         assert_eq!(paper < 0.2, dark, "how bright the page is: {paper}");

@@ -8,44 +8,44 @@ use nix::sys::signal::Signal;
 use crate::support::clock::{now, wait_for};
 use crate::support::daemon::Daemon;
 use crate::support::host::{INTERFACE, VIP, VIP6};
-use crate::support::scene::{SOON, Scene, figure, wait_status};
+use crate::support::setup::{SOON, Setup, report, wait_status};
 
 /// vip-manager #125: `10.27.176.21` was "found" because the host had `10.27.176.218`; later `110.27.176.21/23` for
 /// `10.27.176.21/23`.
 #[test]
 fn an_address_whose_text_looks_like_another_is_another() {
-    let scene = Scene::new("lookalike", 1);
+    let setup = Setup::new("lookalike", 1);
     let vip: IpAddr = "10.27.176.21".parse().unwrap();
     for own in ["10.27.176.218/23", "110.27.176.21/23", "10.27.176.2/23"] {
-        scene.host().ip(&format!("addr add {own} dev {INTERFACE}"));
+        setup.host().ip(&format!("addr add {own} dev {INTERFACE}"));
     }
-    let _daemon = scene.lead(&scene.config().with("ip", format!("{vip}/23")), vip);
-    assert!(scene.host().carries(vip));
-    scene.name_nobody();
-    scene.witness.wait_gone(scene.host(), vip, SOON);
+    let _daemon = setup.lead(&setup.config().with("ip", format!("{vip}/23")), vip);
+    assert!(setup.host().carries(vip));
+    setup.set_unknown_leader();
+    setup.observer.wait_gone(setup.host(), vip, SOON);
     for own in ["10.27.176.218", "110.27.176.21", "10.27.176.2"] {
-        assert!(scene.host().carries(own.parse().unwrap()), "{own}");
+        assert!(setup.host().carries(own.parse().unwrap()), "{own}");
     }
 }
 
 /// vip-manager PR #4: a classful /8 made the host unreachable.
 #[test]
 fn an_address_without_a_netmask_leaves_the_routes_alone() {
-    let scene = Scene::new("routes", 1);
+    let setup = Setup::new("routes", 1);
     let (v4, v6) = ("route show table main", "-6 route show table main");
-    let before = [scene.host().ip(v4), scene.host().ip(v6)];
-    let daemon = scene.lead(&scene.config().with("ip", format!("[{VIP}, \"{VIP6}\"]")), VIP);
+    let before = [setup.host().ip(v4), setup.host().ip(v6)];
+    let daemon = setup.lead(&setup.config().with("ip", format!("[{VIP}, \"{VIP6}\"]")), VIP);
     wait_status(&daemon, "2 held");
-    assert_eq!(scene.host().ip(v4), before[0]);
+    assert_eq!(setup.host().ip(v4), before[0]);
     let others = |text: &str| text.lines().filter(|line| !line.contains("fd66::100")).count();
-    assert_eq!(others(&scene.host().ip(v6)), others(&before[1]));
+    assert_eq!(others(&setup.host().ip(v6)), others(&before[1]));
 }
 
 /// With `promote_secondaries=0` a network's first address takes the others with it when it goes.
 #[test]
 fn the_hosts_own_address_outlives_a_vip_that_stood_first() {
-    let scene = Scene::new("promote", 1);
-    let host = scene.host();
+    let setup = Setup::new("promote", 1);
+    let host = setup.host();
     for place in ["all", "default", INTERFACE] {
         host.sysctl(&format!("net/ipv4/conf/{place}/promote_secondaries"), "0");
     }
@@ -54,17 +54,17 @@ fn the_hosts_own_address_outlives_a_vip_that_stood_first() {
     host.ip("link set eth1 up");
     host.sysctl("net/ipv4/conf/eth1/promote_secondaries", "0");
     let vip: IpAddr = "10.77.0.100".parse().unwrap();
-    let _daemon = scene.lead(&scene.config().with("interface", "eth1").with("ip", vip), vip);
+    let _daemon = setup.lead(&setup.config().with("interface", "eth1").with("ip", vip), vip);
     host.ip("addr add 10.77.0.1/24 dev eth1");
-    scene.name_nobody();
-    scene.witness.wait_gone(host, vip, SOON);
+    setup.set_unknown_leader();
+    setup.observer.wait_gone(host, vip, SOON);
     assert!(host.carries("10.77.0.1".parse().unwrap()));
 }
 
 #[test]
 fn an_ipv6_vip_is_usable_at_once_and_never_the_source_of_the_hosts_own_traffic() {
-    let scene = Scene::new("source", 1);
-    let host = scene.host();
+    let setup = Setup::new("source", 1);
+    let host = setup.host();
     // As a host comes: with duplicate address detection.
     for place in ["all", "default", INTERFACE] {
         host.sysctl(&format!("net/ipv6/conf/{place}/accept_dad"), "1");
@@ -73,10 +73,10 @@ fn an_ipv6_vip_is_usable_at_once_and_never_the_source_of_the_hosts_own_traffic()
     // Nearer to the client's than the host's own, by the rule of the longest matching prefix.
     let vip: IpAddr = "fd66::1:0:0:1".parse().unwrap();
     let peer = "fd66::1:0:0:2";
-    scene.client.ip(&format!("addr add {peer}/64 dev {INTERFACE} nodad"));
-    let daemon = scene.lead(&scene.config().with("ip", format!("\"{vip}\"")), vip);
-    let answer = scene.client.attempt("ping", &["-n", "-c1", "-W1", &vip.to_string()]);
-    figure("an answer after", now().since(named));
+    setup.client.ip(&format!("addr add {peer}/64 dev {INTERFACE} nodad"));
+    let daemon = setup.lead(&setup.config().with("ip", format!("\"{vip}\"")), vip);
+    let answer = setup.client.attempt("ping", &["-n", "-c1", "-W1", &vip.to_string()]);
+    report("an answer after", now().since(named));
     assert!(answer.is_ok(), "{answer:?}");
     let shown = host.ip(&format!("-o addr show to {vip}"));
     assert!(!shown.contains("tentative") && shown.contains("preferred_lft 0sec"), "{shown}");
@@ -87,29 +87,29 @@ fn an_ipv6_vip_is_usable_at_once_and_never_the_source_of_the_hosts_own_traffic()
 
 #[test]
 fn a_vip_of_a_network_that_the_host_is_not_in_is_no_obstacle() {
-    let scene = Scene::new("foreign", 1);
+    let setup = Setup::new("foreign", 1);
     let vip: IpAddr = "192.0.2.7".parse().unwrap();
-    scene.client.ip(&format!("route add {vip}/32 dev {INTERFACE}"));
-    let _daemon = scene.lead(&scene.config().with("ip", vip), vip);
-    wait_for("an answer", SOON, || scene.client.attempt("ping", &["-n", "-c1", "-W1", &vip.to_string()]).is_ok());
+    setup.client.ip(&format!("route add {vip}/32 dev {INTERFACE}"));
+    let _daemon = setup.lead(&setup.config().with("ip", vip), vip);
+    wait_for("an answer", SOON, || setup.client.attempt("ping", &["-n", "-c1", "-W1", &vip.to_string()]).is_ok());
 }
 
 /// The lifetime in the kernel, while the daemon lives and when it is stopped.
 #[test]
 fn the_kernel_always_knows_an_end_and_keeps_it_when_the_daemon_hangs() {
-    let scene = Scene::new("hangs", 1);
-    let config = scene.config().with("interval", 300).with("hold-timeout", "3s");
-    let daemon: Daemon = scene.lead(&config, VIP);
+    let setup = Setup::new("hangs", 1);
+    let config = setup.config().with("interval", 300).with("hold-timeout", "3s");
+    let daemon: Daemon = setup.lead(&config, VIP);
     wait_status(&daemon, "held");
     daemon.process.signal(Signal::SIGSTOP);
     let stopped = now();
-    let gone = scene.witness.wait_gone(scene.host(), VIP, SOON).unwrap();
-    figure("a stopped daemon's address gone after", gone.since(stopped));
+    let gone = setup.observer.wait_gone(setup.host(), VIP, SOON).unwrap();
+    report("a stopped daemon's address gone after", gone.since(stopped));
     assert!(gone.since(stopped) < Duration::from_secs(6));
-    scene.name_nobody();
+    setup.set_unknown_leader();
     let continued = now();
     daemon.process.signal(Signal::SIGCONT);
     wait_status(&daemon, "standby");
-    assert_eq!(scene.witness.intervals(scene.host(), VIP).len(), 1, "it does not come back with the daemon");
-    figure("standby again after", now().since(continued));
+    assert_eq!(setup.observer.intervals(setup.host(), VIP).len(), 1, "it does not come back with the daemon");
+    report("standby again after", now().since(continued));
 }

@@ -9,7 +9,7 @@ use vip_manager::time::Moment;
 
 use crate::support::clock::now;
 use crate::support::host::{Host, VIP, VIP6};
-use crate::support::scene::{SOON, Scene, figure};
+use crate::support::setup::{SOON, Setup, report};
 use crate::support::tcp::DATABASE;
 
 /// A client in the midst of a query: it has nothing more to say and waits for the answer.
@@ -38,36 +38,36 @@ fn listen(host: &Host) -> TcpListener {
 
 #[test]
 fn a_client_that_waits_for_an_answer_is_reset_before_the_address_goes() {
-    let scene = Scene::new("reset", 1);
-    let listener = listen(scene.host());
-    let daemon = scene.lead(&scene.config().with("ip", format!("[{VIP}, \"{VIP6}\"]")), VIP);
-    scene.witness.wait_held(scene.host(), VIP6, SOON);
-    let clients = [VIP, VIP6].map(|address| Waiting::on(&scene.client, &listener, address));
-    let bystander = Waiting::on(&scene.client, &listener, scene.host().v4().into());
+    let setup = Setup::new("reset", 1);
+    let listener = listen(setup.host());
+    let daemon = setup.lead(&setup.config().with("ip", format!("[{VIP}, \"{VIP6}\"]")), VIP);
+    setup.observer.wait_held(setup.host(), VIP6, SOON);
+    let clients = [VIP, VIP6].map(|address| Waiting::on(&setup.client, &listener, address));
+    let bystander = Waiting::on(&setup.client, &listener, setup.host().v4().into());
     let moved = now();
-    scene.name_nobody();
+    setup.set_unknown_leader();
     for (waiting, address) in clients.iter().zip([VIP, VIP6]) {
         let (at, read) = waiting.end.recv_timeout(SOON).unwrap();
-        figure(&format!("{address}: the client knows after"), at.since(moved));
+        report(&format!("{address}: the client knows after"), at.since(moved));
         assert_eq!(read.unwrap_err().kind(), ErrorKind::ConnectionReset);
         assert!(at.since(moved) < Duration::from_secs(1));
-        scene.witness.wait_gone(scene.host(), address, SOON);
+        setup.observer.wait_gone(setup.host(), address, SOON);
     }
     assert!(bystander.end.recv_timeout(Duration::from_millis(500)).is_err(), "the host's own are nobody's business");
-    assert!(daemon.process.said("reset 2 connections"), "{}", daemon.process.text());
+    assert!(daemon.process.logged("reset 2 connections"), "{}", daemon.process.text());
 }
 
 #[test]
 fn reset_connections_false_leaves_them() {
-    let scene = Scene::new("reset", 1);
-    let listener = listen(scene.host());
-    let _daemon = scene.lead(&scene.config().with("reset-connections", false), VIP);
-    let waiting = Waiting::on(&scene.client, &listener, VIP);
-    scene.name_nobody();
-    scene.witness.wait_gone(scene.host(), VIP, SOON);
+    let setup = Setup::new("reset", 1);
+    let listener = listen(setup.host());
+    let _daemon = setup.lead(&setup.config().with("reset-connections", false), VIP);
+    let waiting = Waiting::on(&setup.client, &listener, VIP);
+    setup.set_unknown_leader();
+    setup.observer.wait_gone(setup.host(), VIP, SOON);
     assert!(waiting.end.recv_timeout(Duration::from_secs(1)).is_err());
     // And so it survives a leader that comes right back.
-    scene.name(scene.host());
-    scene.witness.wait_held(scene.host(), VIP, SOON);
+    setup.set_leader(setup.host());
+    setup.observer.wait_held(setup.host(), VIP, SOON);
     assert!(waiting.end.recv_timeout(Duration::from_secs(1)).is_err());
 }

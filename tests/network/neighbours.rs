@@ -6,50 +6,50 @@ use std::time::Duration;
 use crate::support::clock::{now, wait_for};
 use crate::support::daemon::{ConfigFile, Daemon};
 use crate::support::host::{VIP, VIP6};
-use crate::support::scene::{SOON, Scene, figure, wait_status};
+use crate::support::setup::{SOON, Setup, report, wait_status};
 
 /// vip-manager #12: traffic went to the old host for up to 15 minutes. #272, #288, #245; PR #420 for IPv6.
 #[test]
 fn after_each_of_ten_changes_clients_reach_the_new_host_at_once() {
-    let scene = Scene::new("neighbours", 2);
+    let setup = Setup::new("neighbours", 2);
     let vips = format!("[{VIP}, \"{VIP6}\"]");
     let daemons = [0, 1].map(|place| {
-        let host = &scene.hosts[place];
-        Daemon::start(host, &ConfigFile::basic(host, &scene.cluster).with("ip", &vips))
+        let host = &setup.hosts[place];
+        Daemon::start(host, &ConfigFile::basic(host, &setup.cluster).with("ip", &vips))
     });
-    scene.name(&scene.hosts[0]);
+    setup.set_leader(&setup.hosts[0]);
     wait_status(&daemons[0], "2 held");
     wait_status(&daemons[1], "2 standby");
     let addresses = [VIP, VIP6];
     for address in addresses {
-        ping(&scene, address);
-        assert_eq!(scene.client.neighbour(address), Some(scene.hosts[0].mac()));
+        ping(&setup, address);
+        assert_eq!(setup.client.neighbour(address), Some(setup.hosts[0].mac()));
     }
     let mut longest = Duration::ZERO;
     for change in 1..=10 {
-        let next = &scene.hosts[change % 2];
+        let next = &setup.hosts[change % 2];
         let mac = next.mac();
         // No pause: the entry is younger than its lock time of a second, in which most packets are ignored.
-        scene.name(next);
+        setup.set_leader(next);
         for address in addresses {
-            let held = scene.witness.wait_held(next, address, SOON);
+            let held = setup.observer.wait_held(next, address, SOON);
             wait_for(&format!("change {change}: {address} at {mac}"), SOON, || {
-                scene.client.neighbour(address).as_deref() == Some(mac.as_str())
+                setup.client.neighbour(address).as_deref() == Some(mac.as_str())
             });
             longest = longest.max(now().since(held));
         }
     }
-    figure("address up to the client's table, at most", longest);
+    report("address up to the client's table, at most", longest);
     assert!(longest < Duration::from_secs(1), "{longest:?}");
     for address in addresses {
-        ping(&scene, address);
+        ping(&setup, address);
         // One write takes it from one host and gives it to the other; both hear of it at once.
-        let overlap = scene.witness.overlap(&scene.hosts[0], &scene.hosts[1], address);
-        figure(&format!("{address}: both hosts at once, in ten changes"), overlap);
+        let overlap = setup.observer.overlap(&setup.hosts[0], &setup.hosts[1], address);
+        report(&format!("{address}: both hosts at once, in ten changes"), overlap);
         assert!(overlap < Duration::from_millis(250), "{overlap:?}");
     }
 }
 
-fn ping(scene: &Scene, address: IpAddr) {
-    scene.client.run("ping", &["-n", "-c1", "-W5", &address.to_string()]);
+fn ping(setup: &Setup, address: IpAddr) {
+    setup.client.run("ping", &["-n", "-c1", "-W5", &address.to_string()]);
 }

@@ -10,20 +10,20 @@ use crate::support::clock::{now, pause, wait_for};
 use crate::support::daemon::Daemon;
 use crate::support::host::{VIP, VIP6};
 use crate::support::rival::Rival;
-use crate::support::scene::{SOON, Scene, figure, wait_said, wait_status};
+use crate::support::setup::{SOON, Setup, report, wait_logged, wait_status};
 
 /// A holder that has held for a while, and a second host.
-fn held(name: &str) -> (Scene, Daemon) {
-    let scene = Scene::new(name, 2);
-    let daemon = scene.lead(&scene.config().with("ip", format!("[{VIP}, \"{VIP6}\"]")), VIP);
-    scene.witness.wait_held(scene.host(), VIP6, SOON);
+fn held(name: &str) -> (Setup, Daemon) {
+    let setup = Setup::new(name, 2);
+    let daemon = setup.lead(&setup.config().with("ip", format!("[{VIP}, \"{VIP6}\"]")), VIP);
+    setup.observer.wait_held(setup.host(), VIP6, SOON);
     wait_status(&daemon, "2 held");
     pause(Duration::from_millis(2_500));
-    (scene, daemon)
+    (setup, daemon)
 }
 
-fn known(scene: &Scene, address: IpAddr) -> Option<String> {
-    scene.client.neighbour(address)
+fn known(setup: &Setup, address: IpAddr) -> Option<String> {
+    setup.client.neighbour(address)
 }
 
 fn times_said(daemon: &Daemon, words: &str) -> usize {
@@ -32,26 +32,26 @@ fn times_said(daemon: &Daemon, words: &str) -> usize {
 
 /// A claim is told of and undone before anybody has looked.
 fn a_rival_is_beaten(name: &str, address: IpAddr, ping: &str) {
-    let (scene, daemon) = held(name);
-    scene.client.run(ping, &["-c1", "-W5", &address.to_string()]);
-    let mut rival = Rival::on(&scene.hosts[1]);
-    let theirs = scene.hosts[1].mac();
-    let capture = Capture::on(&scene.client);
+    let (setup, daemon) = held(name);
+    setup.client.run(ping, &["-c1", "-W5", &address.to_string()]);
+    let mut rival = Rival::on(&setup.hosts[1]);
+    let theirs = setup.hosts[1].mac();
+    let capture = Capture::on(&setup.client);
     let begin = now();
     rival.claim(address);
-    let told = wait_said(&daemon, &format!("also claimed by {theirs}"));
-    let ours = scene.host().mac();
+    let told = wait_logged(&daemon, &format!("also claimed by {theirs}"));
+    let ours = setup.host().mac();
     wait_for("our answer", SOON, || capture.first(begin, address, &ours).is_some());
-    wait_for("the client to know better", SOON, || known(&scene, address).as_ref() == Some(&ours));
+    wait_for("the client to know better", SOON, || known(&setup, address).as_ref() == Some(&ours));
     let back = now();
-    figure("a rival was told of after", told.since(begin));
-    figure("the client's neighbour table was ours again after at most", back.since(begin));
+    report("a rival was told of after", told.since(begin));
+    report("the client's neighbour table was ours again after at most", back.since(begin));
     assert!(told.since(begin) < Duration::from_millis(500), "{:?}", told.since(begin));
     assert!(back.since(begin) < Duration::from_millis(1_500), "{:?}", back.since(begin));
     rival.claim(address);
     pause(Duration::from_millis(1_500));
     assert_eq!(times_said(&daemon, "also claimed"), 1, "{}", daemon.process.text());
-    scene.client.run(ping, &["-c1", "-W5", &address.to_string()]);
+    setup.client.run(ping, &["-c1", "-W5", &address.to_string()]);
 }
 
 #[test]
@@ -66,61 +66,61 @@ fn an_unsolicited_advertisement_of_another_host_is_told_and_answered() {
 
 #[test]
 fn a_host_that_does_not_hold_says_nothing() {
-    let scene = Scene::new("quiet", 2);
-    scene.name_nobody();
-    let daemon = Daemon::start(scene.host(), &scene.config());
+    let setup = Setup::new("quiet", 2);
+    setup.set_unknown_leader();
+    let daemon = Daemon::start(setup.host(), &setup.config());
     wait_status(&daemon, "standby");
-    let capture = Capture::on(&scene.client);
+    let capture = Capture::on(&setup.client);
     let begin = now();
-    let mut rival = Rival::on(&scene.hosts[1]);
+    let mut rival = Rival::on(&setup.hosts[1]);
     for _ in 0..20 {
         rival.claim(VIP);
     }
     wait_for("the claims", SOON, || capture.since(begin, VIP).len() == 40);
     pause(Duration::from_secs(1));
-    assert_eq!(capture.first(begin, VIP, &scene.host().mac()), None);
+    assert_eq!(capture.first(begin, VIP, &setup.host().mac()), None);
     assert_eq!(times_said(&daemon, "claimed"), 0, "{}", daemon.process.text());
 }
 
 #[test]
 fn a_flood_of_claims_is_one_line_a_little_work_and_few_answers() {
-    let (scene, daemon) = held("flood");
-    let mut rival = Rival::on(&scene.hosts[1]);
-    let capture = Capture::on(&scene.client);
+    let (setup, daemon) = held("flood");
+    let mut rival = Rival::on(&setup.hosts[1]);
+    let capture = Capture::on(&setup.client);
     let (lines, begin, busy) = (daemon.process.lines().len(), now(), work(&daemon));
     for _ in 0..5_000 {
         rival.claim(VIP);
     }
     let flooded = now().since(begin);
-    wait_said(&daemon, "also claimed");
+    wait_logged(&daemon, "also claimed");
     pause(Duration::from_secs(2));
     let spent = work(&daemon).saturating_sub(busy);
-    let ours = scene.host().mac();
+    let ours = setup.host().mac();
     let seen = capture.since(begin, VIP);
     let answers = seen.iter().filter(|packet| packet.mac.to_string() == ours).count();
-    figure("10,000 claims took", flooded);
-    figure("the daemon's work for them", spent);
-    figure("answers", answers);
+    report("10,000 claims took", flooded);
+    report("the daemon's work for them", spent);
+    report("answers", answers);
     assert!(spent < Duration::from_secs(2), "{spent:?}");
     assert!(answers <= 2 * 6 * (3 + usize::try_from(flooded.as_secs()).unwrap()), "{answers}");
     assert!(daemon.process.lines().len() - lines <= 5, "{}", daemon.process.text());
-    assert!(scene.host().carries(VIP));
-    assert_eq!(scene.times_held(VIP), 1);
+    assert!(setup.host().carries(VIP));
+    assert_eq!(setup.times_held(VIP), 1);
 }
 
 #[test]
 fn an_interface_that_is_made_anew_is_listened_to_again() {
-    let (scene, daemon) = held("anew");
-    scene.host().ip("link set eth0 down");
-    scene.host().ip("link set eth0 name eth9");
-    scene.host().ip("link set eth9 name eth0");
-    scene.host().ip("link set eth0 up");
-    scene.host().ip(&format!("addr replace {}/16 dev eth0", scene.host().v4()));
-    scene.witness.wait_held(scene.host(), VIP, SOON);
+    let (setup, daemon) = held("anew");
+    setup.host().ip("link set eth0 down");
+    setup.host().ip("link set eth0 name eth9");
+    setup.host().ip("link set eth9 name eth0");
+    setup.host().ip("link set eth0 up");
+    setup.host().ip(&format!("addr replace {}/16 dev eth0", setup.host().v4()));
+    setup.observer.wait_held(setup.host(), VIP, SOON);
     pause(Duration::from_secs(3));
-    let theirs = scene.hosts[1].mac();
-    Rival::on(&scene.hosts[1]).claim(VIP);
-    wait_said(&daemon, &format!("claimed by {theirs}"));
+    let theirs = setup.hosts[1].mac();
+    Rival::on(&setup.hosts[1]).claim(VIP);
+    wait_logged(&daemon, &format!("claimed by {theirs}"));
 }
 
 /// The time that the daemon has been at work.

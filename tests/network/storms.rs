@@ -10,7 +10,7 @@ use crate::support::clock::{now, pause, wait_for};
 use crate::support::host::{Host, INTERFACE, VIP};
 use crate::support::ping::Pinger;
 use crate::support::process::Process;
-use crate::support::scene::{SOON, Scene, figure, wait_said, wait_status};
+use crate::support::setup::{SOON, Setup, report, wait_logged, wait_status};
 
 /// The processor time of a process so far.
 fn processor_time(pid: u32) -> Duration {
@@ -38,86 +38,86 @@ fn storm(host: &Host) -> Process {
 /// As container hosts have it all day.
 #[test]
 fn a_storm_of_notices_about_other_interfaces_costs_no_ping_and_hides_no_deletion() {
-    let scene = Scene::new("storm", 1);
-    let daemon = scene.lead(&scene.config(), VIP);
+    let setup = Setup::new("storm", 1);
+    let daemon = setup.lead(&setup.config(), VIP);
     wait_status(&daemon, "held");
-    let pinger = Pinger::start(&scene.client, VIP, Duration::from_millis(20));
+    let pinger = Pinger::start(&setup.client, VIP, Duration::from_millis(20));
     let (before, start) = (processor_time(daemon.process.pid()), now());
-    let storm = storm(scene.host());
+    let storm = storm(setup.host());
     pause(Duration::from_secs(20));
     let spent = processor_time(daemon.process.pid()).saturating_sub(before);
-    figure("processor time a second in the storm", spent.div_f64(now().since(start).as_secs_f64()));
-    let notices = scene.witness.notices().len();
-    figure("notices", notices);
+    report("processor time a second in the storm", spent.div_f64(now().since(start).as_secs_f64()));
+    let notices = setup.observer.notices().len();
+    report("notices", notices);
     assert!(notices > 10_000, "that was no storm: {notices}");
-    assert_eq!(scene.times_held(VIP), 1, "it never went");
+    assert_eq!(setup.times_held(VIP), 1, "it never went");
     let pings = pinger.stop();
     assert!(pings.lost() <= 1, "{:?}", pings.outages());
 
     // What matters is seen among all that.
-    scene.host().ip(&format!("addr del {VIP}/32 dev {INTERFACE}"));
-    wait_said(&daemon, "is back, and announced");
-    scene.witness.wait_held(scene.host(), VIP, SOON);
-    scene.name_nobody();
-    scene.witness.wait_gone(scene.host(), VIP, SOON);
+    setup.host().ip(&format!("addr del {VIP}/32 dev {INTERFACE}"));
+    wait_logged(&daemon, "is back, and announced");
+    setup.observer.wait_held(setup.host(), VIP, SOON);
+    setup.set_unknown_leader();
+    setup.observer.wait_gone(setup.host(), VIP, SOON);
     drop(storm);
 }
 
 /// A daemon that hangs in the storm's midst has a full queue when it goes on.
 #[test]
 fn after_an_overrun_of_the_notice_queue_the_truth_is_found_anew() {
-    let scene = Scene::new("overrun", 1);
-    let config = scene.config().with("log-level", "debug").with("hold-timeout", "60s");
-    let daemon = scene.lead(&config, VIP);
+    let setup = Setup::new("overrun", 1);
+    let config = setup.config().with("log-level", "debug").with("hold-timeout", "60s");
+    let daemon = setup.lead(&config, VIP);
     wait_status(&daemon, "held");
     daemon.process.signal(Signal::SIGSTOP);
-    let storm = storm(scene.host());
+    let storm = storm(setup.host());
     let start = now();
-    let known = scene.witness.notices().len();
-    wait_for("more notices than any queue holds", 3 * SOON, || scene.witness.notices().len() > known + 30_000);
-    figure("the storm took", now().since(start));
-    scene.host().ip(&format!("addr del {VIP}/32 dev {INTERFACE}"));
-    scene.witness.wait_gone(scene.host(), VIP, SOON);
+    let known = setup.observer.notices().len();
+    wait_for("more notices than any queue holds", 3 * SOON, || setup.observer.notices().len() > known + 30_000);
+    report("the storm took", now().since(start));
+    setup.host().ip(&format!("addr del {VIP}/32 dev {INTERFACE}"));
+    setup.observer.wait_gone(setup.host(), VIP, SOON);
     // It goes on, so that the kernel may never get to the end of a list.
     let continued = now();
     daemon.process.signal(Signal::SIGCONT);
-    wait_said(&daemon, "the kernel dropped notices");
-    let back = scene.witness.wait_held(scene.host(), VIP, SOON);
-    figure("back after", back.since(continued));
+    wait_logged(&daemon, "the kernel dropped notices");
+    let back = setup.observer.wait_held(setup.host(), VIP, SOON);
+    report("back after", back.since(continued));
     assert!(back.since(continued) < SOON / 2);
     pause(Duration::from_secs(3));
     drop(storm);
     wait_status(&daemon, "held");
-    scene.name_nobody();
-    scene.witness.wait_gone(scene.host(), VIP, SOON);
+    setup.set_unknown_leader();
+    setup.observer.wait_gone(setup.host(), VIP, SOON);
 }
 
 /// keepalived #836, in its worst form: something removes the address as fast as it can.
 #[test]
 fn a_rival_who_removes_the_address_in_a_loop_meets_patience_and_a_quiet_log() {
-    let scene = Scene::new("rival", 1);
-    let daemon = scene.lead(&scene.config(), VIP);
+    let setup = Setup::new("rival", 1);
+    let daemon = setup.lead(&setup.config(), VIP);
     wait_status(&daemon, "held");
-    let mut command = scene.host().command("sh");
+    let mut command = setup.host().command("sh");
     let script = format!("while :; do ip addr del {VIP}/32 dev {INTERFACE} 2>&-; sleep 0.001; done");
     command.args(["-c", &script]);
     let rival = Process::start("a rival", command);
     let (before, known, start) = (processor_time(daemon.process.pid()), daemon.process.lines().len(), now());
-    let times = scene.times_held(VIP);
+    let times = setup.times_held(VIP);
     pause(Duration::from_secs(10));
     let seconds = now().since(start).as_secs_f64();
     let spent = processor_time(daemon.process.pid()).saturating_sub(before);
-    let (lines, rounds) = (daemon.process.lines().len() - known, scene.times_held(VIP) - times);
-    figure("processor time a second", spent.div_f64(seconds));
-    figure("lines and rounds in 10 s", (lines, rounds));
+    let (lines, rounds) = (daemon.process.lines().len() - known, setup.times_held(VIP) - times);
+    report("processor time a second", spent.div_f64(seconds));
+    report("lines and rounds in 10 s", (lines, rounds));
     assert!(spent.as_secs_f64() / seconds < 0.2, "{spent:?} in {seconds:.1} s");
     assert!((20..400).contains(&rounds), "it is put back at a bounded pace, {rounds} times in {seconds:.1} s");
     assert!(lines <= 25, "{lines} lines:\n{}", daemon.process.text());
 
     drop(rival);
-    scene.witness.wait_held(scene.host(), VIP, SOON);
+    setup.observer.wait_held(setup.host(), VIP, SOON);
     let end = now();
     pause(Duration::from_secs(2));
-    assert!(scene.witness.held_at(scene.host(), VIP, end) && scene.host().carries(VIP));
+    assert!(setup.observer.held_at(setup.host(), VIP, end) && setup.host().carries(VIP));
     wait_status(&daemon, "held");
 }

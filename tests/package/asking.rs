@@ -4,7 +4,7 @@
 use crate::site::{FILE, Site, UNIT};
 use crate::support::clock::wait_for;
 use crate::support::host::VIP;
-use crate::support::scene::SOON;
+use crate::support::setup::SOON;
 
 /// What `vip-manager status` says to this user, or complains of.
 fn asked(site: &Site, user: &str, arguments: &str) -> Result<String, String> {
@@ -39,7 +39,7 @@ fn a_restart_and_another_unit_that_stops_leave_the_socket_to_who_runs() {
     let site = Site::leading(|config| config);
     let machine = &site.machine;
     wait_for("an answer", SOON, || is_answered(&site));
-    machine.write("/etc/vip-manager/other.yml", &site.scene.config().with("ip", "10.66.0.101").text());
+    machine.write("/etc/vip-manager/other.yml", &site.setup.config().with("ip", "10.66.0.101").text());
     machine.run("systemctl start vip-manager@other");
     let other = "vip-manager status --config /etc/vip-manager/other.yml";
     wait_for("an answer of the other", SOON, || {

@@ -46,7 +46,7 @@ fn a_reload_takes_a_new_configuration_and_keeps_what_is_held() {
     let clients = crate::site::Clients::at(&site);
     site.machine.write(FILE, &site.config().with("announce-refresh", "30s").text());
     site.machine.run("systemctl reload vip-manager");
-    site.wait_said("the configuration was read again");
+    site.wait_logged("the configuration was read again");
     clients.noticed_nothing(&site);
 }
 
@@ -54,7 +54,7 @@ fn a_reload_takes_a_new_configuration_and_keeps_what_is_held() {
 fn an_instance_has_a_configuration_of_its_own_and_needs_no_file_where_debian_wrote_its_variables() {
     let site = Site::installed();
     let machine = &site.machine;
-    let endpoint = &site.scene.cluster.endpoints()[0];
+    let endpoint = &site.setup.cluster.endpoints()[0];
     let variables = format!(
         "VIP_IP=\"10.66.0.100\"\nVIP_MASK=\"32\"\nVIP_NETMASK=\"32\"\nVIP_IFACE=\"eth0\"\n\
          VIP_KEY=\"/service/pg_cluster/leader\"\nVIP_TRIGGER_KEY=\"/service/pg_cluster/leader\"\n\
@@ -63,13 +63,13 @@ fn an_instance_has_a_configuration_of_its_own_and_needs_no_file_where_debian_wro
     );
     machine.run("mkdir -p /etc/patroni");
     machine.write("/etc/patroni/15-main.vip", &variables);
-    machine.write("/etc/vip-manager/other.yml", &site.scene.config().with("ip", "10.66.0.101").text());
+    machine.write("/etc/vip-manager/other.yml", &site.setup.config().with("ip", "10.66.0.101").text());
     machine.run("systemctl start vip-manager@15-main vip-manager@other");
     for address in ["10.66.0.100", "10.66.0.101"] {
-        site.scene.witness.wait_held(site.scene.host(), address.parse().unwrap(), crate::support::scene::SOON);
+        site.setup.observer.wait_held(site.setup.host(), address.parse().unwrap(), crate::support::setup::SOON);
     }
     machine.run("systemctl stop 'vip-manager@*'");
     for address in ["10.66.0.100", "10.66.0.101"] {
-        assert!(!site.scene.host().carries(address.parse().unwrap()), "{address}");
+        assert!(!site.setup.host().carries(address.parse().unwrap()), "{address}");
     }
 }

@@ -5,9 +5,9 @@ use crate::site::{FILE, Site, UNIT, deb};
 use crate::support::daemon::ConfigFile;
 use crate::support::etcd::{Cluster, ClusterOptions};
 use crate::support::lab::Lab;
-use crate::support::scene::Scene;
+use crate::support::observer::AddressObserver;
+use crate::support::setup::Setup;
 use crate::support::tls::{KeyForm, Tls};
-use crate::support::witness::AddressWitness;
 
 const KEY: &str = "/etc/etcd/client.key";
 
@@ -20,11 +20,11 @@ fn site(owner: &str, mode: &str) -> (Site, ConfigFile) {
     let options = ClusterOptions { members: 1, tls: Some(tls), client_certificates: true, ..ClusterOptions::default() };
     let cluster = Cluster::start_with(&lab, &options);
     let (host, client) = (lab.host("db1"), lab.host("client"));
-    let witness = AddressWitness::over(&[&host]);
-    let scene = Scene { cluster, hosts: vec![host], client, witness, lab };
-    scene.name(scene.host());
-    let machine = Machine::boot(scene.host());
-    let site = Site { machine, scene };
+    let observer = AddressObserver::over(&[&host]);
+    let setup = Setup { cluster, hosts: vec![host], client, observer, lab };
+    setup.set_leader(setup.host());
+    let machine = Machine::boot(setup.host());
+    let site = Site { machine, setup };
     let machine = &site.machine;
     machine.install(&deb());
     machine.run("mkdir -p /etc/etcd && groupadd -f ssl-cert");
@@ -49,8 +49,8 @@ fn add_drop_in(site: &Site, line: &str) {
 #[test]
 fn a_key_for_root_alone_is_handed_over_as_a_credential() {
     let (site, config) = site("root:root", "600");
-    site.wait_said("LoadCredential=client.key:/etc/etcd/client.key");
-    site.wait_said("etcd-key-file: client.key");
+    site.wait_logged("LoadCredential=client.key:/etc/etcd/client.key");
+    site.wait_logged("etcd-key-file: client.key");
     site.machine.write(FILE, &config.with("etcd-key-file", "client.key").text());
     add_drop_in(&site, "LoadCredential=client.key:/etc/etcd/client.key");
     site.wait_held();
@@ -59,7 +59,7 @@ fn a_key_for_root_alone_is_handed_over_as_a_credential() {
 #[test]
 fn a_key_for_a_group_is_read_by_joining_the_group() {
     let (site, _) = site("root:ssl-cert", "640");
-    site.wait_said("SupplementaryGroups=ssl-cert");
+    site.wait_logged("SupplementaryGroups=ssl-cert");
     add_drop_in(&site, "SupplementaryGroups=ssl-cert");
     site.wait_held();
 }

@@ -16,7 +16,7 @@ fn remove_releases_and_keeps_the_configuration_and_purge_leaves_nothing() {
 
     transcript(&site.machine.run("dpkg --remove vip-manager 2>&1"));
     for address in [VIP, VIP6] {
-        assert!(!site.scene.host().carries(address), "{address}");
+        assert!(!site.setup.host().carries(address), "{address}");
     }
     assert!(site.machine.holds(&format!("test -e {FILE}")), "its owner may come back");
 
@@ -34,5 +34,5 @@ fn an_upgrade_after_a_removal_takes_the_old_configuration_up_again() {
     site.machine.install(&crate::site::deb());
     site.machine.run("systemctl enable --now vip-manager 2>&1");
     site.wait_held();
-    assert_eq!(site.scene.times_held(VIP), 2);
+    assert_eq!(site.setup.times_held(VIP), 2);
 }

@@ -2,7 +2,7 @@
 
 use crate::site::{FILE, Site, UNIT, deb, debians};
 use crate::support::host::VIP;
-use crate::support::scene::SOON;
+use crate::support::setup::SOON;
 
 /// Debian's own package has its settings in variables, and its service enabled.
 #[test]
@@ -10,7 +10,7 @@ fn an_upgrade_from_debians_package_takes_its_variables_as_they_are() {
     let site = Site::bare();
     let machine = &site.machine;
     machine.install(&debians());
-    let endpoint = &site.scene.cluster.endpoints()[0];
+    let endpoint = &site.setup.cluster.endpoints()[0];
     let variables = format!(
         "VIP_IP=\"{VIP}\"\nVIP_MASK=32\nVIP_IFACE=\"eth0\"\nVIP_KEY=\"/service/pg_cluster/leader\"\nVIP_HOST=\"db1\"\n\
          VIP_TYPE=\"etcd3\"\nVIP_ENDPOINT=\"{endpoint}\"\nVIP_HOSTINGTYPE=\"basic\"\n"
@@ -20,13 +20,13 @@ fn an_upgrade_from_debians_package_takes_its_variables_as_they_are() {
 
     machine.install(&deb());
     machine.run("systemctl start vip-manager");
-    site.scene.witness.wait_held(site.scene.host(), VIP, SOON);
+    site.setup.observer.wait_held(site.setup.host(), VIP, SOON);
     assert_eq!(machine.run("systemctl is-enabled vip-manager"), "enabled", "it was, and stays so");
     assert_eq!(machine.run("cat /etc/default/vip-manager"), variables.trim_end());
     let pid = machine.main_pid(UNIT).unwrap();
     assert_eq!(machine.run(&format!("stat -c %U /proc/{pid}")), "vip-manager");
     machine.run("dpkg --purge vip-manager 2>&1");
-    assert!(!site.scene.host().carries(VIP));
+    assert!(!site.setup.host().carries(VIP));
 }
 
 /// Its file is there before our package is, readable for root alone, since a password stands in it.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::site::{Clients, FILE, Site, UNIT, newer_deb, transcript};
 use crate::support::clock::now;
 use crate::support::host::{VIP, VIP6};
-use crate::support::scene::{SOON, figure};
-use crate::support::tcp::Fate;
+use crate::support::setup::{SOON, report};
+use crate::support::tcp::ConnectionState;
 
 /// The promise is 0.2 s, and systemd and this machine have other things to do.
 const AT_ONCE: Duration = Duration::from_secs(1);
@@ -21,7 +21,7 @@ fn systemctl_restart_on_the_leader_loses_not_one_ping_and_no_connection() {
         site.wait_process(before);
         clients.hear(50);
     }
-    site.wait_said("systemd restarts it");
+    site.wait_logged("systemd restarts it");
     clients.noticed_nothing(&site);
 }
 
@@ -58,12 +58,12 @@ fn systemctl_stop_lets_go_at_once_and_tells_the_clients() {
     let asked = now();
     site.machine.run("systemctl stop vip-manager");
     for address in [VIP, VIP6] {
-        let gone = site.scene.witness.wait_gone(site.scene.host(), address, SOON).unwrap();
-        figure(&format!("systemctl stop: {address} gone after"), gone.since(asked));
+        let gone = site.setup.observer.wait_gone(site.setup.host(), address, SOON).unwrap();
+        report(&format!("systemctl stop: {address} gone after"), gone.since(asked));
         assert!(gone.since(asked) < AT_ONCE, "{}", site.machine.journal(UNIT));
     }
-    assert!(matches!(clients.fate(), Fate::Reset(_)), "{:?}", clients.fate());
-    site.wait_said("releasing what is held");
+    assert!(matches!(clients.state(), ConnectionState::Reset(_)), "{:?}", clients.state());
+    site.wait_logged("releasing what is held");
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn a_sigterm_by_hand_is_no_restart_and_lets_go() {
     site.machine.run("systemctl kill --kill-who=main vip-manager");
     site.wait_process(before);
     site.wait_held();
-    assert_eq!(site.scene.times_held(VIP), 2, "it went, and came back with the new process");
+    assert_eq!(site.setup.times_held(VIP), 2, "it went, and came back with the new process");
     assert!(site.machine.journal(UNIT).contains("releasing what is held"));
 }
 
@@ -86,7 +86,7 @@ fn without_a_system_bus_a_restart_lets_go_and_the_new_process_leads_again() {
     site.machine.run("systemctl restart vip-manager");
     site.wait_process(before);
     site.wait_held();
-    assert_eq!(site.scene.times_held(VIP), 2);
+    assert_eq!(site.setup.times_held(VIP), 2);
 }
 
 #[test]
@@ -94,8 +94,8 @@ fn a_shutdown_lets_go() {
     let site = Site::leading(|config| config);
     let asked = now();
     site.machine.run("systemctl --no-block poweroff");
-    let gone = site.scene.witness.wait_gone(site.scene.host(), VIP, SOON).unwrap();
-    figure("poweroff: gone after", gone.since(asked));
+    let gone = site.setup.observer.wait_gone(site.setup.host(), VIP, SOON).unwrap();
+    report("poweroff: gone after", gone.since(asked));
     assert!(gone.since(asked) < 5 * AT_ONCE);
 }
 
@@ -106,8 +106,8 @@ fn a_restart_into_a_broken_configuration_ends_with_the_kernels_lifetime() {
     site.machine.write(FILE, "ip: nonsense\n");
     let asked = now();
     assert!(!site.machine.holds("systemctl restart vip-manager"));
-    let gone = site.scene.witness.wait_gone(site.scene.host(), VIP, SOON).unwrap();
-    figure("a restart that fails: gone after", gone.since(asked));
+    let gone = site.setup.observer.wait_gone(site.setup.host(), VIP, SOON).unwrap();
+    report("a restart that fails: gone after", gone.since(asked));
     // Four seconds, and the kernel may be late by two.
     assert!(gone.since(asked) < Duration::from_secs(7));
 }

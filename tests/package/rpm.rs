@@ -32,6 +32,6 @@ fn an_rpm_installs_updates_without_a_lost_ping_and_goes() {
     clients.noticed_nothing(&site);
 
     machine.run("rpm --force-debian --erase vip-manager 2>&1");
-    assert!(!site.scene.host().carries(VIP));
+    assert!(!site.setup.host().carries(VIP));
     assert!(!machine.holds("systemctl is-enabled vip-manager"));
 }

@@ -10,8 +10,8 @@ use crate::support::command::run;
 use crate::support::daemon::ConfigFile;
 use crate::support::host::{VIP, VIP6};
 use crate::support::ping::Pinger;
-use crate::support::scene::{SOON, Scene, figure};
-use crate::support::tcp::{EchoServer, Fate, TcpClient};
+use crate::support::setup::{SOON, Setup, report};
+use crate::support::tcp::{ConnectionState, EchoServer, TcpClient};
 
 pub(crate) const UNIT: &str = "vip-manager.service";
 pub(crate) const FILE: &str = "/etc/default/vip-manager.yml";
@@ -23,16 +23,16 @@ const OFTEN: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(crate) struct Site {
     pub(crate) machine: Machine,
-    pub(crate) scene: Scene,
+    pub(crate) setup: Setup,
 }
 
 impl Site {
     /// A Debian without vip-manager, beside an etcd whose key names it.
     pub(crate) fn bare() -> Self {
-        let scene = Scene::new("pack", 1);
-        scene.name(scene.host());
-        let machine = Machine::boot(scene.host());
-        Self { machine, scene }
+        let setup = Setup::new("pack", 1);
+        setup.set_leader(setup.host());
+        let machine = Machine::boot(setup.host());
+        Self { machine, setup }
     }
 
     /// With our package installed and nothing else done.
@@ -52,12 +52,12 @@ impl Site {
     }
 
     pub(crate) fn config(&self) -> ConfigFile {
-        self.scene.config().with("ip", format!("[{VIP}, \"{VIP6}\"]"))
+        self.setup.config().with("ip", format!("[{VIP}, \"{VIP6}\"]"))
     }
 
     pub(crate) fn wait_held(&self) {
         for address in [VIP, VIP6] {
-            self.scene.witness.wait_held(self.scene.host(), address, SOON);
+            self.setup.observer.wait_held(self.setup.host(), address, SOON);
         }
     }
 
@@ -66,7 +66,7 @@ impl Site {
         wait_until("another main process", SOON, || self.machine.main_pid(UNIT).filter(|pid| Some(*pid) != before))
     }
 
-    pub(crate) fn wait_said(&self, words: &str) {
+    pub(crate) fn wait_logged(&self, words: &str) {
         wait_for(&format!("{words:?} in the journal"), SOON, || self.machine.journal(UNIT).contains(words));
     }
 }
@@ -81,9 +81,9 @@ pub(crate) struct Clients {
 
 impl Clients {
     pub(crate) fn at(site: &Site) -> Self {
-        let server = EchoServer::on(site.scene.host());
-        let client = TcpClient::connect(&site.scene.client, VIP).unwrap();
-        let pingers = [VIP, VIP6].map(|address| Pinger::start(&site.scene.client, address, OFTEN));
+        let server = EchoServer::on(site.setup.host());
+        let client = TcpClient::connect(&site.setup.client, VIP).unwrap();
+        let pingers = [VIP, VIP6].map(|address| Pinger::start(&site.setup.client, address, OFTEN));
         let clients = Self { _server: server, client, pingers };
         clients.hear(50);
         clients
@@ -96,22 +96,22 @@ impl Clients {
         wait_for("more answers", SOON, || counts().iter().zip(before).all(|(now, before)| *now >= before + more));
     }
 
-    pub(crate) fn fate(&self) -> Fate {
-        self.client.standing().fate
+    pub(crate) fn state(&self) -> ConnectionState {
+        self.client.status().state
     }
 
     /// Not one ping was lost, and the connection lives.
     #[track_caller]
     pub(crate) fn noticed_nothing(self, site: &Site) {
         self.hear(100);
-        let standing = self.client.standing();
-        figure("the connection's longest silence", standing.longest_silence);
-        assert_eq!(standing.fate, Fate::Open, "{}", site.machine.journal(UNIT));
+        let status = self.client.status();
+        report("the connection's longest silence", status.longest_silence);
+        assert_eq!(status.state, ConnectionState::Open, "{}", site.machine.journal(UNIT));
         for (pinger, address) in self.pingers.into_iter().zip([VIP, VIP6]) {
             let pings = pinger.stop();
-            figure(&format!("{address}: lost of {} pings at {OFTEN:?}", pings.sent), pings.lost());
+            report(&format!("{address}: lost of {} pings at {OFTEN:?}", pings.sent), pings.lost());
             assert_eq!(pings.lost(), 0, "{}", site.machine.journal(UNIT));
-            assert_eq!(site.scene.times_held(address), 1, "it never went\n{}", site.machine.journal(UNIT));
+            assert_eq!(site.setup.times_held(address), 1, "it never went\n{}", site.machine.journal(UNIT));
         }
     }
 }
@@ -141,7 +141,7 @@ pub(crate) fn transcript(text: &str) {
 
 /// Our package with a later version and another sample, as a release would bring it.
 pub(crate) fn newer_deb(site: &Site) -> PathBuf {
-    let directory = site.scene.lab.directory().join("newer");
+    let directory = site.setup.lab.directory().join("newer");
     let (tree_of_it, packed) = (directory.join("tree"), directory.join("vip-manager_newer.deb"));
     let script = format!(
         "mkdir -p {0} && dpkg-deb --raw-extract {1} {0}/tree && cd {0}/tree && \

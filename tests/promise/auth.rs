@@ -5,7 +5,7 @@ use std::time::Duration;
 use etcd_client::{Permission, PermissionType};
 
 use super::measure::{seconds, tell};
-use super::scene::{SOON, Scene};
+use super::setup::{SOON, Setup};
 use super::support::clock::now;
 use super::support::daemon::{ConfigFile, KEY};
 use super::support::etcd::{Cluster, ClusterOptions, Member};
@@ -15,12 +15,12 @@ use super::support::store::User;
 const NAME: &str = "vip";
 const PASSWORD: &str = "read only";
 
-fn scene(name: &str) -> Scene {
+fn setup(name: &str) -> Setup {
     let root = User { name: "root".to_owned(), password: "correct horse".to_owned() };
     let options = ClusterOptions { user: Some(root), ..ClusterOptions::default() };
-    let scene = Scene::with(name, 2, &options, as_reader);
-    scene.lead(0);
-    scene
+    let setup = Setup::with(name, 2, &options, as_reader);
+    setup.lead(0);
+    setup
 }
 
 /// Lets the daemons in with as little as they need.
@@ -42,44 +42,44 @@ fn as_reader(cluster: &Cluster, config: ConfigFile) -> ConfigFile {
 
 #[test]
 fn a_user_that_may_only_read_the_key_is_enough() {
-    let scene = scene("reader");
-    let moved = scene.name(1);
-    let held = scene.wait_held(1);
-    let gone = scene.wait_gone(0, SOON);
+    let setup = setup("reader");
+    let moved = setup.set_leader(1);
+    let held = setup.wait_held(1);
+    let gone = setup.wait_gone(0, SOON);
     tell(&format!("held {:.1} ms after the change", seconds(moved, held) * 1_000.0));
     assert!(held.max(gone).since(moved) < Duration::from_secs(1));
-    assert!(!scene.daemons[0].process.text().contains(PASSWORD), "a password was logged");
+    assert!(!setup.daemons[0].process.text().contains(PASSWORD), "a password was logged");
 }
 
 /// etcd's simple tokens live in the member's memory: "invalid auth token" for ever after, if nobody logs in again.
 #[test]
 fn tokens_are_lost_with_each_restart_and_it_goes_on() {
-    let mut scene = scene("tokens");
-    let pinger = scene.ping();
-    for place in 0..scene.cluster.members.len() {
-        scene.cluster.members[place].kill();
-        scene.wait_renewed(0);
-        scene.cluster.members[place].restart();
-        scene.cluster.wait_member(place);
-        scene.wait_renewed(0);
+    let mut setup = setup("tokens");
+    let pinger = setup.ping();
+    for place in 0..setup.cluster.members.len() {
+        setup.cluster.members[place].kill();
+        setup.wait_renewed(0);
+        setup.cluster.members[place].restart();
+        setup.cluster.wait_member(place);
+        setup.wait_renewed(0);
     }
-    scene.unharmed(0, pinger);
-    let moved = scene.name(1);
-    let held = scene.wait_held(1);
-    scene.wait_gone(0, SOON);
+    setup.unharmed(0, pinger);
+    let moved = setup.set_leader(1);
+    let held = setup.wait_held(1);
+    setup.wait_gone(0, SOON);
     tell(&format!("after three lost tokens: held {:.1} ms after the change", seconds(moved, held) * 1_000.0));
     assert!(held.since(moved) < Duration::from_secs(2));
 }
 
 #[test]
 fn all_tokens_are_lost_at_once_and_it_goes_on() {
-    let mut scene = scene("all-tokens");
-    let pinger = scene.ping();
+    let mut setup = setup("all-tokens");
+    let pinger = setup.ping();
     let killed = now();
-    scene.cluster.members.iter_mut().for_each(Member::kill);
-    scene.cluster.members.iter_mut().for_each(Member::restart);
-    scene.name(0);
-    scene.wait_renewed(0);
+    setup.cluster.members.iter_mut().for_each(Member::kill);
+    setup.cluster.members.iter_mut().for_each(Member::restart);
+    setup.set_leader(0);
+    setup.wait_renewed(0);
     tell(&format!("etcd and all tokens were away, confirmed again {:.2} s later", now().since(killed).as_secs_f64()));
-    scene.unharmed(0, pinger);
+    setup.unharmed(0, pinger);
 }

@@ -6,13 +6,13 @@
 use std::time::Duration;
 
 use super::measure::{seconds, tell};
-use super::scene::{HOLD, SOON, Scene};
+use super::setup::{HOLD, SOON, Setup};
 use super::support::clock::{now, pause, wait_for, wait_until};
 use super::support::daemon::KEY;
 use super::support::etcd::{Cluster, Member};
 use super::support::fail::OrFail;
 use super::support::host::VIP;
-use super::support::tcp::{EchoServer, Fate, TcpClient};
+use super::support::tcp::{ConnectionState, EchoServer, TcpClient};
 
 const AWAY: Duration = Duration::from_secs(40);
 const QUORUM_LOST: Duration = Duration::from_secs(30);
@@ -23,30 +23,30 @@ const LATE: Duration = Duration::from_millis(500);
 const EARLY: Duration = Duration::from_millis(2_500);
 
 fn blackout(name: &str, span: Duration, go: impl FnOnce(&mut Cluster), come: impl FnOnce(&mut Cluster)) {
-    let mut scene = Scene::new(name, 2);
-    let lease = scene.cluster.store().grant(LEASE);
-    scene.write(KEY, "db1", lease);
-    scene.wait_held(0);
-    scene.wait_renewed(0);
-    let (watcher, before) = (scene.key_watcher(), scene.entry());
-    let _database = EchoServer::on(&scene.hosts[0]);
-    let session = TcpClient::connect(&scene.client, VIP).or_fail("connecting to the database");
+    let mut setup = Setup::new(name, 2);
+    let lease = setup.cluster.store().grant(LEASE);
+    setup.write(KEY, "db1", lease);
+    setup.wait_held(0);
+    setup.wait_renewed(0);
+    let (watcher, before) = (setup.key_watcher(), setup.entry());
+    let _database = EchoServer::on(&setup.hosts[0]);
+    let session = TcpClient::connect(&setup.client, VIP).or_fail("connecting to the database");
 
-    go(&mut scene.cluster);
+    go(&mut setup.cluster);
     let dark = now();
-    let gone = scene.wait_gone(0, HOLD + SOON);
-    wait_for("the client to be told", SOON, || matches!(session.standing().fate, Fate::Reset(_)));
+    let gone = setup.wait_gone(0, HOLD + SOON);
+    wait_for("the client to be told", SOON, || matches!(session.status().state, ConnectionState::Reset(_)));
     pause(span.saturating_sub(now().since(dark)));
-    assert!(!scene.holds(0) && !scene.holds(1));
+    assert!(!setup.holds(0) && !setup.holds(1));
     let coming = now();
-    come(&mut scene.cluster);
-    scene.cluster.wait_healthy();
+    come(&mut setup.cluster);
+    setup.cluster.wait_healthy();
     let healthy = now();
     let held = wait_until("the VIP's return", Duration::from_secs(30), || {
-        scene.witness.holds(&scene.hosts[0], VIP).then(|| scene.wait_held(0))
+        setup.observer.holds(&setup.hosts[0], VIP).then(|| setup.wait_held(0))
     });
 
-    assert_eq!(scene.entry(), before, "the key was never written");
+    assert_eq!(setup.entry(), before, "the key was never written");
     // The probe that proved the watch is told by each member, by the slower ones after the first.
     let mut told = watcher.changes();
     told.retain(|change| change.key == KEY);
@@ -60,9 +60,9 @@ fn blackout(name: &str, span: Duration, go: impl FnOnce(&mut Cluster), come: imp
     assert!(gone < dark + HOLD + LATE && gone > dark + HOLD - EARLY, "gone after {:.2} s", seconds(dark, gone));
     // Five times what is asked, for the sake of a busy machine.
     assert!(held.since(healthy) < Duration::from_secs(10), "back after {:.2} s", seconds(healthy, held));
-    scene.wait_renewed(0);
-    assert_eq!(scene.intervals(0).len(), 2, "{:?}", scene.intervals(0));
-    assert_eq!(scene.intervals(1), []);
+    setup.wait_renewed(0);
+    assert_eq!(setup.intervals(0).len(), 2, "{:?}", setup.intervals(0));
+    assert_eq!(setup.intervals(1), []);
 }
 
 /// vip-manager #411, #354.

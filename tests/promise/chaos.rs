@@ -10,10 +10,10 @@ use vip_manager::time::Moment;
 
 use super::measure::{seconds, tell};
 use super::misfortune::{Dice, Misfortune};
-use super::scene::Scene;
+use super::setup::Setup;
 use super::support::clock::{now, pause, wait_until};
 use super::support::daemon::KEY;
-use super::support::patroni::Rhythm;
+use super::support::patroni::Timing;
 use super::verdict::{nobody_outlived_a_lease, reigns};
 
 const SPAN: Duration = Duration::from_secs(45);
@@ -25,11 +25,11 @@ const SETTLED: Duration = Duration::from_secs(30);
 #[test]
 fn whatever_befalls_daemons_hosts_and_members_two_hosts_never_answer_at_once() {
     let seed = RandomState::new().build_hasher().finish();
-    let scene = Scene::new("chaos", 3);
-    let patronis = scene.patronis(&Rhythm { ttl: LEASE, ..Rhythm::default() });
-    let watcher = scene.key_watcher();
+    let setup = Setup::new("chaos", 3);
+    let patronis = setup.patronis(&Timing { ttl: LEASE, ..Timing::default() });
+    let watcher = setup.key_watcher();
     patronis[0].take_over();
-    scene.wait_held(0);
+    setup.wait_held(0);
     for patroni in &patronis {
         patroni.may_lead(true);
     }
@@ -40,7 +40,7 @@ fn whatever_befalls_daemons_hosts_and_members_two_hosts_never_answer_at_once() {
     let mut there: Vec<(Moment, Misfortune)> = Vec::new();
     while now().since(begin) < SPAN {
         if there.len() < AT_ONCE
-            && let Some(misfortune) = Misfortune::draw(&mut dice, &scene, &patronis, &there)
+            && let Some(misfortune) = Misfortune::draw(&mut dice, &setup, &patronis, &there)
         {
             let span = dice.span(500, 16_000);
             tell(&format!("{:6.2} s: {} for {span:.1?}", seconds(begin, now()), misfortune.name()));
@@ -48,27 +48,27 @@ fn whatever_befalls_daemons_hosts_and_members_two_hosts_never_answer_at_once() {
         }
         pause(dice.span(200, 1_500));
         for (_, over) in there.extract_if(.., |(until, _)| *until <= now()) {
-            over.end(&scene, &patronis);
+            over.end(&setup, &patronis);
         }
-        assert_eq!(scene.overlap(), Duration::ZERO, "two hosts at once; seed {seed:#x}\n{}", reigns(&scene, begin));
+        assert_eq!(setup.overlap(), Duration::ZERO, "two hosts at once; seed {seed:#x}\n{}", reigns(&setup, begin));
     }
     for (_, over) in there {
-        over.end(&scene, &patronis);
+        over.end(&setup, &patronis);
     }
 
     let calm = now();
-    scene.cluster.wait_healthy();
+    setup.cluster.wait_healthy();
     let holder = wait_until("the host that the key names, and no other, to hold", SETTLED, || {
-        let entry = scene.cluster.store().with(|hand| hand.get(KEY)).ok()??;
-        let holders: Vec<_> = (0..scene.hosts.len()).filter(|host| scene.holds(*host)).collect();
-        (holders.len() == 1 && scene.hosts[holders[0]].name() == entry.value).then(|| holders[0])
+        let entry = setup.cluster.store().with(|client| client.get(KEY)).ok()??;
+        let holders: Vec<_> = (0..setup.hosts.len()).filter(|host| setup.holds(*host)).collect();
+        (holders.len() == 1 && setup.hosts[holders[0]].name() == entry.value).then(|| holders[0])
     });
     tell(&format!(
         "{} holds {:.2} s after all was well\n{}",
-        scene.hosts[holder].name(),
+        setup.hosts[holder].name(),
         seconds(calm, now()),
-        reigns(&scene, begin)
+        reigns(&setup, begin)
     ));
-    assert_eq!(scene.overlap(), Duration::ZERO, "two hosts at once; seed {seed:#x}\n{}", reigns(&scene, begin));
-    nobody_outlived_a_lease(&scene, &watcher);
+    assert_eq!(setup.overlap(), Duration::ZERO, "two hosts at once; seed {seed:#x}\n{}", reigns(&setup, begin));
+    nobody_outlived_a_lease(&setup, &watcher);
 }

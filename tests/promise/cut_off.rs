@@ -7,13 +7,13 @@ use super::support::cut::Way;
 
 fn cut_off(name: &str, way: Way) {
     let reign = Reign::begin(name);
-    let cut = reign.scene.cut_members(0, way);
+    let cut = reign.setup.cut_members(0, way);
     reign.succession();
     // What the leader believes was refreshed, was refreshed at least then.
     reign.judge(reign.earliest_end());
     cut.heal();
-    reign.scene.stays_away(0, Duration::from_secs(4));
-    assert!(reign.scene.holds(1));
+    reign.setup.stays_away(0, Duration::from_secs(4));
+    assert!(reign.setup.holds(1));
 }
 
 #[test]

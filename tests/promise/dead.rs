@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 
 use super::measure::{seconds, tell};
 use super::reign::{LEASE, Reign};
-use super::scene::{HOLD, SOON, Scene};
+use super::setup::{HOLD, SOON, Setup};
 use super::support::clock::{now, wait_for};
 use super::support::daemon::ConfigFile;
 use super::support::etcd::{Cluster, ClusterOptions};
@@ -19,81 +19,81 @@ const LONGEST: Duration = Duration::from_millis(12_500);
 #[test]
 fn the_daemon_is_killed_and_its_leader_dies_but_never_do_two_hosts_answer() {
     let reign = Reign::begin("killed");
-    reign.scene.daemons[0].process.signal(Signal::SIGKILL);
+    reign.setup.daemons[0].process.signal(Signal::SIGKILL);
     let end = reign.earliest_end();
     reign.patronis[0].die();
     reign.judge(end);
-    assert!(!reign.scene.hosts[0].carries(VIP));
+    assert!(!reign.setup.hosts[0].carries(VIP));
 }
 
 #[test]
 fn a_killed_daemons_ipv6_address_goes_with_its_ipv4_address() {
     let both = |_: &Cluster, config: ConfigFile| config.with("ip", format!("[\"{VIP}\", \"{VIP6}\"]"));
-    let scene = Scene::with("families", 1, &ClusterOptions::default(), both);
-    scene.lead(0);
-    scene.witness.wait_held(&scene.hosts[0], VIP6, SOON);
-    scene.wait_renewed(0);
-    scene.daemons[0].process.signal(Signal::SIGKILL);
+    let setup = Setup::with("families", 1, &ClusterOptions::default(), both);
+    setup.lead(0);
+    setup.observer.wait_held(&setup.hosts[0], VIP6, SOON);
+    setup.wait_renewed(0);
+    setup.daemons[0].process.signal(Signal::SIGKILL);
     let killed = now();
-    let gone = [VIP, VIP6].map(|address| scene.witness.wait_gone(&scene.hosts[0], address, 2 * LONGEST).unwrap());
+    let gone = [VIP, VIP6].map(|address| setup.observer.wait_gone(&setup.hosts[0], address, 2 * LONGEST).unwrap());
     tell(&format!("gone {:.2} s and {:.2} s after the kill", seconds(killed, gone[0]), seconds(killed, gone[1])));
     assert!(gone.iter().all(|gone| gone.since(killed) < LONGEST), "{gone:?}");
-    assert!(!scene.hosts[0].carries(VIP) && !scene.hosts[0].carries(VIP6));
+    assert!(!setup.hosts[0].carries(VIP) && !setup.hosts[0].carries(VIP6));
 }
 
 #[test]
 fn the_daemon_is_stopped_and_its_leader_dies_but_never_do_two_hosts_answer() {
     let reign = Reign::begin("stopped");
-    reign.scene.daemons[0].process.signal(Signal::SIGSTOP);
+    reign.setup.daemons[0].process.signal(Signal::SIGSTOP);
     let end = reign.earliest_end();
     reign.patronis[0].die();
     reign.judge(end);
 
-    reign.scene.daemons[0].process.signal(Signal::SIGCONT);
-    reign.scene.stays_away(0, Duration::from_secs(5));
-    assert_eq!(reign.scene.intervals(0).len(), 1, "what was stopped never came back");
-    assert_eq!(reign.scene.intervals(1).len(), 1, "the new holder was never disturbed");
-    assert_eq!(reign.scene.overlap(), Duration::ZERO);
+    reign.setup.daemons[0].process.signal(Signal::SIGCONT);
+    reign.setup.stays_away(0, Duration::from_secs(5));
+    assert_eq!(reign.setup.intervals(0).len(), 1, "what was stopped never came back");
+    assert_eq!(reign.setup.intervals(1).len(), 1, "the new holder was never disturbed");
+    assert_eq!(reign.setup.overlap(), Duration::ZERO);
 }
 
 /// It wakes up while its lease still runs: it may hold for what is left, and no longer.
 #[test]
 fn a_daemon_that_goes_on_before_its_lease_has_ended_does_not_outlive_the_lease() {
     let reign = Reign::begin("woken");
-    reign.scene.daemons[0].process.signal(Signal::SIGSTOP);
+    reign.setup.daemons[0].process.signal(Signal::SIGSTOP);
     let end = reign.earliest_end();
     reign.patronis[0].die();
-    let expired = reign.scene.wait_gone(0, LEASE);
-    reign.scene.daemons[0].process.signal(Signal::SIGCONT);
+    let expired = reign.setup.wait_gone(0, LEASE);
+    reign.setup.daemons[0].process.signal(Signal::SIGCONT);
     let (ended, _) = reign.succession();
-    reign.scene.wait_held(1);
-    let intervals = reign.scene.intervals(0);
+    reign.setup.wait_held(1);
+    let intervals = reign.setup.intervals(0);
     tell(&format!("woken {:.2} s before the lease's end; held {} times", seconds(expired, end), intervals.len()));
     let last = intervals.last().map(|interval| interval.until.unwrap_or_else(now)).unwrap();
     assert!(last < end && last < ended, "held {:.3} s past the lease", seconds(end, last));
-    assert_eq!(reign.scene.overlap(), Duration::ZERO);
+    assert_eq!(reign.setup.overlap(), Duration::ZERO);
 }
 
 /// While the key goes on naming its host it may come back, by a fresh read; after the leader has moved it does not.
 #[test]
 fn a_stopped_daemon_goes_on_and_only_what_the_key_says_now_counts() {
-    let scene = Scene::new("moved", 2);
-    scene.lead(0);
-    scene.daemons[0].process.signal(Signal::SIGSTOP);
-    scene.wait_gone(0, LONGEST);
-    scene.daemons[0].process.signal(Signal::SIGCONT);
-    scene.wait_held(0);
+    let setup = Setup::new("moved", 2);
+    setup.lead(0);
+    setup.daemons[0].process.signal(Signal::SIGSTOP);
+    setup.wait_gone(0, LONGEST);
+    setup.daemons[0].process.signal(Signal::SIGCONT);
+    setup.wait_held(0);
 
     let stopped = now();
-    scene.daemons[0].process.signal(Signal::SIGSTOP);
-    scene.name(1);
-    scene.wait_held(1);
-    scene.wait_gone(0, LONGEST);
+    setup.daemons[0].process.signal(Signal::SIGSTOP);
+    setup.set_leader(1);
+    setup.wait_held(1);
+    setup.wait_gone(0, LONGEST);
     // A read that was on its way at the stop was answered meanwhile: it counts until its own deadline, and no longer.
     wait_for("the deadline of the last read", LONGEST, || now().since(stopped) > HOLD);
-    scene.daemons[0].process.signal(Signal::SIGCONT);
-    scene.stays_away(0, Duration::from_secs(4));
-    assert!(scene.holds(1));
-    tell(&format!("a stopped daemon's address stood {:.2} s beside the new one", scene.overlap().as_secs_f64()));
-    assert!(scene.overlap() < LONGEST);
+    setup.daemons[0].process.signal(Signal::SIGCONT);
+    setup.stays_away(0, Duration::from_secs(4));
+    assert!(setup.holds(1));
+    tell(&format!("a stopped daemon's address stood {:.2} s beside the new one", setup.overlap().as_secs_f64()));
+    assert!(setup.overlap() < LONGEST);
 }

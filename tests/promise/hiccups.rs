@@ -5,42 +5,42 @@
 use std::time::Duration;
 
 use super::measure::tell;
-use super::scene::Scene;
+use super::setup::Setup;
 use super::support::clock::{now, pause};
 use super::support::cut::Way;
 use super::support::daemon::KEY;
 use super::support::etcd::Member;
-use super::support::patroni::{Patroni, Rhythm};
+use super::support::patroni::{Patroni, Timing};
 use super::support::ping::Pinger;
 
 const SILENCE: Duration = Duration::from_secs(3);
 
 /// A leader with Patroni's own timing, a holder, and a client that pings it.
 struct Day {
-    scene: Scene,
+    setup: Setup,
     _patronis: Vec<Patroni>,
     pinger: Pinger,
 }
 
 impl Day {
     fn begin(name: &str) -> Self {
-        let scene = Scene::new(name, 2);
-        let patronis = scene.patronis(&Rhythm { ttl: 30, loop_wait: Duration::from_secs(10), ..Rhythm::default() });
+        let setup = Setup::new(name, 2);
+        let patronis = setup.patronis(&Timing { ttl: 30, loop_wait: Duration::from_secs(10), ..Timing::default() });
         patronis[0].take_over();
-        scene.wait_held(0);
+        setup.wait_held(0);
         patronis[1].may_lead(true);
-        scene.wait_renewed(0);
-        let pinger = scene.ping();
-        Self { scene, _patronis: patronis, pinger }
+        setup.wait_renewed(0);
+        let pinger = setup.ping();
+        Self { setup, _patronis: patronis, pinger }
     }
 
     /// Nobody noticed anything.
     #[track_caller]
     fn end(self, what: &str) {
-        self.scene.cluster.wait_healthy();
-        self.scene.wait_renewed(0);
-        let pings = self.scene.unharmed(0, self.pinger);
-        assert_eq!(self.scene.intervals(1), [], "nobody else ever held");
+        self.setup.cluster.wait_healthy();
+        self.setup.wait_renewed(0);
+        let pings = self.setup.unharmed(0, self.pinger);
+        assert_eq!(self.setup.intervals(1), [], "nobody else ever held");
         tell(&format!("{what}: {} pings, none lost", pings.sent));
     }
 }
@@ -48,16 +48,16 @@ impl Day {
 #[test]
 fn etcd_is_silent_for_three_seconds_and_no_ping_is_lost() {
     let day = Day::begin("frozen");
-    day.scene.cluster.members.iter().for_each(Member::freeze);
+    day.setup.cluster.members.iter().for_each(Member::freeze);
     pause(SILENCE);
-    day.scene.cluster.members.iter().for_each(Member::thaw);
+    day.setup.cluster.members.iter().for_each(Member::thaw);
     day.end("all members frozen for 3 s");
 }
 
 #[test]
 fn the_network_to_etcd_is_silent_for_three_seconds_and_no_ping_is_lost() {
     let day = Day::begin("silent");
-    let cut = day.scene.cut_etcd(0, Way::Both);
+    let cut = day.setup.cut_etcd(0, Way::Both);
     pause(SILENCE);
     cut.heal();
     day.end("cut off for 3 s");
@@ -66,12 +66,12 @@ fn the_network_to_etcd_is_silent_for_three_seconds_and_no_ping_is_lost() {
 #[test]
 fn the_members_are_restarted_one_after_the_other_and_no_ping_is_lost() {
     let mut day = Day::begin("rolling");
-    for place in 0..day.scene.cluster.members.len() {
-        day.scene.cluster.members[place].terminate();
-        day.scene.wait_renewed(0);
-        day.scene.cluster.members[place].restart();
-        day.scene.cluster.wait_member(place);
-        day.scene.wait_renewed(0);
+    for place in 0..day.setup.cluster.members.len() {
+        day.setup.cluster.members[place].terminate();
+        day.setup.wait_renewed(0);
+        day.setup.cluster.members[place].restart();
+        day.setup.cluster.wait_member(place);
+        day.setup.wait_renewed(0);
     }
     day.end("a rolling restart");
 }
@@ -79,15 +79,15 @@ fn the_members_are_restarted_one_after_the_other_and_no_ping_is_lost() {
 #[test]
 fn etcd_elects_another_leader_and_no_ping_is_lost() {
     let mut day = Day::begin("election");
-    day.scene.cluster.move_leader();
-    day.scene.wait_renewed(0);
-    let leader = day.scene.cluster.leader();
-    day.scene.cluster.members[leader].kill();
+    day.setup.cluster.move_leader();
+    day.setup.wait_renewed(0);
+    let leader = day.setup.cluster.leader();
+    day.setup.cluster.members[leader].kill();
     let killed = now();
-    day.scene.cluster.wait_healthy();
+    day.setup.cluster.wait_healthy();
     tell(&format!("without a leader for {:.2} s", now().since(killed).as_secs_f64()));
-    day.scene.wait_renewed(0);
-    day.scene.cluster.members[leader].restart();
+    day.setup.wait_renewed(0);
+    day.setup.cluster.members[leader].restart();
     day.end("a moved and a killed leader");
 }
 
@@ -95,13 +95,13 @@ fn etcd_elects_another_leader_and_no_ping_is_lost() {
 #[test]
 fn etcd_is_compacted_during_a_cut_and_no_ping_is_lost() {
     let day = Day::begin("compacted");
-    let cut = day.scene.cut_etcd(0, Way::Both);
+    let cut = day.setup.cut_etcd(0, Way::Both);
     let cut_at = now();
     for number in 0..50 {
-        day.scene.write(&format!("{KEY}-other"), &number.to_string(), 0);
+        day.setup.write(&format!("{KEY}-other"), &number.to_string(), 0);
     }
-    day.scene.cluster.compact();
-    day.scene.cluster.defragment();
+    day.setup.cluster.compact();
+    day.setup.cluster.defragment();
     pause(SILENCE.saturating_sub(now().since(cut_at)));
     cut.heal();
     day.end("compacted while cut off for 3 s");
@@ -111,9 +111,9 @@ fn etcd_is_compacted_during_a_cut_and_no_ping_is_lost() {
 fn the_whole_of_etcd_is_killed_and_started_again_and_no_ping_is_lost() {
     let mut day = Day::begin("restart");
     let killed = now();
-    day.scene.cluster.members.iter_mut().for_each(Member::kill);
-    day.scene.cluster.members.iter_mut().for_each(Member::restart);
-    day.scene.cluster.wait_healthy();
+    day.setup.cluster.members.iter_mut().for_each(Member::kill);
+    day.setup.cluster.members.iter_mut().for_each(Member::restart);
+    day.setup.cluster.wait_healthy();
     tell(&format!("all of etcd was away for {:.2} s", now().since(killed).as_secs_f64()));
     day.end("a restart of all members at once");
 }

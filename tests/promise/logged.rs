@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::measure::tell;
-use super::scene::{HOLD, SOON, Scene};
+use super::setup::{HOLD, SOON, Setup};
 use super::support::clock::{pause, wait_for};
 use super::support::cut::{Cut, Way};
 use super::support::etcd::Member;
@@ -15,21 +15,21 @@ const STEADY: Duration = Duration::from_secs(15);
 const SETTLED: Duration = Duration::from_secs(6);
 
 /// Makes etcd unreachable for the holder's daemon, and listens to it.
-fn listen(name: &str, lose: impl FnOnce(&mut Scene) -> Option<Cut>, find: impl FnOnce(&mut Scene), cause: &str) {
-    let mut scene = Scene::new(name, 2);
-    scene.lead(0);
-    scene.wait_renewed(0);
-    let before = scene.daemons[0].process.lines().len();
-    let cut = lose(&mut scene);
-    scene.wait_gone(0, HOLD + SOON);
+fn listen(name: &str, lose: impl FnOnce(&mut Setup) -> Option<Cut>, find: impl FnOnce(&mut Setup), cause: &str) {
+    let mut setup = Setup::new(name, 2);
+    setup.lead(0);
+    setup.wait_renewed(0);
+    let before = setup.daemons[0].process.lines().len();
+    let cut = lose(&mut setup);
+    setup.wait_gone(0, HOLD + SOON);
     pause(SETTLED);
-    let said = scene.daemons[0].process.lines_after(before);
+    let said = setup.daemons[0].process.lines_after(before);
     pause(STEADY);
-    let later = scene.daemons[0].process.lines_after(before + said.len());
+    let later = setup.daemons[0].process.lines_after(before + said.len());
     tell(&format!("{name}: {} lines at first, then {} in {STEADY:?}\n{}", said.len(), later.len(), text(&said)));
     assert_eq!(text(&later), "", "a steady failure is no news");
 
-    for member in scene.members() {
+    for member in setup.members() {
         let address = member.v4().to_string();
         let warned = said.iter().filter(|line| line.text.contains("does not serve") && line.text.contains(&address));
         let warned: Vec<_> = warned.map(|line| line.text.clone()).collect();
@@ -43,9 +43,9 @@ fn listen(name: &str, lose: impl FnOnce(&mut Scene) -> Option<Cut>, find: impl F
     }
 
     drop(cut);
-    find(&mut scene);
-    wait_for("the VIP's return", SOON + SOON, || scene.holds(0));
-    let daemon = &scene.daemons[0].process;
+    find(&mut setup);
+    wait_for("the VIP's return", SOON + SOON, || setup.holds(0));
+    let daemon = &setup.daemons[0].process;
     wait_for("a word about each member", SOON, || {
         let lines = daemon.lines_after(before);
         lines.iter().filter(|line| line.text.contains("answers again")).count() == 3
@@ -62,19 +62,19 @@ fn text(lines: &[Line]) -> String {
 /// vip-manager #354, #205, #146.
 #[test]
 fn an_etcd_that_does_not_answer_is_told_once_with_the_cause() {
-    listen("quiet", |scene| Some(scene.cut_etcd(0, Way::Both)), |_| {}, "does not answer");
+    listen("quiet", |setup| Some(setup.cut_etcd(0, Way::Both)), |_| {}, "does not answer");
 }
 
 /// vip-manager #354, #205, #146.
 #[test]
 fn an_etcd_that_is_not_there_is_told_once_with_the_cause() {
-    let stop = |scene: &mut Scene| {
-        scene.cluster.members.iter_mut().for_each(Member::kill);
+    let stop = |setup: &mut Setup| {
+        setup.cluster.members.iter_mut().for_each(Member::kill);
         None
     };
-    let start = |scene: &mut Scene| {
-        scene.cluster.members.iter_mut().for_each(Member::restart);
-        scene.cluster.wait_healthy();
+    let start = |setup: &mut Setup| {
+        setup.cluster.members.iter_mut().for_each(Member::restart);
+        setup.cluster.wait_healthy();
     };
     listen("refused", stop, start, "refused");
 }

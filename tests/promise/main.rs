@@ -4,7 +4,7 @@
 //! > the moment at which the key's lease could have ended. Not even when this daemon is killed, stopped, hung or cut
 //! > off.
 //!
-//! Nobody asks the daemon whether it kept it. The witnesses are the notices of each host's kernel, the pings of a
+//! Nobody asks the daemon whether it kept it. The observers are the notices of each host's kernel, the pings of a
 //! client, the packets that reach it and its neighbour table; and etcd itself says when a lease ended. What was
 //! measured is written to standard error, so `--no-capture` (or a failure) shows it.
 
@@ -19,7 +19,7 @@ mod measure;
 mod misfortune;
 mod power;
 mod reign;
-mod scene;
+mod setup;
 mod several;
 mod slow;
 mod split;

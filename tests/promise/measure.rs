@@ -15,10 +15,10 @@ pub(crate) fn seconds(earlier: Moment, later: Moment) -> f64 {
     millis(earlier, later) / 1_000.0
 }
 
-/// Tells a figure to whoever reads the test's output.
-pub(crate) fn tell(figure: &str) {
+/// Tells a measurement to whoever reads the test's output.
+pub(crate) fn tell(measurement: &str) {
     // Nobody may be there to read it.
-    let _ = writeln!(stderr(), "measured: {figure}");
+    let _ = writeln!(stderr(), "measured: {measurement}");
 }
 
 /// The middle one of some times.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use vip_manager::time::Moment;
 
-use super::scene::Scene;
+use super::setup::Setup;
 use super::support::cut::{Cut, Way};
 use super::support::patroni::Patroni;
 
@@ -46,14 +46,14 @@ pub(crate) enum Misfortune {
 
 impl Misfortune {
     /// One that is not there yet. Of the members only one at a time is afflicted, lest nothing moves any more.
-    pub(crate) fn draw(dice: &mut Dice, scene: &Scene, patronis: &[Patroni], there: &[(Moment, Self)]) -> Option<Self> {
+    pub(crate) fn draw(dice: &mut Dice, setup: &Setup, patronis: &[Patroni], there: &[(Moment, Self)]) -> Option<Self> {
         let there = |like: &dyn Fn(&Self) -> bool| there.iter().any(|(_, other)| like(other));
-        let (host, member) = (dice.place(scene.hosts.len()), dice.place(scene.cluster.members.len()));
+        let (host, member) = (dice.place(setup.hosts.len()), dice.place(setup.cluster.members.len()));
         let way = [Way::Both, Way::In, Way::Out][dice.place(3)];
         let member_free = !there(&|other| matches!(other, Self::Hung(_) | Self::Off(..)));
         match dice.draw(6) {
             0 | 1 if !there(&|other| matches!(other, Self::Stopped(of) if *of == host)) => {
-                scene.daemons[host].process.signal(Signal::SIGSTOP);
+                setup.daemons[host].process.signal(Signal::SIGSTOP);
                 Some(Self::Stopped(host))
             }
             2 if !there(&|other| matches!(other, Self::Dead(of) if *of == host)) => {
@@ -61,22 +61,22 @@ impl Misfortune {
                 Some(Self::Dead(host))
             }
             3 if !there(&|other| matches!(other, Self::CutOff(of, ..) if *of == host)) => {
-                Some(Self::CutOff(host, way, scene.cut_members(host, way)))
+                Some(Self::CutOff(host, way, setup.cut_members(host, way)))
             }
             4 if member_free => {
-                scene.cluster.members[member].freeze();
+                setup.cluster.members[member].freeze();
                 Some(Self::Hung(member))
             }
-            5 if member_free => Some(Self::Off(member, Cut::off(&scene.lab, scene.members()[member]))),
+            5 if member_free => Some(Self::Off(member, Cut::off(&setup.lab, setup.members()[member]))),
             _ => None,
         }
     }
 
-    pub(crate) fn end(self, scene: &Scene, patronis: &[Patroni]) {
+    pub(crate) fn end(self, setup: &Setup, patronis: &[Patroni]) {
         match self {
-            Self::Stopped(host) => scene.daemons[host].process.signal(Signal::SIGCONT),
+            Self::Stopped(host) => setup.daemons[host].process.signal(Signal::SIGCONT),
             Self::Dead(host) => patronis[host].revive(true),
-            Self::Hung(member) => scene.cluster.members[member].thaw(),
+            Self::Hung(member) => setup.cluster.members[member].thaw(),
             Self::CutOff(..) | Self::Off(..) => {}
         }
     }

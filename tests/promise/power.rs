@@ -5,45 +5,45 @@
 use std::time::Duration;
 
 use super::measure::{median, tell};
-use super::scene::{SOON, Scene};
+use super::setup::{SOON, Setup};
 use super::support::cut::Cut;
 
 /// Silences each member in turn, the one that leads etcd first, and moves the leader each time.
-fn lose_each(name: &str, silence: impl Fn(&Scene, usize) -> Option<Cut>, wake: impl Fn(&Scene, usize, Option<Cut>)) {
-    let scene = Scene::new(name, 2);
-    scene.lead(0);
-    let first = scene.cluster.leader();
-    let members = scene.cluster.members.len();
+fn lose_each(name: &str, silence: impl Fn(&Setup, usize) -> Option<Cut>, wake: impl Fn(&Setup, usize, Option<Cut>)) {
+    let setup = Setup::new(name, 2);
+    setup.lead(0);
+    let first = setup.cluster.leader();
+    let members = setup.cluster.members.len();
     let mut times = Vec::new();
     for turn in 0..2 * members {
         let (member, to) = ((first + turn) % members, (turn + 1) % 2);
-        scene.wait_renewed(1 - to);
-        let cut = silence(&scene, member);
-        let written = scene.name(to);
-        let held = scene.wait_held(to);
-        let gone = scene.wait_gone(1 - to, SOON);
+        setup.wait_renewed(1 - to);
+        let cut = silence(&setup, member);
+        let written = setup.set_leader(to);
+        let held = setup.wait_held(to);
+        let gone = setup.wait_gone(1 - to, SOON);
         times.push(held.max(gone).since(written));
-        wake(&scene, member, cut);
-        scene.cluster.wait_member(member);
+        wake(&setup, member, cut);
+        setup.cluster.wait_member(member);
     }
     let worst = times.iter().max().copied().unwrap_or_default();
     tell(&format!("{name}: the leader's move was followed within {worst:.1?} at worst; all: {times:.1?}"));
     assert!(median(&times) < Duration::from_secs(2), "{times:?}");
     // Five times what is asked, for the sake of a busy machine.
     assert!(worst < Duration::from_secs(10), "{times:?}");
-    assert!(scene.overlap() < Duration::from_secs(1), "{:?}", scene.overlap());
+    assert!(setup.overlap() < Duration::from_secs(1), "{:?}", setup.overlap());
 }
 
 #[test]
 fn a_member_loses_power_and_the_next_leader_change_is_followed() {
-    lose_each("power", |scene, member| Some(Cut::off(&scene.lab, scene.members()[member])), |_, _, cut| drop(cut));
+    lose_each("power", |setup, member| Some(Cut::off(&setup.lab, setup.members()[member])), |_, _, cut| drop(cut));
 }
 
 #[test]
 fn a_member_hangs_and_the_next_leader_change_is_followed() {
-    let hang = |scene: &Scene, member: usize| {
-        scene.cluster.members[member].freeze();
+    let hang = |setup: &Setup, member: usize| {
+        setup.cluster.members[member].freeze();
         None
     };
-    lose_each("hang", hang, |scene, member, _| scene.cluster.members[member].thaw());
+    lose_each("hang", hang, |setup, member, _| setup.cluster.members[member].thaw());
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use vip_manager::time::Moment;
 
 use super::measure::{seconds, tell};
-use super::scene::{SOON, Scene};
+use super::setup::{SOON, Setup};
 use super::support::clock::wait_until;
-use super::support::patroni::{Patroni, Rhythm, Role};
+use super::support::patroni::{Patroni, Role, Timing};
 use super::support::watcher::Watcher;
 
 /// Long enough to be refreshed a few times, short enough to wait for its end.
@@ -16,21 +16,21 @@ pub(crate) const LEASE: Duration = Duration::from_secs(10);
 /// A leader on the first host, a follower on the second that takes what becomes free.
 #[derive(Debug)]
 pub(crate) struct Reign {
-    pub(crate) scene: Scene,
+    pub(crate) setup: Setup,
     pub(crate) patronis: Vec<Patroni>,
     watcher: Watcher,
 }
 
 impl Reign {
     pub(crate) fn begin(name: &str) -> Self {
-        let scene = Scene::new(name, 2);
-        let patronis = scene.patronis(&Rhythm { ttl: LEASE.as_secs().cast_signed(), ..Rhythm::default() });
-        let watcher = scene.key_watcher();
+        let setup = Setup::new(name, 2);
+        let patronis = setup.patronis(&Timing { ttl: LEASE.as_secs().cast_signed(), ..Timing::default() });
+        let watcher = setup.key_watcher();
         patronis[0].take_over();
-        scene.wait_held(0);
+        setup.wait_held(0);
         patronis[1].may_lead(true);
-        scene.wait_renewed(0);
-        Self { scene, patronis, watcher }
+        setup.wait_renewed(0);
+        Self { setup, patronis, watcher }
     }
 
     /// The earliest moment at which the lease can end if the leader is not heard of any more.
@@ -54,8 +54,8 @@ impl Reign {
     #[track_caller]
     pub(crate) fn judge(&self, end: Moment) {
         let (ended, named) = self.succession();
-        let gone = self.scene.wait_gone(0, SOON);
-        let held = self.scene.wait_held(1);
+        let gone = self.setup.wait_gone(0, SOON);
+        let held = self.setup.wait_held(1);
         tell(&format!(
             "gone {:.2} s before the lease could end, {:.2} s before etcd ended it; held {:.1} ms after the new leader",
             seconds(gone, end),
@@ -64,6 +64,6 @@ impl Reign {
         ));
         assert!(gone < end, "gone {:.3} s after the lease could end", seconds(end, gone));
         assert!(held.since(named) < Duration::from_secs(1), "held {:.3} s late", seconds(named, held));
-        assert_eq!(self.scene.overlap(), Duration::ZERO);
+        assert_eq!(self.setup.overlap(), Duration::ZERO);
     }
 }

@@ -4,13 +4,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::measure::tell;
-use super::scene::SOON;
+use super::setup::SOON;
 use super::support::clock::{pause, wait_for};
 use super::support::daemon::Daemon;
 use super::support::etcd::Cluster;
 use super::support::host::{Host, INTERFACE, VIP, VIP6};
 use super::support::lab::Lab;
-use super::support::witness::AddressWitness;
+use super::support::observer::AddressObserver;
 
 const FIRST: &str = "/service/first/leader";
 const SECOND: &str = "/service/second/leader";
@@ -38,7 +38,7 @@ fn several_vips_of_one_daemon_follow_their_keys_each_for_itself() {
     let lab = Lab::new("several");
     let cluster = Cluster::start(&lab, 3);
     let hosts = [lab.host("db1"), lab.host("db2")];
-    let witness = AddressWitness::over(&[&hosts[0], &hosts[1]]);
+    let observer = AddressObserver::over(&[&hosts[0], &hosts[1]]);
     let daemons = hosts.each_ref().map(|host| Daemon::start_with(host, &config(host, &cluster), &[]));
     for daemon in &daemons {
         wait_for("a daemon that is ready", SOON, || daemon.ready());
@@ -46,7 +46,7 @@ fn several_vips_of_one_daemon_follow_their_keys_each_for_itself() {
     // Each is held by this host and by no other.
     let settled = |address: IpAddr, holder: Option<usize>| {
         wait_for(&format!("{address} on {holder:?}"), SOON, || {
-            (0..2).all(|host| witness.holds(&hosts[host], address) == (holder == Some(host)))
+            (0..2).all(|host| observer.holds(&hosts[host], address) == (holder == Some(host)))
         });
     };
     let store = cluster.store();
@@ -70,11 +70,11 @@ fn several_vips_of_one_daemon_follow_their_keys_each_for_itself() {
     // A while of renewals, then: nothing that happened to one key was ever felt by the other.
     pause(Duration::from_secs(2));
     settled(OTHER, Some(0));
-    let counts = [VIP, VIP6, OTHER].map(|address| hosts.each_ref().map(|host| witness.intervals(host, address).len()));
+    let counts = [VIP, VIP6, OTHER].map(|address| hosts.each_ref().map(|host| observer.intervals(host, address).len()));
     tell(&format!("holds on each host: {counts:?}"));
     assert_eq!(counts, [[1, 1], [1, 1], [1, 1]]);
     for address in [VIP, VIP6, OTHER] {
-        assert!(witness.overlap(&hosts[0], &hosts[1], address) < Duration::from_secs(1));
+        assert!(observer.overlap(&hosts[0], &hosts[1], address) < Duration::from_secs(1));
     }
     assert!(hosts[0].carries(OTHER) && !hosts[0].carries(VIP6) && !hosts[1].carries(VIP));
 }

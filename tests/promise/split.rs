@@ -13,16 +13,16 @@ use super::support::daemon::KEY;
 #[test]
 fn a_holder_that_only_reaches_a_member_without_a_quorum_lets_go() {
     let reign = Reign::begin("split");
-    let scene = &reign.scene;
-    let lone = scene.cluster.leader();
-    let (with_it, mut away) = (scene.members()[lone], scene.members());
+    let setup = &reign.setup;
+    let lone = setup.cluster.leader();
+    let (with_it, mut away) = (setup.members()[lone], setup.members());
     away.remove(lone);
-    let everybody_else: Vec<_> = away.iter().copied().chain([&scene.hosts[1]]).collect();
-    let door = scene.cluster.side_doors()[lone].clone();
-    let store = scene.cluster.store_from(&scene.hosts[0]);
+    let everybody_else: Vec<_> = away.iter().copied().chain([&setup.hosts[1]]).collect();
+    let door = setup.cluster.plain_endpoints()[lone].clone();
+    let store = setup.cluster.store_from(&setup.hosts[0]);
 
-    let of_member = Cut::between(&scene.lab, with_it, &everybody_else, Way::Both);
-    let of_holder = Cut::between(&scene.lab, &scene.hosts[0], &away, Way::Both);
+    let of_member = Cut::between(&setup.lab, with_it, &everybody_else, Way::Both);
+    let of_holder = Cut::between(&setup.lab, &setup.hosts[0], &away, Way::Both);
     reign.succession();
     let told = store
         .ask_one(&door, async |client| {
@@ -34,6 +34,6 @@ fn a_holder_that_only_reaches_a_member_without_a_quorum_lets_go() {
     reign.judge(reign.earliest_end());
 
     drop((of_member, of_holder));
-    scene.stays_away(0, Duration::from_secs(4));
-    assert!(scene.holds(1));
+    setup.stays_away(0, Duration::from_secs(4));
+    assert!(setup.holds(1));
 }

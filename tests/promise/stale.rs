@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::measure::{seconds, tell};
-use super::scene::{HOLD, SOON, Scene};
+use super::setup::{HOLD, SOON, Setup};
 use super::support::clock::{now, pause, wait_for};
 use super::support::cut::Way;
 use super::support::daemon::KEY;
@@ -14,37 +14,37 @@ const UNTIL_DOUBT: Duration = Duration::from_secs(3);
 
 /// The old holder alone is cut off, for so long, from etcd's doors; the network of the clients works.
 fn moved_behind_its_back(name: &str, cut_for: Duration) {
-    let scene = Scene::new(name, 2);
-    scene.lead(0);
-    scene.client.run("ping", &["-n", "-c1", "-w5", &VIP.to_string()]);
-    let cut = scene.cut_etcd(0, Way::Both);
+    let setup = Setup::new(name, 2);
+    setup.lead(0);
+    setup.client.run("ping", &["-n", "-c1", "-w5", &VIP.to_string()]);
+    let cut = setup.cut_etcd(0, Way::Both);
     let cut_at = now();
-    scene.name(1);
-    scene.wait_held(1);
+    setup.set_leader(1);
+    setup.wait_held(1);
     for number in 0..20 {
-        scene.write(&format!("{KEY}-other"), &number.to_string(), 0);
+        setup.write(&format!("{KEY}-other"), &number.to_string(), 0);
     }
-    scene.cluster.compact();
-    let new_mac = scene.hosts[1].mac();
-    let neighbour = || scene.client.neighbour(VIP);
+    setup.cluster.compact();
+    let new_mac = setup.hosts[1].mac();
+    let neighbour = || setup.client.neighbour(VIP);
     wait_for("the client's neighbour table", SOON, || neighbour().as_deref() == Some(new_mac.as_str()));
 
     pause(cut_for.saturating_sub(now().since(cut_at)));
     cut.heal();
     let healed = now();
-    let gone = scene.wait_gone(0, SOON);
+    let gone = setup.wait_gone(0, SOON);
     tell(&format!(
         "cut for {cut_for:?}: gone {:.2} s after the cut, {:.2} s after its end; two hosts for {:.2} s",
         seconds(cut_at, gone),
         seconds(healed, gone),
-        scene.overlap().as_secs_f64()
+        setup.overlap().as_secs_f64()
     ));
     assert!(gone < cut_at + HOLD + Duration::from_millis(500), "{:.2} s", seconds(cut_at, gone));
 
-    scene.stays_away(0, Duration::from_secs(4));
-    assert!(scene.holds(1));
-    let old_mac = scene.hosts[0].mac();
-    let packets = scene.capture.since(cut_at + UNTIL_DOUBT, VIP);
+    setup.stays_away(0, Duration::from_secs(4));
+    assert!(setup.holds(1));
+    let old_mac = setup.hosts[0].mac();
+    let packets = setup.capture.since(cut_at + UNTIL_DOUBT, VIP);
     let wrong: Vec<_> = packets.iter().filter(|packet| packet.mac.to_string() == old_mac).collect();
     assert!(wrong.is_empty(), "announced in doubt: {wrong:?}");
     assert_eq!(neighbour().as_deref(), Some(new_mac.as_str()), "the client follows the new holder");

@@ -5,28 +5,28 @@ use std::time::Duration;
 use vip_manager::time::Moment;
 
 use super::measure::{millis, tell};
-use super::scene::{SOON, Scene};
+use super::setup::{SOON, Setup};
 use super::support::clock::wait_until;
 use super::support::host::VIP;
-use super::support::patroni::{Rhythm, switch_over};
+use super::support::patroni::{Timing, switch_over};
 
 const CHANGES: usize = 20;
 /// Two hosts at once, on the busiest machine.
 const OVERLAP: Duration = Duration::from_secs(1);
-/// The witness reads notices when it gets to it, and packets bear the kernel's own stamp.
-const WITNESS_LATE: Duration = Duration::from_secs(1);
+/// The observer reads notices when it gets to it, and packets bear the kernel's own stamp.
+const OBSERVER_LATE: Duration = Duration::from_secs(1);
 const STAMPS_DIFFER: Duration = Duration::from_millis(50);
 
 /// How the two hosts of each change lay to each other, in milliseconds: negative where both held.
-fn moves(scene: &Scene, mut change: impl FnMut(usize, usize) -> Moment) -> Vec<f64> {
-    let count = scene.hosts.len();
+fn moves(setup: &Setup, mut change: impl FnMut(usize, usize) -> Moment) -> Vec<f64> {
+    let count = setup.hosts.len();
     let mut gaps = Vec::new();
     let mut times = Vec::new();
     for turn in 0..CHANGES {
         let (from, to) = (turn % count, (turn + 1) % count);
         let moved = change(from, to);
-        let held = scene.wait_held(to);
-        let gone = scene.wait_gone(from, SOON);
+        let held = setup.wait_held(to);
+        let gone = setup.wait_gone(from, SOON);
         gaps.push(millis(gone, held));
         times.push(millis(moved, held));
     }
@@ -42,59 +42,59 @@ fn moves(scene: &Scene, mut change: impl FnMut(usize, usize) -> Moment) -> Vec<f
 
 /// Every packet that spoke for the VIP came from a host that had it.
 #[track_caller]
-fn only_holders_announced(scene: &Scene) {
-    let packets = scene.capture.since(Moment::default(), VIP);
+fn only_holders_announced(setup: &Setup) {
+    let packets = setup.capture.since(Moment::default(), VIP);
     assert!(packets.len() >= CHANGES, "only {} announcements", packets.len());
     for packet in &packets {
-        let speaker = scene.hosts.iter().position(|host| host.mac() == packet.mac.to_string());
+        let speaker = setup.hosts.iter().position(|host| host.mac() == packet.mac.to_string());
         let held = speaker.is_some_and(|host| {
-            scene.intervals(host).iter().any(|held| {
-                packet.at + WITNESS_LATE >= held.from
+            setup.intervals(host).iter().any(|held| {
+                packet.at + OBSERVER_LATE >= held.from
                     && held.until.is_none_or(|until| packet.at <= until + STAMPS_DIFFER)
             })
         });
-        assert!(held, "{packet:?}; {:?}", speaker.map(|host| scene.intervals(host)));
+        assert!(held, "{packet:?}; {:?}", speaker.map(|host| setup.intervals(host)));
         assert_eq!(packet.mac, packet.source);
     }
 }
 
 /// The neighbour table of a client that speaks to the VIP follows each change.
-fn client_follows(scene: &Scene, to: usize) {
-    let mac = scene.hosts[to].mac();
-    wait_until("the client's neighbour table", SOON, || (scene.client.neighbour(VIP)? == mac).then_some(()));
+fn client_follows(setup: &Setup, to: usize) {
+    let mac = setup.hosts[to].mac();
+    wait_until("the client's neighbour table", SOON, || (setup.client.neighbour(VIP)? == mac).then_some(()));
 }
 
 #[test]
 fn the_key_is_moved_by_hand_and_the_old_host_lets_go_before_the_new_one_takes() {
-    let scene = Scene::new("by-hand", 3);
-    scene.lead(0);
-    let pinger = scene.ping();
-    let gaps = moves(&scene, |_, to| {
-        let moved = scene.name(to);
-        client_follows(&scene, to);
+    let setup = Setup::new("by-hand", 3);
+    setup.lead(0);
+    let pinger = setup.ping();
+    let gaps = moves(&setup, |_, to| {
+        let moved = setup.set_leader(to);
+        client_follows(&setup, to);
         moved
     });
     let pings = pinger.stop();
     tell(&format!("a client lost {} of {} pings, {:?} at most", pings.lost(), pings.sent, pings.longest_outage()));
     assert!(gaps[CHANGES / 2] > 0.0, "the usual case is a gap, not an overlap: {gaps:?}");
-    assert!(gaps[0] > -1_000.0 && scene.overlap() < OVERLAP, "two hosts answered: {gaps:?}");
+    assert!(gaps[0] > -1_000.0 && setup.overlap() < OVERLAP, "two hosts answered: {gaps:?}");
     assert!(pings.longest_outage() < Duration::from_secs(5), "{:?}", pings.outages());
-    only_holders_announced(&scene);
+    only_holders_announced(&setup);
 }
 
 #[test]
 fn patroni_switches_over_and_the_old_host_lets_go_before_the_new_one_takes() {
-    let scene = Scene::new("patroni", 2);
-    let patronis = scene.patronis(&Rhythm::default());
+    let setup = Setup::new("patroni", 2);
+    let patronis = setup.patronis(&Timing::default());
     patronis[0].take_over();
-    scene.wait_held(0);
-    scene.client.run("ping", &["-n", "-c1", "-w5", &VIP.to_string()]);
-    let gaps = moves(&scene, |from, to| {
+    setup.wait_held(0);
+    setup.client.run("ping", &["-n", "-c1", "-w5", &VIP.to_string()]);
+    let gaps = moves(&setup, |from, to| {
         let moved = switch_over(&patronis[from], &patronis[to]);
-        client_follows(&scene, to);
+        client_follows(&setup, to);
         moved
     });
     assert!(gaps[0] > 0.0, "the key was absent in between, so nobody held then: {gaps:?}");
-    assert_eq!(scene.overlap(), Duration::ZERO);
-    only_holders_announced(&scene);
+    assert_eq!(setup.overlap(), Duration::ZERO);
+    only_holders_announced(&setup);
 }

@@ -5,25 +5,25 @@ use std::time::Duration;
 use vip_manager::time::Moment;
 
 use super::measure::seconds;
-use super::scene::Scene;
+use super::setup::Setup;
 use super::support::clock::now;
 use super::support::daemon::KEY;
-use super::support::watcher::{Told, Watcher};
+use super::support::watcher::{KeyChange, Watcher};
 
 /// A watch may tell of a new leader later than the daemon takes it up.
-const WITNESS_LATE: Duration = Duration::from_secs(1);
+const OBSERVER_LATE: Duration = Duration::from_secs(1);
 
 /// Each hold lies within a reign of its host, and was over before etcd told of that reign's end.
 #[track_caller]
-pub(crate) fn nobody_outlived_a_lease(scene: &Scene, watcher: &Watcher) {
+pub(crate) fn nobody_outlived_a_lease(setup: &Setup, watcher: &Watcher) {
     let mut told = watcher.changes();
     told.retain(|change| change.key == KEY);
-    for (place, host) in scene.hosts.iter().enumerate() {
-        for hold in scene.intervals(place) {
-            let within = |(number, change): (usize, &Told)| {
+    for (place, host) in setup.hosts.iter().enumerate() {
+        for hold in setup.intervals(place) {
+            let within = |(number, change): (usize, &KeyChange)| {
                 let end = told.get(number + 1).map(|next| next.at);
                 change.value.as_deref() == Some(host.name())
-                    && hold.from + WITNESS_LATE >= change.at
+                    && hold.from + OBSERVER_LATE >= change.at
                     && end.is_none_or(|end| hold.until.unwrap_or_else(now) <= end)
             };
             assert!(told.iter().enumerate().any(within), "{} held {hold:?} against {told:#?}", host.name());
@@ -32,10 +32,10 @@ pub(crate) fn nobody_outlived_a_lease(scene: &Scene, watcher: &Watcher) {
 }
 
 /// Who held when, for people.
-pub(crate) fn reigns(scene: &Scene, begin: Moment) -> String {
+pub(crate) fn reigns(setup: &Setup, begin: Moment) -> String {
     let mut reigns = Vec::new();
-    for (place, host) in scene.hosts.iter().enumerate() {
-        for interval in scene.intervals(place) {
+    for (place, host) in setup.hosts.iter().enumerate() {
+        for interval in setup.intervals(place) {
             let until = interval.until.map_or("now".to_owned(), |until| format!("{:.2} s", seconds(begin, until)));
             reigns.push((
                 interval.from,

@@ -200,7 +200,7 @@ async fn a_connection_that_dies_without_a_word_is_given_up_and_made_anew() {
 }
 
 #[tokio::test]
-async fn a_member_without_its_cluster_is_no_witness() {
+async fn a_member_without_its_cluster_is_no_observer() {
     let mut cluster = Cluster::new(3).await;
     cluster.client().await.put(KEY, US, None).await.unwrap();
     let mut source = source(&config(cluster.endpoints()));

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::support::clock::wait_for;
 use crate::support::daemon::{ConfigFile, Daemon, vip_manager};
 use crate::support::host::Host;
-use crate::support::scene::Scene;
+use crate::support::setup::Setup;
 
 /// Nothing else runs on the hosts of the lab.
 pub(crate) const LISTEN: &str = "127.0.0.1:9899";
@@ -23,8 +23,8 @@ pub(crate) fn socket(host: &Host) -> PathBuf {
 }
 
 /// A configuration with both ways to ask.
-pub(crate) fn told(scene: &Scene, host: &Host) -> ConfigFile {
-    let config = ConfigFile::basic(host, &scene.cluster);
+pub(crate) fn told(setup: &Setup, host: &Host) -> ConfigFile {
+    let config = ConfigFile::basic(host, &setup.cluster);
     config.with("status-socket", socket(host).display()).with("status-listen", LISTEN)
 }
 

@@ -9,19 +9,19 @@ use super::ask::{LISTEN, socket, told, wait_told};
 use crate::support::clock::wait_for;
 use crate::support::host::VIP;
 use crate::support::ping::Pinger;
-use crate::support::scene::{SOON, Scene, figure, wait_said};
+use crate::support::setup::{SOON, Setup, report, wait_logged};
 
 /// A hundred who say nothing, and a hundred who ask and never read, on both sockets at the same time.
 #[test]
 fn clients_that_never_write_or_never_read_cost_no_ping() {
-    let scene = Scene::new("crowd", 1);
-    let daemon = scene.lead(&told(&scene, scene.host()), VIP);
-    wait_said(&daemon, &format!("the status is served at {LISTEN}"));
-    wait_told(scene.host(), "/status", "held");
-    let pinger = Pinger::start(&scene.client, VIP, Duration::from_millis(20));
+    let setup = Setup::new("crowd", 1);
+    let daemon = setup.lead(&told(&setup, setup.host()), VIP);
+    wait_logged(&daemon, &format!("the status is served at {LISTEN}"));
+    wait_told(setup.host(), "/status", "held");
+    let pinger = Pinger::start(&setup.client, VIP, Duration::from_millis(20));
     wait_for("pings", SOON, || pinger.pings().answers.len() > 20);
-    let idle: Vec<UnixStream> = (0..100).filter_map(|_| UnixStream::connect(socket(scene.host())).ok()).collect();
-    let greedy: Vec<TcpStream> = scene.host().enter(|| {
+    let idle: Vec<UnixStream> = (0..100).filter_map(|_| UnixStream::connect(socket(setup.host())).ok()).collect();
+    let greedy: Vec<TcpStream> = setup.host().enter(|| {
         let ask = |_| {
             let mut stream = TcpStream::connect(LISTEN).ok()?;
             stream.write_all(b"GET /events HTTP/1.1\r\n\r\n").ok()?;
@@ -33,10 +33,10 @@ fn clients_that_never_write_or_never_read_cost_no_ping() {
     let before = pinger.pings().answers.len();
     wait_for("a hundred pings more", SOON, || pinger.pings().answers.len() > before + 100);
     // The silent ones were given up, and there is room again while they still hold on.
-    wait_told(scene.host(), "/status", "\"state\":\"held\"");
+    wait_told(setup.host(), "/status", "\"state\":\"held\"");
     let pings = pinger.stop();
-    figure("pings lost in the crowd", pings.lost());
+    report("pings lost in the crowd", pings.lost());
     assert_eq!(pings.lost(), 0);
-    assert_eq!(scene.times_held(VIP), 1);
+    assert_eq!(setup.times_held(VIP), 1);
     drop((idle, greedy));
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::ask::{PATIENT, ask, metric, told, wait_told};
 use crate::support::clock::wait_for;
 use crate::support::host::VIP;
-use crate::support::scene::Scene;
+use crate::support::setup::Setup;
 use vip_manager::status::openmetrics::FAMILIES;
 
 fn tree(name: &str) -> String {
@@ -20,9 +20,9 @@ fn named(text: &str) -> BTreeSet<String> {
 
 #[test]
 fn metrics_follow_what_happens() {
-    let scene = Scene::new("metrics", 1);
-    let host = scene.host().clone();
-    let _daemon = scene.lead(&told(&scene, &host).with("hold-timeout", "24s"), VIP);
+    let setup = Setup::new("metrics", 1);
+    let host = setup.host().clone();
+    let _daemon = setup.lead(&told(&setup, &host).with("hold-timeout", "24s"), VIP);
     let place = "{vip=\"10.66.0.100/32\",interface=\"eth0\"}";
     let held = format!("vip_manager_vip_held{place}");
     let is = |series: &str, wanted: f64| {
@@ -36,16 +36,16 @@ fn metrics_follow_what_happens() {
     let deadline = metric(&host, &format!("vip_manager_vip_deadline_seconds{place}")).unwrap();
     assert!((10.0..=24.0).contains(&deadline), "{deadline}");
 
-    scene.cluster.members[0].freeze();
+    setup.cluster.members[0].freeze();
     is("vip_manager_blind_intervals_total", 1.0);
     let (_, body) = ask(&host, "/metrics");
     assert!(body.contains("vip_manager_vip_state=\"doubtful\"} 1"), "{body}");
     wait_told(&host, "/metrics", "kind=\"timeout\"}");
     wait_told(&host, "/metrics", "vip_manager_endpoint_up{endpoint=\"http://");
-    scene.cluster.members[0].thaw();
+    setup.cluster.members[0].thaw();
     wait_told(&host, "/metrics", "vip_manager_vip_state=\"held\"} 1");
 
-    scene.name_nobody();
+    setup.set_unknown_leader();
     wait_told(&host, "/metrics", &format!("{held} 0"));
     wait_told(&host, "/metrics", "to=\"standby\",cause=\"");
 }

@@ -5,28 +5,28 @@ use crate::support::clock::wait_for;
 use crate::support::daemon::Daemon;
 use crate::support::host::VIP;
 use crate::support::rival::Rival;
-use crate::support::scene::{Scene, wait_said};
+use crate::support::setup::{Setup, wait_logged};
 
 const PLACE: &str = "{vip=\"10.66.0.100/32\",interface=\"eth0\"}";
 
 /// A leader whose address the second host claims, and that host's hardware address.
-fn contested(name: &str) -> (Scene, Daemon, String) {
-    let scene = Scene::new(name, 2);
-    let daemon = scene.lead(&told(&scene, scene.host()), VIP);
-    wait_told(scene.host(), "/status", "\"state\":\"held\",");
-    let mut rival = Rival::on(&scene.hosts[1]);
-    let theirs = scene.hosts[1].mac();
+fn contested(name: &str) -> (Setup, Daemon, String) {
+    let setup = Setup::new(name, 2);
+    let daemon = setup.lead(&told(&setup, setup.host()), VIP);
+    wait_told(setup.host(), "/status", "\"state\":\"held\",");
+    let mut rival = Rival::on(&setup.hosts[1]);
+    let theirs = setup.hosts[1].mac();
     // A claim in the first moments may be an echo of the holder before, and is told as one.
     wait_for("a conflict", PATIENT, || {
         rival.claim(VIP);
-        metric(scene.host(), &format!("vip_manager_conflicts_total{PLACE}")) == Some(1.0)
+        metric(setup.host(), &format!("vip_manager_conflicts_total{PLACE}")) == Some(1.0)
     });
-    (scene, daemon, theirs)
+    (setup, daemon, theirs)
 }
 
 #[test]
 fn a_rival_is_in_the_status_its_json_the_events_and_the_metrics() {
-    let (scene, daemon, theirs) = contested("claimed");
+    let (setup, daemon, theirs) = contested("claimed");
     let (code, text, _) = program(&daemon, &[]);
     assert_eq!(code, Some(0));
     assert!(text.contains("10.66.0.100/32 on eth0: held") && text.contains("conflicts  1\n"), "{text}");
@@ -38,20 +38,20 @@ fn a_rival_is_in_the_status_its_json_the_events_and_the_metrics() {
     let story = words.join(" ");
     assert!(story.contains("on eth0: held conflict: 10.66.0.100/32 on eth0 is also claimed by"), "{events}");
     assert!(story.contains(&theirs), "{events}");
-    let metrics = wait_told(scene.host(), "/metrics", &format!("vip_manager_conflicts_total{PLACE} 1\n"));
+    let metrics = wait_told(setup.host(), "/metrics", &format!("vip_manager_conflicts_total{PLACE} 1\n"));
     assert!(metrics.contains("to=\"held\",cause=\"conflict\"} 1\n"), "{metrics}");
 }
 
 /// It is over when nobody has claimed the address for a minute, and at once when it is not ours any more.
 #[test]
 fn the_end_of_a_conflict_is_told_too_and_counts_as_no_other() {
-    let (scene, daemon, theirs) = contested("over");
-    scene.name_nobody();
-    wait_said(&daemon, "claimed by nobody else any more");
-    let over = wait_told(scene.host(), "/events", "\"cause\":\"conflict-over\"");
+    let (setup, daemon, theirs) = contested("over");
+    setup.set_unknown_leader();
+    wait_logged(&daemon, "claimed by nobody else any more");
+    let over = wait_told(setup.host(), "/events", "\"cause\":\"conflict-over\"");
     assert!(over.contains(&format!("the last by {theirs}")), "{over}");
     let (_, text, _) = program(&daemon, &[]);
     assert!(text.contains("(conflict-over, "), "{text}");
-    let metrics = wait_told(scene.host(), "/metrics", "cause=\"conflict-over\"} 1\n");
+    let metrics = wait_told(setup.host(), "/metrics", "cause=\"conflict-over\"} 1\n");
     assert!(metrics.contains(&format!("vip_manager_conflicts_total{PLACE} 1\n")), "{metrics}");
 }

@@ -5,13 +5,13 @@ use nix::sys::signal::Signal;
 use super::ask::{LISTEN, ask, send, told, wait_told};
 use crate::support::daemon::ConfigFile;
 use crate::support::host::VIP;
-use crate::support::scene::{Scene, wait_said};
+use crate::support::setup::{Setup, wait_logged};
 
 #[test]
 fn nonsense_gets_a_400_and_nothing_but_reading_is_understood() {
-    let scene = Scene::new("nonsense", 1);
-    let daemon = scene.lead(&told(&scene, scene.host()), VIP);
-    wait_said(&daemon, &format!("the status is served at {LISTEN}"));
+    let setup = Setup::new("nonsense", 1);
+    let daemon = setup.lead(&told(&setup, setup.host()), VIP);
+    wait_logged(&daemon, &format!("the status is served at {LISTEN}"));
     let long = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(20_000));
     for (request, status) in [
         (&b"hello\r\n\r\n"[..], "400"),
@@ -22,41 +22,41 @@ fn nonsense_gets_a_400_and_nothing_but_reading_is_understood() {
         (long.as_bytes(), "431"),
         (b"GET /status HTTP/1.1\r\nHost: x\r\n\r\n", "200"),
     ] {
-        let answer = send(scene.host(), request);
+        let answer = send(setup.host(), request);
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request:?}: {answer}");
     }
-    let head = send(scene.host(), b"HEAD /status HTTP/1.1\r\n\r\n");
+    let head = send(setup.host(), b"HEAD /status HTTP/1.1\r\n\r\n");
     assert!(head.starts_with("HTTP/1.1 200") && head.ends_with("\r\n\r\n") && head.contains("application/json"));
 }
 
 #[test]
 fn the_page_is_one_file_under_a_policy_that_lets_nothing_else_in() {
-    let scene = Scene::new("page", 1);
-    let _daemon = scene.lead(&told(&scene, scene.host()), VIP);
-    let (head, body) = ask(scene.host(), "/");
+    let setup = Setup::new("page", 1);
+    let _daemon = setup.lead(&told(&setup, setup.host()), VIP);
+    let (head, body) = ask(setup.host(), "/");
     let (_, policy) = head.split_once("Content-Security-Policy: ").unwrap();
     let nonce = policy.split_once("script-src 'nonce-").unwrap().1.split_once('\'').unwrap().0;
     assert!(policy.starts_with("default-src 'none'") && body.contains(&format!("<script nonce=\"{nonce}\">")));
-    let (other, _) = ask(scene.host(), "/");
+    let (other, _) = ask(setup.host(), "/");
     assert!(!other.contains(nonce), "a nonce is used once");
 }
 
 #[test]
 fn a_reload_opens_moves_and_closes_the_port_and_a_taken_port_is_a_warning() {
-    let scene = Scene::new("port", 1);
-    let daemon = scene.lead(&told(&scene, scene.host()).without("status-listen"), VIP);
+    let setup = Setup::new("port", 1);
+    let daemon = setup.lead(&told(&setup, setup.host()).without("status-listen"), VIP);
     let reload = |config: ConfigFile| {
         daemon.rewrite_config(&config);
         daemon.process.signal(Signal::SIGHUP);
     };
-    reload(told(&scene, scene.host()));
-    wait_said(&daemon, &format!("the status is served at {LISTEN}"));
-    let taken = scene.host().enter(|| std::net::TcpListener::bind("127.0.0.1:9900").unwrap());
-    reload(told(&scene, scene.host()).with("status-listen", "127.0.0.1:9900"));
-    wait_said(&daemon, "the status cannot be served at 127.0.0.1:9900");
-    wait_told(scene.host(), "/status", "\"state\":\"held\"");
+    reload(told(&setup, setup.host()));
+    wait_logged(&daemon, &format!("the status is served at {LISTEN}"));
+    let taken = setup.host().enter(|| std::net::TcpListener::bind("127.0.0.1:9900").unwrap());
+    reload(told(&setup, setup.host()).with("status-listen", "127.0.0.1:9900"));
+    wait_logged(&daemon, "the status cannot be served at 127.0.0.1:9900");
+    wait_told(setup.host(), "/status", "\"state\":\"held\"");
     drop(taken);
-    wait_said(&daemon, "the status is served at 127.0.0.1:9900");
-    let gone = scene.host().enter(|| std::net::TcpStream::connect(LISTEN).is_err());
+    wait_logged(&daemon, "the status is served at 127.0.0.1:9900");
+    let gone = setup.host().enter(|| std::net::TcpStream::connect(LISTEN).is_err());
     assert!(gone, "nobody listens where nobody should any more");
 }

@@ -10,14 +10,14 @@ use crate::support::daemon::{Daemon, KEY, vip_manager};
 use crate::support::etcd::{Cluster, ClusterOptions};
 use crate::support::host::VIP;
 use crate::support::lab::Lab;
-use crate::support::scene::{Scene, wait_said};
+use crate::support::setup::{Setup, wait_logged};
 use crate::support::store::User;
 
 #[test]
 fn the_leader_and_the_follower_each_say_who_holds_the_vip_and_why() {
-    let scene = Scene::new("told", 2);
-    let leader = scene.lead(&told(&scene, scene.host()), VIP);
-    let follower = Daemon::start(&scene.hosts[1], &told(&scene, &scene.hosts[1]));
+    let setup = Setup::new("told", 2);
+    let leader = setup.lead(&told(&setup, setup.host()), VIP);
+    let follower = Daemon::start(&setup.hosts[1], &told(&setup, &setup.hosts[1]));
     wait_told(&leader.host, "/status", "\"state\":\"held\"");
     wait_told(&follower.host, "/status", "\"state\":\"standby\"");
 
@@ -46,56 +46,56 @@ fn the_leader_and_the_follower_each_say_who_holds_the_vip_and_why() {
 
 #[test]
 fn the_socket_is_for_the_group_and_goes_with_the_daemon() {
-    let scene = Scene::new("socket", 1);
-    let mut daemon = scene.lead(&told(&scene, scene.host()), VIP);
-    wait_told(scene.host(), "/status", "held");
-    let mode = std::fs::metadata(socket(scene.host())).unwrap().permissions().mode() & 0o777;
+    let setup = Setup::new("socket", 1);
+    let mut daemon = setup.lead(&told(&setup, setup.host()), VIP);
+    wait_told(setup.host(), "/status", "held");
+    let mode = std::fs::metadata(socket(setup.host())).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode, 0o660);
 
     // Another daemon with the same socket says so, and is a daemon all the same.
-    let other = Daemon::start(&scene.host().clone(), &told(&scene, scene.host()).without("status-listen"));
-    wait_said(&other, "another daemon answers there");
+    let other = Daemon::start(&setup.host().clone(), &told(&setup, setup.host()).without("status-listen"));
+    wait_logged(&other, "another daemon answers there");
     assert!(other.ready());
     drop(other);
-    wait_told(scene.host(), "/status", "held");
+    wait_told(setup.host(), "/status", "held");
 
     // What a killed one leaves behind is no obstacle.
     daemon.process.kill();
-    assert!(socket(scene.host()).exists());
-    let mut daemon = Daemon::start(&scene.host().clone(), &told(&scene, scene.host()));
-    wait_told(scene.host(), "/status", "\"daemon\":true");
+    assert!(socket(setup.host()).exists());
+    let mut daemon = Daemon::start(&setup.host().clone(), &told(&setup, setup.host()));
+    wait_told(setup.host(), "/status", "\"daemon\":true");
     daemon.process.signal(Signal::SIGTERM);
     assert!(daemon.process.wait(PATIENT).success());
-    assert!(!socket(scene.host()).exists());
+    assert!(!socket(setup.host()).exists());
 }
 
 /// etcd is silent: the VIP is kept to its deadline, and whoever asks is told why and for how long.
 #[test]
 fn in_doubt_the_status_tells_the_silence_and_readiness_turns_while_health_stays() {
-    let mut scene = Scene::new("doubt", 1);
-    let config = told(&scene, scene.host()).with("hold-timeout", "60s");
-    let daemon = scene.lead(&config, VIP);
-    wait_told(scene.host(), "/readyz", "ready");
-    scene.cluster.members[0].freeze();
-    wait_told(scene.host(), "/status", "\"state\":\"doubtful\"");
-    let said = wait_told(scene.host(), "/readyz", "doubtful");
+    let mut setup = Setup::new("doubt", 1);
+    let config = told(&setup, setup.host()).with("hold-timeout", "60s");
+    let daemon = setup.lead(&config, VIP);
+    wait_told(setup.host(), "/readyz", "ready");
+    setup.cluster.members[0].freeze();
+    wait_told(setup.host(), "/status", "\"state\":\"doubtful\"");
+    let said = wait_told(setup.host(), "/readyz", "doubtful");
     assert!(said.contains("no confirmation"), "{said}");
-    assert!(try_ask(scene.host(), "/readyz").unwrap().0.starts_with("HTTP/1.1 503"));
-    assert!(try_ask(scene.host(), "/healthz").unwrap().0.starts_with("HTTP/1.1 200"));
+    assert!(try_ask(setup.host(), "/readyz").unwrap().0.starts_with("HTTP/1.1 503"));
+    assert!(try_ask(setup.host(), "/healthz").unwrap().0.starts_with("HTTP/1.1 200"));
     let (code, text, _) = program(&daemon, &[]);
     assert_eq!(code, Some(0));
     assert!(text.contains("doubtful") && text.contains("not announced"), "{text}");
-    scene.cluster.members[0].thaw();
-    wait_told(scene.host(), "/readyz", "ready");
-    assert!(send(scene.host(), b"GET /readyz HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 200"), "{LISTEN}");
-    scene.cluster.members[0].kill();
-    wait_told(scene.host(), "/status", "\"state\":\"down\"");
+    setup.cluster.members[0].thaw();
+    wait_told(setup.host(), "/readyz", "ready");
+    assert!(send(setup.host(), b"GET /readyz HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 200"), "{LISTEN}");
+    setup.cluster.members[0].kill();
+    wait_told(setup.host(), "/status", "\"state\":\"down\"");
 }
 
 #[test]
 fn without_a_daemon_the_kernel_and_etcd_are_asked_and_the_exit_status_is_1() {
-    let scene = Scene::new("nobody", 1);
-    let mut daemon = scene.lead(&told(&scene, scene.host()), VIP);
+    let setup = Setup::new("nobody", 1);
+    let mut daemon = setup.lead(&told(&setup, setup.host()), VIP);
     daemon.process.signal(Signal::SIGTERM);
     daemon.process.wait(PATIENT);
     let (code, text, said) = program(&daemon, &[]);

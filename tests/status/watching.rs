@@ -9,18 +9,18 @@ use super::ask::{PATIENT, command, socket, told, wait_told};
 use crate::support::clock::{wait_for, wait_until};
 use crate::support::daemon::Daemon;
 use crate::support::host::VIP;
-use crate::support::scene::Scene;
+use crate::support::setup::Setup;
 use crate::support::terminal::Terminal;
 
 const HELD: &str = "10.66.0.100/32 on eth0: held";
 const CTRL_C: &[u8] = b"\x03";
 
 /// A leader that can be asked.
-fn leader(name: &str) -> (Scene, Daemon) {
-    let scene = Scene::new(name, 1);
-    let daemon = scene.lead(&told(&scene, scene.host()), VIP);
-    wait_told(scene.host(), "/status", "\"state\":\"held\"");
-    (scene, daemon)
+fn leader(name: &str) -> (Setup, Daemon) {
+    let setup = Setup::new(name, 1);
+    let daemon = setup.lead(&told(&setup, setup.host()), VIP);
+    wait_told(setup.host(), "/status", "\"state\":\"held\"");
+    (setup, daemon)
 }
 
 /// A command of the program's on a terminal of eighty columns.
@@ -32,7 +32,7 @@ fn on_terminal(daemon: &Daemon, name: &str, arguments: &[&str], rows: u16, set: 
 
 #[test]
 fn a_watch_sees_the_daemon_end_and_come_back_and_ctrl_c_leaves_the_terminal_as_it_was() {
-    let (scene, mut daemon) = leader("watch");
+    let (setup, mut daemon) = leader("watch");
     let mut terminal = on_terminal(&daemon, "status", &["--watch"], 40, &[]);
     let shown = terminal.wait_shown(HELD, PATIENT);
     assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
@@ -44,7 +44,7 @@ fn a_watch_sees_the_daemon_end_and_come_back_and_ctrl_c_leaves_the_terminal_as_i
     for words in ["no daemon answers:", "is it running?", "holds \"db1\", which is this host", "does not show it"] {
         terminal.wait_shown(words, PATIENT);
     }
-    let _again = Daemon::start(&scene.host().clone(), &told(&scene, scene.host()));
+    let _again = Daemon::start(&setup.host().clone(), &told(&setup, setup.host()));
     let shown = terminal.wait_shown(HELD, PATIENT);
     assert!(!shown.contains("no daemon answers"), "{shown}");
 

@@ -26,7 +26,7 @@ pub(crate) fn wait_until<T>(what: &str, limit: Duration, mut look: impl FnMut() 
             return found;
         }
         let waited = now().since(start);
-        assert!(waited < limit, "waited {waited:.1?} in vain for: {what}\n{}", process::recent_words());
+        assert!(waited < limit, "waited {waited:.1?} in vain for: {what}\n{}", process::recent_output());
         pause(POLL);
     }
 }

@@ -22,7 +22,7 @@ use super::tls::Tls;
 
 /// The daemon's door.
 pub(crate) const PORT: u16 = 2379;
-const SIDE_DOOR: u16 = 2378;
+const PLAIN_PORT: u16 = 2378;
 const PEERS: u16 = 2380;
 /// How long a cluster may take to elect a leader.
 const HEALTH: Duration = Duration::from_secs(20);
@@ -79,7 +79,7 @@ impl Cluster {
             hosts.iter().map(|host| Member::start(host, &everybody.join(","), options)).collect();
         // The lab's hand stands on a host that no cut is ever made for.
         let admin = lab.host("admin");
-        let doors = hosts.iter().map(side_door).collect();
+        let doors = hosts.iter().map(plain_endpoint).collect();
         let store = Store::from(&admin, doors, None);
         let mut cluster = Self { members, tls: options.tls.is_some(), user: None, store };
         cluster.wait_healthy();
@@ -96,11 +96,11 @@ impl Cluster {
 
     /// A hand on the cluster that reaches it from `host`, by the side doors.
     pub(crate) fn store_from(&self, host: &Host) -> Store {
-        Store::from(host, self.side_doors(), self.user.clone())
+        Store::from(host, self.plain_endpoints(), self.user.clone())
     }
 
-    pub(crate) fn side_doors(&self) -> Vec<String> {
-        self.members.iter().map(|member| side_door(&member.host)).collect()
+    pub(crate) fn plain_endpoints(&self) -> Vec<String> {
+        self.members.iter().map(|member| plain_endpoint(&member.host)).collect()
     }
 
     pub(crate) fn user(&self) -> Option<User> {
@@ -122,7 +122,7 @@ impl Cluster {
 
     /// Waits until one member answers linearizable reads: it is back, and with the others.
     pub(crate) fn wait_member(&self, place: usize) {
-        let door = side_door(&self.members[place].host);
+        let door = plain_endpoint(&self.members[place].host);
         wait_until(&format!("{door} to answer"), HEALTH, || {
             self.store.ask_one(&door, async |client| client.get("lab", None).await.map(|_| ())).ok()
         });
@@ -141,7 +141,7 @@ impl Cluster {
         let leader = self.leader();
         let next = (leader + 1) % self.members.len();
         let id = self.member_id(next).or_fail("reading a member's id");
-        let door = side_door(&self.members[leader].host);
+        let door = plain_endpoint(&self.members[leader].host);
         self.store
             .ask_one(&door, async move |client| client.move_leader(id).await.map(|_| ()))
             .or_fail("moving etcd's leader");
@@ -161,13 +161,13 @@ impl Cluster {
     pub(crate) fn defragment(&self) {
         for member in &self.members {
             let asked =
-                self.store.ask_one(&side_door(&member.host), async |client| client.defragment().await.map(|_| ()));
+                self.store.ask_one(&plain_endpoint(&member.host), async |client| client.defragment().await.map(|_| ()));
             asked.or_fail("defragmenting etcd");
         }
     }
 
     fn member_id(&self, place: usize) -> Option<u64> {
-        let door = side_door(&self.members[place].host);
+        let door = plain_endpoint(&self.members[place].host);
         let asked = self.store.ask_one(&door, async |client| {
             Ok(client.status().await?.header().map(etcd_client::ResponseHeader::member_id))
         });
@@ -233,7 +233,7 @@ impl Member {
 
     /// All that it counts, as Prometheus would read it.
     pub(crate) fn metrics(&self) -> String {
-        let address = format!("{}:{SIDE_DOOR}", self.host.v4());
+        let address = format!("{}:{PLAIN_PORT}", self.host.v4());
         self.host.enter(move || {
             let ask = || -> std::io::Result<String> {
                 let mut stream = TcpStream::connect(&address)?;
@@ -248,7 +248,7 @@ impl Member {
     }
 
     /// The address of the daemon's door, without a scheme.
-    pub(crate) fn door(&self) -> String {
+    pub(crate) fn client_address(&self) -> String {
         format!("{}:{PORT}", self.host.v4())
     }
 
@@ -257,8 +257,8 @@ impl Member {
     }
 }
 
-fn side_door(host: &Host) -> String {
-    format!("http://{}:{SIDE_DOOR}", host.v4())
+fn plain_endpoint(host: &Host) -> String {
+    format!("http://{}:{PLAIN_PORT}", host.v4())
 }
 
 fn arguments(host: &Host, everybody: &str, options: &ClusterOptions) -> Vec<String> {
@@ -272,7 +272,7 @@ fn arguments(host: &Host, everybody: &str, options: &ClusterOptions) -> Vec<Stri
     let mut arguments = vec![
         format!("--name={}", host.name()),
         format!("--data-dir={}", data.display()),
-        format!("--listen-client-urls={scheme}://{address}:{PORT},http://{address}:{SIDE_DOOR}"),
+        format!("--listen-client-urls={scheme}://{address}:{PORT},http://{address}:{PLAIN_PORT}"),
         format!("--advertise-client-urls={scheme}://{address}:{PORT}"),
         format!("--listen-peer-urls=http://{address}:{PEERS}"),
         format!("--initial-advertise-peer-urls=http://{address}:{PEERS}"),

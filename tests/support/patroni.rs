@@ -12,22 +12,22 @@ use super::clock::{now, wait_until};
 use super::etcd::Cluster;
 use super::fail::OrFail;
 use super::host::Host;
-use super::store::{Hand, StoreError};
+use super::store::{StoreClient, StoreError};
 
 /// How often a follower looks whether the key is free.
 const LOOK: Duration = Duration::from_millis(100);
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// The rhythm of a Patroni cluster.
+/// The timing of a Patroni cluster.
 #[derive(Clone, Debug)]
-pub(crate) struct Rhythm {
+pub(crate) struct Timing {
     pub(crate) key: String,
     /// The lease under the leader key, in seconds.
     pub(crate) ttl: i64,
     pub(crate) loop_wait: Duration,
 }
 
-impl Default for Rhythm {
+impl Default for Timing {
     /// Patroni's own defaults would make a test wait half a minute.
     fn default() -> Self {
         Self { key: "/service/pg_cluster/leader".to_owned(), ttl: 10, loop_wait: Duration::from_secs(1) }
@@ -56,23 +56,23 @@ pub(crate) enum Role {
 
 struct Actor {
     name: String,
-    rhythm: Rhythm,
-    hand: Hand,
+    timing: Timing,
+    client: StoreClient,
     role: Role,
     frozen: bool,
 }
 
 impl Patroni {
     /// Starts as a follower that may not lead until it is told to.
-    pub(crate) fn start(host: &Host, cluster: &Cluster, rhythm: &Rhythm) -> Self {
+    pub(crate) fn start(host: &Host, cluster: &Cluster, timing: &Timing) -> Self {
         let (jobs, inbox) = mpsc::channel();
-        let (name, rhythm) = (host.name().to_owned(), rhythm.clone());
-        let (doors, user) = (cluster.side_doors(), cluster.user());
+        let (name, timing) = (host.name().to_owned(), timing.clone());
+        let (doors, user) = (cluster.plain_endpoints(), cluster.user());
         drop(host.spawn({
             let name = name.clone();
             move || {
                 let role = Role::Follower { may_lead: false };
-                Actor { name, rhythm, hand: Hand::new(doors, user), role, frozen: false }.live(&inbox);
+                Actor { name, timing, client: StoreClient::new(doors, user), role, frozen: false }.live(&inbox);
             }
         }));
         Self { name, jobs }
@@ -164,7 +164,7 @@ impl Actor {
         match self.role {
             _ if self.frozen => LOOK,
             Role::Dead | Role::Follower { .. } => LOOK,
-            Role::Leader { refreshed, .. } => self.rhythm.loop_wait.saturating_sub(now().since(refreshed)).min(LOOK),
+            Role::Leader { refreshed, .. } => self.timing.loop_wait.saturating_sub(now().since(refreshed)).min(LOOK),
         }
     }
 
@@ -179,10 +179,10 @@ impl Actor {
 
     fn refresh(&mut self, lease: i64, refreshed: Moment) -> Result<(), StoreError> {
         let since = now();
-        if since.since(refreshed) < self.rhythm.loop_wait {
+        if since.since(refreshed) < self.timing.loop_wait {
             return Ok(());
         }
-        if self.hand.keep_alive(lease)? {
+        if self.client.keep_alive(lease)? {
             self.role = Role::Leader { lease, refreshed: since };
         } else {
             // The lease ran out while etcd could not be reached: somebody else may lead by now.
@@ -192,11 +192,11 @@ impl Actor {
     }
 
     fn seize(&mut self) -> Result<bool, StoreError> {
-        if self.hand.get(&self.rhythm.key)?.is_some() {
+        if self.client.get(&self.timing.key)?.is_some() {
             return Ok(false);
         }
-        let lease = self.hand.grant(self.rhythm.ttl)?;
-        let created = self.hand.create(&self.rhythm.key, &self.name, lease)?;
+        let lease = self.client.grant(self.timing.ttl)?;
+        let created = self.client.create(&self.timing.key, &self.name, lease)?;
         if created {
             self.role = Role::Leader { lease, refreshed: now() };
         }
@@ -206,7 +206,7 @@ impl Actor {
     fn step_down(&mut self) -> Result<(), StoreError> {
         let Role::Leader { lease, .. } = self.role else { return Ok(()) };
         self.role = Role::Follower { may_lead: false };
-        self.hand.delete(&self.rhythm.key)?;
-        self.hand.revoke(lease)
+        self.client.delete(&self.timing.key)?;
+        self.client.revoke(lease)
     }
 }

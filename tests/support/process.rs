@@ -76,7 +76,7 @@ impl Process {
     }
 
     /// Whether it has written a line with `words` in it.
-    pub(crate) fn said(&self, words: &str) -> bool {
+    pub(crate) fn logged(&self, words: &str) -> bool {
         locked(&self.lines).iter().any(|line| line.text.contains(words))
     }
 
@@ -116,7 +116,7 @@ impl Drop for Process {
 }
 
 /// The last words of every process that still belongs to somebody, for a message of failure.
-pub(crate) fn recent_words() -> String {
+pub(crate) fn recent_output() -> String {
     let mut words = Vec::new();
     for (name, lines) in locked(&SPEAKERS).iter() {
         let Some(lines) = lines.upgrade() else { continue };

@@ -44,14 +44,14 @@ pub(crate) struct Entry {
 
 /// Clients that live on the thread that uses them. One client a member: the library's own balancing goes on asking
 /// dead ones.
-pub(crate) struct Hand {
+pub(crate) struct StoreClient {
     runtime: Runtime,
     doors: Vec<String>,
     user: Option<User>,
     clients: HashMap<String, Client>,
 }
 
-impl Hand {
+impl StoreClient {
     pub(crate) fn new(doors: Vec<String>, user: Option<User>) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         Self { runtime: runtime.or_fail("building a runtime"), doors, user, clients: HashMap::new() }
@@ -165,20 +165,20 @@ impl Hand {
     }
 }
 
-/// A [`Hand`] on a thread of its own inside a host, for anybody to use.
+/// A [`StoreClient`] on a thread of its own inside a host, for anybody to use.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     jobs: mpsc::Sender<Job>,
 }
 
-type Job = Box<dyn FnOnce(&mut Hand) + Send>;
+type Job = Box<dyn FnOnce(&mut StoreClient) + Send>;
 
 impl Store {
     /// Reaches the members from `host`.
     pub(crate) fn from(host: &Host, doors: Vec<String>, user: Option<User>) -> Self {
         let (jobs, inbox) = mpsc::channel::<Job>();
         drop(host.spawn(move || {
-            let mut hand = Hand::new(doors, user);
+            let mut hand = StoreClient::new(doors, user);
             for job in inbox {
                 job(&mut hand);
             }
@@ -187,9 +187,9 @@ impl Store {
     }
 
     /// Does something with the hand, and returns what came of it.
-    pub(crate) fn with<T: Send + 'static>(&self, work: impl FnOnce(&mut Hand) -> T + Send + 'static) -> T {
+    pub(crate) fn with<T: Send + 'static>(&self, work: impl FnOnce(&mut StoreClient) -> T + Send + 'static) -> T {
         let (answer, answered) = mpsc::channel();
-        let job = Box::new(move |hand: &mut Hand| {
+        let job = Box::new(move |hand: &mut StoreClient| {
             // Nobody listens any more: then nobody needs the answer.
             let _ = answer.send(work(hand));
         });
@@ -199,7 +199,7 @@ impl Store {
 
     pub(crate) fn get(&self, key: &str) -> Option<Entry> {
         let key = key.to_owned();
-        self.with(move |hand| hand.get(&key)).or_fail("reading a key")
+        self.with(move |client| client.get(&key)).or_fail("reading a key")
     }
 
     /// Writes the key without a lease and returns the revision.
@@ -210,28 +210,28 @@ impl Store {
     /// Writes the key with a lease and returns the revision.
     pub(crate) fn put_leased(&self, key: &str, value: &str, lease: i64) -> i64 {
         let (key, value) = (key.to_owned(), value.to_owned());
-        self.with(move |hand| hand.put(&key, &value, lease)).or_fail("writing a key")
+        self.with(move |client| client.put(&key, &value, lease)).or_fail("writing a key")
     }
 
     pub(crate) fn put_all(&self, pairs: Vec<(String, String)>, lease: i64) {
-        self.with(move |hand| hand.put_all(&pairs, lease)).or_fail("writing keys");
+        self.with(move |client| client.put_all(&pairs, lease)).or_fail("writing keys");
     }
 
     pub(crate) fn delete(&self, key: &str) {
         let key = key.to_owned();
-        self.with(move |hand| hand.delete(&key)).or_fail("deleting a key");
+        self.with(move |client| client.delete(&key)).or_fail("deleting a key");
     }
 
     pub(crate) fn grant(&self, seconds: i64) -> i64 {
-        self.with(move |hand| hand.grant(seconds)).or_fail("granting a lease")
+        self.with(move |client| client.grant(seconds)).or_fail("granting a lease")
     }
 
     pub(crate) fn keep_alive(&self, lease: i64) -> bool {
-        self.with(move |hand| hand.keep_alive(lease)).or_fail("renewing a lease")
+        self.with(move |client| client.keep_alive(lease)).or_fail("renewing a lease")
     }
 
     pub(crate) fn revoke(&self, lease: i64) {
-        self.with(move |hand| hand.revoke(lease)).or_fail("revoking a lease");
+        self.with(move |client| client.revoke(lease)).or_fail("revoking a lease");
     }
 
     /// Does one thing with the client of whichever member answers.
@@ -239,7 +239,7 @@ impl Store {
         &self,
         op: impl AsyncFn(&mut Client) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.with(move |hand| hand.ask(&op))
+        self.with(move |client| client.ask(&op))
     }
 
     /// Does one thing with the client of one member.
@@ -249,7 +249,7 @@ impl Store {
         op: impl AsyncFn(&mut Client) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, StoreError> {
         let door = door.to_owned();
-        self.with(move |hand| hand.ask_one(&door, &op))
+        self.with(move |client| client.ask_one(&door, &op))
     }
 }
 

@@ -49,7 +49,7 @@ impl Drop for EchoServer {
 
 /// How a connection fares.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Fate {
+pub(crate) enum ConnectionState {
     /// It stands; whether anybody answers is for `last_answer` to say.
     Open,
     /// It was reset: the client knows at once.
@@ -60,8 +60,8 @@ pub(crate) enum Fate {
 
 /// What is known of a connection.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Standing {
-    pub(crate) fate: Fate,
+pub(crate) struct ConnectionStatus {
+    pub(crate) state: ConnectionState,
     pub(crate) last_answer: Moment,
     /// The longest time between two answers so far, the one that is running included.
     pub(crate) longest_silence: Duration,
@@ -70,7 +70,7 @@ pub(crate) struct Standing {
 /// A client that says something every few milliseconds and waits for the echo.
 #[derive(Debug)]
 pub(crate) struct TcpClient {
-    standing: Arc<Mutex<Standing>>,
+    status: Arc<Mutex<ConnectionStatus>>,
     stop: Arc<AtomicBool>,
 }
 
@@ -82,20 +82,21 @@ impl TcpClient {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        let standing = Standing { fate: Fate::Open, last_answer: now(), longest_silence: Duration::ZERO };
-        let standing = Arc::new(Mutex::new(standing));
+        let status =
+            ConnectionStatus { state: ConnectionState::Open, last_answer: now(), longest_silence: Duration::ZERO };
+        let status = Arc::new(Mutex::new(status));
         let stop = Arc::new(AtomicBool::new(false));
-        let (shared, stopped) = (Arc::clone(&standing), Arc::clone(&stop));
+        let (shared, stopped) = (Arc::clone(&status), Arc::clone(&stop));
         std::thread::spawn(move || converse(stream, &shared, &stopped));
-        Ok(Self { standing, stop })
+        Ok(Self { status, stop })
     }
 
-    pub(crate) fn standing(&self) -> Standing {
-        let mut standing = *locked(&self.standing);
-        if standing.fate == Fate::Open {
-            standing.longest_silence = standing.longest_silence.max(now().since(standing.last_answer));
+    pub(crate) fn status(&self) -> ConnectionStatus {
+        let mut status = *locked(&self.status);
+        if status.state == ConnectionState::Open {
+            status.longest_silence = status.longest_silence.max(now().since(status.last_answer));
         }
-        standing
+        status
     }
 }
 
@@ -115,29 +116,29 @@ fn echo(mut stream: TcpStream) {
 }
 
 /// Says one byte, waits for its echo, says the next.
-fn converse(mut stream: TcpStream, standing: &Mutex<Standing>, stop: &AtomicBool) {
+fn converse(mut stream: TcpStream, status: &Mutex<ConnectionStatus>, stop: &AtomicBool) {
     let mut waiting = false;
     while !stop.load(Ordering::Relaxed) {
         let turn = if waiting { hear(&mut stream) } else { stream.write_all(b"?").map(|()| Step::Asked) };
-        let mut standing = locked(standing);
+        let mut status = locked(status);
         match turn {
             Ok(Step::Answered) => {
                 let at = now();
-                standing.longest_silence = standing.longest_silence.max(at.since(standing.last_answer));
-                standing.last_answer = at;
+                status.longest_silence = status.longest_silence.max(at.since(status.last_answer));
+                status.last_answer = at;
                 waiting = false;
-                drop(standing);
+                drop(status);
                 pause(PATIENCE / 4);
             }
             Ok(Step::Asked) => waiting = true,
             Ok(Step::Closed) => {
-                standing.fate = Fate::Closed(now());
+                status.state = ConnectionState::Closed(now());
                 return;
             }
             Err(error)
                 if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {}
             Err(_) => {
-                standing.fate = Fate::Reset(now());
+                status.state = ConnectionState::Reset(now());
                 return;
             }
         }

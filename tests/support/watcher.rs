@@ -20,7 +20,7 @@ const CHECK: Duration = Duration::from_millis(200);
 
 /// A change of a key, and when the first watch told of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Told {
+pub(crate) struct KeyChange {
     pub(crate) at: Moment,
     pub(crate) key: String,
     /// Nothing where the key is gone.
@@ -28,7 +28,7 @@ pub(crate) struct Told {
 }
 
 /// Every change so far, by revision and key.
-type Changes = Mutex<BTreeMap<(i64, String), Told>>;
+type Changes = Mutex<BTreeMap<(i64, String), KeyChange>>;
 
 /// Watches every key that begins with a prefix, until it is dropped.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl Watcher {
     /// Watches from `host` from now on.
     pub(crate) fn on(host: &Host, cluster: &Cluster, prefix: &str) -> Self {
         let changes = Arc::new(Mutex::new(BTreeMap::new()));
-        for door in cluster.side_doors() {
+        for door in cluster.plain_endpoints() {
             let (kept, prefix, user) = (Arc::downgrade(&changes), prefix.to_owned(), cluster.user());
             drop(host.spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -51,17 +51,17 @@ impl Watcher {
     }
 
     /// Every change so far, the oldest first.
-    pub(crate) fn changes(&self) -> Vec<Told> {
+    pub(crate) fn changes(&self) -> Vec<KeyChange> {
         locked(&self.changes).values().cloned().collect()
     }
 
     /// What is new after the first `known` changes.
-    pub(crate) fn changes_after(&self, known: usize) -> Vec<Told> {
+    pub(crate) fn changes_after(&self, known: usize) -> Vec<KeyChange> {
         locked(&self.changes).values().skip(known).cloned().collect()
     }
 
     /// When the change that made this revision of the key was told.
-    pub(crate) fn told_of(&self, revision: i64, key: &str) -> Option<Moment> {
+    pub(crate) fn seen_at(&self, revision: i64, key: &str) -> Option<Moment> {
         locked(&self.changes).get(&(revision, key.to_owned())).map(|told| told.at)
     }
 
@@ -70,7 +70,7 @@ impl Watcher {
     }
 }
 
-/// Watches one member, and begins anew when the stream ends: this is a witness, not a model of a good client.
+/// Watches one member, and begins anew when the stream ends: this is an observer, not a model of a good client.
 async fn watch_on(door: &str, user: Option<&User>, prefix: &str, kept: &Weak<Changes>) {
     while kept.strong_count() > 0 {
         let _ = watch_once(door, user, prefix, kept).await;
@@ -97,7 +97,7 @@ async fn watch_once(door: &str, user: Option<&User>, prefix: &str, kept: &Weak<C
             let key = String::from_utf8_lossy(kv.key()).into_owned();
             let value =
                 (event.event_type() == EventType::Put).then(|| String::from_utf8_lossy(kv.value()).into_owned());
-            let told = changes.entry((kv.mod_revision(), key.clone())).or_insert(Told { at, key, value });
+            let told = changes.entry((kv.mod_revision(), key.clone())).or_insert(KeyChange { at, key, value });
             told.at = told.at.min(at);
         }
     }

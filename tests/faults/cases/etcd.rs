@@ -5,7 +5,7 @@ use std::fs;
 use crate::case::{Case, End, Ground};
 use crate::cases::HELD_ON_TRUST;
 use crate::cases::patroni::switch_between;
-use crate::stage::{Stage, hand_of_root};
+use crate::stage::{Stage, store_as_root};
 use crate::support::clock::wait_for;
 use crate::support::cut::{Cut, Way};
 use crate::support::etcd::Member;
@@ -21,7 +21,7 @@ pub(crate) const CASES: &[Case] = &[
         away(stage, "a follower is dead", place, 5.0);
     }),
     Case::unnoticed("leader-killed", "etcd's leader dies", |stage| {
-        let place = stage.scene.cluster.leader();
+        let place = stage.setup.cluster.leader();
         away(stage, "etcd's leader is dead", place, 5.0);
     }),
     Case::unnoticed("member-stopped", "An etcd member hangs", |stage| {
@@ -29,24 +29,24 @@ pub(crate) const CASES: &[Case] = &[
         hung(stage, "a follower hangs", place);
     }),
     Case::unnoticed("leader-stopped", "etcd's leader hangs", |stage| {
-        let place = stage.scene.cluster.leader();
+        let place = stage.setup.cluster.leader();
         hung(stage, "etcd's leader hangs", place);
     }),
     Case::unnoticed("member-silent", "The host of an etcd member loses its power: no goodbye", |stage| {
         let place = follower(stage);
         stage.fault("a member's packets vanish", |stage| {
-            let _cut = Cut::off(&stage.scene.lab, stage.scene.members()[place]);
+            let _cut = Cut::off(&stage.setup.lab, stage.setup.members()[place]);
             stage.last(6.0);
         });
     }),
     Case::unnoticed("slow", "etcd answers late, all the time", slow),
     Case::unnoticed("rolling-restart", "etcd is upgraded, member by member", rolling),
     Case::unnoticed("move-leader", "etcd's leader is moved", |stage| {
-        stage.fault("move-leader", |stage| stage.scene.cluster.move_leader());
+        stage.fault("move-leader", |stage| stage.setup.cluster.move_leader());
         stage.last(5.0);
     }),
     Case::unnoticed("defragment", "etcd is defragmented", |stage| {
-        stage.fault("defragment", |stage| stage.scene.cluster.defragment());
+        stage.fault("defragment", |stage| stage.setup.cluster.defragment());
         stage.last(5.0);
     }),
     Case::unnoticed("outage-short", "All of etcd is away for 2 s", |stage| all_away(stage, 2.0)),
@@ -78,17 +78,17 @@ pub(crate) const CASES: &[Case] = &[
 ];
 
 fn follower(stage: &Stage) -> usize {
-    (stage.scene.cluster.leader() + 1) % stage.scene.cluster.members.len()
+    (stage.setup.cluster.leader() + 1) % stage.setup.cluster.members.len()
 }
 
 fn back(stage: &mut Stage, place: usize) {
-    stage.scene.cluster.members[place].restart();
-    stage.scene.cluster.wait_member(place);
+    stage.setup.cluster.members[place].restart();
+    stage.setup.cluster.wait_member(place);
 }
 
 fn away(stage: &mut Stage, text: &str, place: usize, seconds: f64) {
     stage.fault(text, |stage| {
-        stage.scene.cluster.members[place].kill();
+        stage.setup.cluster.members[place].kill();
         stage.last(seconds);
         back(stage, place);
     });
@@ -97,9 +97,9 @@ fn away(stage: &mut Stage, text: &str, place: usize, seconds: f64) {
 
 fn hung(stage: &mut Stage, text: &str, place: usize) {
     stage.fault(text, |stage| {
-        stage.scene.cluster.members[place].freeze();
+        stage.setup.cluster.members[place].freeze();
         stage.last(6.0);
-        stage.scene.cluster.members[place].thaw();
+        stage.setup.cluster.members[place].thaw();
     });
     stage.last(1.0);
 }
@@ -107,9 +107,9 @@ fn hung(stage: &mut Stage, text: &str, place: usize) {
 fn slow(stage: &mut Stage) {
     stage.fault("each member stops for 200 ms of every 250 ms", |stage| {
         for _ in 0..24 {
-            stage.scene.cluster.members.iter().for_each(Member::freeze);
+            stage.setup.cluster.members.iter().for_each(Member::freeze);
             stage.last(0.2);
-            stage.scene.cluster.members.iter().for_each(Member::thaw);
+            stage.setup.cluster.members.iter().for_each(Member::thaw);
             stage.last(0.05);
         }
     });
@@ -117,10 +117,10 @@ fn slow(stage: &mut Stage) {
 }
 
 fn rolling(stage: &mut Stage) {
-    for place in 0..stage.scene.cluster.members.len() {
-        let name = stage.scene.members()[place].name().to_owned();
+    for place in 0..stage.setup.cluster.members.len() {
+        let name = stage.setup.members()[place].name().to_owned();
         stage.fault(&format!("{name} restarts"), |stage| {
-            stage.scene.cluster.members[place].terminate();
+            stage.setup.cluster.members[place].terminate();
             back(stage, place);
         });
         stage.last(1.0);
@@ -129,31 +129,31 @@ fn rolling(stage: &mut Stage) {
 
 fn all_away(stage: &mut Stage, seconds: f64) {
     stage.fault("etcd is dead", |stage| {
-        stage.scene.cluster.members.iter_mut().for_each(Member::kill);
+        stage.setup.cluster.members.iter_mut().for_each(Member::kill);
         stage.last(seconds);
-        stage.scene.cluster.members.iter_mut().for_each(Member::restart);
+        stage.setup.cluster.members.iter_mut().for_each(Member::restart);
     });
-    stage.scene.cluster.wait_healthy();
+    stage.setup.cluster.wait_healthy();
     stage.last(2.0);
 }
 
 fn quorum(stage: &mut Stage) {
     stage.fault("no quorum", |stage| {
-        stage.scene.cluster.members[1..].iter_mut().for_each(Member::kill);
+        stage.setup.cluster.members[1..].iter_mut().for_each(Member::kill);
         stage.last(9.0);
-        stage.scene.cluster.members[1..].iter_mut().for_each(Member::restart);
+        stage.setup.cluster.members[1..].iter_mut().for_each(Member::restart);
     });
-    stage.scene.cluster.wait_healthy();
+    stage.setup.cluster.wait_healthy();
     stage.last(2.0);
 }
 
 fn all_hung(stage: &mut Stage) {
     stage.fault("etcd hangs", |stage| {
-        stage.scene.cluster.members.iter().for_each(Member::freeze);
+        stage.setup.cluster.members.iter().for_each(Member::freeze);
         stage.last(9.0);
-        stage.scene.cluster.members.iter().for_each(Member::thaw);
+        stage.setup.cluster.members.iter().for_each(Member::thaw);
     });
-    stage.scene.cluster.wait_healthy();
+    stage.setup.cluster.wait_healthy();
     stage.last(2.0);
 }
 
@@ -161,15 +161,15 @@ fn all_hung(stage: &mut Stage) {
 fn write_much(stage: &Stage, times: usize) {
     for _ in 0..times {
         let pairs = (0..300).map(|number| (format!("noise/{number}"), "x".to_owned())).collect();
-        stage.scene.cluster.store().put_all(pairs, 0);
+        stage.setup.cluster.store().put_all(pairs, 0);
     }
 }
 
 fn compaction(stage: &mut Stage) {
     stage.fault("db1's daemon is cut off, etcd is compacted", |stage| {
-        let cut = stage.scene.cut_etcd(0, Way::Both);
+        let cut = stage.setup.cut_etcd(0, Way::Both);
         write_much(stage, 1);
-        stage.scene.cluster.compact();
+        stage.setup.cluster.compact();
         stage.last(1.5);
         cut.heal();
     });
@@ -195,20 +195,20 @@ fn restore_elsewhere(stage: &mut Stage) {
 }
 
 fn save(stage: &Stage) -> String {
-    let file = stage.scene.lab.directory().join("snapshot.db").to_string_lossy().into_owned();
-    let door = stage.scene.cluster.side_doors()[0].clone();
-    stage.scene.client.run("etcdctl", &["--endpoints", &door, "snapshot", "save", &file]);
+    let file = stage.setup.lab.directory().join("snapshot.db").to_string_lossy().into_owned();
+    let door = stage.setup.cluster.plain_endpoints()[0].clone();
+    stage.setup.client.run("etcdctl", &["--endpoints", &door, "snapshot", "save", &file]);
     file
 }
 
 /// Every member begins anew with what stands in the file.
 fn restore_from(stage: &mut Stage, file: &str) {
-    let everybody: Vec<String> = stage.scene.members().iter().map(|host| peer(host)).collect();
+    let everybody: Vec<String> = stage.setup.members().iter().map(|host| peer(host)).collect();
     let everybody = everybody.join(",");
     stage.fault("etcd is restored", |stage| {
-        stage.scene.cluster.members.iter_mut().for_each(Member::kill);
-        for host in stage.scene.members() {
-            let data = stage.scene.lab.directory().join(host.name());
+        stage.setup.cluster.members.iter_mut().for_each(Member::kill);
+        for host in stage.setup.members() {
+            let data = stage.setup.lab.directory().join(host.name());
             fs::remove_dir_all(&data).or_fail("removing a member's data");
             let peers = format!("http://{}:2380", host.v4());
             host.run(
@@ -228,8 +228,8 @@ fn restore_from(stage: &mut Stage, file: &str) {
                 ],
             );
         }
-        stage.scene.cluster.members.iter_mut().for_each(Member::restart);
-        stage.scene.cluster.wait_healthy();
+        stage.setup.cluster.members.iter_mut().for_each(Member::restart);
+        stage.setup.cluster.wait_healthy();
         stage.begin_revisions_anew();
     });
 }
@@ -242,7 +242,7 @@ fn auth_on(stage: &mut Stage) {
     let root = stage.root.clone();
     let (name, password) = (root.name.clone(), root.password.clone());
     stage.fault("authentication is on", |stage| {
-        let asked = stage.scene.cluster.store().ask(async move |client| {
+        let asked = stage.setup.cluster.store().ask(async move |client| {
             // They may be there from an earlier time.
             let _ = client.role_add("root").await;
             let _ = client.user_add(name.as_str(), password.as_str(), None).await;
@@ -251,9 +251,9 @@ fn auth_on(stage: &mut Stage) {
         });
         asked.or_fail("turning authentication on");
         stage.last(9.0);
-        let hand = hand_of_root(&stage.scene.cluster, &stage.scene.client, &root);
+        let client = store_as_root(&stage.setup.cluster, &stage.setup.client, &root);
         wait_for("authentication to be off", std::time::Duration::from_secs(10), || {
-            hand.ask(async |client| client.auth_disable().await.map(|_| ())).is_ok()
+            client.ask(async |client| client.auth_disable().await.map(|_| ())).is_ok()
         });
     });
     stage.last(1.0);
@@ -261,7 +261,7 @@ fn auth_on(stage: &mut Stage) {
 
 fn issue(stage: &Stage, place: usize, good: bool) {
     let Some(tls) = &stage.tls else { return };
-    let host = stage.scene.members()[place];
+    let host = stage.setup.members()[place];
     if good {
         drop(tls.server(host));
     } else {
@@ -270,7 +270,7 @@ fn issue(stage: &Stage, place: usize, good: bool) {
 }
 
 fn rotated(stage: &mut Stage) {
-    for place in 0..stage.scene.cluster.members.len() {
+    for place in 0..stage.setup.cluster.members.len() {
         issue(stage, place, true);
     }
     rolling(stage);
@@ -278,16 +278,16 @@ fn rotated(stage: &mut Stage) {
 
 fn expired(stage: &mut Stage) {
     stage.fault("every certificate has expired", |stage| {
-        for place in 0..stage.scene.cluster.members.len() {
+        for place in 0..stage.setup.cluster.members.len() {
             issue(stage, place, false);
         }
         // Connections that stand do not ask for a certificate again.
-        for place in 0..stage.scene.cluster.members.len() {
-            stage.scene.cluster.members[place].terminate();
+        for place in 0..stage.setup.cluster.members.len() {
+            stage.setup.cluster.members[place].terminate();
             back(stage, place);
         }
         stage.last(7.0);
-        for place in 0..stage.scene.cluster.members.len() {
+        for place in 0..stage.setup.cluster.members.len() {
             issue(stage, place, true);
         }
     });

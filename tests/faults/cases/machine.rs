@@ -68,23 +68,23 @@ fn limit(stage: &Stage, what: &str) {
 fn megabyte(stage: &mut Stage) {
     stage.fault("not a page more, and a megabyte in the key", |stage| {
         limit(stage, "--as=1000000:");
-        stage.scene.write(KEY, &"x".repeat(1 << 20), 0);
+        stage.setup.write(KEY, &"x".repeat(1 << 20), 0);
         stage.wait_gone(0);
     });
     // What it did about the memory is up to it.
-    if stage.scene.daemons[0].process.ended().is_some() {
+    if stage.setup.daemons[0].process.ended().is_some() {
         stage.start_again();
     } else {
         limit(stage, "--as=unlimited:");
     }
-    stage.scene.name(0);
+    stage.setup.set_leader(0);
 }
 
 /// The first host's daemon, with the library before its own.
 fn shimmed(stage: &mut Stage) -> Shim {
-    let shim = Shim::new(stage.scene.lab.directory());
+    let shim = Shim::new(stage.setup.lab.directory());
     stage.start_through(&shim.words().each_ref().map(String::as_str));
-    stage.scene.wait_renewed(0);
+    stage.setup.wait_renewed(0);
     shim
 }
 
@@ -93,7 +93,7 @@ fn no_memory(stage: &mut Stage) {
     stage.fault("every allocation fails, Patroni dead", |stage| {
         stage.patronis[0].die();
         shim.refuse_memory();
-        let end = stage.scene.daemons[0].process.wait(END);
+        let end = stage.setup.daemons[0].process.wait(END);
         assert_eq!(end.signal(), Some(Signal::SIGABRT as i32), "it went on without memory");
         stage.wait_moved();
     });
@@ -104,7 +104,7 @@ fn clock_back(stage: &mut Stage) {
     let today = date(stage);
     stage.fault("a day back, and db1 is cut off from etcd", |stage| {
         shim.shift_clock(-DAY);
-        let _cut = stage.scene.cut_members(0, Way::Both);
+        let _cut = stage.setup.cut_members(0, Way::Both);
         stage.wait_moved();
         stage.last(1.0);
     });
@@ -118,9 +118,9 @@ fn clock_forth(stage: &mut Stage) {
         stage.unharmed(|stage| {
             shim.shift_clock(365 * DAY);
             // A new connection looks at the clock, because of the certificate.
-            stage.scene.cluster.members[2].terminate();
-            stage.scene.cluster.members[2].restart();
-            stage.scene.cluster.wait_member(2);
+            stage.setup.cluster.members[2].terminate();
+            stage.setup.cluster.members[2].restart();
+            stage.setup.cluster.wait_member(2);
             stage.last(4.0);
         });
         crate::cases::patroni::switch(stage);
@@ -137,10 +137,10 @@ fn date(stage: &Stage) -> Option<String> {
 fn descriptors(stage: &mut Stage) {
     stage.fault("not a descriptor more", |stage| {
         limit(stage, "--nofile=4:");
-        stage.scene.cluster.members[2].kill();
+        stage.setup.cluster.members[2].kill();
         stage.last(1.0);
-        stage.scene.cluster.members[2].restart();
-        stage.scene.cluster.wait_member(2);
+        stage.setup.cluster.members[2].restart();
+        stage.setup.cluster.wait_member(2);
         stage.last(5.0);
         limit(stage, "--nofile=1024:");
     });

@@ -73,7 +73,7 @@ pub(crate) const CASES: &[Case] = &[
 
 fn cut_etcd(stage: &mut Stage, way: Way, seconds: f64) {
     stage.fault(&format!("packets between db1's daemon and etcd vanish ({way:?})"), |stage| {
-        let _cut = stage.scene.cut_etcd(0, way);
+        let _cut = stage.setup.cut_etcd(0, way);
         stage.last(seconds);
     });
     stage.last(3.0);
@@ -81,7 +81,7 @@ fn cut_etcd(stage: &mut Stage, way: Way, seconds: f64) {
 
 fn partition(stage: &mut Stage, way: Way) {
     stage.fault(&format!("packets between db1 and etcd vanish ({way:?})"), |stage| {
-        let _cut = stage.scene.cut_members(0, way);
+        let _cut = stage.setup.cut_members(0, way);
         stage.wait_moved();
         stage.last(1.0);
     });
@@ -90,7 +90,7 @@ fn partition(stage: &mut Stage, way: Way) {
 
 fn power(stage: &mut Stage) {
     stage.fault("db1 is dark", |stage| {
-        let _cut = Cut::off(&stage.scene.lab, stage.host());
+        let _cut = Cut::off(&stage.setup.lab, stage.host());
         stage.patronis[0].die();
         stage.wait_moved();
         stage.last(1.0);
@@ -110,15 +110,15 @@ fn reject(stage: &mut Stage) {
 }
 
 fn half_open(stage: &mut Stage) {
-    let place = (stage.scene.cluster.leader() + 1) % stage.scene.cluster.members.len();
+    let place = (stage.setup.cluster.leader() + 1) % stage.setup.cluster.members.len();
     stage.fault("a member dies unheard, and comes back", |stage| {
-        let cut = Cut::off(&stage.scene.lab, stage.scene.members()[place]);
-        stage.scene.cluster.members[place].kill();
+        let cut = Cut::off(&stage.setup.lab, stage.setup.members()[place]);
+        stage.setup.cluster.members[place].kill();
         stage.last(1.0);
-        stage.scene.cluster.members[place].restart();
+        stage.setup.cluster.members[place].restart();
         stage.last(1.0);
         cut.heal();
-        stage.scene.cluster.wait_member(place);
+        stage.setup.cluster.wait_member(place);
     });
     stage.last(4.0);
 }
@@ -160,7 +160,7 @@ fn renamed(stage: &mut Stage) {
 }
 
 fn anew(stage: &mut Stage) {
-    let (switch, name) = (stage.scene.lab.switch(), stage.host().name().to_owned());
+    let (switch, name) = (stage.setup.lab.switch(), stage.host().name().to_owned());
     stage.fault("there is no interface", |stage| {
         stage.host().ip("link del eth0");
         stage.wait_gone(0);
@@ -260,10 +260,10 @@ fn promote_vip_first(stage: &mut Stage) {
 
 fn rival(stage: &mut Stage) {
     // It does not have the address: it only says so on the wire, with its own hardware address.
-    stage.scene.hosts[2].sysctl("net/ipv4/ip_nonlocal_bind", "1");
+    stage.setup.hosts[2].sysctl("net/ipv4/ip_nonlocal_bind", "1");
     stage.fault("db3 says that it has the address", |stage| {
         let vip = VIP.to_string();
-        stage.scene.hosts[2].run("arping", &["-q", "-A", "-c", "3", "-w", "4", "-I", "eth0", "-s", &vip, &vip]);
+        stage.setup.hosts[2].run("arping", &["-q", "-A", "-c", "3", "-w", "4", "-I", "eth0", "-s", &vip, &vip]);
     });
     stage.last(2.0);
 }

@@ -70,19 +70,19 @@ fn paused(stage: &mut Stage) {
 
 fn late(stage: &mut Stage) {
     // A lease of the hand's own beneath the same name, renewed shortly before its margin, as a slow Patroni does.
-    let lease = stage.scene.cluster.store().grant(12);
-    stage.scene.write(KEY, "db1", lease);
+    let lease = stage.setup.cluster.store().grant(12);
+    stage.setup.write(KEY, "db1", lease);
     stage.fault("renewed only every 5 s", |stage| {
         for _ in 0..2 {
             stage.last(5.0);
-            stage.scene.cluster.store().keep_alive(lease);
+            stage.setup.cluster.store().keep_alive(lease);
         }
     });
 }
 
 fn by_hand(stage: &mut Stage) {
     stage.fault("the key is written", |stage| {
-        stage.scene.name(1);
+        stage.setup.set_leader(1);
         stage.wait_held(1);
         stage.wait_gone(0);
     });
@@ -90,7 +90,7 @@ fn by_hand(stage: &mut Stage) {
 
 fn cut_off(stage: &mut Stage) {
     stage.fault("db1's daemon is cut off from etcd", |stage| {
-        let cut = stage.scene.cut_etcd(0, Way::Both);
+        let cut = stage.setup.cut_etcd(0, Way::Both);
         stage.last(0.5);
         // The key is to be free for the one that is told to take it.
         stage.patronis[1].may_lead(false);
@@ -105,15 +105,15 @@ fn cut_off(stage: &mut Stage) {
 }
 
 fn deleted(stage: &mut Stage) {
-    stage.fault("the key is deleted", |stage| stage.scene.cluster.store().delete(KEY));
+    stage.fault("the key is deleted", |stage| stage.setup.cluster.store().delete(KEY));
     stage.last(2.0);
 }
 
 fn wrong_name(stage: &mut Stage) {
     stage.fault("the key holds \"nobody\"", |stage| {
-        stage.scene.write(KEY, "nobody", 0);
+        stage.setup.write(KEY, "nobody", 0);
         stage.wait_gone(0);
         stage.last(2.0);
     });
-    stage.scene.name(0);
+    stage.setup.set_leader(0);
 }

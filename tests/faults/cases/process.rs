@@ -35,7 +35,7 @@ fn term(stage: &mut Stage) {
     stage.fault("SIGTERM, nobody starts it again", |stage| {
         stage.daemon().process.signal(Signal::SIGTERM);
         stage.wait_gone(0);
-        assert!(stage.scene.daemons[0].process.wait(END).success(), "it ended badly");
+        assert!(stage.setup.daemons[0].process.wait(END).success(), "it ended badly");
         stage.last(2.0);
     });
     stage.start_again();
@@ -43,14 +43,14 @@ fn term(stage: &mut Stage) {
 
 fn kill(stage: &mut Stage) {
     stage.fault("SIGKILL, nobody starts it again", |stage| {
-        stage.scene.daemons[0].process.kill();
+        stage.setup.daemons[0].process.kill();
         stage.wait_gone(0);
     });
     stage.start_again();
 }
 
 fn kill_restart(stage: &mut Stage) {
-    stage.fault("SIGKILL", |stage| stage.scene.daemons[0].process.kill());
+    stage.fault("SIGKILL", |stage| stage.setup.daemons[0].process.kill());
     stage.last(0.3);
     stage.start_again();
     stage.last(5.0);
@@ -59,7 +59,7 @@ fn kill_restart(stage: &mut Stage) {
 fn upgrade(stage: &mut Stage) {
     stage.fault("SIGTERM", |stage| {
         stage.daemon().process.signal(Signal::SIGTERM);
-        stage.scene.daemons[0].process.wait(END);
+        stage.setup.daemons[0].process.wait(END);
     });
     stage.last(0.3);
     stage.start_again();
@@ -100,7 +100,7 @@ fn stop_lease(stage: &mut Stage) {
 fn kill_lease(stage: &mut Stage) {
     stage.fault("SIGKILL, Patroni dead", |stage| {
         stage.patronis[0].die();
-        stage.scene.daemons[0].process.kill();
+        stage.setup.daemons[0].process.kill();
     });
 }
 

@@ -31,11 +31,11 @@ const CHECK: Duration = Duration::from_millis(100);
 
 /// Remembers every notice.
 #[derive(Debug)]
-pub(crate) struct AddressWitness {
+pub(crate) struct AddressObserver {
     notices: Arc<Mutex<Vec<Notice>>>,
 }
 
-impl AddressWitness {
+impl AddressObserver {
     /// Watches these hosts from now on.
     pub(crate) fn over(hosts: &[&Host]) -> Self {
         let sockets: Vec<(String, OwnedFd)> =
@@ -125,7 +125,7 @@ fn watch(sockets: &[(String, OwnedFd)], notices: &Mutex<Vec<Notice>>) {
                 Ok(length) => take_down(host, now(), &bytes[..length], notices),
                 Err(Errno::EAGAIN) => break,
                 // What was lost may have been what mattered: no test may pass on it.
-                Err(error) => panic!("lab: the address witness is deaf on {host}: {error}"),
+                Err(error) => panic!("lab: the address observer is deaf on {host}: {error}"),
             }
         }
     }

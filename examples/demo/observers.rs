@@ -1,4 +1,4 @@
-//! Turns what the witnesses see into events of the timeline.
+//! Turns what the observers see into events of the timeline.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::support::daemon::KEY;
 use crate::support::etcd::Cluster;
 use crate::support::holding::{Interval, What};
 use crate::support::host::{Host, VIP};
+use crate::support::observer::AddressObserver;
 use crate::support::ping::{Outage, Pinger, Pings};
-use crate::support::tcp::{Fate, TcpClient};
+use crate::support::tcp::{ConnectionState, TcpClient};
 use crate::support::watcher::Watcher;
-use crate::support::witness::AddressWitness;
 use crate::timeline::{Timeline, Voice, span};
 
 const PING: Duration = Duration::from_millis(20);
@@ -23,10 +23,10 @@ const SILENCE: Duration = Duration::from_millis(100);
 const RETRY: Duration = Duration::from_millis(250);
 
 /// The kernels, the client's link, its pings, its connection.
-pub(crate) struct Witnesses {
+pub(crate) struct Observers {
     hosts: Vec<Host>,
     client: Host,
-    address: AddressWitness,
+    address: AddressObserver,
     capture: Capture,
     pinger: Pinger,
     heard: usize,
@@ -49,10 +49,10 @@ struct Connection {
     resets: u32,
 }
 
-impl Witnesses {
+impl Observers {
     pub(crate) fn new(hosts: &[Host], client: &Host, cluster: &Cluster) -> Self {
         Self {
-            address: AddressWitness::over(&hosts.iter().collect::<Vec<_>>()),
+            address: AddressObserver::over(&hosts.iter().collect::<Vec<_>>()),
             capture: Capture::on(client),
             pinger: Pinger::start(client, VIP, PING),
             hosts: hosts.to_vec(),
@@ -99,7 +99,7 @@ impl Witnesses {
     }
 
     pub(crate) fn connected_since(&self, moment: Moment) -> bool {
-        self.connection.client.as_ref().is_some_and(|client| client.standing().last_answer > moment)
+        self.connection.client.as_ref().is_some_and(|client| client.status().last_answer > moment)
     }
 
     pub(crate) fn resets(&self) -> u32 {
@@ -199,19 +199,19 @@ impl Witnesses {
     fn report_connection(&mut self, timeline: &mut Timeline) {
         let connection = &mut self.connection;
         let Some(client) = &connection.client else { return self.connect(timeline) };
-        let standing = client.standing();
-        match standing.fate {
-            Fate::Open => {
-                let silent = now().since(standing.last_answer) > 5 * SILENCE;
+        let status = client.status();
+        match status.state {
+            ConnectionState::Open => {
+                let silent = now().since(status.last_answer) > 5 * SILENCE;
                 if silent && !connection.silent {
                     let text = "the client's connection is silent";
-                    timeline.event(standing.last_answer + 5 * SILENCE, Voice::Complaint, text);
+                    timeline.event(status.last_answer + 5 * SILENCE, Voice::Complaint, text);
                 } else if !silent && connection.silent {
-                    timeline.event(standing.last_answer, Voice::Content, "the client's connection goes on");
+                    timeline.event(status.last_answer, Voice::Content, "the client's connection goes on");
                 }
                 connection.silent = silent;
             }
-            Fate::Reset(at) | Fate::Closed(at) => {
+            ConnectionState::Reset(at) | ConnectionState::Closed(at) => {
                 timeline.event(at, Voice::Complaint, "the client's connection is reset: it knows at once");
                 *connection = Connection { resets: connection.resets + 1, tried: at, ..Connection::default() };
             }

@@ -1,4 +1,4 @@
-//! What most tests begin with: a cluster of one member, some database hosts, a client, and a witness over the hosts.
+//! What most tests begin with: a cluster of one member, some database hosts, a client, and an observer over the hosts.
 //!
 //! The leader key is written by hand and without a lease, so that nothing moves but what the test moves.
 
@@ -14,30 +14,30 @@ use super::daemon::{ConfigFile, Daemon, KEY};
 use super::etcd::Cluster;
 use super::host::Host;
 use super::lab::Lab;
-use super::witness::AddressWitness;
+use super::observer::AddressObserver;
 
 /// For what takes a moment on an idle machine.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
 
 /// A small cluster. Its parts go in this order, the lab under them last.
 #[derive(Debug)]
-pub(crate) struct Scene {
+pub(crate) struct Setup {
     pub(crate) cluster: Cluster,
     /// `db1`, `db2` and so on.
     pub(crate) hosts: Vec<Host>,
     pub(crate) client: Host,
-    pub(crate) witness: AddressWitness,
+    pub(crate) observer: AddressObserver,
     pub(crate) lab: Lab,
 }
 
-impl Scene {
+impl Setup {
     pub(crate) fn new(name: &str, hosts: usize) -> Self {
         let lab = Lab::new(name);
         let cluster = Cluster::start(&lab, 1);
         let hosts: Vec<Host> = (1..=hosts).map(|number| lab.host(&format!("db{number}"))).collect();
         let client = lab.host("client");
-        let witness = AddressWitness::over(&hosts.iter().collect::<Vec<_>>());
-        Self { cluster, hosts, client, witness, lab }
+        let observer = AddressObserver::over(&hosts.iter().collect::<Vec<_>>());
+        Self { cluster, hosts, client, observer, lab }
     }
 
     /// The first host, which is the only one in many tests.
@@ -51,27 +51,27 @@ impl Scene {
     }
 
     /// Has the key name this host.
-    pub(crate) fn name(&self, host: &Host) {
+    pub(crate) fn set_leader(&self, host: &Host) {
         self.cluster.store().put(KEY, host.name());
     }
 
     /// Has the key name a host that there is none of.
-    pub(crate) fn name_nobody(&self) {
+    pub(crate) fn set_unknown_leader(&self) {
         self.cluster.store().put(KEY, "nobody");
     }
 
     /// Starts a daemon on the first host, has the key name it, and waits until the address stands.
     #[track_caller]
     pub(crate) fn lead(&self, config: &ConfigFile, address: IpAddr) -> Daemon {
-        self.name(self.host());
+        self.set_leader(self.host());
         let daemon = Daemon::start(self.host(), config);
-        self.witness.wait_held(self.host(), address, SOON);
+        self.observer.wait_held(self.host(), address, SOON);
         daemon
     }
 
     /// How many times the first host has put this address up.
     pub(crate) fn times_held(&self, address: IpAddr) -> usize {
-        self.witness.intervals(self.host(), address).len()
+        self.observer.intervals(self.host(), address).len()
     }
 }
 
@@ -97,14 +97,14 @@ pub(crate) fn wait_announced(capture: &Capture, host: &Host, address: IpAddr, si
 
 /// Waits until the daemon has written a line with these words.
 #[track_caller]
-pub(crate) fn wait_said(daemon: &Daemon, words: &str) -> Moment {
+pub(crate) fn wait_logged(daemon: &Daemon, words: &str) -> Moment {
     super::clock::wait_until(&format!("the words {words:?}"), SOON, || {
         daemon.process.lines().into_iter().find(|line| line.text.contains(words)).map(|line| line.at)
     })
 }
 
 /// Prints what was measured, where somebody looks at a test's output.
-pub(crate) fn figure(what: &str, value: impl std::fmt::Debug) {
+pub(crate) fn report(what: &str, value: impl std::fmt::Debug) {
     let _ = writeln!(std::io::stderr(), "{what}: {value:.1?}");
 }
 

@@ -1,5 +1,5 @@
 //! What every act of this play needs: three etcd members, some database hosts with a daemon each, a client, and the
-//! witnesses.
+//! observers.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use super::support::etcd::{Cluster, ClusterOptions, PORT};
 use super::support::holding::{Interval, Notice, What};
 use super::support::host::{Host, VIP};
 use super::support::lab::Lab;
-use super::support::patroni::{Patroni, Rhythm};
+use super::support::observer::AddressObserver;
+use super::support::patroni::{Patroni, Timing};
 use super::support::ping::{Pinger, Pings};
-use super::support::process::recent_words;
+use super::support::process::recent_output;
 use super::support::store::Entry;
 use super::support::watcher::Watcher;
-use super::support::witness::AddressWitness;
 
 /// Whatever ought to happen soon, happens within this on the busiest machine.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
@@ -31,17 +31,17 @@ pub(crate) const HOLD: Duration = Duration::from_secs(10);
 
 /// Everything dies in this order: the daemons before their etcd, and that before the ground under it.
 #[derive(Debug)]
-pub(crate) struct Scene {
+pub(crate) struct Setup {
     pub(crate) daemons: Vec<Daemon>,
     pub(crate) hosts: Vec<Host>,
     pub(crate) client: Host,
-    pub(crate) witness: AddressWitness,
+    pub(crate) observer: AddressObserver,
     pub(crate) capture: Capture,
     pub(crate) cluster: Cluster,
     pub(crate) lab: Lab,
 }
 
-impl Scene {
+impl Setup {
     /// So many hosts, `db1` and on, each with a daemon of the plainest configuration.
     pub(crate) fn new(name: &str, hosts: usize) -> Self {
         Self::with(name, hosts, &ClusterOptions::default(), |_, config| config)
@@ -58,28 +58,28 @@ impl Scene {
         let cluster = Cluster::start_with(&lab, options);
         let hosts: Vec<Host> = (1..=hosts).map(|number| lab.host(&format!("db{number}"))).collect();
         let client = lab.host("client");
-        let witness = AddressWitness::over(&hosts.iter().collect::<Vec<_>>());
+        let observer = AddressObserver::over(&hosts.iter().collect::<Vec<_>>());
         let capture = Capture::on(&client);
         let start = |host| Daemon::start(host, &prepare(&cluster, ConfigFile::basic(host, &cluster)));
         let daemons = hosts.iter().map(start).collect();
-        let scene = Self { daemons, hosts, client, witness, capture, cluster, lab };
-        for daemon in &scene.daemons {
+        let setup = Self { daemons, hosts, client, observer, capture, cluster, lab };
+        for daemon in &setup.daemons {
             wait_for(&format!("{} to be ready", daemon.host.name()), SOON, || daemon.ready());
         }
-        scene
+        setup
     }
 
     // The cluster's side
 
     /// A Patroni on each host, all of them followers.
-    pub(crate) fn patronis(&self, rhythm: &Rhythm) -> Vec<Patroni> {
-        self.hosts.iter().map(|host| Patroni::start(host, &self.cluster, rhythm)).collect()
+    pub(crate) fn patronis(&self, timing: &Timing) -> Vec<Patroni> {
+        self.hosts.iter().map(|host| Patroni::start(host, &self.cluster, timing)).collect()
     }
 
     /// Names a host in the key by hand, without a lease, and returns when that was done.
     ///
     /// A member may be dying just now, so it is tried until it is done.
-    pub(crate) fn name(&self, host: usize) -> Moment {
+    pub(crate) fn set_leader(&self, host: usize) -> Moment {
         self.write(KEY, self.hosts[host].name(), 0)
     }
 
@@ -87,19 +87,19 @@ impl Scene {
     pub(crate) fn write(&self, key: &str, value: &str, lease: i64) -> Moment {
         wait_until(&format!("{key} to be written"), SOON, || {
             let (key, value) = (key.to_owned(), value.to_owned());
-            self.cluster.store().with(move |hand| hand.put(&key, &value, lease)).ok().map(|_| now())
+            self.cluster.store().with(move |client| client.put(&key, &value, lease)).ok().map(|_| now())
         })
     }
 
     /// Names a host by hand and waits until it holds.
     pub(crate) fn lead(&self, host: usize) {
-        self.name(host);
+        self.set_leader(host);
         self.wait_held(host);
     }
 
     /// The leader key as it stands.
     pub(crate) fn entry(&self) -> Entry {
-        wait_until("the leader key", SOON, || self.cluster.store().with(|hand| hand.get(KEY)).ok().flatten())
+        wait_until("the leader key", SOON, || self.cluster.store().with(|client| client.get(KEY)).ok().flatten())
     }
 
     /// A watch of the leader key that is known to see.
@@ -130,27 +130,27 @@ impl Scene {
         self.cluster.members.iter().map(|member| &member.host).collect()
     }
 
-    // The witnesses' side
+    // The observers' side
 
     pub(crate) fn wait_held(&self, host: usize) -> Moment {
-        self.witness.wait_held(&self.hosts[host], VIP, SOON)
+        self.observer.wait_held(&self.hosts[host], VIP, SOON)
     }
 
     /// Waits until a host that has the VIP has lost it.
     #[track_caller]
     pub(crate) fn wait_gone(&self, host: usize, limit: Duration) -> Moment {
-        let Some(gone) = self.witness.wait_gone(&self.hosts[host], VIP, limit) else {
+        let Some(gone) = self.observer.wait_gone(&self.hosts[host], VIP, limit) else {
             panic!("{} never had the address", self.hosts[host].name());
         };
         gone
     }
 
     pub(crate) fn holds(&self, host: usize) -> bool {
-        self.witness.holds(&self.hosts[host], VIP)
+        self.observer.holds(&self.hosts[host], VIP)
     }
 
     pub(crate) fn intervals(&self, host: usize) -> Vec<Interval> {
-        self.witness.intervals(&self.hosts[host], VIP)
+        self.observer.intervals(&self.hosts[host], VIP)
     }
 
     /// When the kernel was last heard to show the address there, first time or renewed.
@@ -161,7 +161,7 @@ impl Scene {
                 && notice.at >= since
                 && matches!(notice.what, What::Shown { .. })
         };
-        self.witness.notices().into_iter().filter(of_host).collect()
+        self.observer.notices().into_iter().filter(of_host).collect()
     }
 
     /// Waits until a read has confirmed the address after now: the kernel's lifetime ends later than it did.
@@ -184,7 +184,7 @@ impl Scene {
     /// For how long any two hosts carried the address at once.
     pub(crate) fn overlap(&self) -> Duration {
         let pairs = (0..self.hosts.len()).flat_map(|one| (0..one).map(move |other| (one, other)));
-        pairs.map(|(one, other)| self.witness.overlap(&self.hosts[one], &self.hosts[other], VIP)).sum()
+        pairs.map(|(one, other)| self.observer.overlap(&self.hosts[one], &self.hosts[other], VIP)).sum()
     }
 
     /// Lets time pass and finds that the host neither shows the address nor speaks for it.
@@ -197,7 +197,7 @@ impl Scene {
         let packets = self.capture.since(since, VIP);
         let own: Vec<_> = packets.iter().filter(|packet| packet.mac.to_string() == mac).collect();
         assert!(own.is_empty(), "announced by a host that does not have it: {own:?}");
-        assert!(!self.hosts[host].carries(VIP), "the witness missed the address");
+        assert!(!self.hosts[host].carries(VIP), "the observer missed the address");
     }
 
     /// Pings the VIP until [`unharmed`](Self::unharmed) looks at what came.
@@ -217,7 +217,7 @@ impl Scene {
             (intervals.len(), intervals.last().and_then(|last| last.until)),
             (1, None),
             "{intervals:?}\n{}",
-            recent_words()
+            recent_output()
         );
         assert_eq!(pings.lost(), 0, "of {} pings; outages: {:?}", pings.sent, pings.outages());
         pings
