@@ -43,6 +43,27 @@ impl Sub<Duration> for Moment {
     }
 }
 
+/// How long something lasts if nobody does anything: in the kernel, an address.
+///
+/// The kernel counts whole seconds and rounds them up, so the end may come a second earlier. It acts up to two seconds late.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Lifetime<T = Moment> {
+    /// It ends at this moment, or after this time.
+    Until(T),
+    /// It has no end, and is longer than any that has one.
+    Forever,
+}
+
+impl Lifetime {
+    /// The same, counted from `now`.
+    pub fn left(self, now: Moment) -> Lifetime<Duration> {
+        match self {
+            Self::Until(end) => Lifetime::Until(end.since(now)),
+            Self::Forever => Lifetime::Forever,
+        }
+    }
+}
+
 /// The time since 1970 in UTC, as the wall clock had it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct WallTime(pub Duration);

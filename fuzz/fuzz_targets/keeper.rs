@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use vip_manager::keeper::{KeyEvent, Event, Expiry, StopMode, Keeper, Lease, Link, Note, LinkView, Order, Outcome, Rules, Schedule, KeyRead, Standing, State, Target};
+use vip_manager::keeper::{KeyEvent, Event, Lifetime, StopMode, Keeper, Lease, Link, Note, LinkView, Order, Outcome, Rules, Schedule, KeyRead, Standing, State, Target};
 use vip_manager::time::Moment;
 use vip_manager::vip::Mac;
 
@@ -47,7 +47,7 @@ fn rules(bytes: &mut Unstructured<'_>) -> Result<Rules> {
         hold_timeout: (interval * 3).max(Duration::from_secs(2))
             + Duration::from_millis(bytes.int_in_range(0..=9_000)?),
         lease_margin: Duration::from_secs(bytes.int_in_range(1..=6)?),
-        schedule: Schedule::new(count, pause.map(Duration::from_millis), refresh),
+        schedule: Schedule { count, interval: pause.map(Duration::from_millis), refresh },
         seed: bytes.arbitrary()?,
     })
 }

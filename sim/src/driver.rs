@@ -29,7 +29,7 @@ impl World {
             interval: duration(self.setup.interval),
             hold_timeout: duration(self.setup.hold),
             lease_margin: duration(self.setup.margin),
-            schedule: Schedule::new(None, None, duration(60_000 * MILLI)),
+            schedule: Schedule { count: None, interval: None, refresh: duration(60_000 * MILLI) },
             seed: self.latency.rng.draw(),
         };
         here.kernel.notices.clear();

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use vip_manager::keeper::{Expiry, Link, LinkView, Standing};
+use vip_manager::keeper::{Link, LinkView, Standing};
+use vip_manager::time::Lifetime;
 use vip_manager::vip::Mac;
 
 use crate::time::{Clock, Micros, NEVER, SECOND};
@@ -71,18 +72,18 @@ impl Kernel {
 #[derive(Clone, Debug, Default)]
 pub struct Mirror {
     pub link: Option<Link>,
-    pub main: Option<Expiry>,
-    pub stray: Option<Expiry>,
+    pub main: Option<Lifetime>,
+    pub stray: Option<Lifetime>,
 }
 
 impl Mirror {
     /// A list of everything, as the kernel gives it: what is left of a lifetime is rounded up.
     pub fn listed(kernel: &Kernel, clock: Clock, now: Micros) -> Self {
         let expiry = |address: Address| match address.ends {
-            NEVER => Expiry::Never,
+            NEVER => Lifetime::Forever,
             ends => {
                 let left = clock.local(ends.max(now)) - clock.local(now);
-                Expiry::At(moment_after(clock, now, left.div_ceil(SECOND)))
+                Lifetime::Until(moment_after(clock, now, left.div_ceil(SECOND)))
             }
         };
         Self { link: kernel.link, main: kernel.main.map(expiry), stray: kernel.stray.map(expiry) }
@@ -91,7 +92,8 @@ impl Mirror {
     pub fn take_in(&mut self, notice: Notice, clock: Clock, now: Micros) {
         match notice {
             Notice::Stands { prefix, seconds } => {
-                let expiry = seconds.map_or(Expiry::Never, |seconds| Expiry::At(moment_after(clock, now, seconds)));
+                let expiry =
+                    seconds.map_or(Lifetime::Forever, |seconds| Lifetime::Until(moment_after(clock, now, seconds)));
                 *self.place(prefix) = Some(expiry);
             }
             Notice::Gone { prefix } => *self.place(prefix) = None,
@@ -101,12 +103,12 @@ impl Mirror {
 
     pub fn observation(&self) -> LinkView {
         let Some(link) = self.link else { return LinkView::default() };
-        let main = self.main.map(|expires| Standing { prefix: PREFIX, expires });
-        let stray = self.stray.map(|expires| Standing { prefix: STRAY, expires });
+        let main = self.main.map(|lifetime| Standing { prefix: PREFIX, lifetime });
+        let stray = self.stray.map(|lifetime| Standing { prefix: STRAY, lifetime });
         LinkView { link: Some(link), standing: stray.into_iter().chain(main).collect() }
     }
 
-    const fn place(&mut self, prefix: u8) -> &mut Option<Expiry> {
+    const fn place(&mut self, prefix: u8) -> &mut Option<Lifetime> {
         if prefix == PREFIX { &mut self.main } else { &mut self.stray }
     }
 }

@@ -24,8 +24,8 @@ use std::sync::Arc;
 
 pub use args::{Flags, arrange, flags};
 pub use model::{
-    Announce, Config, Endpoint, EtcdConfig, Hook, Hooks, Identity, LogFormat, LogLevel, Login, OnStop, Password,
-    Secret, StatusConfig, StatusSocket, VipConfig,
+    Config, Endpoint, EtcdConfig, Hook, Hooks, Identity, LogFormat, LogLevel, Login, OnStop, Password, Secret,
+    StatusConfig, StatusSocket, VipConfig,
 };
 pub use place::Place;
 pub use problem::{Notice, Problem, Problems};

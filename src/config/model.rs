@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::keeper::Schedule;
 use crate::vip::{InterfaceName, Vip};
 
 /// Everything that one run of the daemon needs to know.
@@ -62,7 +63,7 @@ pub struct VipConfig {
     /// At least three intervals.
     pub hold_timeout: Duration,
     pub lease_margin: Duration,
-    pub announce: Announce,
+    pub announce: Schedule,
     /// Whether the TCP connections of the VIP are reset before it goes.
     pub reset_connections: bool,
     pub hooks: Hooks,
@@ -83,17 +84,6 @@ pub struct Hooks {
 pub struct Hook {
     pub program: PathBuf,
     pub arguments: Vec<String>,
-}
-
-/// How a VIP is announced. What is `None` was not asked for, and the schedule of the keeper serves.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Announce {
-    /// Rounds in a series, at least one.
-    pub count: Option<u32>,
-    /// The time between two rounds of a series.
-    pub interval: Option<Duration>,
-    /// The time between two refreshes; zero for none.
-    pub refresh: Duration,
 }
 
 /// The etcd cluster and how to be let in.

@@ -243,7 +243,8 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    use crate::config::{Announce, Hooks};
+    use crate::config::Hooks;
+    use crate::keeper::Schedule;
     use crate::vip::{InterfaceName, Vip};
 
     fn vip() -> VipConfig {
@@ -254,7 +255,7 @@ mod tests {
             value: "pg-node-1".into(),
             hold_timeout: Duration::from_secs(10),
             lease_margin: Duration::from_secs(3),
-            announce: Announce { count: None, interval: None, refresh: Duration::from_secs(60) },
+            announce: Schedule { count: None, interval: None, refresh: Duration::from_secs(60) },
             reset_connections: true,
             hooks: Hooks { acquire: None, release: None, conflict: None, limit: Duration::from_secs(10) },
         }

@@ -8,10 +8,10 @@ use super::driver::Driver;
 use super::vips::ManagedVip;
 use crate::clock;
 use crate::config::VipConfig;
-use crate::host::{Kernel, Lifetime};
+use crate::host::Kernel;
 use crate::keeper::{KeyRead, Target, Tenure};
 use crate::source::etcd::{EndpointState, Link};
-use crate::status::{EndpointLink, EndpointStatus, KernelLifetime, Process, ReadStatus, Status, VipStatus};
+use crate::status::{EndpointLink, EndpointStatus, Process, ReadStatus, Status, VipStatus};
 use crate::time::Moment;
 
 impl Driver {
@@ -71,10 +71,7 @@ pub(super) fn bare(vip: &VipConfig, kernel: &Kernel, now: Moment) -> VipStatus {
         unreachable: None,
         confirmed: None,
         deadline: None,
-        kernel: standing.map(|lifetime| match lifetime {
-            Lifetime::Forever => KernelLifetime::Never,
-            Lifetime::Until(moment) => KernelLifetime::In(moment.since(now)),
-        }),
+        kernel: standing.map(|lifetime| lifetime.left(now)),
     }
 }
 

@@ -3,8 +3,8 @@
 //! A thousand VIPs are looked after by one loop, so nothing here walks all of them for the sake of one.
 
 use crate::config::VipConfig;
-use crate::host::{Kernel, Lifetime};
-use crate::keeper::{Expiry, Keeper, Link, LinkView, Rules, Schedule, Standing, State};
+use crate::host::Kernel;
+use crate::keeper::{Keeper, Link, LinkView, Rules, Standing, State};
 use crate::source::Watched;
 use crate::status::Tally;
 use crate::time::Moment;
@@ -28,13 +28,12 @@ pub(super) struct ManagedVip {
 
 impl ManagedVip {
     pub(super) fn new(config: VipConfig, interval: Duration, seed: u64) -> Self {
-        let announce = config.announce;
         let keeper = Keeper::new(Rules {
             prefix: config.vip.prefix(),
             interval,
             hold_timeout: config.hold_timeout,
             lease_margin: config.lease_margin,
-            schedule: Schedule::new(announce.count, announce.interval, announce.refresh),
+            schedule: config.announce,
             seed,
         });
         Self { config, keeper, leaving: false, told_unannounced: false, tally: Tally::default() }
@@ -47,13 +46,9 @@ impl ManagedVip {
     /// What the kernel shows of this VIP.
     pub(super) fn link_view(&self, kernel: &Kernel) -> LinkView {
         let Some(link) = kernel.link_by_name(&self.config.interface) else { return LinkView::default() };
-        let standing = kernel.addresses(link.index, self.config.vip.address()).map(|address| Standing {
-            prefix: address.prefix,
-            expires: match address.valid {
-                Lifetime::Forever => Expiry::Never,
-                Lifetime::Until(moment) => Expiry::At(moment),
-            },
-        });
+        let standing = kernel
+            .addresses(link.index, self.config.vip.address())
+            .map(|address| Standing { prefix: address.prefix, lifetime: address.valid });
         LinkView { standing: standing.collect(), link: Some(Link { index: link.index, up: link.up, mac: link.mac }) }
     }
 }

@@ -32,7 +32,7 @@ pub use monitor::{Monitor, MonitorError, Notices};
 pub use netlink::Failure;
 pub(crate) use sys::{keep_capabilities_to_ourselves, watch};
 
-pub use crate::wire::netlink::notice::{Address, Lifetime, Link, Notice, PROTOCOL};
+pub use crate::wire::netlink::notice::{Address, Link, Notice, PROTOCOL};
 
 use crate::time::Moment;
 

@@ -9,34 +9,31 @@ use std::time::Duration;
 use super::Moment;
 use crate::backoff::jittered;
 
-/// When to announce, counted from the start of a series.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// How an address is announced: a series of rounds, then a refresh now and then.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Schedule {
-    offsets: Vec<Duration>,
-    refresh: Option<Duration>,
+    /// The number of rounds in a series, at least one; the built-in series without.
+    pub count: Option<u32>,
+    /// The time between two rounds of a series; the built-in offsets without.
+    pub interval: Option<Duration>,
+    /// The time between two refreshes; zero for none.
+    pub refresh: Duration,
 }
 
 impl Schedule {
-    /// A schedule of `count` rounds, `interval` apart where that is given and at the measured offsets otherwise,
-    /// then one round each `refresh` (none where that is zero).
-    pub fn new(count: Option<u32>, interval: Option<Duration>, refresh: Duration) -> Self {
-        let usual = u32::try_from(OFFSETS.len()).unwrap_or(u32::MAX);
-        let rounds = count.unwrap_or(usual).clamp(1, MOST_ROUNDS);
-        let offsets =
-            (0..rounds).map(|round| interval.map_or_else(|| usual_offset(round), |gap| gap * round)).collect();
-        Self { offsets, refresh: Some(refresh).filter(|span| !span.is_zero()) }
-    }
-
     /// When the round with this number is due, `previous` being when the one before was sent.
-    fn due(&self, round: usize, started: Moment, previous: Moment, seed: &mut u64) -> Option<Moment> {
-        match self.offsets.get(round) {
-            Some(offset) => Some(started + *offset),
-            None => self.refresh.map(|span| previous + jittered(span, seed)),
+    fn due(self, round: u32, started: Moment, previous: Moment, seed: &mut u64) -> Option<Moment> {
+        let built_in = u32::try_from(OFFSETS.len()).unwrap_or(u32::MAX);
+        if round < self.count.unwrap_or(built_in).clamp(1, MOST_ROUNDS) {
+            return Some(
+                started + self.interval.map_or_else(|| built_in_offset(round), |gap| gap.saturating_mul(round)),
+            );
         }
+        (!self.refresh.is_zero()).then(|| previous + jittered(self.refresh, seed))
     }
 }
 
-fn usual_offset(round: u32) -> Duration {
+fn built_in_offset(round: u32) -> Duration {
     let last = OFFSETS.len() - 1;
     let index = usize::try_from(round).unwrap_or(usize::MAX);
     let beyond = u32::try_from(index.saturating_sub(last)).unwrap_or(u32::MAX);
@@ -47,7 +44,7 @@ fn usual_offset(round: u32) -> Duration {
 #[derive(Clone, Debug)]
 pub(super) struct Series {
     started: Moment,
-    round: usize,
+    round: u32,
     due: Option<Moment>,
     seed: u64,
 }
@@ -70,7 +67,7 @@ impl Series {
     }
 
     /// Takes the round that is due, if one is. Rounds that were slept through are not made up for.
-    pub(super) fn take(&mut self, schedule: &Schedule, now: Moment) -> bool {
+    pub(super) fn take(&mut self, schedule: Schedule, now: Moment) -> bool {
         if self.due.is_none_or(|due| due > now) {
             return false;
         }
@@ -92,7 +89,11 @@ const MOST_ROUNDS: u32 = 1_000;
 mod tests {
     use super::*;
 
-    fn rounds(schedule: &Schedule, most: usize) -> Vec<u64> {
+    fn schedule(count: Option<u32>, interval: Option<Duration>, refresh: Duration) -> Schedule {
+        Schedule { count, interval, refresh }
+    }
+
+    fn rounds(schedule: Schedule, most: usize) -> Vec<u64> {
         let start = Moment::from_boot(Duration::from_secs(50));
         let mut series = Series::idle(1);
         series.begin(start);
@@ -106,7 +107,7 @@ mod tests {
 
     #[test]
     fn the_usual_series_is_six_rounds_and_then_a_refresh_a_minute() {
-        let sent = rounds(&Schedule::new(None, None, Duration::from_secs(60)), 8);
+        let sent = rounds(schedule(None, None, Duration::from_secs(60)), 8);
         assert_eq!(sent[..6], [0, 100, 500, 1_100, 2_200, 4_400]);
         assert!((54_000..=66_000).contains(&(sent[6] - sent[5])), "{sent:?}");
         assert!((54_000..=66_000).contains(&(sent[7] - sent[6])), "{sent:?}");
@@ -114,26 +115,26 @@ mod tests {
 
     #[test]
     fn count_and_interval_shape_the_series_and_zero_turns_the_refresh_off() {
-        let even = Schedule::new(Some(3), Some(Duration::from_millis(250)), Duration::ZERO);
-        assert_eq!(rounds(&even, 9), [0, 250, 500]);
-        let longer = Schedule::new(Some(8), None, Duration::ZERO);
-        assert_eq!(rounds(&longer, 9), [0, 100, 500, 1_100, 2_200, 4_400, 6_600, 8_800]);
+        let even = schedule(Some(3), Some(Duration::from_millis(250)), Duration::ZERO);
+        assert_eq!(rounds(even, 9), [0, 250, 500]);
+        let longer = schedule(Some(8), None, Duration::ZERO);
+        assert_eq!(rounds(longer, 9), [0, 100, 500, 1_100, 2_200, 4_400, 6_600, 8_800]);
     }
 
     #[test]
     fn an_interval_of_zero_still_ends() {
-        let rush = Schedule::new(Some(5), Some(Duration::ZERO), Duration::ZERO);
-        assert_eq!(rounds(&rush, 9), [0]);
+        let rush = schedule(Some(5), Some(Duration::ZERO), Duration::ZERO);
+        assert_eq!(rounds(rush, 9), [0]);
     }
 
     #[test]
     fn rounds_that_were_slept_through_are_not_made_up_for() {
-        let schedule = Schedule::new(None, None, Duration::from_secs(60));
+        let schedule = schedule(None, None, Duration::from_secs(60));
         let start = Moment::from_boot(Duration::from_secs(50));
         let mut series = Series::idle(1);
         series.begin(start);
-        assert!(series.take(&schedule, start + Duration::from_secs(3)));
-        assert!(!series.take(&schedule, start + Duration::from_secs(3)));
+        assert!(series.take(schedule, start + Duration::from_secs(3)));
+        assert!(!series.take(schedule, start + Duration::from_secs(3)));
         assert_eq!(series.due(), Some(start + Duration::from_millis(4_400)));
     }
 }

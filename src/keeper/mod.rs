@@ -28,13 +28,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backoff::Backoff;
-use crate::time::Moment;
+use crate::time::{Lifetime, Moment};
 use crate::vip::Mac;
 
 pub use announce::Schedule;
 pub use input::{KeyEvent, KeyRead, Names, Tenure, Version};
 pub use note::{Cause, Note, Obstacle};
-pub use order::{Expiry, Link, LinkView, Order, Outcome, Standing};
+pub use order::{Link, LinkView, Order, Outcome, Standing};
 pub use state::{Rest, State, StopMode};
 
 use announce::Series;
@@ -251,7 +251,7 @@ impl Keeper {
     /// believed then, and one late packet would draw the neighbours away from the new holder.
     pub fn poll_announce(&mut self, now: Moment) -> bool {
         let fresh = self.state.until().is_some_and(|until| now < until) && self.overdue_at().is_none_or(|at| now < at);
-        fresh && self.may_announce() && self.series.take(&self.rules.schedule, now)
+        fresh && self.may_announce() && self.series.take(self.rules.schedule, now)
     }
 
     /// The next thing worth a line.

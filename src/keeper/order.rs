@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::Moment;
+use super::{Lifetime, Moment};
 use crate::vip::Mac;
 
 /// What the kernel shows of one VIP and of the interface it belongs on.
@@ -29,30 +29,7 @@ pub struct Link {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Standing {
     pub prefix: u8,
-    pub expires: Expiry,
-}
-
-/// When the kernel removes an address by itself.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Expiry {
-    Never,
-    At(Moment),
-}
-
-impl Expiry {
-    pub(super) fn later_than(self, limit: Moment) -> bool {
-        match self {
-            Self::Never => true,
-            Self::At(moment) => moment > limit,
-        }
-    }
-
-    pub(super) fn sooner_than(self, limit: Moment) -> bool {
-        match self {
-            Self::Never => false,
-            Self::At(moment) => moment < limit,
-        }
-    }
+    pub lifetime: Lifetime,
 }
 
 /// The next thing for the host to do. Carry it out, then report the [`Outcome`].
@@ -86,24 +63,4 @@ pub enum Outcome {
     Refused {
         why: Arc<str>,
     },
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn an_end_at_the_limit_is_neither_later_nor_sooner() {
-        let at = |seconds| Moment::from_boot(Duration::from_secs(seconds));
-        for (expires, later, sooner) in [
-            (Expiry::Never, true, false),
-            (Expiry::At(at(9)), false, true),
-            (Expiry::At(at(10)), false, false),
-            (Expiry::At(at(11)), true, false),
-        ] {
-            assert_eq!((expires.later_than(at(10)), expires.sooner_than(at(10))), (later, sooner), "{expires:?}");
-        }
-    }
 }

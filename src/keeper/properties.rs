@@ -37,7 +37,7 @@ fn rules() -> impl Strategy<Value = Rules> {
             interval: Duration::from_millis(interval * 500),
             hold_timeout: Duration::from_millis(interval * 1_500 + 500 + extra * 100),
             lease_margin: Duration::from_secs(margin),
-            schedule: Schedule::new(count, None, Duration::from_secs(refresh)),
+            schedule: Schedule { count, interval: None, refresh: Duration::from_secs(refresh) },
             seed,
         },
     )

@@ -1,7 +1,9 @@
 //! The keeper's eyes on the kernel, and its hands: what an view changes, and which order follows.
 
 use super::state::Fact;
-use super::{Cause, Expiry, Keeper, Link, LinkView, Moment, Note, Order, Outcome, SHORTEST_LIFETIME, Standing, State};
+use super::{
+    Cause, Keeper, Lifetime, Link, LinkView, Moment, Note, Order, Outcome, SHORTEST_LIFETIME, Standing, State,
+};
 use std::time::Duration;
 
 impl Keeper {
@@ -36,9 +38,9 @@ impl Keeper {
     /// deadline of whoever put it there. The kernel may be late with it, and is after a pause of the whole machine.
     fn adopted_until(&self, now: Moment) -> Moment {
         let longest = now + self.rules.hold_timeout;
-        let ends = self.standing().iter().map(|standing| match standing.expires {
-            Expiry::At(end) => end.min(longest),
-            Expiry::Never => longest,
+        let ends = self.standing().iter().map(|standing| match standing.lifetime {
+            Lifetime::Until(end) => end.min(longest),
+            Lifetime::Forever => longest,
         });
         ends.max().unwrap_or(longest)
     }
@@ -46,7 +48,7 @@ impl Keeper {
     /// Whether the kernel shows another lifetime than the one that it acknowledged.
     fn drifted(&self) -> bool {
         let (Some((_, until)), Some(standing)) = (self.programmed, self.exact()) else { return false };
-        wrong_expiry(standing.expires, until)
+        wrong_lifetime(standing.lifetime, until)
     }
 
     fn see(&mut self, cause: Option<Cause>, now: Moment) {
@@ -78,13 +80,13 @@ impl Keeper {
         if let Some(view) = &mut self.view {
             match outcome {
                 Outcome::Held { until } => {
-                    view.standing = vec![Standing { prefix, expires: Expiry::At(until) }];
+                    view.standing = vec![Standing { prefix, lifetime: Lifetime::Until(until) }];
                     self.programmed = view.link.map(|link| (link.index, until));
                     self.programmed_until(until, now);
                 }
                 Outcome::Limited { prefix, until } => {
                     for standing in view.standing.iter_mut().filter(|standing| standing.prefix == prefix) {
-                        standing.expires = Expiry::At(until);
+                        standing.lifetime = Lifetime::Until(until);
                     }
                 }
                 Outcome::Late | Outcome::Released => view.standing.clear(),
@@ -103,7 +105,7 @@ impl Keeper {
             State::Unknown { adopting: Some(until) } => self
                 .standing()
                 .iter()
-                .find(|standing| standing.expires.later_than(until + SLACK))
+                .find(|standing| standing.lifetime > Lifetime::Until(until + SLACK))
                 .map(|standing| Order::Limit { link, prefix: standing.prefix, until }),
             State::Releasing { .. } => {
                 let mut prefixes: Vec<u8> = self.other_prefixes();
@@ -120,7 +122,7 @@ impl Keeper {
         if exact.is_none() && until < now + SHORTEST_LIFETIME {
             return None;
         }
-        let wrong = exact.is_none_or(|standing| wrong_expiry(standing.expires, until));
+        let wrong = exact.is_none_or(|standing| wrong_lifetime(standing.lifetime, until));
         let due = wrong || !other_prefixes.is_empty() || self.programmed != Some((link, until));
         due.then(|| Order::Hold { link, until, standing: exact.is_some(), other_prefixes })
     }
@@ -152,8 +154,8 @@ impl Keeper {
     }
 }
 
-fn wrong_expiry(expires: Expiry, until: Moment) -> bool {
-    expires.later_than(until + SLACK) || expires.sooner_than(until - TOO_SHORT)
+fn wrong_lifetime(lifetime: Lifetime, until: Moment) -> bool {
+    lifetime > Lifetime::Until(until + SLACK) || lifetime < Lifetime::Until(until - TOO_SHORT)
 }
 
 /// The kernel tells whole seconds, rounded up, and its notice is read a little later: an end that seems to lie this

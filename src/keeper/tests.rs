@@ -42,7 +42,7 @@ impl Fixture {
             interval: secs(1),
             hold_timeout: secs(10),
             lease_margin: secs(3),
-            schedule: Schedule::new(None, None, secs(60)),
+            schedule: Schedule { count: None, interval: None, refresh: secs(60) },
             seed: 1,
         };
         let mut keeper = Self {
@@ -152,11 +152,11 @@ impl Fixture {
         match order {
             Order::Hold { until, .. } => {
                 let whole = Duration::from_secs(until.since(self.now).as_secs().max(1));
-                self.standing = vec![Standing { prefix: 32, expires: Expiry::At(self.now + whole) }];
+                self.standing = vec![Standing { prefix: 32, lifetime: Lifetime::Until(self.now + whole) }];
                 Outcome::Held { until: *until }
             }
             Order::Limit { prefix, until, .. } => {
-                self.standing = vec![Standing { prefix: *prefix, expires: Expiry::At(*until) }];
+                self.standing = vec![Standing { prefix: *prefix, lifetime: Lifetime::Until(*until) }];
                 Outcome::Limited { prefix: *prefix, until: *until }
             }
             Order::Release { .. } => {
@@ -243,7 +243,7 @@ fn silence_keeps_the_address_to_the_deadline_and_not_a_moment_longer() {
 
 #[test]
 fn an_inherited_address_that_the_kernel_ends_a_little_early_does_not_go_without_a_word() {
-    let mut keeper = Fixture::with(vec![Standing { prefix: 24, expires: Expiry::Never }]);
+    let mut keeper = Fixture::with(vec![Standing { prefix: 24, lifetime: Lifetime::Forever }]);
     keeper.handle(Event::Unreachable { why: "refused".into() });
     keeper.wait(Duration::from_millis(9_100));
     keeper.forget();
@@ -264,13 +264,13 @@ fn in_doubt_the_kernels_lifetime_is_squared_with_the_deadline() {
     keeper.handle(Event::Read(KeyRead { answered_at: keeper.now, ..key_read }));
     let until = keeper.now + millis(9_700);
     keeper.wait(millis(4_000));
-    let Expiry::At(expires) = keeper.standing[0].expires else { panic!("{:?}", keeper.standing) };
+    let Lifetime::Until(expires) = keeper.standing[0].lifetime else { panic!("{:?}", keeper.standing) };
     assert!(until.since(expires) <= millis(20) && expires <= until, "{:?}", until.since(expires));
 }
 
 /// The kernel's side of a silence: what stands at this moment, if the kernel is punctual.
 fn stands_in_the_kernel(keeper: &Fixture) -> bool {
-    keeper.standing.iter().any(|standing| matches!(standing.expires, Expiry::At(expires) if expires > keeper.now))
+    keeper.standing.iter().any(|standing| matches!(standing.lifetime, Lifetime::Until(expires) if expires > keeper.now))
 }
 
 #[test]
@@ -305,7 +305,7 @@ fn a_lease_that_runs_low_is_used_to_the_end() {
 fn at_the_deadline_the_daemon_is_ahead_of_the_kernel_so_that_clients_are_reset() {
     let mut keeper = Fixture::holding();
     keeper.wait(millis(9_900));
-    let Expiry::At(expires) = keeper.standing[0].expires else { panic!("{:?}", keeper.standing) };
+    let Lifetime::Until(expires) = keeper.standing[0].lifetime else { panic!("{:?}", keeper.standing) };
     let (lets_go, _) = keeper.keeper.next_deadline(keeper.now).unwrap();
     assert!(lets_go + millis(20) < expires, "{:?} before the kernel's", expires.since(lets_go));
     keeper.forget();
@@ -459,7 +459,7 @@ fn a_quarrel_is_told_a_few_times_and_then_counted() {
 #[test]
 fn another_prefix_length_and_another_lifetime_are_corrected() {
     let mut keeper = Fixture::holding();
-    keeper.standing.push(Standing { prefix: 24, expires: Expiry::Never });
+    keeper.standing.push(Standing { prefix: 24, lifetime: Lifetime::Forever });
     keeper.observe();
     assert!(
         matches!(&keeper.orders[..], [Order::Hold { other_prefixes, .. }] if other_prefixes[..] == [24]),
@@ -469,14 +469,14 @@ fn another_prefix_length_and_another_lifetime_are_corrected() {
     keeper.wait(secs(1));
     keeper.read(Some(VALUE));
     keeper.forget();
-    keeper.standing = vec![Standing { prefix: 32, expires: Expiry::Never }];
+    keeper.standing = vec![Standing { prefix: 32, lifetime: Lifetime::Forever }];
     keeper.observe();
-    assert!(matches!(keeper.standing[..], [Standing { expires: Expiry::At(_), .. }]), "{:?}", keeper.standing);
+    assert!(matches!(keeper.standing[..], [Standing { lifetime: Lifetime::Until(_), .. }]), "{:?}", keeper.standing);
 }
 
 #[test]
 fn an_inherited_address_gets_a_finite_lifetime_and_waits_for_the_verdict() {
-    let mut keeper = Fixture::with(vec![Standing { prefix: 24, expires: Expiry::Never }]);
+    let mut keeper = Fixture::with(vec![Standing { prefix: 24, lifetime: Lifetime::Forever }]);
     let until = keeper.now + secs(10);
     assert_eq!(keeper.orders, [Order::Limit { link: LINK, prefix: 24, until }]);
     assert_eq!(keeper.announced, 0);
@@ -492,14 +492,14 @@ fn an_inherited_address_gets_a_finite_lifetime_and_waits_for_the_verdict() {
 #[test]
 fn an_inherited_address_with_a_shorter_lifetime_gets_no_longer_one() {
     let soon = Moment::from_boot(secs(1_004));
-    let keeper = Fixture::with(vec![Standing { prefix: 32, expires: Expiry::At(soon) }]);
+    let keeper = Fixture::with(vec![Standing { prefix: 32, lifetime: Lifetime::Until(soon) }]);
     assert!(keeper.orders.is_empty());
 }
 
 #[test]
 fn an_inherited_address_goes_at_the_end_of_its_lifetime_even_if_the_kernel_is_late() {
     let soon = Moment::from_boot(secs(1_004));
-    let mut keeper = Fixture::with(vec![Standing { prefix: 32, expires: Expiry::At(soon) }]);
+    let mut keeper = Fixture::with(vec![Standing { prefix: 32, lifetime: Lifetime::Until(soon) }]);
     keeper.wait(millis(3_999));
     assert!(!keeper.released());
     keeper.wait(millis(1));
@@ -508,7 +508,7 @@ fn an_inherited_address_goes_at_the_end_of_its_lifetime_even_if_the_kernel_is_la
 
 #[test]
 fn an_inherited_address_goes_when_the_lease_is_about_to_end() {
-    let mut keeper = Fixture::with(vec![Standing { prefix: 32, expires: Expiry::Never }]);
+    let mut keeper = Fixture::with(vec![Standing { prefix: 32, lifetime: Lifetime::Forever }]);
     let key_read = keeper.key_read(Some(VALUE));
     keeper.handle(Event::Read(KeyRead { tenure: Tenure::AtLeast(secs(3)), ..key_read }));
     assert!(keeper.standing.is_empty(), "{:?}", keeper.keeper.state());
@@ -516,10 +516,10 @@ fn an_inherited_address_goes_when_the_lease_is_about_to_end() {
 
 #[test]
 fn an_inherited_address_goes_when_the_key_names_another_or_nobody_answers() {
-    let mut named = Fixture::with(vec![Standing { prefix: 32, expires: Expiry::Never }]);
+    let mut named = Fixture::with(vec![Standing { prefix: 32, lifetime: Lifetime::Forever }]);
     named.read(Some("pg2"));
     assert!(named.standing.is_empty() && named.keeper.state() == State::Standby);
-    let mut silent = Fixture::with(vec![Standing { prefix: 32, expires: Expiry::Never }]);
+    let mut silent = Fixture::with(vec![Standing { prefix: 32, lifetime: Lifetime::Forever }]);
     silent.wait(secs(10));
     assert!(silent.standing.is_empty());
 }
@@ -528,7 +528,7 @@ fn an_inherited_address_goes_when_the_key_names_another_or_nobody_answers() {
 fn an_address_that_appears_while_another_host_leads_is_removed() {
     let mut keeper = Fixture::empty();
     keeper.read(Some("pg2"));
-    keeper.standing.push(Standing { prefix: 24, expires: Expiry::Never });
+    keeper.standing.push(Standing { prefix: 24, lifetime: Lifetime::Forever });
     keeper.observe();
     assert!(keeper.standing.is_empty());
     assert!(keeper.notes.contains(&Note::Leaving { cause: Cause::Intruder }));

@@ -1,10 +1,12 @@
 //! The status as JSON. Names and meanings stay; what is new is added. Spans are seconds.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{EndpointLink, EndpointStatus, KernelLifetime, Status, Tally, Transition, VipStatus, explain};
+use super::{EndpointLink, EndpointStatus, Status, Tally, Transition, VipStatus, explain};
 use crate::json::Json;
 use crate::keeper::Tenure;
+use crate::time::Lifetime;
 
 /// The whole status, with the last few transitions.
 pub fn status(status: &Status) -> Json {
@@ -72,10 +74,10 @@ fn lease(tenure: Tenure) -> Json {
     }
 }
 
-fn kernel(lifetime: KernelLifetime) -> Json {
+fn kernel(lifetime: Lifetime<Duration>) -> Json {
     match lifetime {
-        KernelLifetime::Never => Json::text("forever"),
-        KernelLifetime::In(span) => Json::Seconds(span),
+        Lifetime::Forever => Json::text("forever"),
+        Lifetime::Until(span) => Json::Seconds(span),
     }
 }
 

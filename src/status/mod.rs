@@ -22,7 +22,7 @@ pub use counters::{Counters, SourceError, Tally};
 pub use history::{History, Transition};
 
 use crate::keeper::{Tenure, Version};
-use crate::time::WallTime;
+use crate::time::{Lifetime, WallTime};
 use crate::vip::{InterfaceName, Vip};
 
 /// Everything there is to know at one moment.
@@ -68,7 +68,8 @@ pub struct VipStatus {
     pub confirmed: Option<Duration>,
     /// Until the address has to go unless it is confirmed.
     pub deadline: Option<Duration>,
-    pub kernel: Option<KernelLifetime>,
+    /// What is left of the address's lifetime in the kernel, if the kernel shows the address.
+    pub kernel: Option<Lifetime<Duration>>,
 }
 
 /// The newest read of a key.
@@ -83,13 +84,6 @@ pub struct ReadStatus {
     pub from: Arc<str>,
     /// What is left of the lease now.
     pub tenure: Tenure,
-}
-
-/// When the kernel removes a standing address by itself.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum KernelLifetime {
-    Never,
-    In(Duration),
 }
 
 /// One member of etcd.

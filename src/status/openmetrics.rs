@@ -6,8 +6,9 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::http::Form;
-use super::{EndpointLink, KernelLifetime, Status, Tally, VipStatus};
+use super::{EndpointLink, Status, Tally, VipStatus};
 use crate::keeper::Tenure;
+use crate::time::Lifetime;
 
 /// What a family is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -124,8 +125,8 @@ fn per_vip(layout: &mut Layout, family: &Family, vip: &VipStatus, status: &Statu
         "vip_manager_vip_confirmed_age_seconds" => vip.confirmed.map(gauge),
         "vip_manager_vip_deadline_seconds" => vip.deadline.map(gauge),
         "vip_manager_vip_kernel_lifetime_seconds" => match vip.kernel {
-            Some(KernelLifetime::In(left)) => Some(gauge(left)),
-            Some(KernelLifetime::Never) => Some(("", "+Inf".to_owned())),
+            Some(Lifetime::Until(left)) => Some(gauge(left)),
+            Some(Lifetime::Forever) => Some(("", "+Inf".to_owned())),
             None => None,
         },
         "vip_manager_vip_lease_seconds" => match vip.read.as_ref().map(|read| read.tenure) {

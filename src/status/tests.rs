@@ -54,7 +54,7 @@ fn made_up() -> Status {
             unreachable: None,
             confirmed: Some(Duration::from_millis(399)),
             deadline: Some(Duration::from_millis(9_600)),
-            kernel: Some(KernelLifetime::In(Duration::from_millis(9_600))),
+            kernel: Some(Lifetime::Until(Duration::from_millis(9_600))),
         }],
         endpoints: vec![
             EndpointStatus {

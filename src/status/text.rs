@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::explain;
 use super::layout::{Layout, Style};
-use super::{EndpointLink, EndpointStatus, KernelLifetime, Status, Tally, Transition, VipStatus};
+use super::{EndpointLink, EndpointStatus, Status, Tally, Transition, VipStatus};
 use crate::text::span;
+use crate::time::Lifetime;
 
 /// Whether a text may carry the terminal's commands for colour.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -95,8 +96,8 @@ fn block(layout: &mut Layout, vip: &VipStatus, status: &Status) {
 
 fn kernel(vip: &VipStatus) -> String {
     match (vip.kernel, vip.link_up) {
-        (Some(KernelLifetime::Never), _) => "shows it, for ever".to_owned(),
-        (Some(KernelLifetime::In(left)), _) => format!("shows it, and drops it in {}", span(left)),
+        (Some(Lifetime::Forever), _) => "shows it, for ever".to_owned(),
+        (Some(Lifetime::Until(left)), _) => format!("shows it, and drops it in {}", span(left)),
         (None, None) => format!("knows no interface {}", vip.interface),
         (None, Some(true)) => "does not show it".to_owned(),
         (None, Some(false)) => format!("does not show it; {} is down", vip.interface),

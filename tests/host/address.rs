@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use vip_manager::clock;
-use vip_manager::host::{AddressError, AddressSocket, Held, Lifetime, Removed};
+use vip_manager::host::{AddressError, AddressSocket, Held, Removed};
+use vip_manager::time::Lifetime;
 use vip_manager::time::Moment;
 
 use crate::lab::{Namespace, addresses, after, eventually, index, ip, listed, standing, vip};

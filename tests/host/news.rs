@@ -190,7 +190,7 @@ fn a_thousand_renewals_in_one_go_are_all_heard_of() {
                 socket.hold(v0, &vip, after(round), round > 10_000).unwrap();
             }
         }
-        let late = vip_manager::host::Lifetime::Until(after(40_000));
+        let late = vip_manager::time::Lifetime::Until(after(40_000));
         mirror
             .until("a thousand renewals", |kernel| kernel.ours().filter(|ours| ours.valid > late).count() == 1_000)
             .await;

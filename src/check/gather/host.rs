@@ -13,7 +13,8 @@ use crate::clock;
 use crate::config::keys::Key;
 use crate::config::{Config, Hooks as VipHooks, Password, VipConfig};
 use crate::host::prober::Heard;
-use crate::host::{AddressSocket, Kernel, Lifetime, Link};
+use crate::host::{AddressSocket, Kernel, Link};
+use crate::time::Lifetime;
 
 /// Links and addresses as they are now.
 pub(super) struct Host {

@@ -7,11 +7,12 @@ use super::addresses::{Address, Joined};
 use super::{Checker, Origin, Reported};
 use crate::config::DEFAULT_FILE;
 use crate::config::keys::{self, Key, TABLE};
-use crate::config::model::{Announce, Hook, Hooks, VipConfig};
+use crate::config::model::{Hook, Hooks, VipConfig};
 use crate::config::place::Place;
 use crate::config::problem::brief;
 use crate::config::setting::{Layer, Setting};
 use crate::config::values::{count, duration_within, show_duration, switch};
+use crate::keeper::Schedule;
 use crate::vip::InterfaceName;
 
 /// Where the keys of one VIP are looked up.
@@ -67,7 +68,7 @@ struct Common {
     value: String,
     hold_timeout: Duration,
     lease_margin: Duration,
-    announce: Announce,
+    announce: Schedule,
     reset_connections: bool,
     hooks: Hooks,
 }
@@ -213,7 +214,7 @@ impl<'a> Checker<'a> {
         Ok(program.map(|program| Hook { program, arguments: arguments.unwrap_or_default() }))
     }
 
-    fn announce(&mut self, scope: &Scope<'a>) -> Result<Announce, Reported> {
+    fn announce(&mut self, scope: &Scope<'a>) -> Result<Schedule, Reported> {
         for (modern, historic) in TWINS {
             let counts = scope.find_either(modern, historic).map(|setting| setting.key);
             if let (Some(setting), true) = (scope.find(historic), counts == Some(modern)) {
@@ -229,7 +230,7 @@ impl<'a> Checker<'a> {
                 if refresh.is_zero() || refresh >= SECOND { Ok(refresh) } else { Err(expected.to_owned()) }
             })
         });
-        Ok(Announce { count: count?, interval: interval?, refresh: refresh?.unwrap_or(ANNOUNCE_REFRESH) })
+        Ok(Schedule { count: count?, interval: interval?, refresh: refresh?.unwrap_or(ANNOUNCE_REFRESH) })
     }
 
     fn announce_count(&mut self, scope: &Scope<'a>) -> Result<Option<u32>, Reported> {

@@ -1,8 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::host::Lifetime;
-use crate::time::Moment;
+use crate::time::{Lifetime, Moment};
 use crate::vip::Mac;
 
 fn name(text: &str) -> InterfaceName {

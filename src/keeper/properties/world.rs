@@ -93,9 +93,10 @@ impl World {
             }
             Op::Unreachable => self.handle(Event::Unreachable { why: "silent".into() }),
             Op::Meddle { standing, link } => {
-                let expires =
-                    |left: Option<u64>| left.map_or(Expiry::Never, |s| Expiry::At(self.now + Duration::from_secs(s)));
-                let standing = standing.into_iter().map(|(prefix, left)| Standing { prefix, expires: expires(left) });
+                let lifetime = |left: Option<u64>| {
+                    left.map_or(Lifetime::Forever, |s| Lifetime::Until(self.now + Duration::from_secs(s)))
+                };
+                let standing = standing.into_iter().map(|(prefix, left)| Standing { prefix, lifetime: lifetime(left) });
                 self.view = LinkView {
                     standing: if link.is_some() { standing.collect() } else { vec![] },
                     link: link.map(|(index, up, mac)| Link { index, up, mac: Some(Mac([mac; 6])) }),
@@ -207,12 +208,12 @@ impl World {
                     self.view.standing.clear();
                     return Outcome::Late;
                 }
-                self.view.standing = vec![Standing { prefix: 32, expires: Expiry::At(*until) }];
+                self.view.standing = vec![Standing { prefix: 32, lifetime: Lifetime::Until(*until) }];
                 Outcome::Held { until: *until }
             }
             Order::Limit { prefix, until, .. } => {
                 for standing in self.view.standing.iter_mut().filter(|standing| standing.prefix == *prefix) {
-                    standing.expires = Expiry::At(*until);
+                    standing.lifetime = Lifetime::Until(*until);
                 }
                 Outcome::Limited { prefix: *prefix, until: *until }
             }

@@ -23,7 +23,7 @@ impl Fixture {
             interval: secs(1),
             hold_timeout: secs(10),
             lease_margin: secs(3),
-            schedule: Schedule::new(None, None, secs(0)),
+            schedule: Schedule { count: None, interval: None, refresh: secs(0) },
             seed: 1,
         };
         let mut keeper = Self {

@@ -12,7 +12,7 @@ use netlink_packet_route::AddressFamily;
 use netlink_packet_route::address::{AddressFlags, AddressHeader, CacheInfo};
 use netlink_packet_route::link::{LinkFlags, LinkHeader, LinkLayerType};
 
-use crate::time::Moment;
+use crate::time::{Lifetime, Moment};
 use crate::vip::{InterfaceName, Mac};
 
 /// One thing that the kernel says.
@@ -49,14 +49,6 @@ pub struct Address {
     pub tentative: bool,
     /// IPv6 only: somebody else has it, and the kernel does not use it.
     pub duplicate: bool,
-}
-
-/// How long an address stands if nobody does anything.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Lifetime {
-    /// The kernel says whole seconds, rounded up: the end may be one second earlier. And it is late by up to two.
-    Until(Moment),
-    Forever,
 }
 
 /// Reads one message of type `kind` that arrived `at` this moment.
