@@ -9,16 +9,16 @@
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
+mod environment;
 mod observers;
-mod stage;
-mod story;
+mod steps;
 mod timeline;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let mut stage = stage::Stage::build();
-    let chapters = story::tell(&mut stage);
-    timeline::close(&chapters);
-    if chapters.iter().all(|chapter| chapter.overlap.is_zero()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let mut env = environment::Environment::build();
+    let results = steps::run(&mut env);
+    timeline::close(&results);
+    if results.iter().all(|result| result.overlap.is_zero()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -14,7 +14,7 @@ use crate::support::observer::AddressObserver;
 use crate::support::ping::{Outage, Pinger, Pings};
 use crate::support::tcp::{ConnectionState, TcpClient};
 use crate::support::watcher::Watcher;
-use crate::timeline::{Timeline, Voice, span};
+use crate::timeline::{Kind, Timeline, span};
 
 const PING: Duration = Duration::from_millis(20);
 /// A silence that is worth a line.
@@ -123,7 +123,7 @@ impl Observers {
                 Some(name) => format!("etcd: the leader key names {name}"),
                 None => "etcd: the leader key is gone".to_owned(),
             };
-            timeline.event(told.at, Voice::Key, text);
+            timeline.event(told.at, Kind::Key, text);
         }
     }
 
@@ -140,7 +140,7 @@ impl Observers {
                     let limit = lifetime.map_or("for ever".to_owned(), |limit| format!("for {} s", limit.as_secs()));
                     timeline.event(
                         notice.at,
-                        Voice::Took(host),
+                        Kind::Took(host),
                         format!("{} has the address, {limit} unless renewed", notice.host),
                     );
                     self.unannounced = Some((host, notice.at));
@@ -151,7 +151,7 @@ impl Observers {
                     } else {
                         "lost the address: its kernel took it away"
                     };
-                    timeline.event(notice.at, Voice::Lost(host), format!("{} {whose}", notice.host));
+                    timeline.event(notice.at, Kind::Lost(host), format!("{} {whose}", notice.host));
                 }
                 // A renewal, or the end of what had ended.
                 (What::Shown { .. }, true) | (What::Removed, false) => {}
@@ -166,7 +166,7 @@ impl Observers {
             return;
         };
         let text = format!("on the client's wire, {} later: {VIP} is at {mac}", span(at.since(taken)));
-        timeline.event(at, Voice::Wire, text);
+        timeline.event(at, Kind::Packet, text);
         self.unannounced = None;
     }
 
@@ -175,12 +175,12 @@ impl Observers {
         let Some((_, last)) = pings.answers.last_key_value() else { return };
         if now().since(*last) > SILENCE && !self.silent {
             self.silent = true;
-            timeline.event(*last + SILENCE, Voice::Complaint, "the client's pings go unanswered");
+            timeline.event(*last + SILENCE, Kind::ClientTrouble, "the client's pings go unanswered");
         }
         if now().since(*last) < SILENCE && self.silent {
             self.silent = false;
             if self.outages == 0 && pings.outages().is_empty() {
-                timeline.event(*last, Voice::Content, "the client's pings are answered");
+                timeline.event(*last, Kind::ClientOk, "the client's pings are answered");
             }
         }
         let outages: Vec<Outage> =
@@ -189,7 +189,7 @@ impl Observers {
             let silence = span(outage.until.since(outage.from));
             timeline.event(
                 outage.until,
-                Voice::Content,
+                Kind::ClientOk,
                 format!("the client's pings are answered again, after {silence}"),
             );
         }
@@ -205,14 +205,14 @@ impl Observers {
                 let silent = now().since(status.last_answer) > 5 * SILENCE;
                 if silent && !connection.silent {
                     let text = "the client's connection is silent";
-                    timeline.event(status.last_answer + 5 * SILENCE, Voice::Complaint, text);
+                    timeline.event(status.last_answer + 5 * SILENCE, Kind::ClientTrouble, text);
                 } else if !silent && connection.silent {
-                    timeline.event(status.last_answer, Voice::Content, "the client's connection goes on");
+                    timeline.event(status.last_answer, Kind::ClientOk, "the client's connection goes on");
                 }
                 connection.silent = silent;
             }
             ConnectionState::Reset(at) | ConnectionState::Closed(at) => {
-                timeline.event(at, Voice::Complaint, "the client's connection is reset: it knows at once");
+                timeline.event(at, Kind::ClientTrouble, "the client's connection is reset: it knows at once");
                 *connection = Connection { resets: connection.resets + 1, tried: at, ..Connection::default() };
             }
         }
@@ -230,7 +230,7 @@ impl Observers {
             let at = now();
             connection.since = Some(at);
             connection.client = Some(client);
-            timeline.event(at, Voice::Content, "the client has a connection through the address");
+            timeline.event(at, Kind::ClientOk, "the client has a connection through the address");
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use vip_manager::time::Moment;
 
-use crate::story::Chapter;
+use crate::steps::StepResult;
 use crate::support::clock::now;
 
 /// How long an event waits for earlier ones that a slower observer reports.
@@ -16,9 +16,9 @@ const WIDTH: usize = 100;
 
 /// Whose event it is; it decides the colour.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Voice {
+pub(crate) enum Kind {
     /// The demo does something to the cluster.
-    Story,
+    Action,
     /// What the leader key says.
     Key,
     /// A host has taken the address.
@@ -26,17 +26,17 @@ pub(crate) enum Voice {
     /// A host has lost it.
     Lost(usize),
     /// A packet on the wire.
-    Wire,
+    Packet,
     /// The client is content.
-    Content,
+    ClientOk,
     /// The client is not.
-    Complaint,
+    ClientTrouble,
 }
 
 /// Collects events and prints them when their order is certain.
 pub(crate) struct Timeline {
     start: Moment,
-    waiting: Vec<(Moment, Voice, String)>,
+    waiting: Vec<(Moment, Kind, String)>,
     holders: BTreeSet<usize>,
     hosts: usize,
 }
@@ -46,13 +46,13 @@ impl Timeline {
         Self { start: now(), waiting: Vec::new(), holders: BTreeSet::new(), hosts }
     }
 
-    pub(crate) fn event(&mut self, at: Moment, voice: Voice, text: impl Into<String>) {
-        self.waiting.push((at, voice, text.into()));
+    pub(crate) fn event(&mut self, at: Moment, kind: Kind, text: impl Into<String>) {
+        self.waiting.push((at, kind, text.into()));
     }
 
     /// Says what the demo does, now.
     pub(crate) fn say(&mut self, text: impl Into<String>) {
-        self.event(now(), Voice::Story, text);
+        self.event(now(), Kind::Action, text);
     }
 
     /// Prints the events that nothing can come before any more.
@@ -75,26 +75,26 @@ impl Timeline {
     fn print_until(&mut self, limit: Moment) {
         self.waiting.sort_by_key(|(at, _, _)| *at);
         let ready = self.waiting.partition_point(|(at, _, _)| *at <= limit);
-        for (at, voice, text) in self.waiting.drain(..ready).collect::<Vec<_>>() {
-            self.print_event(at, voice, &text);
+        for (at, kind, text) in self.waiting.drain(..ready).collect::<Vec<_>>() {
+            self.print_event(at, kind, &text);
         }
     }
 
-    fn print_event(&mut self, at: Moment, voice: Voice, text: &str) {
-        match voice {
-            Voice::Took(host) => drop(self.holders.insert(host)),
-            Voice::Lost(host) => drop(self.holders.remove(&host)),
-            Voice::Story | Voice::Key | Voice::Wire | Voice::Content | Voice::Complaint => {}
+    fn print_event(&mut self, at: Moment, kind: Kind, text: &str) {
+        match kind {
+            Kind::Took(host) => drop(self.holders.insert(host)),
+            Kind::Lost(host) => drop(self.holders.remove(&host)),
+            Kind::Action | Kind::Key | Kind::Packet | Kind::ClientOk | Kind::ClientTrouble => {}
         }
         let dots: Vec<String> = (0..self.hosts).map(|host| self.dot(host)).collect();
-        let (colour, sign) = match voice {
-            Voice::Story => ("1", "▶"),
-            Voice::Key => ("35", "="),
-            Voice::Took(_) => ("32", "+"),
-            Voice::Lost(_) => ("33", "-"),
-            Voice::Wire => ("36", "»"),
-            Voice::Content => ("2", "·"),
-            Voice::Complaint => ("31", "!"),
+        let (colour, sign) = match kind {
+            Kind::Action => ("1", "▶"),
+            Kind::Key => ("35", "="),
+            Kind::Took(_) => ("32", "+"),
+            Kind::Lost(_) => ("33", "-"),
+            Kind::Packet => ("36", "»"),
+            Kind::ClientOk => ("2", "·"),
+            Kind::ClientTrouble => ("31", "!"),
         };
         let time = at.since(self.start).as_secs_f64();
         print(&format!("{time:8.3}   {}   {}\n", dots.join("   "), paint(colour, &format!("{sign} {text}"))));
@@ -115,24 +115,24 @@ pub(crate) fn open(hosts: &[String], text: &str) {
 }
 
 /// The table of what came of it.
-pub(crate) fn close(chapters: &[Chapter]) {
+pub(crate) fn close(results: &[StepResult]) {
     let line = |cells: [&str; 6]| {
         let [what, hosts, away, silent, lost, connection] = cells;
         format!("  {what:<32} {hosts:<9} {away:>10} {silent:>10} {lost:>6}  {connection}\n")
     };
     let heading = line(["", "hosts", "no holder", "silent for", "pings", "connection"]);
     print(&format!("\n{}\n{}", paint("1", &format!("── Summary {}", "─".repeat(WIDTH - 11))), paint("2", &heading)));
-    for chapter in chapters {
+    for result in results {
         print(&line([
-            &chapter.what,
-            &chapter.hosts,
-            &span(chapter.away),
-            &span(chapter.silent),
-            &chapter.lost.to_string(),
-            &chapter.connection,
+            &result.what,
+            &result.hosts,
+            &span(result.away),
+            &span(result.silent),
+            &result.lost.to_string(),
+            &result.connection,
         ]));
     }
-    let overlap: Duration = chapters.iter().map(|chapter| chapter.overlap).sum();
+    let overlap: Duration = results.iter().map(|result| result.overlap).sum();
     if overlap.is_zero() {
         print(&format!("\n  {}\n\n", paint("32", "At no time did two hosts have the address.")));
     } else {

@@ -9,11 +9,15 @@ mod support;
 mod case;
 #[path = "../../tests/faults/cases/mod.rs"]
 mod cases;
+#[path = "../../tests/faults/environment.rs"]
+mod environment;
 #[path = "../../tests/promise/measure.rs"]
 #[expect(dead_code, reason = "the suite tells its own figures")]
 mod measure;
 #[path = "../../tests/faults/picture.rs"]
 mod picture;
+#[path = "../../tests/faults/proxies.rs"]
+mod proxies;
 #[path = "../../tests/faults/record.rs"]
 mod record;
 #[path = "../../tests/faults/report.rs"]
@@ -25,10 +29,6 @@ mod run;
 mod setup;
 #[path = "../../tests/faults/shim.rs"]
 mod shim;
-#[path = "../../tests/faults/stage.rs"]
-mod stage;
-#[path = "../../tests/faults/wires.rs"]
-mod wires;
 
 use std::fs;
 use std::io::{Write, stdout};
@@ -50,6 +50,6 @@ fn main() -> ExitCode {
         fs::write(format!("{root}docs/faults.md"), report::markdown(&outcomes)).or_fail("writing docs/faults.md");
     }
     let _ = writeln!(stdout(), "{} The pictures: target/faults/report.html", report::sum(&outcomes));
-    let good = !outcomes.is_empty() && outcomes.iter().all(|outcome| outcome.complaints.is_empty());
+    let good = !outcomes.is_empty() && outcomes.iter().all(|outcome| outcome.failures.is_empty());
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -8,16 +8,16 @@
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
+#[path = "../../tests/promise/checks.rs"]
+mod checks;
 #[expect(dead_code, reason = "the soak tells its own figures")]
 #[path = "../../tests/promise/measure.rs"]
 mod measure;
-#[path = "../../tests/promise/misfortune.rs"]
-mod misfortune;
+#[path = "../../tests/promise/random_faults.rs"]
+mod random_faults;
 #[expect(dead_code, reason = "the soak uses a part of the setup")]
 #[path = "../../tests/promise/setup.rs"]
 mod setup;
-#[path = "../../tests/promise/verdict.rs"]
-mod verdict;
 
 mod footprint;
 
@@ -28,13 +28,13 @@ use std::time::Duration;
 
 use vip_manager::time::Moment;
 
+use checks::{held_intervals, nobody_outlived_a_lease};
 use footprint::Footprint;
-use misfortune::{Dice, Misfortune};
+use random_faults::{Fault, Rng};
 use setup::Setup;
 use support::clock::{now, pause, wait_for};
 use support::daemon::KEY;
 use support::patroni::{Patroni, Timing};
-use verdict::{nobody_outlived_a_lease, reigns};
 
 /// How much of each minute goes wrong.
 const STORM: Duration = Duration::from_secs(48);
@@ -73,10 +73,10 @@ fn soak(minutes: usize, seed: u64) -> Vec<String> {
         patroni.may_lead(true);
     }
 
-    let mut dice = Dice(seed);
+    let mut rng = Rng(seed);
     let (mut faults, mut warm) = (0, Vec::new());
     for minute in 1..=minutes {
-        faults += storm(&setup, &patronis, &mut dice, seed);
+        faults += storm(&setup, &patronis, &mut rng, seed);
         settle(&setup);
         nobody_outlived_a_lease(&setup, &watcher);
         let prints = Footprint::of_all(&setup);
@@ -98,22 +98,22 @@ fn soak(minutes: usize, seed: u64) -> Vec<String> {
 }
 
 /// Misfortunes for the better part of a minute; returns how many.
-fn storm(setup: &Setup, patronis: &[Patroni], dice: &mut Dice, seed: u64) -> usize {
+fn storm(setup: &Setup, patronis: &[Patroni], rng: &mut Rng, seed: u64) -> usize {
     let begin = now();
     let mut faults = 0;
-    let mut there: Vec<(Moment, Misfortune)> = Vec::new();
+    let mut there: Vec<(Moment, Fault)> = Vec::new();
     while now().since(begin) < STORM {
         if there.len() < AT_ONCE
-            && let Some(misfortune) = Misfortune::draw(dice, setup, patronis, &there)
+            && let Some(fault) = Fault::draw(rng, setup, patronis, &there)
         {
             faults += 1;
-            there.push((now() + dice.span(500, 16_000), misfortune));
+            there.push((now() + rng.span(500, 16_000), fault));
         }
-        pause(dice.span(200, 1_500));
+        pause(rng.span(200, 1_500));
         for (_, over) in there.extract_if(.., |(until, _)| *until <= now()) {
             over.end(setup, patronis);
         }
-        assert_eq!(setup.overlap(), Duration::ZERO, "two hosts at once; seed {seed}\n{}", reigns(setup, begin));
+        assert_eq!(setup.overlap(), Duration::ZERO, "two hosts at once; seed {seed}\n{}", held_intervals(setup, begin));
     }
     for (_, over) in there {
         let name = over.name();

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
+use crate::environment::Environment;
 use crate::record::Record;
-use crate::stage::Stage;
 use crate::support::daemon::ConfigFile;
 use crate::support::host::VIP;
 
@@ -13,7 +13,7 @@ const OBSERVER: f64 = 0.02;
 
 /// What kind of cluster the case is played on.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) enum Ground {
+pub(crate) enum ClusterKind {
     Plain,
     /// With authentication.
     Auth,
@@ -38,8 +38,8 @@ pub(crate) enum End {
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) user: &'static str,
-    pub(crate) ground: Ground,
-    pub(crate) play: fn(&mut Stage),
+    pub(crate) cluster_kind: ClusterKind,
+    pub(crate) play: fn(&mut Environment),
     pub(crate) end: End,
     /// For how many seconds two hosts may have the address at once: 0, or what the promise's table says.
     pub(crate) overlap: f64,
@@ -52,11 +52,11 @@ pub(crate) struct Case {
 
 impl Case {
     /// A case in which clients notice nothing.
-    pub(crate) const fn unnoticed(name: &'static str, user: &'static str, play: fn(&mut Stage)) -> Self {
+    pub(crate) const fn unnoticed(name: &'static str, user: &'static str, play: fn(&mut Environment)) -> Self {
         Self {
             name,
             user,
-            ground: Ground::Plain,
+            cluster_kind: ClusterKind::Plain,
             play,
             end: End::Kept,
             overlap: 0.0,
@@ -72,13 +72,23 @@ impl Case {
         user: &'static str,
         end: End,
         silence: f64,
-        play: fn(&mut Stage),
+        play: fn(&mut Environment),
     ) -> Self {
-        Self { name, user, ground: Ground::Plain, play, end, overlap: 0.0, silence, vip: VIP, config: |config| config }
+        Self {
+            name,
+            user,
+            cluster_kind: ClusterKind::Plain,
+            play,
+            end,
+            overlap: 0.0,
+            silence,
+            vip: VIP,
+            config: |config| config,
+        }
     }
 
-    pub(crate) const fn on(mut self, ground: Ground) -> Self {
-        self.ground = ground;
+    pub(crate) const fn on(mut self, cluster_kind: ClusterKind) -> Self {
+        self.cluster_kind = cluster_kind;
         self
     }
 
@@ -105,7 +115,7 @@ impl Case {
     }
 
     /// What is not as it has to be; nothing where all is well.
-    pub(crate) fn complaints(&self, record: &Record) -> String {
+    pub(crate) fn failures(&self, record: &Record) -> String {
         let mut said = String::new();
         if record.overlap() > self.overlap + OBSERVER {
             let _ = write!(said, "two hosts for {:.3} s, {:.3} s are allowed; ", record.overlap(), self.overlap);
@@ -137,17 +147,17 @@ impl Case {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Lane, Reign, Span};
+    use crate::record::{Lane, LeaderTerm, Span};
 
     fn record(first: &[(f64, f64)], second: &[(f64, f64)], named: &str) -> Record {
         let held =
             |spans: &[(f64, f64)]| spans.iter().map(|(from, until)| Span { from: *from, until: *until }).collect();
-        let lane = |host: &str, spans| Lane { host: host.to_owned(), held: held(spans), spoke: Vec::new() };
-        let reign = Reign { span: Span { from: 0.0, until: 10.0 }, value: Some(named.to_owned()) };
+        let lane = |host: &str, spans| Lane { host: host.to_owned(), held: held(spans), announced: Vec::new() };
+        let term = LeaderTerm { span: Span { from: 0.0, until: 10.0 }, value: Some(named.to_owned()) };
         Record {
             length: 10.0,
             lanes: vec![lane("a", first), lane("b", second)],
-            reigns: vec![reign],
+            terms: vec![term],
             ..Record::default()
         }
     }
@@ -167,16 +177,16 @@ mod tests {
             (End::Moved, &moved, &back),
             (End::Named, &moved, &record(&[(0.0, 10.0)], &[], "b")),
         ] {
-            assert_eq!(ends(end).complaints(good), "");
-            assert_ne!(ends(end).complaints(bad), "", "{end:?}");
+            assert_eq!(ends(end).failures(good), "");
+            assert_ne!(ends(end).failures(bad), "", "{end:?}");
         }
     }
 
     #[test]
     fn an_overlap_beyond_the_bound_is_a_complaint() {
         let both = record(&[(0.0, 4.5)], &[(4.0, 10.0)], "b");
-        assert!(ends(End::Moved).complaints(&both).contains("two hosts for 0.500 s"));
-        assert_eq!(ends(End::Moved).overlapping(1.0).complaints(&both), "");
+        assert!(ends(End::Moved).failures(&both).contains("two hosts for 0.500 s"));
+        assert_eq!(ends(End::Moved).overlapping(1.0).failures(&both), "");
     }
 
     #[test]
@@ -188,6 +198,6 @@ mod tests {
     #[test]
     fn a_lost_ping_is_a_complaint_where_nobody_may_notice() {
         let lost = Record { lost: 1, ..record(&[(0.0, 10.0)], &[], "a") };
-        assert_eq!(Case::unnoticed("case", "", |_| {}).complaints(&lost), "1 pings were lost");
+        assert_eq!(Case::unnoticed("case", "", |_| {}).failures(&lost), "1 pings were lost");
     }
 }

@@ -9,10 +9,12 @@ mod support;
 
 mod case;
 mod cases;
+mod environment;
 #[path = "../promise/measure.rs"]
 #[expect(dead_code, reason = "the suite tells its own figures")]
 mod measure;
 mod picture;
+mod proxies;
 mod record;
 mod report;
 #[expect(dead_code, reason = "only single cases are played here")]
@@ -21,21 +23,19 @@ mod run;
 #[path = "../promise/setup.rs"]
 mod setup;
 mod shim;
-mod stage;
-mod wires;
 
 use std::collections::BTreeSet;
 
 use support::fail::OrFail;
 
-/// Plays these on one stage.
+/// Plays these on one env.
 #[track_caller]
 fn play(names: &[&str]) {
-    let mut stage = None;
+    let mut env = None;
     for name in names {
         let case = cases::all().into_iter().find(|case| case.name == *name).or_fail(name);
-        let outcome = run::one(&case, &mut stage);
-        assert_eq!(outcome.complaints, "", "{name}: {:?}", outcome.record);
+        let outcome = run::one(&case, &mut env);
+        assert_eq!(outcome.failures, "", "{name}: {:?}", outcome.record);
     }
 }
 

@@ -32,12 +32,12 @@ pub(crate) fn svg(record: &Record) -> String {
         top += LANE;
     }
     label(&mut picture, "key", top);
-    for (place, reign) in record.reigns.iter().enumerate() {
-        let Some(value) = &reign.value else { continue };
-        scale.bar(&mut picture, "key", reign.span, top, BAR, value);
+    for (place, term) in record.terms.iter().enumerate() {
+        let Some(value) = &term.value else { continue };
+        scale.bar(&mut picture, "key", term.span, top, BAR, value);
         // The last one has the rest of the picture.
-        if place + 1 == record.reigns.len() || scale.holds(reign.span, value) {
-            scale.words(&mut picture, reign.span.from, top, value);
+        if place + 1 == record.terms.len() || scale.holds(term.span, value) {
+            scale.words(&mut picture, term.span.from, top, value);
         }
     }
     top += LANE;
@@ -46,11 +46,11 @@ pub(crate) fn svg(record: &Record) -> String {
         for held in &lane.held {
             scale.bar(&mut picture, "held", *held, top, BAR, "has the address");
         }
-        for spoke in &lane.spoke {
-            let x = scale.x(*spoke);
+        for announced in &lane.announced {
+            let x = scale.x(*announced);
             let _ = writeln!(
                 picture,
-                "<line class=\"spoke\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{:.1}\" y2=\"{:.1}\"/>",
+                "<line class=\"announced\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{:.1}\" y2=\"{:.1}\"/>",
                 top - 3.0,
                 top + BAR + 3.0
             );
@@ -134,14 +134,14 @@ fn label(picture: &mut String, text: &str, top: f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Lane, Reign};
+    use crate::record::{Lane, LeaderTerm};
 
     fn record() -> Record {
         let span = |from, until| Span { from, until };
         Record {
             length: 10.0,
-            lanes: vec![Lane { host: "db<1>".to_owned(), held: vec![span(0.0, 5.0)], spoke: vec![0.1] }],
-            reigns: vec![Reign { span: span(0.0, 10.0), value: Some("db1".to_owned()) }],
+            lanes: vec![Lane { host: "db<1>".to_owned(), held: vec![span(0.0, 5.0)], announced: vec![0.1] }],
+            terms: vec![LeaderTerm { span: span(0.0, 10.0), value: Some("db1".to_owned()) }],
             faults: vec![(span(2.0, 2.0), "killed & gone".to_owned())],
             silences: vec![span(5.0, 10.0)],
             ..Record::default()
@@ -163,9 +163,9 @@ mod tests {
 
     #[test]
     fn a_reign_too_short_for_its_name_is_drawn_without() {
-        let reign = |from, until, name: &str| Reign { span: Span { from, until }, value: Some(name.to_owned()) };
-        let reigns = vec![reign(0.0, 0.1, "db7"), reign(0.1, 9.9, "db8"), reign(9.9, 10.0, "db9")];
-        let picture = svg(&Record { reigns, ..record() });
+        let term = |from, until, name: &str| LeaderTerm { span: Span { from, until }, value: Some(name.to_owned()) };
+        let terms = vec![term(0.0, 0.1, "db7"), term(0.1, 9.9, "db8"), term(9.9, 10.0, "db9")];
+        let picture = svg(&Record { terms, ..record() });
         assert!(!picture.contains(">db7</text>") && picture.contains("<title>db7:"), "{picture}");
         assert!(picture.contains(">db8</text>") && picture.contains(">db9</text>"), "{picture}");
     }

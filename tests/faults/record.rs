@@ -25,12 +25,12 @@ pub(crate) struct Lane {
     pub(crate) host: String,
     pub(crate) held: Vec<Span>,
     /// When the wire carried its announcements.
-    pub(crate) spoke: Vec<f64>,
+    pub(crate) announced: Vec<f64>,
 }
 
 /// Who the key named; nobody where it was absent.
 #[derive(Clone, PartialEq, Debug)]
-pub(crate) struct Reign {
+pub(crate) struct LeaderTerm {
     pub(crate) span: Span,
     pub(crate) value: Option<String>,
 }
@@ -41,7 +41,7 @@ pub(crate) struct Record {
     /// How long it was.
     pub(crate) length: f64,
     pub(crate) lanes: Vec<Lane>,
-    pub(crate) reigns: Vec<Reign>,
+    pub(crate) terms: Vec<LeaderTerm>,
     /// What was done to whom, and for how long.
     pub(crate) faults: Vec<(Span, String)>,
     /// The times in which the client's pings went unanswered.
@@ -81,15 +81,15 @@ impl Record {
         self.silences.iter().map(|span| span.length()).fold(0.0, f64::max)
     }
 
-    /// Where a reign ended: how long before that its host had let go. Negative where it let go only afterwards; the
+    /// Where a term ended: how long before that its host had let go. Negative where it let go only afterwards; the
     /// least of them where there are several.
     pub(crate) fn ahead(&self) -> Option<f64> {
         // The same name written again ends nothing.
-        let ends = self.reigns.windows(2).filter(|pair| pair[0].value != pair[1].value).map(|pair| &pair[0]);
-        ends.filter_map(|reign| {
-            let lane = self.lanes.iter().find(|lane| Some(&lane.host) == reign.value.as_ref())?;
-            let last = lane.held.iter().rev().find(|held| held.from < reign.span.until)?;
-            Some(reign.span.until - last.until)
+        let ends = self.terms.windows(2).filter(|pair| pair[0].value != pair[1].value).map(|pair| &pair[0]);
+        ends.filter_map(|term| {
+            let lane = self.lanes.iter().find(|lane| Some(&lane.host) == term.value.as_ref())?;
+            let last = lane.held.iter().rev().find(|held| held.from < term.span.until)?;
+            Some(term.span.until - last.until)
         })
         .min_by(f64::total_cmp)
     }
@@ -102,7 +102,7 @@ impl Record {
 
     /// Who the key names at the end.
     pub(crate) fn named(&self) -> Option<&str> {
-        self.reigns.last()?.value.as_deref()
+        self.terms.last()?.value.as_deref()
     }
 }
 
@@ -116,15 +116,15 @@ mod tests {
 
     fn lane(host: &str, held: &[(f64, f64)]) -> Lane {
         let held = held.iter().map(|(from, until)| span(*from, *until)).collect();
-        Lane { host: host.to_owned(), held, spoke: Vec::new() }
+        Lane { host: host.to_owned(), held, announced: Vec::new() }
     }
 
-    fn reign(from: f64, until: f64, value: Option<&str>) -> Reign {
-        Reign { span: span(from, until), value: value.map(str::to_owned) }
+    fn term(from: f64, until: f64, value: Option<&str>) -> LeaderTerm {
+        LeaderTerm { span: span(from, until), value: value.map(str::to_owned) }
     }
 
-    fn record(lanes: Vec<Lane>, reigns: Vec<Reign>) -> Record {
-        Record { length: 10.0, lanes, reigns, ..Record::default() }
+    fn record(lanes: Vec<Lane>, terms: Vec<LeaderTerm>) -> Record {
+        Record { length: 10.0, lanes, terms, ..Record::default() }
     }
 
     fn close(one: f64, other: f64) -> bool {
@@ -160,22 +160,22 @@ mod tests {
 
     #[test]
     fn letting_go_before_the_end_of_the_reign_is_ahead_and_after_it_is_behind() {
-        let reigns = vec![reign(0.0, 6.0, Some("a")), reign(6.0, 6.2, None), reign(6.2, 10.0, Some("b"))];
-        let early = record(vec![lane("a", &[(0.0, 4.0)]), lane("b", &[(6.3, 10.0)])], reigns.clone());
+        let terms = vec![term(0.0, 6.0, Some("a")), term(6.0, 6.2, None), term(6.2, 10.0, Some("b"))];
+        let early = record(vec![lane("a", &[(0.0, 4.0)]), lane("b", &[(6.3, 10.0)])], terms.clone());
         assert!(close(early.ahead().unwrap(), 2.0));
-        let late = record(vec![lane("a", &[(0.0, 6.1)]), lane("b", &[(6.3, 10.0)])], reigns);
+        let late = record(vec![lane("a", &[(0.0, 6.1)]), lane("b", &[(6.3, 10.0)])], terms);
         assert!(close(late.ahead().unwrap(), -0.1));
         assert_eq!(late.named(), Some("b"));
     }
 
     #[test]
     fn the_same_name_written_again_ends_nothing() {
-        let reigns = vec![reign(0.0, 3.0, Some("a")), reign(3.0, 10.0, Some("a"))];
-        assert_eq!(record(vec![lane("a", &[(0.0, 10.0)])], reigns).ahead(), None);
+        let terms = vec![term(0.0, 3.0, Some("a")), term(3.0, 10.0, Some("a"))];
+        assert_eq!(record(vec![lane("a", &[(0.0, 10.0)])], terms).ahead(), None);
     }
 
     #[test]
     fn a_reign_that_goes_on_has_no_end_to_be_ahead_of() {
-        assert_eq!(record(vec![lane("a", &[(0.0, 10.0)])], vec![reign(0.0, 10.0, Some("a"))]).ahead(), None);
+        assert_eq!(record(vec![lane("a", &[(0.0, 10.0)])], vec![term(0.0, 10.0, Some("a"))]).ahead(), None);
     }
 }

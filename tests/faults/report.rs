@@ -13,7 +13,7 @@ pub(crate) struct Outcome {
     /// Nothing where the case broke down before its end.
     pub(crate) record: Option<Record>,
     /// What is wrong; empty where all is well.
-    pub(crate) complaints: String,
+    pub(crate) failures: String,
 }
 
 const STYLE: &str = ":root{color-scheme:light dark;--style:light-dark(#1c2024,#e6e8ea);--paper:light-dark(#fff,#16181b);\
@@ -24,7 +24,7 @@ table{border-collapse:collapse;width:100%;font-size:13px}td,th{text-align:left;p
 td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}td.w,td.good{white-space:nowrap}a{color:inherit}h2{margin:2em 0 0;font-size:17px}p{margin:.2em 0;color:var(--soft)}\
 .good{color:var(--held)}.bad{color:var(--bad);font-weight:600}svg{width:100%;height:auto;margin-top:.4em}\
 .shade{fill:var(--fault);opacity:.08}.fault{fill:var(--fault);opacity:.55}.key{fill:var(--key);opacity:.5}.held{fill:var(--held)}\
-.answered{fill:var(--held);opacity:.25}.silence{fill:var(--bad)}.spoke{stroke:var(--style);stroke-width:1}\
+.answered{fill:var(--held);opacity:.25}.silence{fill:var(--bad)}.announced{stroke:var(--style);stroke-width:1}\
 svg text{font:11px system-ui,sans-serif;fill:var(--style)}svg .axis,svg .label{fill:var(--soft)}";
 
 /// The whole page.
@@ -37,11 +37,8 @@ pub(crate) fn html(outcomes: &[Outcome]) -> String {
     );
     for outcome in outcomes {
         let [overlap, gap, silence, lost, connection, ahead] = figures(outcome);
-        let (class, verdict) = if outcome.complaints.is_empty() {
-            ("good", "as it has to be")
-        } else {
-            ("bad", outcome.complaints.as_str())
-        };
+        let (class, verdict) =
+            if outcome.failures.is_empty() { ("good", "as it has to be") } else { ("bad", outcome.failures.as_str()) };
         let _ = writeln!(
             page,
             "<tr><td class=\"w\"><a href=\"#{0}\">{0}</a><td>{1}<td class=\"n\">{overlap}<td class=\"n\">{gap}<td class=\"n\">{silence}\
@@ -53,11 +50,11 @@ pub(crate) fn html(outcomes: &[Outcome]) -> String {
         );
     }
     page += "</table>\n<p>Bars of a host: its kernel shows the address. Ticks: it announces it. Red: the client has no answer. \
-             “Let go”: how long before the end of the key's reign its host had let go (−: after it).</p>\n";
+             “Let go”: how long before the end of the key's term its host had let go (−: after it).</p>\n";
     for outcome in outcomes {
         let _ = writeln!(page, "<h2 id=\"{}\">{0}</h2>\n<p>{}</p>", outcome.case.name, prose(outcome.case.user));
-        if !outcome.complaints.is_empty() {
-            let _ = writeln!(page, "<p class=\"bad\">{}</p>", escaped(&outcome.complaints));
+        if !outcome.failures.is_empty() {
+            let _ = writeln!(page, "<p class=\"bad\">{}</p>", escaped(&outcome.failures));
         }
         page += &outcome.record.as_ref().map_or(String::new(), svg);
     }
@@ -70,16 +67,16 @@ pub(crate) fn markdown(outcomes: &[Outcome]) -> String {
         "# Faults on the real binary\n\nWritten by `make faults`; the pictures are in `target/faults/report.html`. {}\n\n\
          Three etcd members, three hosts with a daemon each, Patroni's stand-ins with a lease of 8 s, `hold-timeout` 4 s, `interval` 500 ms. \
          The observers are the notices of each host's kernel, the client's pings every 20 ms, its connection, and a watch of the key. \
-         “Let go” is how long before the end of the key's reign its host had let go (−: after it).\n\n\
+         “Let go” is how long before the end of the key's term its host had let go (−: after it).\n\n\
          | case | what happened | overlap | nobody had it | longest silence | pings lost | connection | let go | allowed | verdict |\n\
          |---|---|---|---|---|---|---|---|---|---|\n",
         sum(outcomes)
     );
     for outcome in outcomes {
-        let verdict = if outcome.complaints.is_empty() {
+        let verdict = if outcome.failures.is_empty() {
             "as it has to be".to_owned()
         } else {
-            format!("**{}**", outcome.complaints)
+            format!("**{}**", outcome.failures)
         };
         let cells = figures(outcome).join(" | ");
         let _ = writeln!(
@@ -96,7 +93,7 @@ pub(crate) fn markdown(outcomes: &[Outcome]) -> String {
 
 /// How many were as they have to be.
 pub(crate) fn sum(outcomes: &[Outcome]) -> String {
-    let good = outcomes.iter().filter(|outcome| outcome.complaints.is_empty()).count();
+    let good = outcomes.iter().filter(|outcome| outcome.failures.is_empty()).count();
     format!("{good} of {} cases are as they have to be.", outcomes.len())
 }
 
@@ -124,9 +121,9 @@ fn figures(outcome: &Outcome) -> [String; 6] {
 mod tests {
     use super::*;
 
-    fn outcome(complaints: &str) -> Outcome {
+    fn outcome(failures: &str) -> Outcome {
         let case = Case::unnoticed("case", "`it` broke & fell", |_| {});
-        Outcome { case, record: Some(Record::default()), complaints: complaints.to_owned() }
+        Outcome { case, record: Some(Record::default()), failures: failures.to_owned() }
     }
 
     #[test]

@@ -4,9 +4,9 @@ use std::io::{Write, stderr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
-use crate::case::{Case, Ground};
+use crate::case::{Case, ClusterKind};
+use crate::environment::Environment;
 use crate::report::Outcome;
-use crate::stage::Stage;
 use crate::support::fail::locked;
 
 /// More of them would only make each other late.
@@ -16,15 +16,15 @@ const AT_ONCE: usize = 2;
 pub(crate) fn all(cases: &[Case]) -> Vec<Outcome> {
     let mut order: Vec<usize> = (0..cases.len()).collect();
     // The rare grounds last, so that few clusters are built: taken from the end.
-    order.sort_by_key(|place| (cases[*place].ground, usize::MAX - place));
+    order.sort_by_key(|place| (cases[*place].cluster_kind, usize::MAX - place));
     let queue = Mutex::new(order);
     let outcomes: Mutex<Vec<(usize, Outcome)>> = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE.min(cases.len()) {
             scope.spawn(|| {
-                let mut stage: Option<(Ground, Stage)> = None;
+                let mut env: Option<(ClusterKind, Environment)> = None;
                 while let Some(place) = { locked(&queue).pop() } {
-                    let outcome = one(&cases[place], &mut stage);
+                    let outcome = one(&cases[place], &mut env);
                     locked(&outcomes).push((place, outcome));
                 }
             });
@@ -35,38 +35,38 @@ pub(crate) fn all(cases: &[Case]) -> Vec<Outcome> {
     outcomes.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
-/// Plays one case. Whoever broke down leaves no stage to the next one.
-pub(crate) fn one(case: &Case, kept: &mut Option<(Ground, Stage)>) -> Outcome {
-    let taken = kept.take().filter(|(ground, _)| *ground == case.ground);
+/// Plays one case. Whoever broke down leaves no env to the next one.
+pub(crate) fn one(case: &Case, kept: &mut Option<(ClusterKind, Environment)>) -> Outcome {
+    let taken = kept.take().filter(|(cluster_kind, _)| *cluster_kind == case.cluster_kind);
     let played = catch_unwind(AssertUnwindSafe(|| {
-        let mut stage = taken.map_or_else(|| Stage::build(case.ground), |(_, stage)| stage);
-        let record = stage.play(case);
-        (stage, record)
+        let mut env = taken.map_or_else(|| Environment::build(case.cluster_kind), |(_, env)| env);
+        let record = env.play(case);
+        (env, record)
     }));
     let outcome = match played {
-        Ok((stage, record)) => {
-            let complaints = case.complaints(&record);
+        Ok((env, record)) => {
+            let failures = case.failures(&record);
             // What went wrong once may have left its traces.
-            if complaints.is_empty() {
-                *kept = Some((case.ground, stage));
+            if failures.is_empty() {
+                *kept = Some((case.cluster_kind, env));
             } else {
-                tell(&stage.words());
+                report(&env.log_tail());
             }
-            Outcome { case: *case, record: Some(record), complaints }
+            Outcome { case: *case, record: Some(record), failures }
         }
         Err(panic) => {
             let said = panic.downcast_ref::<String>().cloned();
             let said = said.or_else(|| panic.downcast_ref::<&str>().map(|&said| said.to_owned())).unwrap_or_default();
-            let complaints = format!("broke down: {}", said.lines().next().unwrap_or("without a word"));
-            Outcome { case: *case, record: None, complaints }
+            let failures = format!("broke down: {}", said.lines().next().unwrap_or("without a word"));
+            Outcome { case: *case, record: None, failures }
         }
     };
-    let verdict = if outcome.complaints.is_empty() { "good" } else { outcome.complaints.as_str() };
-    tell(&format!("{:22} {verdict}", case.name));
+    let verdict = if outcome.failures.is_empty() { "good" } else { outcome.failures.as_str() };
+    report(&format!("{:22} {verdict}", case.name));
     outcome
 }
 
-fn tell(text: &str) {
+fn report(text: &str) {
     // Nobody may be there to read it.
     let _ = writeln!(stderr(), "{text}");
 }

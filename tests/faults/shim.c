@@ -13,7 +13,7 @@
 
 struct orders {
 	int64_t shift;
-	int64_t hunger;
+	int64_t refuse_memory;
 };
 
 static const volatile struct orders none;
@@ -49,9 +49,9 @@ void *__libc_memalign(size_t alignment, size_t size);
 
 static int refused(void)
 {
-	if (orders->hunger)
+	if (orders->refuse_memory)
 		errno = ENOMEM;
-	return orders->hunger != 0;
+	return orders->refuse_memory != 0;
 }
 
 void *malloc(size_t size)

@@ -12,7 +12,7 @@ use crate::support::fail::OrFail;
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/shim.c");
 /// Where the orders stand in their file, as the library reads them.
 const SHIFT: u64 = 0;
-const HUNGER: u64 = 8;
+const REFUSE_MEMORY: u64 = 8;
 const LENGTH: u64 = 16;
 
 /// The library, and what it is told to do to the daemons that were started with it.
@@ -44,7 +44,7 @@ impl Shim {
 
     /// Refuses every allocation from now on.
     pub(crate) fn refuse_memory(&self) {
-        self.order(HUNGER, 1);
+        self.order(REFUSE_MEMORY, 1);
     }
 
     fn order(&self, place: u64, value: i64) {

@@ -9,13 +9,13 @@
 #[expect(dead_code, reason = "these tests need only a part of the lab")]
 mod support;
 
-mod asking;
+mod crashing;
 mod installing;
 mod keys;
-mod leaving;
 mod machine;
-mod misfortune;
 mod predecessors;
+mod removing;
 mod restarting;
 mod rpm;
 mod site;
+mod status_socket;

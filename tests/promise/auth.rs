@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use etcd_client::{Permission, PermissionType};
 
-use super::measure::{seconds, tell};
+use super::measure::{report, seconds};
 use super::setup::{SOON, Setup};
 use super::support::clock::now;
 use super::support::daemon::{ConfigFile, KEY};
@@ -46,7 +46,7 @@ fn a_user_that_may_only_read_the_key_is_enough() {
     let moved = setup.set_leader(1);
     let held = setup.wait_held(1);
     let gone = setup.wait_gone(0, SOON);
-    tell(&format!("held {:.1} ms after the change", seconds(moved, held) * 1_000.0));
+    report(&format!("held {:.1} ms after the change", seconds(moved, held) * 1_000.0));
     assert!(held.max(gone).since(moved) < Duration::from_secs(1));
     assert!(!setup.daemons[0].process.text().contains(PASSWORD), "a password was logged");
 }
@@ -63,11 +63,11 @@ fn tokens_are_lost_with_each_restart_and_it_goes_on() {
         setup.cluster.wait_member(place);
         setup.wait_renewed(0);
     }
-    setup.unharmed(0, pinger);
+    setup.assert_undisturbed(0, pinger);
     let moved = setup.set_leader(1);
     let held = setup.wait_held(1);
     setup.wait_gone(0, SOON);
-    tell(&format!("after three lost tokens: held {:.1} ms after the change", seconds(moved, held) * 1_000.0));
+    report(&format!("after three lost tokens: held {:.1} ms after the change", seconds(moved, held) * 1_000.0));
     assert!(held.since(moved) < Duration::from_secs(2));
 }
 
@@ -80,6 +80,6 @@ fn all_tokens_are_lost_at_once_and_it_goes_on() {
     setup.cluster.members.iter_mut().for_each(Member::restart);
     setup.set_leader(0);
     setup.wait_renewed(0);
-    tell(&format!("etcd and all tokens were away, confirmed again {:.2} s later", now().since(killed).as_secs_f64()));
-    setup.unharmed(0, pinger);
+    report(&format!("etcd and all tokens were away, confirmed again {:.2} s later", now().since(killed).as_secs_f64()));
+    setup.assert_undisturbed(0, pinger);
 }

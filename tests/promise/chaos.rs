@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use vip_manager::time::Moment;
 
-use super::measure::{seconds, tell};
-use super::misfortune::{Dice, Misfortune};
+use super::checks::{held_intervals, nobody_outlived_a_lease};
+use super::measure::{report, seconds};
+use super::random_faults::{Fault, Rng};
 use super::setup::Setup;
 use super::support::clock::{now, pause, wait_until};
 use super::support::daemon::KEY;
 use super::support::patroni::Timing;
-use super::verdict::{nobody_outlived_a_lease, reigns};
 
 const SPAN: Duration = Duration::from_secs(45);
 const LEASE: i64 = 8;
@@ -35,22 +35,27 @@ fn whatever_befalls_daemons_hosts_and_members_two_hosts_never_answer_at_once() {
     }
 
     let begin = now();
-    tell(&format!("seed {seed:#x}"));
-    let mut dice = Dice(seed);
-    let mut there: Vec<(Moment, Misfortune)> = Vec::new();
+    report(&format!("seed {seed:#x}"));
+    let mut rng = Rng(seed);
+    let mut there: Vec<(Moment, Fault)> = Vec::new();
     while now().since(begin) < SPAN {
         if there.len() < AT_ONCE
-            && let Some(misfortune) = Misfortune::draw(&mut dice, &setup, &patronis, &there)
+            && let Some(fault) = Fault::draw(&mut rng, &setup, &patronis, &there)
         {
-            let span = dice.span(500, 16_000);
-            tell(&format!("{:6.2} s: {} for {span:.1?}", seconds(begin, now()), misfortune.name()));
-            there.push((now() + span, misfortune));
+            let span = rng.span(500, 16_000);
+            report(&format!("{:6.2} s: {} for {span:.1?}", seconds(begin, now()), fault.name()));
+            there.push((now() + span, fault));
         }
-        pause(dice.span(200, 1_500));
+        pause(rng.span(200, 1_500));
         for (_, over) in there.extract_if(.., |(until, _)| *until <= now()) {
             over.end(&setup, &patronis);
         }
-        assert_eq!(setup.overlap(), Duration::ZERO, "two hosts at once; seed {seed:#x}\n{}", reigns(&setup, begin));
+        assert_eq!(
+            setup.overlap(),
+            Duration::ZERO,
+            "two hosts at once; seed {seed:#x}\n{}",
+            held_intervals(&setup, begin)
+        );
     }
     for (_, over) in there {
         over.end(&setup, &patronis);
@@ -63,12 +68,12 @@ fn whatever_befalls_daemons_hosts_and_members_two_hosts_never_answer_at_once() {
         let holders: Vec<_> = (0..setup.hosts.len()).filter(|host| setup.holds(*host)).collect();
         (holders.len() == 1 && setup.hosts[holders[0]].name() == entry.value).then(|| holders[0])
     });
-    tell(&format!(
+    report(&format!(
         "{} holds {:.2} s after all was well\n{}",
         setup.hosts[holder].name(),
         seconds(calm, now()),
-        reigns(&setup, begin)
+        held_intervals(&setup, begin)
     ));
-    assert_eq!(setup.overlap(), Duration::ZERO, "two hosts at once; seed {seed:#x}\n{}", reigns(&setup, begin));
+    assert_eq!(setup.overlap(), Duration::ZERO, "two hosts at once; seed {seed:#x}\n{}", held_intervals(&setup, begin));
     nobody_outlived_a_lease(&setup, &watcher);
 }

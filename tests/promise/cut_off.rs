@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use super::reign::Reign;
+use super::failover::Failover;
 use super::support::cut::Way;
 
 fn cut_off(name: &str, way: Way) {
-    let reign = Reign::begin(name);
-    let cut = reign.setup.cut_members(0, way);
-    reign.succession();
+    let failover = Failover::begin(name);
+    let cut = failover.setup.cut_members(0, way);
+    failover.succession();
     // What the leader believes was refreshed, was refreshed at least then.
-    reign.judge(reign.earliest_end());
+    failover.check(failover.earliest_end());
     cut.heal();
-    reign.setup.stays_away(0, Duration::from_secs(4));
-    assert!(reign.setup.holds(1));
+    failover.setup.assert_stays_released(0, Duration::from_secs(4));
+    assert!(failover.setup.holds(1));
 }
 
 #[test]

@@ -9,23 +9,23 @@
 //! measured is written to standard error, so `--no-capture` (or a failure) shows it.
 
 mod auth;
-mod blackout;
 mod chaos;
+mod checks;
 mod cut_off;
-mod dead;
-mod hiccups;
-mod logged;
+mod daemon_killed;
+mod failover;
+mod long_outages;
 mod measure;
-mod misfortune;
+mod missed_change;
+mod outage_log;
+mod partition;
 mod power;
-mod reign;
+mod random_faults;
 mod setup;
-mod several;
-mod slow;
-mod split;
-mod stale;
+mod several_vips;
+mod short_outages;
+mod slow_etcd;
 mod switchover;
-mod verdict;
 
 #[expect(dead_code, reason = "a theme needs only a part of the lab")]
 #[path = "../support/mod.rs"]

@@ -16,7 +16,7 @@ pub(crate) fn seconds(earlier: Moment, later: Moment) -> f64 {
 }
 
 /// Tells a measurement to whoever reads the test's output.
-pub(crate) fn tell(measurement: &str) {
+pub(crate) fn report(measurement: &str) {
     // Nobody may be there to read it.
     let _ = writeln!(stderr(), "measured: {measurement}");
 }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::measure::{median, tell};
+use super::measure::{median, report};
 use super::setup::{SOON, Setup};
 use super::support::cut::Cut;
 
@@ -27,7 +27,7 @@ fn lose_each(name: &str, silence: impl Fn(&Setup, usize) -> Option<Cut>, wake: i
         setup.cluster.wait_member(member);
     }
     let worst = times.iter().max().copied().unwrap_or_default();
-    tell(&format!("{name}: the leader's move was followed within {worst:.1?} at worst; all: {times:.1?}"));
+    report(&format!("{name}: the leader's move was followed within {worst:.1?} at worst; all: {times:.1?}"));
     assert!(median(&times) < Duration::from_secs(2), "{times:?}");
     // Five times what is asked, for the sake of a busy machine.
     assert!(worst < Duration::from_secs(10), "{times:?}");

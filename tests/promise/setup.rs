@@ -189,7 +189,7 @@ impl Setup {
 
     /// Lets time pass and finds that the host neither shows the address nor speaks for it.
     #[track_caller]
-    pub(crate) fn stays_away(&self, host: usize, span: Duration) {
+    pub(crate) fn assert_stays_released(&self, host: usize, span: Duration) {
         let since = now();
         pause(span);
         assert_eq!(self.shown_since(host, since), [], "the address came back");
@@ -209,7 +209,7 @@ impl Setup {
 
     /// Not a ping was lost, and the kernel of that host never let go.
     #[track_caller]
-    pub(crate) fn unharmed(&self, host: usize, pinger: Pinger) -> Pings {
+    pub(crate) fn assert_undisturbed(&self, host: usize, pinger: Pinger) -> Pings {
         let pings = pinger.stop();
         assert!(pings.sent > 20, "only {} pings were sent", pings.sent);
         let intervals = self.intervals(host);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use vip_manager::time::Moment;
 
-use super::measure::{millis, tell};
+use super::measure::{millis, report};
 use super::setup::{SOON, Setup};
 use super::support::clock::wait_until;
 use super::support::host::VIP;
@@ -35,8 +35,8 @@ fn moves(setup: &Setup, mut change: impl FnMut(usize, usize) -> Moment) -> Vec<f
     let told = |values: &[f64]| {
         format!("least {:.1} ms, median {:.1} ms, most {:.1} ms", values[0], values[CHANGES / 2], values[CHANGES - 1])
     };
-    tell(&format!("{CHANGES} changes, from the old host's release to the new one's hold: {}", told(&gaps)));
-    tell(&format!("from the written key to the new host's hold: {}", told(&times)));
+    report(&format!("{CHANGES} changes, from the old host's release to the new one's hold: {}", told(&gaps)));
+    report(&format!("from the written key to the new host's hold: {}", told(&times)));
     gaps
 }
 
@@ -75,7 +75,7 @@ fn the_key_is_moved_by_hand_and_the_old_host_lets_go_before_the_new_one_takes() 
         moved
     });
     let pings = pinger.stop();
-    tell(&format!("a client lost {} of {} pings, {:?} at most", pings.lost(), pings.sent, pings.longest_outage()));
+    report(&format!("a client lost {} of {} pings, {:?} at most", pings.lost(), pings.sent, pings.longest_outage()));
     assert!(gaps[CHANGES / 2] > 0.0, "the usual case is a gap, not an overlap: {gaps:?}");
     assert!(gaps[0] > -1_000.0 && setup.overlap() < OVERLAP, "two hosts answered: {gaps:?}");
     assert!(pings.longest_outage() < Duration::from_secs(5), "{:?}", pings.outages());

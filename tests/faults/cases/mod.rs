@@ -8,7 +8,7 @@ mod process;
 mod wire;
 
 use crate::case::Case;
-use crate::stage::HOLD;
+use crate::environment::HOLD;
 
 // How many seconds a client may be without an answer, or two hosts with the address.
 
@@ -20,7 +20,7 @@ const EXPIRY: f64 = 7.0;
 const LEASE_ENDS: f64 = 11.0;
 /// The address is held on trust for so long.
 #[expect(clippy::cast_precision_loss, reason = "a few seconds")]
-const HELD_ON_TRUST: f64 = HOLD as f64;
+const HOLD_TIMEOUT: f64 = HOLD as f64;
 
 /// Every case, in the order of the report.
 pub(crate) fn all() -> Vec<Case> {

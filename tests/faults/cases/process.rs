@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 
 use crate::case::{Case, End};
 use crate::cases::{EXPIRY, LEASE_ENDS};
-use crate::stage::Stage;
+use crate::environment::Environment;
 
 const END: Duration = Duration::from_secs(10);
 
@@ -16,9 +16,9 @@ pub(crate) const CASES: &[Case] = &[
     Case::unnoticed("kill-restart", "The daemon crashed, systemd started it again", kill_restart),
     Case::unnoticed("upgrade-keep", "Each upgrade cuts every session", upgrade)
         .configured(|config| config.with("on-stop", "keep")),
-    Case::unnoticed("stop-short", "The daemon hangs for a moment", |stage| stopped(stage, 1.5)),
+    Case::unnoticed("stop-short", "The daemon hangs for a moment", |env| stopped(env, 1.5)),
     Case::noticed("stop-around", "The daemon hangs until just about the deadline", End::Named, EXPIRY, around),
-    Case::noticed("stop-across", "The daemon hangs for long and goes on", End::Back, 12.0, |stage| stopped(stage, 9.0)),
+    Case::noticed("stop-across", "The daemon hangs for long and goes on", End::Back, 12.0, |env| stopped(env, 9.0)),
     Case::noticed(
         "stop-lease",
         "The daemon hangs, Patroni is dead, and then the daemon goes on",
@@ -31,98 +31,98 @@ pub(crate) const CASES: &[Case] = &[
     Case::unnoticed("signals", "A burst of SIGHUP, SIGPIPE and SIGWINCH", signals),
 ];
 
-fn term(stage: &mut Stage) {
-    stage.fault("SIGTERM, nobody starts it again", |stage| {
-        stage.daemon().process.signal(Signal::SIGTERM);
-        stage.wait_gone(0);
-        assert!(stage.setup.daemons[0].process.wait(END).success(), "it ended badly");
-        stage.last(2.0);
+fn term(env: &mut Environment) {
+    env.fault("SIGTERM, nobody starts it again", |env| {
+        env.daemon().process.signal(Signal::SIGTERM);
+        env.wait_gone(0);
+        assert!(env.setup.daemons[0].process.wait(END).success(), "it ended badly");
+        env.wait(2.0);
     });
-    stage.start_again();
+    env.start_again();
 }
 
-fn kill(stage: &mut Stage) {
-    stage.fault("SIGKILL, nobody starts it again", |stage| {
-        stage.setup.daemons[0].process.kill();
-        stage.wait_gone(0);
+fn kill(env: &mut Environment) {
+    env.fault("SIGKILL, nobody starts it again", |env| {
+        env.setup.daemons[0].process.kill();
+        env.wait_gone(0);
     });
-    stage.start_again();
+    env.start_again();
 }
 
-fn kill_restart(stage: &mut Stage) {
-    stage.fault("SIGKILL", |stage| stage.setup.daemons[0].process.kill());
-    stage.last(0.3);
-    stage.start_again();
-    stage.last(5.0);
+fn kill_restart(env: &mut Environment) {
+    env.fault("SIGKILL", |env| env.setup.daemons[0].process.kill());
+    env.wait(0.3);
+    env.start_again();
+    env.wait(5.0);
 }
 
-fn upgrade(stage: &mut Stage) {
-    stage.fault("SIGTERM", |stage| {
-        stage.daemon().process.signal(Signal::SIGTERM);
-        stage.setup.daemons[0].process.wait(END);
+fn upgrade(env: &mut Environment) {
+    env.fault("SIGTERM", |env| {
+        env.daemon().process.signal(Signal::SIGTERM);
+        env.setup.daemons[0].process.wait(END);
     });
-    stage.last(0.3);
-    stage.start_again();
-    stage.last(5.0);
+    env.wait(0.3);
+    env.start_again();
+    env.wait(5.0);
 }
 
-fn stop_for(stage: &mut Stage, seconds: f64) {
-    stage.fault("SIGSTOP", |stage| {
-        stage.daemon().process.signal(Signal::SIGSTOP);
-        stage.last(seconds);
+fn stop_for(env: &mut Environment, seconds: f64) {
+    env.fault("SIGSTOP", |env| {
+        env.daemon().process.signal(Signal::SIGSTOP);
+        env.wait(seconds);
     });
-    stage.daemon().process.signal(Signal::SIGCONT);
+    env.daemon().process.signal(Signal::SIGCONT);
 }
 
-fn stopped(stage: &mut Stage, seconds: f64) {
-    stop_for(stage, seconds);
-    stage.last(3.0);
+fn stopped(env: &mut Environment, seconds: f64) {
+    stop_for(env, seconds);
+    env.wait(3.0);
 }
 
-fn around(stage: &mut Stage) {
+fn around(env: &mut Environment) {
     for seconds in [3.2, 3.6, 3.9, 4.1, 4.4] {
-        stop_for(stage, seconds);
-        stage.last(1.5);
+        stop_for(env, seconds);
+        env.wait(1.5);
     }
 }
 
-fn stop_lease(stage: &mut Stage) {
-    stage.fault("SIGSTOP, Patroni dead", |stage| {
-        stage.patronis[0].die();
-        stage.daemon().process.signal(Signal::SIGSTOP);
-        stage.wait_moved();
-        stage.last(1.0);
+fn stop_lease(env: &mut Environment) {
+    env.fault("SIGSTOP, Patroni dead", |env| {
+        env.patronis[0].die();
+        env.daemon().process.signal(Signal::SIGSTOP);
+        env.wait_moved();
+        env.wait(1.0);
     });
-    stage.daemon().process.signal(Signal::SIGCONT);
-    stage.last(2.0);
+    env.daemon().process.signal(Signal::SIGCONT);
+    env.wait(2.0);
 }
 
-fn kill_lease(stage: &mut Stage) {
-    stage.fault("SIGKILL, Patroni dead", |stage| {
-        stage.patronis[0].die();
-        stage.setup.daemons[0].process.kill();
+fn kill_lease(env: &mut Environment) {
+    env.fault("SIGKILL, Patroni dead", |env| {
+        env.patronis[0].die();
+        env.setup.daemons[0].process.kill();
     });
 }
 
-fn frozen(stage: &mut Stage) {
-    stage.fault("everything on db1 stands still", |stage| {
-        stage.patronis[0].die();
-        stage.daemon().process.signal(Signal::SIGSTOP);
-        stage.last(12.0);
+fn frozen(env: &mut Environment) {
+    env.fault("everything on db1 stands still", |env| {
+        env.patronis[0].die();
+        env.daemon().process.signal(Signal::SIGSTOP);
+        env.wait(12.0);
     });
-    stage.daemon().process.signal(Signal::SIGCONT);
-    stage.patronis[0].revive(true);
-    stage.last(2.0);
+    env.daemon().process.signal(Signal::SIGCONT);
+    env.patronis[0].revive(true);
+    env.wait(2.0);
 }
 
-fn signals(stage: &mut Stage) {
-    stage.fault("signals", |stage| {
+fn signals(env: &mut Environment) {
+    env.fault("signals", |env| {
         for _ in 0..20 {
-            stage.daemon().process.signal(Signal::SIGHUP);
+            env.daemon().process.signal(Signal::SIGHUP);
         }
         for signal in [Signal::SIGPIPE, Signal::SIGWINCH, Signal::SIGHUP] {
-            stage.daemon().process.signal(signal);
+            env.daemon().process.signal(signal);
         }
-        stage.last(5.0);
+        env.wait(5.0);
     });
 }

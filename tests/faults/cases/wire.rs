@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::case::{Case, End};
-use crate::cases::{HELD_ON_TRUST, QUICK};
-use crate::stage::Stage;
+use crate::cases::{HOLD_TIMEOUT, QUICK};
+use crate::environment::Environment;
 use crate::support::proxy::Wire;
 
 const LATE: Duration = Duration::from_millis(100);
@@ -28,40 +28,40 @@ pub(crate) const CASES: &[Case] = &[
         "delay-beyond-the-read-timeout",
         "Every answer of etcd comes later than the daemon waits for it",
         End::Back,
-        HELD_ON_TRUST + 4.0,
+        HOLD_TIMEOUT + 4.0,
         too_late,
     ),
     Case::unnoticed("trickle", "What etcd and the daemon say arrives byte by byte", trickle),
 ];
 
-fn late(stage: &mut Stage) {
-    stage.start_through_wires();
-    stage.fault("100 ms each way", |stage| {
-        stage.unharmed(|stage| {
-            stage.wires(Wire::Late(LATE));
-            stage.last(5.0);
+fn late(env: &mut Environment) {
+    env.start_behind_proxies();
+    env.fault("100 ms each way", |env| {
+        env.undisturbed(|env| {
+            env.set_proxies(Wire::Late(LATE));
+            env.wait(5.0);
         });
-        crate::cases::patroni::switch(stage);
+        crate::cases::patroni::switch(env);
     });
 }
 
-fn too_late(stage: &mut Stage) {
-    stage.start_through_wires();
-    stage.fault("2 s each way", |stage| {
-        stage.wires(Wire::Late(TOO_LATE));
-        stage.wait_gone(0);
-        stage.last(2.0);
-        stage.wires(Wire::Open);
+fn too_late(env: &mut Environment) {
+    env.start_behind_proxies();
+    env.fault("2 s each way", |env| {
+        env.set_proxies(Wire::Late(TOO_LATE));
+        env.wait_gone(0);
+        env.wait(2.0);
+        env.set_proxies(Wire::Open);
     });
-    stage.last(2.0);
+    env.wait(2.0);
 }
 
-fn trickle(stage: &mut Stage) {
-    stage.start_through_wires();
-    stage.fault("a byte a millisecond", |stage| {
-        stage.wires(Wire::Trickle(BYTE));
-        stage.last(7.0);
-        stage.wires(Wire::Open);
+fn trickle(env: &mut Environment) {
+    env.start_behind_proxies();
+    env.fault("a byte a millisecond", |env| {
+        env.set_proxies(Wire::Trickle(BYTE));
+        env.wait(7.0);
+        env.set_proxies(Wire::Open);
     });
-    stage.last(1.0);
+    env.wait(1.0);
 }

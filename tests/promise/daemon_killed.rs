@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::measure::{seconds, tell};
-use super::reign::{LEASE, Reign};
+use super::failover::{Failover, LEASE};
+use super::measure::{report, seconds};
 use super::setup::{HOLD, SOON, Setup};
 use super::support::clock::{now, wait_for};
 use super::support::daemon::ConfigFile;
@@ -18,12 +18,12 @@ const LONGEST: Duration = Duration::from_millis(12_500);
 /// vip-manager #216, keepalived #2361, kube-vip #996 and #1579.
 #[test]
 fn the_daemon_is_killed_and_its_leader_dies_but_never_do_two_hosts_answer() {
-    let reign = Reign::begin("killed");
-    reign.setup.daemons[0].process.signal(Signal::SIGKILL);
-    let end = reign.earliest_end();
-    reign.patronis[0].die();
-    reign.judge(end);
-    assert!(!reign.setup.hosts[0].carries(VIP));
+    let failover = Failover::begin("killed");
+    failover.setup.daemons[0].process.signal(Signal::SIGKILL);
+    let end = failover.earliest_end();
+    failover.patronis[0].die();
+    failover.check(end);
+    assert!(!failover.setup.hosts[0].carries(VIP));
 }
 
 #[test]
@@ -36,42 +36,42 @@ fn a_killed_daemons_ipv6_address_goes_with_its_ipv4_address() {
     setup.daemons[0].process.signal(Signal::SIGKILL);
     let killed = now();
     let gone = [VIP, VIP6].map(|address| setup.observer.wait_gone(&setup.hosts[0], address, 2 * LONGEST).unwrap());
-    tell(&format!("gone {:.2} s and {:.2} s after the kill", seconds(killed, gone[0]), seconds(killed, gone[1])));
+    report(&format!("gone {:.2} s and {:.2} s after the kill", seconds(killed, gone[0]), seconds(killed, gone[1])));
     assert!(gone.iter().all(|gone| gone.since(killed) < LONGEST), "{gone:?}");
     assert!(!setup.hosts[0].carries(VIP) && !setup.hosts[0].carries(VIP6));
 }
 
 #[test]
 fn the_daemon_is_stopped_and_its_leader_dies_but_never_do_two_hosts_answer() {
-    let reign = Reign::begin("stopped");
-    reign.setup.daemons[0].process.signal(Signal::SIGSTOP);
-    let end = reign.earliest_end();
-    reign.patronis[0].die();
-    reign.judge(end);
+    let failover = Failover::begin("stopped");
+    failover.setup.daemons[0].process.signal(Signal::SIGSTOP);
+    let end = failover.earliest_end();
+    failover.patronis[0].die();
+    failover.check(end);
 
-    reign.setup.daemons[0].process.signal(Signal::SIGCONT);
-    reign.setup.stays_away(0, Duration::from_secs(5));
-    assert_eq!(reign.setup.intervals(0).len(), 1, "what was stopped never came back");
-    assert_eq!(reign.setup.intervals(1).len(), 1, "the new holder was never disturbed");
-    assert_eq!(reign.setup.overlap(), Duration::ZERO);
+    failover.setup.daemons[0].process.signal(Signal::SIGCONT);
+    failover.setup.assert_stays_released(0, Duration::from_secs(5));
+    assert_eq!(failover.setup.intervals(0).len(), 1, "what was stopped never came back");
+    assert_eq!(failover.setup.intervals(1).len(), 1, "the new holder was never disturbed");
+    assert_eq!(failover.setup.overlap(), Duration::ZERO);
 }
 
 /// It wakes up while its lease still runs: it may hold for what is left, and no longer.
 #[test]
 fn a_daemon_that_goes_on_before_its_lease_has_ended_does_not_outlive_the_lease() {
-    let reign = Reign::begin("woken");
-    reign.setup.daemons[0].process.signal(Signal::SIGSTOP);
-    let end = reign.earliest_end();
-    reign.patronis[0].die();
-    let expired = reign.setup.wait_gone(0, LEASE);
-    reign.setup.daemons[0].process.signal(Signal::SIGCONT);
-    let (ended, _) = reign.succession();
-    reign.setup.wait_held(1);
-    let intervals = reign.setup.intervals(0);
-    tell(&format!("woken {:.2} s before the lease's end; held {} times", seconds(expired, end), intervals.len()));
+    let failover = Failover::begin("woken");
+    failover.setup.daemons[0].process.signal(Signal::SIGSTOP);
+    let end = failover.earliest_end();
+    failover.patronis[0].die();
+    let expired = failover.setup.wait_gone(0, LEASE);
+    failover.setup.daemons[0].process.signal(Signal::SIGCONT);
+    let (ended, _) = failover.succession();
+    failover.setup.wait_held(1);
+    let intervals = failover.setup.intervals(0);
+    report(&format!("woken {:.2} s before the lease's end; held {} times", seconds(expired, end), intervals.len()));
     let last = intervals.last().map(|interval| interval.until.unwrap_or_else(now)).unwrap();
     assert!(last < end && last < ended, "held {:.3} s past the lease", seconds(end, last));
-    assert_eq!(reign.setup.overlap(), Duration::ZERO);
+    assert_eq!(failover.setup.overlap(), Duration::ZERO);
 }
 
 /// While the key goes on naming its host it may come back, by a fresh read; after the leader has moved it does not.
@@ -92,8 +92,8 @@ fn a_stopped_daemon_goes_on_and_only_what_the_key_says_now_counts() {
     // A read that was on its way at the stop was answered meanwhile: it counts until its own deadline, and no longer.
     wait_for("the deadline of the last read", LONGEST, || now().since(stopped) > HOLD);
     setup.daemons[0].process.signal(Signal::SIGCONT);
-    setup.stays_away(0, Duration::from_secs(4));
+    setup.assert_stays_released(0, Duration::from_secs(4));
     assert!(setup.holds(1));
-    tell(&format!("a stopped daemon's address stood {:.2} s beside the new one", setup.overlap().as_secs_f64()));
+    report(&format!("a stopped daemon's address stood {:.2} s beside the new one", setup.overlap().as_secs_f64()));
     assert!(setup.overlap() < LONGEST);
 }

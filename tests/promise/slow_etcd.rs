@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::measure::tell;
+use super::measure::report;
 use super::setup::{SOON, Setup};
 use super::support::clock::{now, pause};
 use super::support::etcd::Member;
@@ -30,8 +30,8 @@ fn etcd_answers_in_fits_for_twenty_seconds_and_the_vip_stays() {
     }
     let renewals = setup.shown_since(0, begin).len();
     setup.wait_renewed(0);
-    let pings = setup.unharmed(0, pinger);
-    tell(&format!(
+    let pings = setup.assert_undisturbed(0, pinger);
+    report(&format!(
         "{renewals} renewals in {SPAN:?} of an etcd that was stopped four fifths of the time, {} pings",
         pings.sent
     ));
@@ -53,7 +53,7 @@ fn the_members_hang_in_turn_and_the_vip_stays() {
     }
     setup.cluster.wait_healthy();
     setup.wait_renewed(0);
-    setup.unharmed(0, pinger);
+    setup.assert_undisturbed(0, pinger);
     let moved = setup.set_leader(1);
     let held = setup.wait_held(1);
     setup.wait_gone(0, SOON);
@@ -73,7 +73,7 @@ fn a_starved_daemon_keeps_the_vip_as_long_as_it_gets_to_read_now_and_then() {
         setup.daemons[0].process.signal(Signal::SIGCONT);
         setup.wait_renewed(0);
     }
-    let pings = setup.unharmed(0, pinger);
-    tell(&format!("a daemon that was stopped for 3.5 s four times: {} pings, none lost", pings.sent));
+    let pings = setup.assert_undisturbed(0, pinger);
+    report(&format!("a daemon that was stopped for 3.5 s four times: {} pings, none lost", pings.sent));
     assert_eq!(setup.intervals(1), []);
 }

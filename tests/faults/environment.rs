@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use vip_manager::time::Moment;
 
-use crate::case::{Case, End, Ground};
-use crate::record::{Lane, Record, Reign, Span};
+use crate::case::{Case, ClusterKind, End};
+use crate::proxies::Proxies;
+use crate::record::{Lane, LeaderTerm, Record, Span};
 use crate::setup::Setup;
 use crate::support::capture::Capture;
 use crate::support::clock::{now, pause, wait_for};
@@ -25,7 +26,6 @@ use crate::support::store::{Store, User};
 use crate::support::tcp::{ConnectionState, EchoServer, TcpClient};
 use crate::support::tls::{IdentityFiles, KeyForm, Tls};
 use crate::support::watcher::{KeyChange, Watcher};
-use crate::wires::Wires;
 
 pub(crate) const HOSTS: usize = 3;
 /// The lease of Patroni, in seconds.
@@ -41,7 +41,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(20);
 const CALM: Duration = Duration::from_millis(700);
 
 /// A cluster, its hosts, and the case that is being played.
-pub(crate) struct Stage {
+pub(crate) struct Environment {
     watcher: Watcher,
     /// What was told before the revisions began anew.
     told: Vec<KeyChange>,
@@ -52,17 +52,17 @@ pub(crate) struct Stage {
     pub(crate) root: User,
     pub(crate) setup: Setup,
     pub(crate) vip: IpAddr,
-    wires: Option<Wires>,
+    proxies: Option<Proxies>,
     configured: fn(ConfigFile) -> ConfigFile,
     faults: Vec<(Moment, Moment, String)>,
 }
 
-impl Stage {
-    pub(crate) fn build(ground: Ground) -> Self {
+impl Environment {
+    pub(crate) fn build(cluster_kind: ClusterKind) -> Self {
         let root = User { name: "root".to_owned(), password: "correct horse".to_owned() };
         let lab = Lab::new("faults");
-        let tls = (ground == Ground::Tls).then(|| Tls::new(&lab));
-        let user = (ground == Ground::Auth).then(|| root.clone());
+        let tls = (cluster_kind == ClusterKind::Tls).then(|| Tls::new(&lab));
+        let user = (cluster_kind == ClusterKind::Auth).then(|| root.clone());
         let options = ClusterOptions { tls: tls.clone(), user, ..ClusterOptions::default() };
         let cluster = Cluster::start_with(&lab, &options);
         let hosts: Vec<Host> = (1..=HOSTS).map(|number| lab.host(&format!("db{number}"))).collect();
@@ -83,7 +83,7 @@ impl Stage {
             root,
             setup,
             vip: VIP,
-            wires: None,
+            proxies: None,
             configured: |config| config,
             faults: Vec::new(),
         }
@@ -141,8 +141,8 @@ impl Stage {
     }
 
     /// Does something during which the first host never lets go.
-    pub(crate) fn unharmed(&mut self, work: impl FnOnce(&mut Self)) {
-        let holds = |stage: &Self| stage.setup.observer.intervals(stage.host(), stage.vip);
+    pub(crate) fn undisturbed(&mut self, work: impl FnOnce(&mut Self)) {
+        let holds = |env: &Self| env.setup.observer.intervals(env.host(), env.vip);
         let before = holds(self);
         work(self);
         assert_eq!(holds(self), before, "the first host let go");
@@ -214,16 +214,16 @@ impl Stage {
     }
 
     /// The same with a proxy before each member.
-    pub(crate) fn start_through_wires(&mut self) {
-        let wires = Wires::between(self.host(), &self.setup.cluster);
-        self.start_again_with(&self.config(0).with("dcs-endpoints", wires.endpoints()));
-        self.wires = Some(wires);
+    pub(crate) fn start_behind_proxies(&mut self) {
+        let proxies = Proxies::between(self.host(), &self.setup.cluster);
+        self.start_again_with(&self.config(0).with("dcs-endpoints", proxies.endpoints()));
+        self.proxies = Some(proxies);
         self.setup.wait_renewed(0);
     }
 
     /// What the proxies do to bytes from now on.
-    pub(crate) fn wires(&self, wire: Wire) {
-        self.wires.as_ref().or_fail("finding the proxies").set(wire);
+    pub(crate) fn set_proxies(&self, wire: Wire) {
+        self.proxies.as_ref().or_fail("finding the proxies").set(wire);
     }
 
     /// After a restore revisions come again, and no watch tells what the key holds: it is read.
@@ -245,7 +245,7 @@ impl Stage {
     }
 
     /// Waits out a span that is the fault's own.
-    pub(crate) fn last(&self, seconds: f64) {
+    pub(crate) fn wait(&self, seconds: f64) {
         let _ = self;
         pause(Duration::from_secs_f64(seconds));
     }
@@ -266,7 +266,7 @@ impl Stage {
             patroni.revive(false);
         }
         self.setup.daemons.clear();
-        self.wires = None;
+        self.proxies = None;
         self.setup.cluster.wait_healthy();
         wait_for("the key to be deleted", SOON, || {
             self.setup.cluster.store().with(|client| client.delete(KEY)).is_ok()
@@ -284,7 +284,7 @@ impl Stage {
     }
 
     /// What the daemons said last.
-    pub(crate) fn words(&self) -> String {
+    pub(crate) fn log_tail(&self) -> String {
         let words = |daemon: &Daemon| {
             let text = daemon.process.text();
             let lines: Vec<&str> = text.lines().collect();
@@ -309,7 +309,7 @@ impl Stage {
                 .filter(|held| held.until.is_none_or(|until| until > begin) && held.from < end)
                 .map(|held| scale.span(held.from, held.until.unwrap_or(end)))
                 .collect(),
-            spoke: packets
+            announced: packets
                 .iter()
                 .filter(|packet| packet.mac.to_string() == *mac)
                 .map(|packet| scale.second(packet.at))
@@ -318,24 +318,25 @@ impl Stage {
         Record {
             length: scale.second(end),
             lanes: lanes.collect(),
-            reigns: self.reigns(scale),
+            terms: self.terms(scale),
             faults: self.faults.drain(..).map(|(from, until, text)| (scale.span(from, until), text)).collect(),
             ..Record::default()
         }
     }
 
-    fn reigns(&self, scale: &Clock) -> Vec<Reign> {
+    fn terms(&self, scale: &Clock) -> Vec<LeaderTerm> {
         let mut told = [self.told.clone(), self.watcher.changes()].concat();
         told.retain(|change| change.key == KEY);
         told.sort_by_key(|change| change.at);
-        let mut reigns = Vec::new();
+        let mut terms = Vec::new();
         for (place, change) in told.iter().enumerate() {
             let until = told.get(place + 1).map_or(scale.end, |next| next.at);
             if until > scale.begin {
-                reigns.push(Reign { span: scale.span(change.at, until), value: change.value.as_deref().map(short) });
+                terms
+                    .push(LeaderTerm { span: scale.span(change.at, until), value: change.value.as_deref().map(short) });
             }
         }
-        reigns
+        terms
     }
 }
 

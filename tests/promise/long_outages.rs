@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::measure::{seconds, tell};
+use super::measure::{report, seconds};
 use super::setup::{HOLD, SOON, Setup};
 use super::support::clock::{now, pause, wait_for, wait_until};
 use super::support::daemon::KEY;
@@ -51,7 +51,7 @@ fn blackout(name: &str, span: Duration, go: impl FnOnce(&mut Cluster), come: imp
     let mut told = watcher.changes();
     told.retain(|change| change.key == KEY);
     assert_eq!(told, [], "no event ever came");
-    tell(&format!(
+    report(&format!(
         "{name}: gone {:.2} s after etcd, back {:.2} s after it was let go on, {:.2} s after it answered again",
         seconds(dark, gone),
         seconds(coming, held),

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use super::measure::tell;
+use super::measure::report;
 use super::setup::SOON;
 use super::support::clock::{pause, wait_for};
 use super::support::daemon::Daemon;
@@ -71,7 +71,7 @@ fn several_vips_of_one_daemon_follow_their_keys_each_for_itself() {
     pause(Duration::from_secs(2));
     settled(OTHER, Some(0));
     let counts = [VIP, VIP6, OTHER].map(|address| hosts.each_ref().map(|host| observer.intervals(host, address).len()));
-    tell(&format!("holds on each host: {counts:?}"));
+    report(&format!("holds on each host: {counts:?}"));
     assert_eq!(counts, [[1, 1], [1, 1], [1, 1]]);
     for address in [VIP, VIP6, OTHER] {
         assert!(observer.overlap(&hosts[0], &hosts[1], address) < Duration::from_secs(1));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::measure::{seconds, tell};
+use super::measure::{report, seconds};
 use super::setup::{HOLD, SOON, Setup};
 use super::support::clock::{now, pause, wait_for};
 use super::support::cut::Way;
@@ -33,7 +33,7 @@ fn moved_behind_its_back(name: &str, cut_for: Duration) {
     cut.heal();
     let healed = now();
     let gone = setup.wait_gone(0, SOON);
-    tell(&format!(
+    report(&format!(
         "cut for {cut_for:?}: gone {:.2} s after the cut, {:.2} s after its end; two hosts for {:.2} s",
         seconds(cut_at, gone),
         seconds(healed, gone),
@@ -41,7 +41,7 @@ fn moved_behind_its_back(name: &str, cut_for: Duration) {
     ));
     assert!(gone < cut_at + HOLD + Duration::from_millis(500), "{:.2} s", seconds(cut_at, gone));
 
-    setup.stays_away(0, Duration::from_secs(4));
+    setup.assert_stays_released(0, Duration::from_secs(4));
     assert!(setup.holds(1));
     let old_mac = setup.hosts[0].mac();
     let packets = setup.capture.since(cut_at + UNTIL_DOUBT, VIP);

@@ -13,7 +13,7 @@ use super::support::watcher::{KeyChange, Watcher};
 /// A watch may tell of a new leader later than the daemon takes it up.
 const OBSERVER_LATE: Duration = Duration::from_secs(1);
 
-/// Each hold lies within a reign of its host, and was over before etcd told of that reign's end.
+/// Each hold lies within a failover of its host, and was over before etcd told of that failover's end.
 #[track_caller]
 pub(crate) fn nobody_outlived_a_lease(setup: &Setup, watcher: &Watcher) {
     let mut told = watcher.changes();
@@ -32,17 +32,17 @@ pub(crate) fn nobody_outlived_a_lease(setup: &Setup, watcher: &Watcher) {
 }
 
 /// Who held when, for people.
-pub(crate) fn reigns(setup: &Setup, begin: Moment) -> String {
-    let mut reigns = Vec::new();
+pub(crate) fn held_intervals(setup: &Setup, begin: Moment) -> String {
+    let mut intervals = Vec::new();
     for (place, host) in setup.hosts.iter().enumerate() {
         for interval in setup.intervals(place) {
             let until = interval.until.map_or("now".to_owned(), |until| format!("{:.2} s", seconds(begin, until)));
-            reigns.push((
+            intervals.push((
                 interval.from,
                 format!("{} held from {:.2} s to {until}", host.name(), seconds(begin, interval.from)),
             ));
         }
     }
-    reigns.sort();
-    reigns.into_iter().map(|(_, words)| words).collect::<Vec<_>>().join("\n")
+    intervals.sort();
+    intervals.into_iter().map(|(_, words)| words).collect::<Vec<_>>().join("\n")
 }

@@ -12,12 +12,12 @@ use crate::support::proxy::{Proxy, Wire};
 
 /// One proxy a member, all of them on the daemon's own host. They go with the value.
 #[derive(Debug)]
-pub(crate) struct Wires {
+pub(crate) struct Proxies {
     proxies: Vec<Proxy>,
     _alive: oneshot::Sender<()>,
 }
 
-impl Wires {
+impl Proxies {
     pub(crate) fn between(host: &Host, cluster: &Cluster) -> Self {
         let doors: Vec<SocketAddr> = cluster
             .members

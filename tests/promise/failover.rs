@@ -1,10 +1,10 @@
-//! A leader whose reign ends with its lease, and a successor who waits for that.
+//! A leader whose failover ends with its lease, and a successor who waits for that.
 
 use std::time::Duration;
 
 use vip_manager::time::Moment;
 
-use super::measure::{seconds, tell};
+use super::measure::{report, seconds};
 use super::setup::{SOON, Setup};
 use super::support::clock::wait_until;
 use super::support::patroni::{Patroni, Role, Timing};
@@ -15,13 +15,13 @@ pub(crate) const LEASE: Duration = Duration::from_secs(10);
 
 /// A leader on the first host, a follower on the second that takes what becomes free.
 #[derive(Debug)]
-pub(crate) struct Reign {
+pub(crate) struct Failover {
     pub(crate) setup: Setup,
     pub(crate) patronis: Vec<Patroni>,
     watcher: Watcher,
 }
 
-impl Reign {
+impl Failover {
     pub(crate) fn begin(name: &str) -> Self {
         let setup = Setup::new(name, 2);
         let patronis = setup.patronis(&Timing { ttl: LEASE.as_secs().cast_signed(), ..Timing::default() });
@@ -50,13 +50,13 @@ impl Reign {
         })
     }
 
-    /// What no misfortune may break: the old host had let go before its lease could end, and the new one came soon.
+    /// What no fault may break: the old host had let go before its lease could end, and the new one came soon.
     #[track_caller]
-    pub(crate) fn judge(&self, end: Moment) {
+    pub(crate) fn check(&self, end: Moment) {
         let (ended, named) = self.succession();
         let gone = self.setup.wait_gone(0, SOON);
         let held = self.setup.wait_held(1);
-        tell(&format!(
+        report(&format!(
             "gone {:.2} s before the lease could end, {:.2} s before etcd ended it; held {:.1} ms after the new leader",
             seconds(gone, end),
             seconds(gone, ended),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::measure::tell;
+use super::measure::report;
 use super::setup::{HOLD, SOON, Setup};
 use super::support::clock::{pause, wait_for};
 use super::support::cut::{Cut, Way};
@@ -26,7 +26,7 @@ fn listen(name: &str, lose: impl FnOnce(&mut Setup) -> Option<Cut>, find: impl F
     let said = setup.daemons[0].process.lines_after(before);
     pause(STEADY);
     let later = setup.daemons[0].process.lines_after(before + said.len());
-    tell(&format!("{name}: {} lines at first, then {} in {STEADY:?}\n{}", said.len(), later.len(), text(&said)));
+    report(&format!("{name}: {} lines at first, then {} in {STEADY:?}\n{}", said.len(), later.len(), text(&said)));
     assert_eq!(text(&later), "", "a steady failure is no news");
 
     for member in setup.members() {

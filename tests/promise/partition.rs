@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use etcd_client::GetOptions;
 
-use super::reign::Reign;
+use super::failover::Failover;
 use super::support::cut::{Cut, Way};
 use super::support::daemon::KEY;
 
@@ -12,8 +12,8 @@ use super::support::daemon::KEY;
 /// insist it goes on telling the past.
 #[test]
 fn a_holder_that_only_reaches_a_member_without_a_quorum_lets_go() {
-    let reign = Reign::begin("split");
-    let setup = &reign.setup;
+    let failover = Failover::begin("split");
+    let setup = &failover.setup;
     let lone = setup.cluster.leader();
     let (with_it, mut away) = (setup.members()[lone], setup.members());
     away.remove(lone);
@@ -23,7 +23,7 @@ fn a_holder_that_only_reaches_a_member_without_a_quorum_lets_go() {
 
     let of_member = Cut::between(&setup.lab, with_it, &everybody_else, Way::Both);
     let of_holder = Cut::between(&setup.lab, &setup.hosts[0], &away, Way::Both);
-    reign.succession();
+    failover.succession();
     let told = store
         .ask_one(&door, async |client| {
             let answer = client.get(KEY, Some(GetOptions::new().with_serializable())).await?;
@@ -31,9 +31,9 @@ fn a_holder_that_only_reaches_a_member_without_a_quorum_lets_go() {
         })
         .unwrap();
     assert_eq!(told.as_deref(), Some("db1"), "the lone member knows nothing of the new leader");
-    reign.judge(reign.earliest_end());
+    failover.check(failover.earliest_end());
 
     drop((of_member, of_holder));
-    setup.stays_away(0, Duration::from_secs(4));
+    setup.assert_stays_released(0, Duration::from_secs(4));
     assert!(setup.holds(1));
 }

@@ -11,11 +11,11 @@ use super::support::patroni::Patroni;
 
 /// Draws. Two runs with the same seed do the same, as far as the machine lets them.
 #[derive(Debug)]
-pub(crate) struct Dice(pub(crate) u64);
+pub(crate) struct Rng(pub(crate) u64);
 
-impl Dice {
+impl Rng {
     pub(crate) fn draw(&mut self, sides: u64) -> u64 {
-        // A linear congruence; its upper bits are good enough to choose a misfortune.
+        // A linear congruence; its upper bits are good enough to choose a fault.
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % sides
     }
@@ -31,7 +31,7 @@ impl Dice {
 
 /// What can go wrong.
 #[derive(Debug)]
-pub(crate) enum Misfortune {
+pub(crate) enum Fault {
     /// The daemon of this host is stopped.
     Stopped(usize),
     /// Patroni of this host is dead.
@@ -44,14 +44,14 @@ pub(crate) enum Misfortune {
     Off(usize, #[expect(dead_code, reason = "it is held for as long as it lasts")] Cut),
 }
 
-impl Misfortune {
+impl Fault {
     /// One that is not there yet. Of the members only one at a time is afflicted, lest nothing moves any more.
-    pub(crate) fn draw(dice: &mut Dice, setup: &Setup, patronis: &[Patroni], there: &[(Moment, Self)]) -> Option<Self> {
+    pub(crate) fn draw(rng: &mut Rng, setup: &Setup, patronis: &[Patroni], there: &[(Moment, Self)]) -> Option<Self> {
         let there = |like: &dyn Fn(&Self) -> bool| there.iter().any(|(_, other)| like(other));
-        let (host, member) = (dice.place(setup.hosts.len()), dice.place(setup.cluster.members.len()));
-        let way = [Way::Both, Way::In, Way::Out][dice.place(3)];
+        let (host, member) = (rng.place(setup.hosts.len()), rng.place(setup.cluster.members.len()));
+        let way = [Way::Both, Way::In, Way::Out][rng.place(3)];
         let member_free = !there(&|other| matches!(other, Self::Hung(_) | Self::Off(..)));
-        match dice.draw(6) {
+        match rng.draw(6) {
             0 | 1 if !there(&|other| matches!(other, Self::Stopped(of) if *of == host)) => {
                 setup.daemons[host].process.signal(Signal::SIGSTOP);
                 Some(Self::Stopped(host))

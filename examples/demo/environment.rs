@@ -1,4 +1,4 @@
-//! The stage: hosts, etcd, Patroni, daemons, and the clock of the story.
+//! The env: hosts, etcd, Patroni, daemons, and the clock of the story.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ const HOLD: &str = "5s";
 const MARGIN: &str = "2s";
 
 /// Everything that plays. Dropped from the top down: first those who look, last the lab.
-pub(crate) struct Stage {
+pub(crate) struct Environment {
     pub(crate) timeline: Timeline,
     pub(crate) observers: Observers,
     pub(crate) daemons: Vec<Option<Daemon>>,
@@ -32,7 +32,7 @@ pub(crate) struct Stage {
     pub(crate) lab: Lab,
 }
 
-impl Stage {
+impl Environment {
     pub(crate) fn build() -> Self {
         let lab = Lab::new("demo");
         let hosts: Vec<Host> = ["db1", "db2", "db3"].map(|name| lab.host(name)).into();
@@ -51,7 +51,7 @@ impl Stage {
         let databases = hosts.iter().map(EchoServer::on).collect();
         let timing = Timing { ttl: LEASE, ..Timing::default() };
         let patroni = hosts.iter().map(|host| Patroni::start(host, &cluster, &timing)).collect();
-        let mut stage = Self {
+        let mut env = Self {
             timeline: Timeline::new(hosts.len()),
             observers,
             daemons: hosts.iter().map(|_| None).collect(),
@@ -61,10 +61,10 @@ impl Stage {
             _databases: databases,
             lab,
         };
-        for host in 0..stage.hosts.len() {
-            stage.start_daemon(host);
+        for host in 0..env.hosts.len() {
+            env.start_daemon(host);
         }
-        stage
+        env
     }
 
     /// Starts the daemon of a host, in the place of an earlier one.
@@ -79,7 +79,7 @@ impl Stage {
     }
 
     /// Lets the play go on until `done`, and panics after `limit` with what was waited for.
-    pub(crate) fn play_until(&mut self, what: &str, limit: Duration, mut done: impl FnMut(&mut Self) -> bool) {
+    pub(crate) fn run_until(&mut self, what: &str, limit: Duration, mut done: impl FnMut(&mut Self) -> bool) {
         let start = now();
         loop {
             self.turn();
@@ -95,7 +95,7 @@ impl Stage {
     }
 
     /// Lets the play go on for a while.
-    pub(crate) fn play_for(&mut self, span: Duration) {
+    pub(crate) fn run_for(&mut self, span: Duration) {
         let end = now() + span;
         while now() < end {
             self.turn();
@@ -103,12 +103,12 @@ impl Stage {
     }
 
     /// Waits until `host` has the address and the client hears from it, and returns since when it has it.
-    pub(crate) fn play_until_held(&mut self, host: usize, limit: Duration) -> Moment {
+    pub(crate) fn run_until_held(&mut self, host: usize, limit: Duration) -> Moment {
         let what = format!("the address on {}", self.name(host));
-        self.play_until(&what, limit, |stage| stage.observers.holds(host));
+        self.run_until(&what, limit, |env| env.observers.holds(host));
         let since = self.observers.held_since(host);
-        self.play_until("an answer to the client", Duration::from_secs(10), |stage| {
-            stage.observers.answered_since(since) && stage.observers.connected_since(since)
+        self.run_until("an answer to the client", Duration::from_secs(10), |env| {
+            env.observers.answered_since(since) && env.observers.connected_since(since)
         });
         since
     }
