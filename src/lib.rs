@@ -13,7 +13,6 @@ mod backoff;
 pub mod check;
 pub mod cli;
 pub mod config;
-pub mod json;
 pub mod keeper;
 pub mod source;
 pub mod status;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 /// The text without anything that ends a line or moves a cursor: `a\nb` for a line break, `\u{1b}` for an escape.
 ///
 /// A key's value or a server's error message can hold anything.
@@ -42,6 +44,19 @@ pub fn span(span: Duration) -> String {
     }
 }
 
+/// The value as JSON on one line, with every control character escaped.
+///
+/// serde_json leaves DEL and the C1 control characters as they are, and a terminal may obey them. Compact JSON has
+/// control characters inside strings only, so escaping what is left of them is always right.
+pub fn json(value: &impl Serialize) -> String {
+    let json = serde_json::to_string(value).unwrap_or_default();
+    let mut line = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_control() { line.push_str(&format!("\\u{:04x}", u32::from(c))) } else { line.push(c) }
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,5 +91,13 @@ mod tests {
         ] {
             assert_eq!(span(Duration::from_millis(milliseconds)), spelled);
         }
+    }
+
+    #[test]
+    fn foreign_text_cannot_leave_its_quotes_or_command_a_terminal() {
+        let text = "a\"b\\c\nd</script>\u{1b}\u{7f}\u{9b}";
+        let shown = json(&text);
+        assert_eq!(shown, r#""a\"b\\c\nd</script>\u001b\u007f\u009b""#);
+        assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), text);
     }
 }

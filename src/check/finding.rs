@@ -1,26 +1,32 @@
 //! What a check has to say.
 
+use serde::Serialize;
+
 use crate::text::one_line;
 
 /// How a finding is meant.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 pub enum Level {
     /// As it should be.
+    #[serde(rename = "ok")]
     Good,
     /// It may be meant so, or matters only at times.
+    #[serde(rename = "warning")]
     Caution,
     /// The VIP cannot come, cannot be reached, or is not safe.
+    #[serde(rename = "error")]
     Bad,
 }
 
 /// One thing that was looked at.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Finding {
     /// A short name for programs, the same in every release.
     pub id: &'static str,
     pub level: Level,
     /// What was looked at: an endpoint, a key, an interface.
     pub subject: String,
+    #[serde(rename = "finding")]
     pub text: String,
     /// What to do; nothing where nothing is to be done.
     pub cure: Option<String>,

@@ -1,30 +1,19 @@
 //! A report for programs: one object with a list of findings.
 
-use super::{Finding, Level, Report};
-use crate::json::Json;
+use serde::Serialize;
+
+use super::{Finding, Report};
+use crate::text;
 
 /// The report as JSON, on one line.
 pub fn json(report: &Report) -> String {
-    let report = Json::Object(vec![
-        ("ok", Json::Bool(report.is_good())),
-        ("findings", Json::List(report.findings.iter().map(finding).collect())),
-    ]);
-    format!("{report}\n")
+    text::json(&ReportView { ok: report.is_good(), findings: &report.findings }) + "\n"
 }
 
-fn finding(finding: &Finding) -> Json {
-    let level = match finding.level {
-        Level::Good => "ok",
-        Level::Caution => "warning",
-        Level::Bad => "error",
-    };
-    Json::Object(vec![
-        ("id", Json::text(finding.id)),
-        ("level", Json::text(level)),
-        ("subject", Json::text(&finding.subject)),
-        ("finding", Json::text(&finding.text)),
-        ("cure", Json::or_null(finding.cure.as_ref(), Json::text)),
-    ])
+#[derive(Serialize)]
+struct ReportView<'a> {
+    ok: bool,
+    findings: &'a [Finding],
 }
 
 #[cfg(test)]

@@ -117,8 +117,8 @@ async fn without_daemon(loaded: &Loaded, asked: StatusAsked, colour: Colour) -> 
     let mut status = from_the_kernel(loaded);
     ask_etcd(&loaded.config, &mut status).await;
     match (asked.json, asked.events) {
-        (true, true) => format!("{}\n", json::events(&status)),
-        (true, false) => format!("{}\n", json::status(&status)),
+        (true, true) => json::events(&status) + "\n",
+        (true, false) => json::status(&status) + "\n",
         (false, _) => text::status(&status, colour),
     }
 }

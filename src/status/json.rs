@@ -1,114 +1,185 @@
-//! The status as JSON. Names and meanings stay; what is new is added. Spans are seconds.
+//! The status as JSON. Existing names and meanings stay, new ones may be added. Durations are in seconds.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::{EndpointLink, EndpointStatus, Status, Tally, Transition, VipStatus, explain};
-use crate::json::Json;
 use crate::keeper::Tenure;
+use crate::text;
 use crate::time::Lifetime;
 
 /// The whole status, with the last few transitions.
-pub fn status(status: &Status) -> Json {
+pub fn status(status: &Status) -> String {
     let recent = status.events.len().saturating_sub(RECENT);
-    Json::Object(vec![
-        ("program", Json::text("vip-manager")),
-        ("version", Json::text(status.version)),
-        ("daemon", Json::Bool(status.daemon)),
-        ("host", Json::text(&status.host)),
-        ("pid", Json::count(status.pid.into())),
-        ("started", if status.daemon { Json::text(status.started) } else { Json::Null }),
-        ("time", Json::text(status.taken)),
-        ("config", Json::or_null(status.config.as_ref(), Json::text)),
-        ("vips", Json::List(status.vips.iter().map(|one| vip(one, status)).collect())),
-        ("endpoints", Json::List(status.endpoints.iter().map(endpoint).collect())),
-        ("events", transitions(&status.events[recent..])),
-    ])
+    text::json(&StatusView {
+        program: "vip-manager",
+        version: status.version,
+        daemon: status.daemon,
+        host: &status.host,
+        pid: status.pid,
+        started: status.daemon.then(|| status.started.to_string()),
+        time: status.taken.to_string(),
+        config: status.config.as_deref(),
+        vips: status.vips.iter().map(|one| vip(one, status)).collect(),
+        endpoints: status.endpoints.iter().map(endpoint).collect(),
+        events: transitions(&status.events[recent..]),
+    })
 }
 
-/// All transitions that are remembered, oldest first.
-pub fn events(status: &Status) -> Json {
-    Json::Object(vec![("time", Json::text(status.taken)), ("events", transitions(&status.events))])
+/// All remembered transitions, oldest first.
+pub fn events(status: &Status) -> String {
+    text::json(&EventsView { time: status.taken.to_string(), events: transitions(&status.events) })
 }
 
-fn transitions(events: &[Arc<Transition>]) -> Json {
-    Json::List(events.iter().map(|event| transition(event)).collect())
+#[derive(Serialize)]
+struct StatusView<'a> {
+    program: &'static str,
+    version: &'static str,
+    daemon: bool,
+    host: &'a str,
+    pid: u32,
+    started: Option<String>,
+    time: String,
+    config: Option<&'a str>,
+    vips: Vec<VipView<'a>>,
+    endpoints: Vec<EndpointView<'a>>,
+    events: Vec<TransitionView<'a>>,
 }
 
-fn vip(vip: &VipStatus, status: &Status) -> Json {
-    let (vip_text, interface) = (vip.vip.to_string(), vip.interface.to_string());
+#[derive(Serialize)]
+struct EventsView<'a> {
+    time: String,
+    events: Vec<TransitionView<'a>>,
+}
+
+#[derive(Serialize)]
+struct VipView<'a> {
+    vip: String,
+    interface: String,
+    state: &'static str,
+    why: String,
+    held: bool,
+    desired: bool,
+    interface_up: Option<bool>,
+    key: &'a str,
+    expected: &'a str,
+    found: Option<&'a str>,
+    revision: Option<i64>,
+    read_age: Option<f64>,
+    read_from: Option<&'a str>,
+    lease_left: Option<f64>,
+    blind: Option<&'a str>,
+    confirmed_age: Option<f64>,
+    deadline: Option<f64>,
+    kernel_lifetime: Option<LifetimeView>,
+    announcements: u64,
+    announcement_failures: u64,
+    renewals: u64,
+    refusals: u64,
+    conflicts: u64,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum LifetimeView {
+    Seconds(f64),
+    Forever(&'static str),
+}
+
+#[derive(Serialize)]
+struct EndpointView<'a> {
+    endpoint: &'a str,
+    state: &'static str,
+    why: Option<&'a str>,
+    since: f64,
+}
+
+#[derive(Serialize)]
+struct TransitionView<'a> {
+    number: u64,
+    time: String,
+    vip: &'a str,
+    interface: &'a str,
+    from: &'static str,
+    to: &'static str,
+    cause: &'static str,
+    reason: &'a str,
+    source: Option<&'a str>,
+    took: Option<f64>,
+}
+
+fn vip<'a>(vip: &'a VipStatus, status: &Status) -> VipView<'a> {
+    let place = (vip.vip.to_string(), vip.interface.to_string());
     let nothing = Tally::default();
-    let tally = status.counters.vips.get(&(vip_text.clone(), interface.clone())).unwrap_or(&nothing);
+    let tally = status.counters.vips.get(&place).unwrap_or(&nothing);
     let read = vip.read.as_ref();
-    Json::Object(vec![
-        ("vip", Json::Text(vip_text)),
-        ("interface", Json::Text(interface)),
-        ("state", Json::text(vip.state)),
-        ("why", Json::Text(explain::why(vip))),
-        ("held", Json::Bool(vip.held)),
-        ("desired", Json::Bool(vip.desired)),
-        ("interface_up", Json::or_null(vip.link_up, Json::Bool)),
-        ("key", Json::text(&vip.key)),
-        ("expected", Json::text(&vip.expected)),
-        ("found", Json::or_null(read.and_then(|read| read.holder.as_ref()), Json::text)),
-        ("revision", Json::or_null(read.and_then(|read| read.revision), |version| Json::Integer(version.0))),
-        ("read_age", Json::or_null(read, |read| Json::Seconds(read.age))),
-        ("read_from", Json::or_null(read, |read| Json::text(&read.from))),
-        ("lease_left", Json::or_null(read, |read| lease(read.tenure))),
-        ("blind", Json::or_null(vip.unreachable.as_ref(), Json::text)),
-        ("confirmed_age", Json::or_null(vip.confirmed, Json::Seconds)),
-        ("deadline", Json::or_null(vip.deadline, Json::Seconds)),
-        ("kernel_lifetime", Json::or_null(vip.kernel, kernel)),
-        ("announcements", Json::count(tally.announcements)),
-        ("announcement_failures", Json::count(tally.announcement_failures)),
-        ("renewals", Json::count(tally.renewals)),
-        ("refusals", Json::count(tally.refusals)),
-        ("conflicts", Json::count(tally.conflicts)),
-    ])
-}
-
-fn lease(tenure: Tenure) -> Json {
-    match tenure {
-        Tenure::AtLeast(left) => Json::Seconds(left),
-        Tenure::NoLease | Tenure::Unknown => Json::Null,
+    VipView {
+        state: vip.state,
+        why: explain::why(vip),
+        held: vip.held,
+        desired: vip.desired,
+        interface_up: vip.link_up,
+        key: &vip.key,
+        expected: &vip.expected,
+        found: read.and_then(|read| read.holder.as_deref()),
+        revision: read.and_then(|read| read.revision).map(|version| version.0),
+        read_age: read.map(|read| seconds(read.age)),
+        read_from: read.map(|read| &*read.from),
+        lease_left: read.and_then(|read| match read.tenure {
+            Tenure::AtLeast(left) => Some(seconds(left)),
+            Tenure::NoLease | Tenure::Unknown => None,
+        }),
+        blind: vip.unreachable.as_deref(),
+        confirmed_age: vip.confirmed.map(seconds),
+        deadline: vip.deadline.map(seconds),
+        kernel_lifetime: vip.kernel.map(|lifetime| match lifetime {
+            Lifetime::Forever => LifetimeView::Forever("forever"),
+            Lifetime::Until(span) => LifetimeView::Seconds(seconds(span)),
+        }),
+        announcements: tally.announcements,
+        announcement_failures: tally.announcement_failures,
+        renewals: tally.renewals,
+        refusals: tally.refusals,
+        conflicts: tally.conflicts,
+        vip: place.0,
+        interface: place.1,
     }
 }
 
-fn kernel(lifetime: Lifetime<Duration>) -> Json {
-    match lifetime {
-        Lifetime::Forever => Json::text("forever"),
-        Lifetime::Until(span) => Json::Seconds(span),
-    }
-}
-
-fn endpoint(endpoint: &EndpointStatus) -> Json {
+fn endpoint(endpoint: &EndpointStatus) -> EndpointView<'_> {
     let (state, why) = match &endpoint.link {
-        EndpointLink::Connecting => ("connecting", Json::Null),
-        EndpointLink::Up => ("up", Json::Null),
-        EndpointLink::Down { why } => ("down", Json::text(why)),
+        EndpointLink::Connecting => ("connecting", None),
+        EndpointLink::Up => ("up", None),
+        EndpointLink::Down { why } => ("down", Some(&**why)),
     };
-    Json::Object(vec![
-        ("endpoint", Json::text(&endpoint.endpoint)),
-        ("state", Json::text(state)),
-        ("why", why),
-        ("since", Json::Seconds(endpoint.since)),
-    ])
+    EndpointView { endpoint: &endpoint.endpoint, state, why, since: seconds(endpoint.since) }
 }
 
-fn transition(event: &Transition) -> Json {
-    Json::Object(vec![
-        ("number", Json::count(event.number)),
-        ("time", Json::text(event.at)),
-        ("vip", Json::text(&event.vip)),
-        ("interface", Json::text(&event.interface)),
-        ("from", Json::text(event.from)),
-        ("to", Json::text(event.to)),
-        ("cause", Json::text(event.cause)),
-        ("reason", Json::text(&event.reason)),
-        ("source", Json::or_null(event.source.as_ref(), Json::text)),
-        ("took", Json::or_null(event.took, Json::Seconds)),
-    ])
+fn transitions(events: &[Arc<Transition>]) -> Vec<TransitionView<'_>> {
+    events.iter().map(|event| transition(event)).collect()
+}
+
+fn transition(event: &Transition) -> TransitionView<'_> {
+    TransitionView {
+        number: event.number,
+        time: event.at.to_string(),
+        vip: &event.vip,
+        interface: &event.interface,
+        from: event.from,
+        to: event.to,
+        cause: event.cause,
+        reason: &event.reason,
+        source: event.source.as_deref(),
+        took: event.took.map(seconds),
+    }
+}
+
+/// Whole microseconds: nanoseconds would claim a precision that nothing here has.
+fn seconds(span: Duration) -> f64 {
+    Duration::from_micros(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)).as_secs_f64()
 }
 
 /// How many transitions the status itself shows.
-pub(super) const RECENT: usize = 10;
+const RECENT: usize = 10;

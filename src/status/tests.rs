@@ -136,11 +136,7 @@ fn no_name_is_so_long_that_a_line_is_longer_than_eighty_columns() {
 /// Scripts of users go by these names.
 #[test]
 fn the_names_in_the_json_stay_as_they_are() {
-    let shown = json::status(&made_up()).to_string();
-    let mut names: Vec<_> =
-        shown.split(['{', ',']).filter_map(|part| part.strip_prefix('"')?.split_once("\":")).collect();
-    names.dedup();
-    let names: Vec<_> = names.iter().map(|(name, _)| *name).filter(|name| !name.contains(' ')).collect();
+    let shown = json::status(&made_up());
     let fields = [
         "program",
         "version",
@@ -187,9 +183,9 @@ fn the_names_in_the_json_stay_as_they_are() {
         "took",
     ];
     for field in fields {
-        assert!(names.contains(&field), "{field} in {shown}");
+        assert!(shown.contains(&format!("\"{field}\":")), "{field} in {shown}");
     }
-    assert!(shown.contains(r#""deadline":9.600000,"kernel_lifetime":9.600000"#), "{shown}");
+    assert!(shown.contains(r#""deadline":9.6,"kernel_lifetime":9.6"#), "{shown}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The log answers "why": one line a transition, nothing in between, in the form that its reader wants.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::os::linux::fs::MetadataExt;
@@ -131,8 +132,9 @@ fn json_lines_can_be_read_by_a_machine_whatever_the_key_holds() {
     setup.observer.wait_held(setup.host(), VIP, SOON);
     wait_logged(&daemon, "is up");
     for line in daemon.process.lines() {
-        let pairs = json::pairs(&line.text).unwrap_or_else(|at| panic!("no JSON at {at}: {}", line.text));
-        let value = |name: &str| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let members: BTreeMap<String, String> =
+            serde_json::from_str(&line.text).unwrap_or_else(|error| panic!("{error}: {}", line.text));
+        let value = |name: &str| members.get(name).map(String::as_str);
         assert!(value("time").is_some_and(|time| time.starts_with("20") && time.ends_with('Z')), "{}", line.text);
         assert!(value("message").is_some_and(|message| !message.is_empty()), "{}", line.text);
         assert!(["info", "warn", "error"].contains(&value("level").unwrap()), "{}", line.text);
@@ -179,72 +181,5 @@ fn no_output_ever_shows_a_password() {
         wait_for("some words", SOON, || daemon.process.lines().len() > 3 || daemon.process.ended().is_some());
         let text = daemon.process.text();
         assert!(!text.contains("wr0ngsecret") && !text.contains(secret), "{text}");
-    }
-}
-
-/// Just enough of a parser to be sure that a line is one flat object of strings.
-mod json {
-    /// The pairs, or the place of the first character that does not belong.
-    pub(super) fn pairs(text: &str) -> Result<Vec<(String, String)>, usize> {
-        let mut reader = Reader { text: text.chars().collect(), at: 0 };
-        let mut pairs = Vec::new();
-        reader.take('{')?;
-        loop {
-            let name = reader.string()?;
-            reader.take(':')?;
-            pairs.push((name, reader.string()?));
-            if reader.take(',').is_err() {
-                reader.take('}')?;
-                return if reader.at == reader.text.len() { Ok(pairs) } else { Err(reader.at) };
-            }
-        }
-    }
-
-    struct Reader {
-        text: Vec<char>,
-        at: usize,
-    }
-
-    impl Reader {
-        fn next(&mut self) -> Result<char, usize> {
-            let found = self.text.get(self.at).copied().ok_or(self.at)?;
-            self.at += 1;
-            Ok(found)
-        }
-
-        fn take(&mut self, wanted: char) -> Result<(), usize> {
-            match self.text.get(self.at) {
-                Some(found) if *found == wanted => {
-                    self.at += 1;
-                    Ok(())
-                }
-                _ => Err(self.at),
-            }
-        }
-
-        fn string(&mut self) -> Result<String, usize> {
-            self.take('"')?;
-            let mut value = String::new();
-            loop {
-                match self.next()? {
-                    '"' => return Ok(value),
-                    '\\' => value.push(self.escaped()?),
-                    c if c.is_control() => return Err(self.at - 1),
-                    c => value.push(c),
-                }
-            }
-        }
-
-        fn escaped(&mut self) -> Result<char, usize> {
-            match self.next()? {
-                'n' => Ok('\n'),
-                c @ ('"' | '\\') => Ok(c),
-                'u' => {
-                    let digits: String = (0..4).map(|_| self.next()).collect::<Result<_, _>>()?;
-                    u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32).ok_or(self.at)
-                }
-                _ => Err(self.at - 1),
-            }
-        }
     }
 }

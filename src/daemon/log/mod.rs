@@ -9,6 +9,7 @@ use std::fmt;
 use std::os::fd::AsFd;
 
 use nix::sys::stat::fstat;
+use serde::{Serialize, Serializer};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
@@ -22,9 +23,8 @@ use tracing_subscriber::{Registry, reload};
 
 use self::writer::LogWriter;
 use crate::config::{LogFormat, LogLevel};
-use crate::json::Json;
 use crate::terminal::Terminal;
-use crate::text::one_line;
+use crate::text::{self, one_line};
 
 /// The handle that changes the level of a running daemon.
 #[derive(Debug)]
@@ -115,7 +115,7 @@ where
             Form::Json => {
                 let mut time = String::new();
                 SystemTime.format_time(&mut Writer::new(&mut time))?;
-                writeln!(writer, "{}", line.json(time, level))
+                writeln!(writer, "{}", line.json(&time, level))
             }
         }
     }
@@ -167,15 +167,22 @@ impl Line {
         text
     }
 
-    fn json(&self, time: String, level: Level) -> Json {
-        let mut members = vec![
-            ("time", Json::Text(time)),
-            ("level", Json::text(word(level))),
-            ("message", Json::text(&self.message)),
-        ];
-        members.extend(self.fields.iter().map(|(name, value)| (*name, Json::text(value))));
-        Json::Object(members)
+    fn json(&self, time: &str, level: Level) -> String {
+        text::json(&JsonLine { time, level: word(level), message: &self.message, fields: &self.fields })
     }
+}
+
+#[derive(Serialize)]
+struct JsonLine<'a> {
+    time: &'a str,
+    level: &'static str,
+    message: &'a str,
+    #[serde(flatten, serialize_with = "members")]
+    fields: &'a [(&'static str, String)],
+}
+
+fn members<S: Serializer>(fields: &[(&'static str, String)], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_map(fields.iter().map(|(name, value)| (name, value)))
 }
 
 impl Visit for Line {
@@ -204,8 +211,8 @@ mod tests {
     fn a_line_of_json_is_one_object_of_texts() {
         let line = Line { message: "a \"b\"\nc".to_owned(), fields: vec![("lost_lines", "3".to_owned())] };
         assert_eq!(
-            line.json("now".to_owned(), Level::WARN).to_string(),
-            r#"{"time":"now","level":"warn","message":"a \"b\"\u000ac","lost_lines":"3"}"#
+            line.json("now", Level::WARN),
+            r#"{"time":"now","level":"warn","message":"a \"b\"\nc","lost_lines":"3"}"#
         );
     }
 

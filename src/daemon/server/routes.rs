@@ -47,8 +47,8 @@ pub(super) async fn answer(request: Request, asks: &mpsc::Sender<Ask>) -> Reply 
     let Some(status) = ask(asks).await else { return Reply::refusal(http::BUSY) };
     match request.resource {
         Resource::Page | Resource::Health => Reply::ok(PLAIN, "ok\n".to_owned()),
-        Resource::Status => Reply::ok(JSON, format!("{}\n", json::status(&status))),
-        Resource::Events => Reply::ok(JSON, format!("{}\n", json::events(&status))),
+        Resource::Status => Reply::ok(JSON, json::status(&status) + "\n"),
+        Resource::Events => Reply::ok(JSON, json::events(&status) + "\n"),
         Resource::StatusText(colour) => Reply::ok(PLAIN, text::status(&status, colour)),
         Resource::EventsText(colour) => Reply::ok(PLAIN, text::events(&status, colour)),
         Resource::Metrics(form) => {
