@@ -1,6 +1,6 @@
-//! The lab proves itself: what it says about the daemon is worth no more than what it can be shown to see.
+//! Tests of the lab itself: its observers must be shown to see what they report about the daemon.
 
-#[expect(dead_code, reason = "the self-tests need only a part of the lab")]
+#[expect(dead_code, reason = "the self-tests use only a part of the lab")]
 mod support;
 
 use std::io::ErrorKind;
@@ -26,11 +26,11 @@ use support::{holding, sweep};
 
 const SOON: Duration = Duration::from_secs(20);
 
-fn put_vip(host: &Host, lifetime: &str) {
+fn add_vip(host: &Host, lifetime: &str) {
     host.ip(&format!("addr add {VIP}/32 dev {INTERFACE} valid_lft {lifetime} preferred_lft {lifetime}"));
 }
 
-fn take_vip(host: &Host) {
+fn delete_vip(host: &Host) {
     host.ip(&format!("addr del {VIP}/32 dev {INTERFACE}"));
 }
 
@@ -40,7 +40,7 @@ fn connect(from: &Host, to: &Host, port: u16, limit: Duration) -> Result<(), Err
 }
 
 #[test]
-fn a_cut_is_silent_where_a_closed_port_refuses() {
+fn a_cut_drops_packets_silently_and_a_closed_port_refuses() {
     let lab = Lab::new("cut");
     let (one, other) = (lab.host("one"), lab.host("other"));
     let brief = Duration::from_millis(300);
@@ -57,28 +57,28 @@ fn a_cut_is_silent_where_a_closed_port_refuses() {
     drop(cut);
     let _off = Cut::off(&lab, &other);
     assert_eq!(connect(&one, &other, 9, brief), Err(ErrorKind::TimedOut));
-    assert!(one.ip("link show dev eth0").contains("LOWER_UP"), "no link may go down with a cut");
-    assert!(other.ip("link show dev eth0").contains("LOWER_UP"), "no link may go down with a cut");
+    assert!(one.ip("link show dev eth0").contains("LOWER_UP"), "a cut must not take a link down");
+    assert!(other.ip("link show dev eth0").contains("LOWER_UP"), "a cut must not take a link down");
 }
 
 #[test]
-fn the_observer_sees_an_address_come_go_and_expire() {
+fn the_observer_sees_an_address_added_removed_and_expired() {
     let lab = Lab::new("observer");
     let (one, other) = (lab.host("one"), lab.host("other"));
     let observer = AddressObserver::over(&[&one, &other]);
     assert!(observer.intervals(&one, VIP).is_empty());
 
-    put_vip(&one, "forever");
+    add_vip(&one, "forever");
     let since = observer.wait_held(&one, VIP, SOON);
     assert!(one.carries(VIP) && observer.held_at(&one, VIP, since));
-    put_vip(&other, "1");
+    add_vip(&other, "1");
     observer.wait_held(&other, VIP, SOON);
     pause(Duration::from_millis(100));
-    take_vip(&one);
+    delete_vip(&one);
     let gone = observer.wait_gone(&one, VIP, SOON).unwrap();
     assert!(!observer.held_at(&one, VIP, gone) && !one.carries(VIP));
     observer.wait_gone(&other, VIP, SOON);
-    assert!(!other.carries(VIP), "the kernel removes what has expired, and the observer heard of it");
+    assert!(!other.carries(VIP), "the kernel removed the expired address");
 
     let overlap = observer.overlap(&one, &other, VIP);
     assert!(overlap >= Duration::from_millis(100) && overlap < Duration::from_secs(4), "{overlap:?}");
@@ -88,22 +88,22 @@ fn the_observer_sees_an_address_come_go_and_expire() {
 }
 
 #[test]
-fn the_capture_sees_an_announcement_and_the_neighbour_table_follows_it() {
+fn the_capture_sees_an_announcement_and_the_neighbour_table_follows() {
     let lab = Lab::new("capture");
     let (one, other, client) = (lab.host("one"), lab.host("other"), lab.host("client"));
     let capture = Capture::on(&client);
-    put_vip(&one, "forever");
+    add_vip(&one, "forever");
     client.run("ping", &["-n", "-c1", "-w5", &VIP.to_string()]);
     assert_eq!(client.neighbour(VIP), Some(one.mac()));
 
-    take_vip(&one);
-    put_vip(&other, "forever");
+    delete_vip(&one);
+    add_vip(&other, "forever");
     let before = now();
     other.run("arping", &["-q", "-U", "-c", "1", "-I", INTERFACE, &VIP.to_string()]);
     let seen = wait_until("the announcement", SOON, || capture.first(before, VIP, &other.mac()));
     assert_eq!(seen.form, Form::ArpRequest);
     assert_eq!(seen.source, seen.mac);
-    assert_eq!(capture.since(before, VIP).len(), 1, "the client's own questions are no announcements");
+    assert_eq!(capture.since(before, VIP).len(), 1, "the client's own requests are not announcements");
     wait_for("the neighbour table", SOON, || client.neighbour(VIP) == Some(other.mac()));
 }
 
@@ -122,10 +122,10 @@ fn the_capture_reads_a_neighbour_advertisement() {
 }
 
 #[test]
-fn the_pinger_counts_what_is_lost_and_for_how_long() {
+fn the_pinger_counts_lost_pings_and_measures_the_outage() {
     let lab = Lab::new("ping");
     let (one, client) = (lab.host("one"), lab.host("client"));
-    put_vip(&one, "forever");
+    add_vip(&one, "forever");
     let pinger = Pinger::start(&client, VIP, Duration::from_millis(10));
     wait_for("some answers", SOON, || pinger.pings().answers.len() > 20);
     let cut = Cut::off(&lab, &one);
@@ -144,10 +144,10 @@ fn the_pinger_counts_what_is_lost_and_for_how_long() {
 }
 
 #[test]
-fn the_tcp_client_tells_alive_from_silent_from_reset() {
+fn the_tcp_client_distinguishes_open_silent_and_reset() {
     let lab = Lab::new("tcp");
     let (one, client) = (lab.host("one"), lab.host("client"));
-    put_vip(&one, "forever");
+    add_vip(&one, "forever");
     let _server = EchoServer::on(&one);
     let connection = TcpClient::connect(&client, VIP).unwrap();
     pause(Duration::from_millis(300));
@@ -157,19 +157,19 @@ fn the_tcp_client_tells_alive_from_silent_from_reset() {
 
     let cut = Cut::off(&lab, &one);
     wait_for("a silence", SOON, || connection.status().longest_silence > Duration::from_millis(500));
-    assert_eq!(connection.status().state, ConnectionState::Open, "silence is no reset");
+    assert_eq!(connection.status().state, ConnectionState::Open, "silence is not a reset");
     cut.heal();
     let healed = now();
     wait_for("an answer again", SOON, || connection.status().last_answer > healed);
 
     one.run("ss", &["-K", "src", &VIP.to_string()]);
     wait_for("the reset", SOON, || matches!(connection.status().state, ConnectionState::Reset(_)));
-    take_vip(&one);
+    delete_vip(&one);
     assert!(TcpClient::connect(&client, VIP).is_err());
 }
 
 #[test]
-fn an_etcd_cluster_elects_compacts_and_survives_the_loss_of_a_member() {
+fn an_etcd_cluster_moves_its_leader_compacts_and_survives_the_loss_of_a_member() {
     let lab = Lab::new("etcd");
     let mut cluster = Cluster::start(&lab, 3);
     let store = cluster.store().clone();
@@ -184,7 +184,7 @@ fn an_etcd_cluster_elects_compacts_and_survives_the_loss_of_a_member() {
     wait_for("a write without the leader", SOON, || store.with(|client| client.put("/a", "2", 0)).is_ok());
     assert_eq!(store.get("/a").unwrap().value, "2");
     cluster.members[next].restart();
-    wait_for("the member's return", SOON, || {
+    wait_for("the member to answer", SOON, || {
         cluster.members[next]
             .host
             .attempt("etcdctl", &["--endpoints", &cluster.members[next].client_address(), "get", "/a"])
@@ -203,7 +203,7 @@ fn an_etcd_cluster_elects_compacts_and_survives_the_loss_of_a_member() {
 }
 
 #[test]
-fn an_etcd_member_speaks_tls_to_those_with_a_certificate_and_asks_for_a_password() {
+fn an_etcd_member_requires_a_client_certificate_and_a_password() {
     let lab = Lab::new("tls");
     let tls = Tls::new(&lab);
     let user = User { name: "root".to_owned(), password: "correct horse".to_owned() };
@@ -245,11 +245,11 @@ fn an_etcd_member_speaks_tls_to_those_with_a_certificate_and_asks_for_a_password
     }
     let ca = tls.ca_file().display().to_string();
     let bare = client.attempt("etcdctl", &["--dial-timeout=1s", "--endpoints", endpoint, "--cacert", &ca, "get", "/a"]);
-    assert!(bare.is_err(), "without a certificate nobody is let in");
+    assert!(bare.is_err(), "a client without a certificate is refused");
 }
 
 #[test]
-fn patroni_leads_dies_and_is_succeeded_when_its_lease_has_ended() {
+fn patroni_leads_and_is_succeeded_when_its_lease_has_expired() {
     let lab = Lab::new("patroni");
     let cluster = Cluster::start(&lab, 1);
     let timing = Timing { ttl: 3, loop_wait: Duration::from_millis(500), ..Timing::default() };
@@ -260,37 +260,38 @@ fn patroni_leads_dies_and_is_succeeded_when_its_lease_has_ended() {
     one.take_over();
     assert_eq!(holder().as_deref(), Some("db1"));
     let watcher = Watcher::on(&hosts[0], &cluster, "/service/");
-    // A watch begins when the member says so, and nobody can see that from here: look for what it tells.
+    // The start of a watch cannot be seen from here, so write probes until it reports one.
     wait_for("the watcher", SOON, || {
         cluster.store().put("/service/probe", "?");
         !watcher.changes().is_empty()
     });
     watcher.clear();
     switch_over(&one, &other);
-    // The last of the probes may be told of only now.
+    // The last probe may be reported only now.
     let of_the_key = || watcher.changes().into_iter().filter(|change| change.key == timing.key).collect::<Vec<_>>();
-    let told = wait_until("the news", SOON, || Some(of_the_key()).filter(|changes| changes.len() >= 2));
-    let values: Vec<_> = told.iter().map(|change| change.value.as_deref()).collect();
+    let changes =
+        wait_until("two changes of the key", SOON, || Some(of_the_key()).filter(|changes| changes.len() >= 2));
+    let values: Vec<_> = changes.iter().map(|change| change.value.as_deref()).collect();
     assert_eq!(values, [None, Some("db2")]);
-    assert!(told[0].at <= told[1].at);
+    assert!(changes[0].at <= changes[1].at);
     assert_eq!(holder().as_deref(), Some("db2"));
     assert_eq!(one.role(), Role::Follower { may_lead: false });
 
     one.may_lead(true);
     pause(Duration::from_secs(4));
-    assert_eq!(holder().as_deref(), Some("db2"), "a leader that lives refreshes its lease");
+    assert_eq!(holder().as_deref(), Some("db2"), "a live leader refreshes its lease");
     other.die();
     let died = now();
     wait_for("the successor", 2 * SOON, || holder().as_deref() == Some("db1"));
-    let reign = now().since(died);
-    assert!(reign > Duration::from_secs(2), "the lease outlives its owner, yet here only by {reign:?}");
+    let remaining = now().since(died);
+    assert!(remaining > Duration::from_secs(2), "the lease expired only {remaining:?} after its owner died");
     other.revive(true);
     assert_eq!(holder().as_deref(), Some("db1"));
 }
 
 #[test]
-fn what_a_killed_lab_left_behind_is_swept() {
-    // A process that has ended and been waited for: its number names a dead lab.
+fn leftovers_of_a_killed_lab_are_removed() {
+    // A process that has ended and been reaped: a lab with its pid is a leftover.
     let mut gone = Command::new("true").stdin(Stdio::null()).spawn().unwrap();
     gone.wait().unwrap();
     let namespace = format!("viplab-{}-1-left", gone.id());
@@ -303,12 +304,12 @@ fn what_a_killed_lab_left_behind_is_swept() {
     sweep::leftovers();
     assert!(!Path::new("/run/netns").join(&namespace).exists());
     assert!(!directory.exists());
-    assert!(!orphan.wait().unwrap().success(), "its processes are ended, too");
+    assert!(!orphan.wait().unwrap().success(), "its processes are killed, too");
 
     let (own, files) = (lab.host("own").namespace().to_owned(), lab.directory().to_owned());
-    assert!(Path::new("/run/netns").join(&own).exists(), "a living lab is left alone");
+    assert!(Path::new("/run/netns").join(&own).exists(), "a lab in use is left alone");
     sweep::leftovers();
-    assert!(Path::new("/run/netns").join(&own).exists(), "a living lab is left alone");
+    assert!(Path::new("/run/netns").join(&own).exists(), "a lab in use is left alone");
     drop(lab);
     assert!(!Path::new("/run/netns").join(&own).exists() && !files.exists(), "a dropped lab leaves nothing");
 }
@@ -333,7 +334,7 @@ mod intervals {
     }
 
     #[test]
-    fn a_renewal_goes_on_with_the_same_interval() {
+    fn a_renewal_extends_the_same_interval() {
         let notices = [notice(1, 32, SHOWN), notice(2, 32, SHOWN), notice(5, 32, What::Removed), notice(7, 32, SHOWN)];
         let expected = [Interval { from: at(1), until: Some(at(5)) }, Interval { from: at(7), until: None }];
         assert_eq!(intervals(&notices, "a", ADDRESS), expected);
@@ -341,14 +342,14 @@ mod intervals {
     }
 
     #[test]
-    fn an_address_under_two_prefixes_is_carried_until_both_are_gone() {
+    fn an_address_with_two_prefixes_is_held_until_both_are_removed() {
         let notices =
             [notice(1, 24, SHOWN), notice(2, 32, SHOWN), notice(3, 24, What::Removed), notice(4, 32, What::Removed)];
         assert_eq!(intervals(&notices, "a", ADDRESS), [Interval { from: at(1), until: Some(at(4)) }]);
     }
 
     #[test]
-    fn two_hosts_overlap_while_both_carry_it() {
+    fn two_hosts_overlap_while_both_hold_the_address() {
         let one = [Interval { from: at(0), until: Some(at(10)) }];
         let other = [Interval { from: at(7), until: None }];
         assert_eq!(overlap(&one, &other, at(20)), Duration::from_millis(3));
@@ -366,7 +367,7 @@ mod pings {
     use super::support::ping::Pings;
 
     #[test]
-    fn a_question_without_an_answer_is_lost_and_makes_an_outage() {
+    fn a_request_without_a_reply_is_lost_and_makes_an_outage() {
         let text = "PING 10.66.0.100 (10.66.0.100) 56(84) bytes of data.\n\
             [1000.100000] 64 bytes from 10.66.0.100: icmp_seq=1 ttl=64 time=0.05 ms\n\
             [1000.120000] no answer yet for icmp_seq=2\n\

@@ -1,4 +1,4 @@
-//! With a user and a password, and a role that may read the leader key and nothing else.
+//! etcd with authentication: the daemon logs in as a user that may only read the leader key.
 
 use std::time::Duration;
 
@@ -23,9 +23,9 @@ fn setup(name: &str) -> Setup {
     setup
 }
 
-/// Lets the daemons in with as little as they need.
+/// Gives the daemons a user with the least privileges that they need.
 fn as_reader(cluster: &Cluster, config: ConfigFile) -> ConfigFile {
-    // Made for the first daemon, and there for the others.
+    // Created for the first daemon; the others use the same user.
     let known = cluster.store().ask(async |client| client.user_get(NAME).await.map(|_| ())).is_ok();
     if !known {
         let made = cluster.store().ask(async |client| {
@@ -41,7 +41,7 @@ fn as_reader(cluster: &Cluster, config: ConfigFile) -> ConfigFile {
 }
 
 #[test]
-fn a_user_that_may_only_read_the_key_is_enough() {
+fn a_user_that_may_only_read_the_key_is_sufficient() {
     let setup = setup("reader");
     let moved = setup.set_leader(1);
     let held = setup.wait_held(1);
@@ -51,9 +51,9 @@ fn a_user_that_may_only_read_the_key_is_enough() {
     assert!(!setup.daemons[0].process.text().contains(PASSWORD), "a password was logged");
 }
 
-/// etcd's simple tokens live in the member's memory: "invalid auth token" for ever after, if nobody logs in again.
+/// etcd's simple tokens live in the member's memory. Without a new login every call fails with "invalid auth token".
 #[test]
-fn tokens_are_lost_with_each_restart_and_it_goes_on() {
+fn vip_is_kept_when_each_member_in_turn_loses_its_tokens() {
     let mut setup = setup("tokens");
     let pinger = setup.ping();
     for place in 0..setup.cluster.members.len() {
@@ -72,7 +72,7 @@ fn tokens_are_lost_with_each_restart_and_it_goes_on() {
 }
 
 #[test]
-fn all_tokens_are_lost_at_once_and_it_goes_on() {
+fn vip_is_kept_when_all_members_lose_their_tokens_at_once() {
     let mut setup = setup("all-tokens");
     let pinger = setup.ping();
     let killed = now();

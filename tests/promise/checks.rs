@@ -1,4 +1,4 @@
-//! The verdict over a time of misfortunes: whoever held was named by the key, and nobody outlived a lease.
+//! Checks after a time of faults: every holder was named by the key, and no hold outlived its lease.
 
 use std::time::Duration;
 
@@ -10,28 +10,28 @@ use super::support::clock::now;
 use super::support::daemon::KEY;
 use super::support::watcher::{KeyChange, Watcher};
 
-/// A watch may tell of a new leader later than the daemon takes it up.
+/// A watch may report a new leader later than the daemon learns of it.
 const OBSERVER_LATE: Duration = Duration::from_secs(1);
 
-/// Each hold lies within a failover of its host, and was over before etcd told of that failover's end.
+/// Asserts that each hold lies within a leadership of its host, as reported by etcd.
 #[track_caller]
 pub(crate) fn nobody_outlived_a_lease(setup: &Setup, watcher: &Watcher) {
-    let mut told = watcher.changes();
-    told.retain(|change| change.key == KEY);
+    let mut changes = watcher.changes();
+    changes.retain(|change| change.key == KEY);
     for (place, host) in setup.hosts.iter().enumerate() {
         for hold in setup.intervals(place) {
             let within = |(number, change): (usize, &KeyChange)| {
-                let end = told.get(number + 1).map(|next| next.at);
+                let end = changes.get(number + 1).map(|next| next.at);
                 change.value.as_deref() == Some(host.name())
                     && hold.from + OBSERVER_LATE >= change.at
                     && end.is_none_or(|end| hold.until.unwrap_or_else(now) <= end)
             };
-            assert!(told.iter().enumerate().any(within), "{} held {hold:?} against {told:#?}", host.name());
+            assert!(changes.iter().enumerate().any(within), "{} held {hold:?} against {changes:#?}", host.name());
         }
     }
 }
 
-/// Who held when, for people.
+/// The holds as text.
 pub(crate) fn held_intervals(setup: &Setup, begin: Moment) -> String {
     let mut intervals = Vec::new();
     for (place, host) in setup.hosts.iter().enumerate() {
@@ -44,5 +44,5 @@ pub(crate) fn held_intervals(setup: &Setup, begin: Moment) -> String {
         }
     }
     intervals.sort();
-    intervals.into_iter().map(|(_, words)| words).collect::<Vec<_>>().join("\n")
+    intervals.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join("\n")
 }

@@ -1,4 +1,4 @@
-//! The holder's packets to etcd vanish without a word, and its lease runs out.
+//! The holder's packets to etcd are dropped silently, and its lease expires.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ fn cut_off(name: &str, way: Way) {
     let failover = Failover::begin(name);
     let cut = failover.setup.cut_members(0, way);
     failover.succession();
-    // What the leader believes was refreshed, was refreshed at least then.
+    // etcd may have refreshed the lease later than the leader knows, but not earlier.
     failover.check(failover.earliest_end());
     cut.heal();
     failover.setup.assert_stays_released(0, Duration::from_secs(4));
@@ -17,16 +17,16 @@ fn cut_off(name: &str, way: Way) {
 }
 
 #[test]
-fn a_holder_that_is_cut_off_from_etcd_lets_go_before_its_lease_ends() {
+fn vip_is_released_before_the_lease_ends_when_the_holder_is_cut_off_from_etcd() {
     cut_off("cut", Way::Both);
 }
 
 #[test]
-fn a_holder_whose_questions_get_lost_lets_go_before_its_lease_ends() {
-    cut_off("mute", Way::Out);
+fn vip_is_released_before_the_lease_ends_when_requests_to_etcd_are_lost() {
+    cut_off("requests", Way::Out);
 }
 
 #[test]
-fn a_holder_that_hears_no_answers_lets_go_before_its_lease_ends() {
-    cut_off("deaf", Way::In);
+fn vip_is_released_before_the_lease_ends_when_answers_from_etcd_are_lost() {
+    cut_off("answers", Way::In);
 }

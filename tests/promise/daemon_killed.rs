@@ -1,4 +1,4 @@
-//! The daemon is killed or stopped, and the leader of its host dies with it.
+//! The daemon is killed or stopped, and Patroni on its host dies with it.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use super::support::daemon::ConfigFile;
 use super::support::etcd::{Cluster, ClusterOptions};
 use super::support::host::{VIP, VIP6};
 
-/// A hold-timeout, and a kernel that is as late as it was ever seen.
+/// The hold-timeout, and the longest delay of the kernel that was ever seen.
 const LONGEST: Duration = Duration::from_millis(12_500);
 
 /// vip-manager #216, keepalived #2361, kube-vip #996 and #1579.
 #[test]
-fn the_daemon_is_killed_and_its_leader_dies_but_never_do_two_hosts_answer() {
+fn two_hosts_never_hold_the_vip_when_daemon_and_leader_are_killed() {
     let failover = Failover::begin("killed");
     failover.setup.daemons[0].process.signal(Signal::SIGKILL);
     let end = failover.earliest_end();
@@ -27,7 +27,7 @@ fn the_daemon_is_killed_and_its_leader_dies_but_never_do_two_hosts_answer() {
 }
 
 #[test]
-fn a_killed_daemons_ipv6_address_goes_with_its_ipv4_address() {
+fn ipv6_vip_expires_like_the_ipv4_vip_when_the_daemon_is_killed() {
     let both = |_: &Cluster, config: ConfigFile| config.with("ip", format!("[\"{VIP}\", \"{VIP6}\"]"));
     let setup = Setup::with("families", 1, &ClusterOptions::default(), both);
     setup.lead(0);
@@ -42,7 +42,7 @@ fn a_killed_daemons_ipv6_address_goes_with_its_ipv4_address() {
 }
 
 #[test]
-fn the_daemon_is_stopped_and_its_leader_dies_but_never_do_two_hosts_answer() {
+fn two_hosts_never_hold_the_vip_when_the_daemon_is_stopped_and_the_leader_dies() {
     let failover = Failover::begin("stopped");
     failover.setup.daemons[0].process.signal(Signal::SIGSTOP);
     let end = failover.earliest_end();
@@ -51,14 +51,14 @@ fn the_daemon_is_stopped_and_its_leader_dies_but_never_do_two_hosts_answer() {
 
     failover.setup.daemons[0].process.signal(Signal::SIGCONT);
     failover.setup.assert_stays_released(0, Duration::from_secs(5));
-    assert_eq!(failover.setup.intervals(0).len(), 1, "what was stopped never came back");
-    assert_eq!(failover.setup.intervals(1).len(), 1, "the new holder was never disturbed");
+    assert_eq!(failover.setup.intervals(0).len(), 1, "the stopped daemon did not acquire again");
+    assert_eq!(failover.setup.intervals(1).len(), 1, "the new holder kept the address");
     assert_eq!(failover.setup.overlap(), Duration::ZERO);
 }
 
-/// It wakes up while its lease still runs: it may hold for what is left, and no longer.
+/// The daemon continues while its lease still runs. It may hold until the lease ends, but no longer.
 #[test]
-fn a_daemon_that_goes_on_before_its_lease_has_ended_does_not_outlive_the_lease() {
+fn a_daemon_that_continues_before_its_lease_ends_does_not_outlive_the_lease() {
     let failover = Failover::begin("woken");
     failover.setup.daemons[0].process.signal(Signal::SIGSTOP);
     let end = failover.earliest_end();
@@ -68,15 +68,19 @@ fn a_daemon_that_goes_on_before_its_lease_has_ended_does_not_outlive_the_lease()
     let (ended, _) = failover.succession();
     failover.setup.wait_held(1);
     let intervals = failover.setup.intervals(0);
-    report(&format!("woken {:.2} s before the lease's end; held {} times", seconds(expired, end), intervals.len()));
+    report(&format!(
+        "continued {:.2} s before the end of the lease; held {} times",
+        seconds(expired, end),
+        intervals.len()
+    ));
     let last = intervals.last().map(|interval| interval.until.unwrap_or_else(now)).unwrap();
     assert!(last < end && last < ended, "held {:.3} s past the lease", seconds(end, last));
     assert_eq!(failover.setup.overlap(), Duration::ZERO);
 }
 
-/// While the key goes on naming its host it may come back, by a fresh read; after the leader has moved it does not.
+/// While the key names its host, it may acquire again after a fresh read. After the leader has moved, it does not.
 #[test]
-fn a_stopped_daemon_goes_on_and_only_what_the_key_says_now_counts() {
+fn a_stopped_daemon_that_continues_follows_the_current_leader_key() {
     let setup = Setup::new("moved", 2);
     setup.lead(0);
     setup.daemons[0].process.signal(Signal::SIGSTOP);
@@ -89,11 +93,11 @@ fn a_stopped_daemon_goes_on_and_only_what_the_key_says_now_counts() {
     setup.set_leader(1);
     setup.wait_held(1);
     setup.wait_gone(0, LONGEST);
-    // A read that was on its way at the stop was answered meanwhile: it counts until its own deadline, and no longer.
+    // A read in flight at the stop was answered meanwhile. It is valid until its own deadline.
     wait_for("the deadline of the last read", LONGEST, || now().since(stopped) > HOLD);
     setup.daemons[0].process.signal(Signal::SIGCONT);
     setup.assert_stays_released(0, Duration::from_secs(4));
     assert!(setup.holds(1));
-    report(&format!("a stopped daemon's address stood {:.2} s beside the new one", setup.overlap().as_secs_f64()));
+    report(&format!("a stopped daemon's address overlapped the new one for {:.2} s", setup.overlap().as_secs_f64()));
     assert!(setup.overlap() < LONGEST);
 }

@@ -1,4 +1,4 @@
-//! A leader whose failover ends with its lease, and a successor who waits for that.
+//! A leader that loses its lease, and a successor that waits for it.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use super::support::clock::wait_until;
 use super::support::patroni::{Patroni, Role, Timing};
 use super::support::watcher::Watcher;
 
-/// Long enough to be refreshed a few times, short enough to wait for its end.
+/// Long enough to be refreshed a few times, short enough to wait until it expires.
 pub(crate) const LEASE: Duration = Duration::from_secs(10);
 
-/// A leader on the first host, a follower on the second that takes what becomes free.
+/// A leader on the first host, and a follower on the second that takes the key when it is free.
 #[derive(Debug)]
 pub(crate) struct Failover {
     pub(crate) setup: Setup,
@@ -33,37 +33,37 @@ impl Failover {
         Self { setup, patronis, watcher }
     }
 
-    /// The earliest moment at which the lease can end if the leader is not heard of any more.
+    /// The earliest moment at which the lease can end if the leader does not refresh it again.
     #[track_caller]
     pub(crate) fn earliest_end(&self) -> Moment {
         let Role::Leader { refreshed, .. } = self.patronis[0].role() else { panic!("the leader does not lead") };
         refreshed + LEASE
     }
 
-    /// Waits until the second host has taken over, and returns when etcd told of the lease's end and of the new leader.
+    /// Waits until the second host leads. Returns when etcd reported the end of the lease and the new leader.
     pub(crate) fn succession(&self) -> (Moment, Moment) {
         wait_until("a new leader", LEASE + SOON, || {
-            let told = self.watcher.changes();
-            let ended = told.iter().find(|change| change.value.is_none())?.at;
-            let named = told.iter().find(|change| change.value.as_deref() == Some("db2"))?.at;
+            let changes = self.watcher.changes();
+            let ended = changes.iter().find(|change| change.value.is_none())?.at;
+            let named = changes.iter().find(|change| change.value.as_deref() == Some("db2"))?.at;
             Some((ended, named))
         })
     }
 
-    /// What no fault may break: the old host had let go before its lease could end, and the new one came soon.
+    /// Asserts that the old host released the VIP before its lease could end and that the new one acquired it soon.
     #[track_caller]
     pub(crate) fn check(&self, end: Moment) {
         let (ended, named) = self.succession();
         let gone = self.setup.wait_gone(0, SOON);
         let held = self.setup.wait_held(1);
         report(&format!(
-            "gone {:.2} s before the lease could end, {:.2} s before etcd ended it; held {:.1} ms after the new leader",
+            "released {:.2} s before the lease could end, {:.2} s before etcd ended it; acquired {:.1} ms after the new leader",
             seconds(gone, end),
             seconds(gone, ended),
             seconds(named, held) * 1_000.0,
         ));
-        assert!(gone < end, "gone {:.3} s after the lease could end", seconds(end, gone));
-        assert!(held.since(named) < Duration::from_secs(1), "held {:.3} s late", seconds(named, held));
+        assert!(gone < end, "released {:.3} s after the lease could end", seconds(end, gone));
+        assert!(held.since(named) < Duration::from_secs(1), "acquired {:.3} s late", seconds(named, held));
         assert_eq!(self.setup.overlap(), Duration::ZERO);
     }
 }

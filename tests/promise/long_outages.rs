@@ -1,7 +1,7 @@
-//! All of etcd is away for longer than anybody may hold on trust, and comes back as it was.
+//! All of etcd is unavailable for longer than the hold-timeout and then comes back unchanged.
 //!
-//! Patroni goes on leading meanwhile (its failsafe mode) and never writes its key again; so no event ever comes, and
-//! whoever waits for one waits for ever.
+//! Patroni keeps leading meanwhile (its failsafe mode) and never writes its key again. So no watch event ever comes, and
+//! a daemon that waited for one would wait forever.
 
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ use super::support::tcp::{ConnectionState, EchoServer, TcpClient};
 
 const AWAY: Duration = Duration::from_secs(40);
 const QUORUM_LOST: Duration = Duration::from_secs(30);
-/// Outlives every blackout here.
+/// Longer than every outage here.
 const LEASE: i64 = 150;
-/// A read every second, and a busy machine.
+/// Tolerance for a busy machine.
 const LATE: Duration = Duration::from_millis(500);
 const EARLY: Duration = Duration::from_millis(2_500);
 
-fn blackout(name: &str, span: Duration, go: impl FnOnce(&mut Cluster), come: impl FnOnce(&mut Cluster)) {
+fn outage(name: &str, span: Duration, stop: impl FnOnce(&mut Cluster), start: impl FnOnce(&mut Cluster)) {
     let mut setup = Setup::new(name, 2);
     let lease = setup.cluster.store().grant(LEASE);
     setup.write(KEY, "db1", lease);
@@ -32,14 +32,16 @@ fn blackout(name: &str, span: Duration, go: impl FnOnce(&mut Cluster), come: imp
     let _database = EchoServer::on(&setup.hosts[0]);
     let session = TcpClient::connect(&setup.client, VIP).or_fail("connecting to the database");
 
-    go(&mut setup.cluster);
-    let dark = now();
+    stop(&mut setup.cluster);
+    let stopped = now();
     let gone = setup.wait_gone(0, HOLD + SOON);
-    wait_for("the client to be told", SOON, || matches!(session.status().state, ConnectionState::Reset(_)));
-    pause(span.saturating_sub(now().since(dark)));
+    wait_for("the client's connection to be reset", SOON, || {
+        matches!(session.status().state, ConnectionState::Reset(_))
+    });
+    pause(span.saturating_sub(now().since(stopped)));
     assert!(!setup.holds(0) && !setup.holds(1));
-    let coming = now();
-    come(&mut setup.cluster);
+    let started = now();
+    start(&mut setup.cluster);
     setup.cluster.wait_healthy();
     let healthy = now();
     let held = wait_until("the VIP's return", Duration::from_secs(30), || {
@@ -47,18 +49,22 @@ fn blackout(name: &str, span: Duration, go: impl FnOnce(&mut Cluster), come: imp
     });
 
     assert_eq!(setup.entry(), before, "the key was never written");
-    // The probe that proved the watch is told by each member, by the slower ones after the first.
-    let mut told = watcher.changes();
-    told.retain(|change| change.key == KEY);
-    assert_eq!(told, [], "no event ever came");
+    // Each member reports the probe that proved the watch, the slower ones late.
+    let mut changes = watcher.changes();
+    changes.retain(|change| change.key == KEY);
+    assert_eq!(changes, [], "no watch event came");
     report(&format!(
-        "{name}: gone {:.2} s after etcd, back {:.2} s after it was let go on, {:.2} s after it answered again",
-        seconds(dark, gone),
-        seconds(coming, held),
+        "{name}: released after {:.2} s, acquired again {:.2} s after etcd was started, {:.2} s after it answered",
+        seconds(stopped, gone),
+        seconds(started, held),
         seconds(healthy, held)
     ));
-    assert!(gone < dark + HOLD + LATE && gone > dark + HOLD - EARLY, "gone after {:.2} s", seconds(dark, gone));
-    // Five times what is asked, for the sake of a busy machine.
+    assert!(
+        gone < stopped + HOLD + LATE && gone > stopped + HOLD - EARLY,
+        "gone after {:.2} s",
+        seconds(stopped, gone)
+    );
+    // Five times the requirement, because the machine may be busy.
     assert!(held.since(healthy) < Duration::from_secs(10), "back after {:.2} s", seconds(healthy, held));
     setup.wait_renewed(0);
     assert_eq!(setup.intervals(0).len(), 2, "{:?}", setup.intervals(0));
@@ -67,14 +73,14 @@ fn blackout(name: &str, span: Duration, go: impl FnOnce(&mut Cluster), come: imp
 
 /// vip-manager #411, #354.
 #[test]
-fn etcd_hangs_for_forty_seconds_and_the_vip_goes_at_its_deadline_and_comes_back_without_an_event() {
+fn vip_is_released_at_its_deadline_when_etcd_hangs_and_comes_back_without_a_watch_event() {
     let all = |act: fn(&Member)| move |cluster: &mut Cluster| cluster.members.iter().for_each(act);
-    blackout("hung", AWAY, all(Member::freeze), all(Member::thaw));
+    outage("hung", AWAY, all(Member::freeze), all(Member::thaw));
 }
 
 #[test]
-fn etcd_is_down_for_forty_seconds_and_the_vip_goes_at_its_deadline_and_comes_back_without_an_event() {
-    blackout(
+fn vip_is_released_at_its_deadline_when_etcd_is_down_and_comes_back_without_a_watch_event() {
+    outage(
         "down",
         AWAY,
         |cluster| cluster.members.iter_mut().for_each(Member::kill),
@@ -82,10 +88,10 @@ fn etcd_is_down_for_forty_seconds_and_the_vip_goes_at_its_deadline_and_comes_bac
     );
 }
 
-/// vip-manager #431: here etcd answers, but every read fails.
+/// vip-manager #431: etcd answers, but every read fails.
 #[test]
-fn reads_fail_for_half_a_minute_and_the_vip_comes_back_without_an_event() {
-    blackout(
+fn vip_is_released_when_the_quorum_is_lost_and_comes_back_without_a_watch_event() {
+    outage(
         "quorum",
         QUORUM_LOST,
         |cluster| cluster.members[1..].iter_mut().for_each(Member::kill),

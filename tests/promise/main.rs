@@ -4,9 +4,9 @@
 //! > the moment at which the key's lease could have ended. Not even when this daemon is killed, stopped, hung or cut
 //! > off.
 //!
-//! Nobody asks the daemon whether it kept it. The observers are the notices of each host's kernel, the pings of a
-//! client, the packets that reach it and its neighbour table; and etcd itself says when a lease ended. What was
-//! measured is written to standard error, so `--no-capture` (or a failure) shows it.
+//! The daemon is not asked whether it kept the promise. The observers are the notifications of each host's kernel, the
+//! pings of a client, the packets that reach it, its neighbour table, and a watch of etcd for the end of a lease.
+//! Measurements are written to standard error, so `--no-capture` (or a failure) shows them.
 
 mod auth;
 mod chaos;
@@ -27,6 +27,6 @@ mod short_outages;
 mod slow_etcd;
 mod switchover;
 
-#[expect(dead_code, reason = "a theme needs only a part of the lab")]
+#[expect(dead_code, reason = "these tests use only a part of the lab")]
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,4 +1,4 @@
-//! The leader moves while the old holder cannot see it, and the past that it would need is forgotten.
+//! The leader moves while the old holder is cut off from etcd, and the history is compacted meanwhile.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use super::support::cut::Way;
 use super::support::daemon::KEY;
 use super::support::host::VIP;
 
-/// Two intervals until it doubts, and a busy machine.
+/// The time until the daemon is in doubt, on a busy machine.
 const UNTIL_DOUBT: Duration = Duration::from_secs(3);
 
-/// The old holder alone is cut off, for so long, from etcd's doors; the network of the clients works.
-fn moved_behind_its_back(name: &str, cut_for: Duration) {
+/// Cuts only the old holder off from etcd for `cut_for`. The clients still reach it.
+fn move_during_cut(name: &str, cut_for: Duration) {
     let setup = Setup::new(name, 2);
     setup.lead(0);
     setup.client.run("ping", &["-n", "-c1", "-w5", &VIP.to_string()]);
@@ -34,7 +34,7 @@ fn moved_behind_its_back(name: &str, cut_for: Duration) {
     let healed = now();
     let gone = setup.wait_gone(0, SOON);
     report(&format!(
-        "cut for {cut_for:?}: gone {:.2} s after the cut, {:.2} s after its end; two hosts for {:.2} s",
+        "cut for {cut_for:?}: released {:.2} s after the cut, {:.2} s after its end; two hosts for {:.2} s",
         seconds(cut_at, gone),
         seconds(healed, gone),
         setup.overlap().as_secs_f64()
@@ -46,23 +46,23 @@ fn moved_behind_its_back(name: &str, cut_for: Duration) {
     let old_mac = setup.hosts[0].mac();
     let packets = setup.capture.since(cut_at + UNTIL_DOUBT, VIP);
     let wrong: Vec<_> = packets.iter().filter(|packet| packet.mac.to_string() == old_mac).collect();
-    assert!(wrong.is_empty(), "announced in doubt: {wrong:?}");
+    assert!(wrong.is_empty(), "announced while in doubt: {wrong:?}");
     assert_eq!(neighbour().as_deref(), Some(new_mac.as_str()), "the client follows the new holder");
 }
 
-/// vip-manager #394. The connections outlive the cut, and with them the watches.
+/// vip-manager #394. The connections survive the cut, and with them the watches.
 #[test]
-fn after_a_short_cut_the_old_holder_reads_anew_though_the_past_was_compacted() {
-    moved_behind_its_back("nap", Duration::from_secs(2));
+fn the_old_holder_releases_after_a_short_cut_during_which_etcd_was_compacted() {
+    move_during_cut("short", Duration::from_secs(2));
 }
 
-/// vip-manager #394 and #208. Every session ends meanwhile, and the new watches would begin in the forgotten past.
+/// vip-manager #394 and #208. Every session ends meanwhile, and new watches would start at a compacted revision.
 #[test]
-fn after_a_long_cut_the_old_holder_reads_anew_though_the_past_was_compacted() {
-    moved_behind_its_back("sleep", Duration::from_secs(7));
+fn the_old_holder_releases_after_a_long_cut_during_which_etcd_was_compacted() {
+    move_during_cut("long", Duration::from_secs(7));
 }
 
 #[test]
-fn an_old_holder_that_stays_cut_off_lets_go_at_its_deadline() {
-    moved_behind_its_back("coma", Duration::from_secs(14));
+fn the_old_holder_releases_at_its_deadline_while_it_is_cut_off() {
+    move_during_cut("deadline", Duration::from_secs(14));
 }

@@ -1,4 +1,4 @@
-//! What the log says of an etcd that cannot be reached: once, with its cause, and then no more.
+//! The log reports an unreachable etcd once, with the cause, and not again.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use super::support::cut::{Cut, Way};
 use super::support::etcd::Member;
 use super::support::process::Line;
 
-/// How long a steady failure is listened to.
+/// How long the log is observed during a steady failure.
 const STEADY: Duration = Duration::from_secs(15);
-/// Every cause that follows from a cut has been met by then: a silent stream, a silent connection, a refused one.
+/// By then every kind of failure has occurred: a silent stream, a silent connection, a refused one.
 const SETTLED: Duration = Duration::from_secs(6);
 
-/// Makes etcd unreachable for the holder's daemon, and listens to it.
-fn listen(name: &str, lose: impl FnOnce(&mut Setup) -> Option<Cut>, find: impl FnOnce(&mut Setup), cause: &str) {
+/// Makes etcd unreachable for the holder's daemon and checks the log.
+fn check_log(name: &str, lose: impl FnOnce(&mut Setup) -> Option<Cut>, find: impl FnOnce(&mut Setup), cause: &str) {
     let mut setup = Setup::new(name, 2);
     setup.lead(0);
     setup.wait_renewed(0);
@@ -27,15 +27,15 @@ fn listen(name: &str, lose: impl FnOnce(&mut Setup) -> Option<Cut>, find: impl F
     pause(STEADY);
     let later = setup.daemons[0].process.lines_after(before + said.len());
     report(&format!("{name}: {} lines at first, then {} in {STEADY:?}\n{}", said.len(), later.len(), text(&said)));
-    assert_eq!(text(&later), "", "a steady failure is no news");
+    assert_eq!(text(&later), "", "a steady failure is not logged again");
 
     for member in setup.members() {
         let address = member.v4().to_string();
         let warned = said.iter().filter(|line| line.text.contains("does not serve") && line.text.contains(&address));
         let warned: Vec<_> = warned.map(|line| line.text.clone()).collect();
-        assert!(!warned.is_empty(), "nothing was said of {address}:\n{}", text(&said));
-        assert!(warned.iter().any(|line| line.contains(cause)), "not the cause: {warned:?}");
-        assert!(warned.len() <= 3, "said again and again: {warned:?}");
+        assert!(!warned.is_empty(), "nothing was logged about {address}:\n{}", text(&said));
+        assert!(warned.iter().any(|line| line.contains(cause)), "the cause is missing: {warned:?}");
+        assert!(warned.len() <= 3, "logged repeatedly: {warned:?}");
     }
     for once in ["is in doubt", "is gone"] {
         let lines: Vec<_> = said.iter().filter(|line| line.text.contains(once)).collect();
@@ -46,11 +46,11 @@ fn listen(name: &str, lose: impl FnOnce(&mut Setup) -> Option<Cut>, find: impl F
     find(&mut setup);
     wait_for("the VIP's return", SOON + SOON, || setup.holds(0));
     let daemon = &setup.daemons[0].process;
-    wait_for("a word about each member", SOON, || {
+    wait_for("a line about each member", SOON, || {
         let lines = daemon.lines_after(before);
         lines.iter().filter(|line| line.text.contains("answers again")).count() == 3
     });
-    wait_for("a word about the VIP", SOON, || {
+    wait_for("a line about the VIP", SOON, || {
         daemon.lines_after(before).iter().any(|line| line.text.contains("is up"))
     });
 }
@@ -61,13 +61,13 @@ fn text(lines: &[Line]) -> String {
 
 /// vip-manager #354, #205, #146.
 #[test]
-fn an_etcd_that_does_not_answer_is_told_once_with_the_cause() {
-    listen("quiet", |setup| Some(setup.cut_etcd(0, Way::Both)), |_| {}, "does not answer");
+fn an_etcd_that_does_not_answer_is_logged_once_with_the_cause() {
+    check_log("quiet", |setup| Some(setup.cut_etcd(0, Way::Both)), |_| {}, "does not answer");
 }
 
 /// vip-manager #354, #205, #146.
 #[test]
-fn an_etcd_that_is_not_there_is_told_once_with_the_cause() {
+fn an_etcd_that_refuses_connections_is_logged_once_with_the_cause() {
     let stop = |setup: &mut Setup| {
         setup.cluster.members.iter_mut().for_each(Member::kill);
         None
@@ -76,5 +76,5 @@ fn an_etcd_that_is_not_there_is_told_once_with_the_cause() {
         setup.cluster.members.iter_mut().for_each(Member::restart);
         setup.cluster.wait_healthy();
     };
-    listen("refused", stop, start, "refused");
+    check_log("refused", stop, start, "refused");
 }

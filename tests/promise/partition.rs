@@ -1,4 +1,4 @@
-//! The cluster falls apart, and the old holder finds itself with the members that are too few.
+//! etcd is partitioned, and the holder reaches only the minority.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use super::failover::Failover;
 use super::support::cut::{Cut, Way};
 use super::support::daemon::KEY;
 
-/// The lone member led, so it is the slowest of all to find out that it does not any more; and to those who do not
-/// insist it goes on telling the past.
+/// The lone member was etcd's leader, so it notices last that it no longer is. To serializable reads it keeps returning
+/// the old leader key.
 #[test]
-fn a_holder_that_only_reaches_a_member_without_a_quorum_lets_go() {
+fn vip_is_released_when_the_holder_reaches_only_a_member_without_quorum() {
     let failover = Failover::begin("split");
     let setup = &failover.setup;
     let lone = setup.cluster.leader();
@@ -24,13 +24,13 @@ fn a_holder_that_only_reaches_a_member_without_a_quorum_lets_go() {
     let of_member = Cut::between(&setup.lab, with_it, &everybody_else, Way::Both);
     let of_holder = Cut::between(&setup.lab, &setup.hosts[0], &away, Way::Both);
     failover.succession();
-    let told = store
+    let stale = store
         .ask_one(&door, async |client| {
             let answer = client.get(KEY, Some(GetOptions::new().with_serializable())).await?;
             Ok(answer.kvs().first().map(|kv| String::from_utf8_lossy(kv.value()).into_owned()))
         })
         .unwrap();
-    assert_eq!(told.as_deref(), Some("db1"), "the lone member knows nothing of the new leader");
+    assert_eq!(stale.as_deref(), Some("db1"), "the lone member still returns the old leader");
     failover.check(failover.earliest_end());
 
     drop((of_member, of_holder));

@@ -1,4 +1,4 @@
-//! What can go wrong at random with daemons, hosts and members. The chaos test draws from it, and so does the soak.
+//! Random faults of daemons, hosts and members, for the chaos test and the soak.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use super::setup::Setup;
 use super::support::cut::{Cut, Way};
 use super::support::patroni::Patroni;
 
-/// Draws. Two runs with the same seed do the same, as far as the machine lets them.
+/// A random number generator. Two runs with the same seed draw the same faults.
 #[derive(Debug)]
 pub(crate) struct Rng(pub(crate) u64);
 
 impl Rng {
     pub(crate) fn draw(&mut self, sides: u64) -> u64 {
-        // A linear congruence; its upper bits are good enough to choose a fault.
+        // A linear congruential generator; its upper bits are good enough to choose a fault.
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % sides
     }
@@ -29,38 +29,38 @@ impl Rng {
     }
 }
 
-/// What can go wrong.
+/// A fault.
 #[derive(Debug)]
 pub(crate) enum Fault {
     /// The daemon of this host is stopped.
     Stopped(usize),
     /// Patroni of this host is dead.
     Dead(usize),
-    /// Packets between this host and all members vanish; they come back when the cut is dropped.
-    CutOff(usize, Way, #[expect(dead_code, reason = "it is held for as long as it lasts")] Cut),
+    /// Packets between this host and all members are dropped, until the cut is dropped.
+    CutOff(usize, Way, #[expect(dead_code, reason = "the cut ends when it is dropped")] Cut),
     /// This member hangs.
     Hung(usize),
     /// This member is off the network.
-    Off(usize, #[expect(dead_code, reason = "it is held for as long as it lasts")] Cut),
+    Off(usize, #[expect(dead_code, reason = "the cut ends when it is dropped")] Cut),
 }
 
 impl Fault {
-    /// One that is not there yet. Of the members only one at a time is afflicted, lest nothing moves any more.
-    pub(crate) fn draw(rng: &mut Rng, setup: &Setup, patronis: &[Patroni], there: &[(Moment, Self)]) -> Option<Self> {
-        let there = |like: &dyn Fn(&Self) -> bool| there.iter().any(|(_, other)| like(other));
+    /// A fault that is not active yet. At most one member is affected at a time, so that etcd keeps its quorum.
+    pub(crate) fn draw(rng: &mut Rng, setup: &Setup, patronis: &[Patroni], active: &[(Moment, Self)]) -> Option<Self> {
+        let is_active = |like: &dyn Fn(&Self) -> bool| active.iter().any(|(_, other)| like(other));
         let (host, member) = (rng.place(setup.hosts.len()), rng.place(setup.cluster.members.len()));
         let way = [Way::Both, Way::In, Way::Out][rng.place(3)];
-        let member_free = !there(&|other| matches!(other, Self::Hung(_) | Self::Off(..)));
+        let member_free = !is_active(&|other| matches!(other, Self::Hung(_) | Self::Off(..)));
         match rng.draw(6) {
-            0 | 1 if !there(&|other| matches!(other, Self::Stopped(of) if *of == host)) => {
+            0 | 1 if !is_active(&|other| matches!(other, Self::Stopped(of) if *of == host)) => {
                 setup.daemons[host].process.signal(Signal::SIGSTOP);
                 Some(Self::Stopped(host))
             }
-            2 if !there(&|other| matches!(other, Self::Dead(of) if *of == host)) => {
+            2 if !is_active(&|other| matches!(other, Self::Dead(of) if *of == host)) => {
                 patronis[host].die();
                 Some(Self::Dead(host))
             }
-            3 if !there(&|other| matches!(other, Self::CutOff(of, ..) if *of == host)) => {
+            3 if !is_active(&|other| matches!(other, Self::CutOff(of, ..) if *of == host)) => {
                 Some(Self::CutOff(host, way, setup.cut_members(host, way)))
             }
             4 if member_free => {

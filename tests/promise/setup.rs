@@ -1,5 +1,4 @@
-//! What every act of this play needs: three etcd members, some database hosts with a daemon each, a client, and the
-//! observers.
+//! The setup of these tests: three etcd members, some database hosts with a daemon each, a client, and the observers.
 
 use std::time::Duration;
 
@@ -20,16 +19,16 @@ use super::support::process::recent_output;
 use super::support::store::Entry;
 use super::support::watcher::Watcher;
 
-/// Whatever ought to happen soon, happens within this on the busiest machine.
+/// The limit for what happens soon, even on a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
 /// How often the client pings.
 pub(crate) const PING: Duration = Duration::from_millis(20);
-/// Less than a read moves the end of a lifetime, more than a notice may come late.
+/// Less than a read extends a lifetime, more than a notification may be late.
 const MOVED: Duration = Duration::from_millis(500);
 /// The daemon's default hold-timeout.
 pub(crate) const HOLD: Duration = Duration::from_secs(10);
 
-/// Everything dies in this order: the daemons before their etcd, and that before the ground under it.
+/// The fields are dropped in this order: the daemons before etcd, and the lab last.
 #[derive(Debug)]
 pub(crate) struct Setup {
     pub(crate) daemons: Vec<Daemon>,
@@ -42,12 +41,12 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// So many hosts, `db1` and on, each with a daemon of the plainest configuration.
+    /// Hosts `db1`, `db2` and so on, each with a daemon with the minimal configuration.
     pub(crate) fn new(name: &str, hosts: usize) -> Self {
         Self::with(name, hosts, &ClusterOptions::default(), |_, config| config)
     }
 
-    /// The same with a cluster and a configuration to choose; `prepare` is called once the cluster is there.
+    /// The same with options of the cluster. `prepare` completes the configurations once the cluster runs.
     pub(crate) fn with(
         name: &str,
         hosts: usize,
@@ -69,21 +68,21 @@ impl Setup {
         setup
     }
 
-    // The cluster's side
+    // The cluster
 
-    /// A Patroni on each host, all of them followers.
+    /// Starts a Patroni on each host, as followers.
     pub(crate) fn patronis(&self, timing: &Timing) -> Vec<Patroni> {
         self.hosts.iter().map(|host| Patroni::start(host, &self.cluster, timing)).collect()
     }
 
-    /// Names a host in the key by hand, without a lease, and returns when that was done.
+    /// Writes a host's name to the leader key without a lease and returns when it was written.
     ///
-    /// A member may be dying just now, so it is tried until it is done.
+    /// It is retried, because a member may be failing.
     pub(crate) fn set_leader(&self, host: usize) -> Moment {
         self.write(KEY, self.hosts[host].name(), 0)
     }
 
-    /// Writes any key, and returns when that was done.
+    /// Writes a key and returns when it was written.
     pub(crate) fn write(&self, key: &str, value: &str, lease: i64) -> Moment {
         wait_until(&format!("{key} to be written"), SOON, || {
             let (key, value) = (key.to_owned(), value.to_owned());
@@ -91,18 +90,18 @@ impl Setup {
         })
     }
 
-    /// Names a host by hand and waits until it holds.
+    /// Makes a host the leader and waits until it holds the VIP.
     pub(crate) fn lead(&self, host: usize) {
         self.set_leader(host);
         self.wait_held(host);
     }
 
-    /// The leader key as it stands.
+    /// The current leader key.
     pub(crate) fn entry(&self) -> Entry {
         wait_until("the leader key", SOON, || self.cluster.store().with(|client| client.get(KEY)).ok().flatten())
     }
 
-    /// A watch of the leader key that is known to see.
+    /// A watch of the leader key that is known to work.
     pub(crate) fn key_watcher(&self) -> Watcher {
         let watcher = Watcher::on(&self.client, &self.cluster, KEY);
         let probe = format!("{KEY}-probe");
@@ -114,14 +113,14 @@ impl Setup {
         watcher
     }
 
-    // The network's side
+    // The network
 
-    /// The ways between a host and the daemons' door of every member.
+    /// Cuts a host off from the daemon's port of every member.
     pub(crate) fn cut_etcd(&self, host: usize, way: Way) -> Cut {
         Cut::of_port(&self.lab, &self.hosts[host], &self.members(), PORT, way)
     }
 
-    /// The ways between a host and all members, for everybody on that host.
+    /// Cuts a host off from all members on all ports.
     pub(crate) fn cut_members(&self, host: usize, way: Way) -> Cut {
         Cut::between(&self.lab, &self.hosts[host], &self.members(), way)
     }
@@ -130,7 +129,7 @@ impl Setup {
         self.cluster.members.iter().map(|member| &member.host).collect()
     }
 
-    // The observers' side
+    // The observers
 
     pub(crate) fn wait_held(&self, host: usize) -> Moment {
         self.observer.wait_held(&self.hosts[host], VIP, SOON)
@@ -153,7 +152,7 @@ impl Setup {
         self.observer.intervals(&self.hosts[host], VIP)
     }
 
-    /// When the kernel was last heard to show the address there, first time or renewed.
+    /// The notifications since `since` in which the kernel added or renewed the address.
     pub(crate) fn shown_since(&self, host: usize, since: Moment) -> Vec<Notice> {
         let of_host = |notice: &Notice| {
             notice.host == self.hosts[host].name()
@@ -164,9 +163,9 @@ impl Setup {
         self.observer.notices().into_iter().filter(of_host).collect()
     }
 
-    /// Waits until a read has confirmed the address after now: the kernel's lifetime ends later than it did.
+    /// Waits until a new read has confirmed the address: the lifetime in the kernel ends later than before.
     ///
-    /// A renewal alone proves nothing: in doubt the daemon renews without moving the end.
+    /// A renewal alone proves nothing: in doubt the daemon renews without extending the lifetime.
     #[track_caller]
     pub(crate) fn wait_renewed(&self, host: usize) -> Moment {
         let end = |notice: &Notice| match notice.what {
@@ -181,13 +180,13 @@ impl Setup {
         })
     }
 
-    /// For how long any two hosts carried the address at once.
+    /// For how long any two hosts had the address at the same time.
     pub(crate) fn overlap(&self) -> Duration {
         let pairs = (0..self.hosts.len()).flat_map(|one| (0..one).map(move |other| (one, other)));
         pairs.map(|(one, other)| self.observer.overlap(&self.hosts[one], &self.hosts[other], VIP)).sum()
     }
 
-    /// Lets time pass and finds that the host neither shows the address nor speaks for it.
+    /// Asserts that for this time the host neither has nor announces the address.
     #[track_caller]
     pub(crate) fn assert_stays_released(&self, host: usize, span: Duration) {
         let since = now();
@@ -196,18 +195,18 @@ impl Setup {
         let mac = self.hosts[host].mac();
         let packets = self.capture.since(since, VIP);
         let own: Vec<_> = packets.iter().filter(|packet| packet.mac.to_string() == mac).collect();
-        assert!(own.is_empty(), "announced by a host that does not have it: {own:?}");
+        assert!(own.is_empty(), "announced by a host that does not have the address: {own:?}");
         assert!(!self.hosts[host].carries(VIP), "the observer missed the address");
     }
 
-    /// Pings the VIP until [`unharmed`](Self::unharmed) looks at what came.
+    /// Pings the VIP until [`assert_undisturbed`](Self::assert_undisturbed) checks the result.
     pub(crate) fn ping(&self) -> Pinger {
         let pinger = Pinger::start(&self.client, VIP, PING);
         wait_for("the first answers", SOON, || pinger.pings().answers.len() > 5);
         pinger
     }
 
-    /// Not a ping was lost, and the kernel of that host never let go.
+    /// Asserts that no ping was lost and that the host held the address all the time.
     #[track_caller]
     pub(crate) fn assert_undisturbed(&self, host: usize, pinger: Pinger) -> Pings {
         let pings = pinger.stop();

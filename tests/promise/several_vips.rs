@@ -1,4 +1,4 @@
-//! One daemon, several VIPs: each follows its own key, and what happens to one is nothing to the others.
+//! One daemon with several VIPs: each follows its own key and is not affected by the others.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -34,7 +34,7 @@ fn config(host: &Host, cluster: &Cluster) -> String {
 
 /// vip-manager #114, #18.
 #[test]
-fn several_vips_of_one_daemon_follow_their_keys_each_for_itself() {
+fn several_vips_of_one_daemon_follow_their_keys_independently() {
     let lab = Lab::new("several");
     let cluster = Cluster::start(&lab, 3);
     let hosts = [lab.host("db1"), lab.host("db2")];
@@ -43,7 +43,7 @@ fn several_vips_of_one_daemon_follow_their_keys_each_for_itself() {
     for daemon in &daemons {
         wait_for("a daemon that is ready", SOON, || daemon.ready());
     }
-    // Each is held by this host and by no other.
+    // Held by this host and by no other.
     let settled = |address: IpAddr, holder: Option<usize>| {
         wait_for(&format!("{address} on {holder:?}"), SOON, || {
             (0..2).all(|host| observer.holds(&hosts[host], address) == (holder == Some(host)))
@@ -67,7 +67,7 @@ fn several_vips_of_one_daemon_follow_their_keys_each_for_itself() {
     settled(VIP, None);
     settled(VIP6, None);
 
-    // A while of renewals, then: nothing that happened to one key was ever felt by the other.
+    // After some renewals: a change of one key never affected the VIP of the other.
     pause(Duration::from_secs(2));
     settled(OTHER, Some(0));
     let counts = [VIP, VIP6, OTHER].map(|address| hosts.each_ref().map(|host| observer.intervals(host, address).len()));

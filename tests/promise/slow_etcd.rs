@@ -1,4 +1,4 @@
-//! An etcd that is overloaded: it answers late and in fits, but inside the deadline.
+//! An overloaded etcd, which answers late and in bursts but within the deadline.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use super::support::clock::{now, pause};
 use super::support::etcd::Member;
 
 const SPAN: Duration = Duration::from_secs(20);
-/// Less than etcd's election timeout of one second, so that it goes on as it is, only slower.
+/// Less than etcd's election timeout of one second, so that the leader stays.
 const STOPPED: Duration = Duration::from_millis(800);
 const RUNNING: Duration = Duration::from_millis(200);
 
 /// vip-manager #431.
 #[test]
-fn etcd_answers_in_fits_for_twenty_seconds_and_the_vip_stays() {
+fn vip_is_kept_when_etcd_answers_in_bursts() {
     let setup = Setup::new("slow", 2);
     setup.lead(0);
     setup.wait_renewed(0);
@@ -38,9 +38,9 @@ fn etcd_answers_in_fits_for_twenty_seconds_and_the_vip_stays() {
     assert_eq!(setup.intervals(1), []);
 }
 
-/// One member after the other is stopped for two seconds: whoever is asked, somebody else has to be asked in its place.
+/// One member after the other is stopped for two seconds, so that another member must be asked.
 #[test]
-fn the_members_hang_in_turn_and_the_vip_stays() {
+fn vip_is_kept_when_the_members_hang_in_turn() {
     let setup = Setup::new("turns", 2);
     setup.lead(0);
     setup.wait_renewed(0);
@@ -60,9 +60,9 @@ fn the_members_hang_in_turn_and_the_vip_stays() {
     assert!(held.since(moved) < Duration::from_secs(10));
 }
 
-/// The other way round: it is the daemon that gets the processor only now and then.
+/// Here the daemon, not etcd, gets little processor time.
 #[test]
-fn a_starved_daemon_keeps_the_vip_as_long_as_it_gets_to_read_now_and_then() {
+fn vip_is_kept_when_the_daemon_is_starved_but_still_reads() {
     let setup = Setup::new("starved", 2);
     setup.lead(0);
     setup.wait_renewed(0);

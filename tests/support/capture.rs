@@ -1,4 +1,4 @@
-//! Records the announcements that reach a host: ARP packets and neighbour advertisements, as the kernel stamped them.
+//! Records the announcements that reach a host: ARP packets and neighbour advertisements, with the kernel's timestamps.
 
 use std::io::IoSliceMut;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -22,16 +22,16 @@ use super::host::Host;
 const BUFFER: usize = 16 << 20;
 const CHECK: Duration = Duration::from_millis(100);
 
-/// A packet by which a host says that it has an address.
+/// A packet that claims an address for a host.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Announcement {
     pub(crate) at: Moment,
     pub(crate) form: Form,
-    /// Whose address it is about.
+    /// The address that it announces.
     pub(crate) address: IpAddr,
-    /// Where it says that the address is.
+    /// The hardware address that it announces.
     pub(crate) mac: Mac,
-    /// Who sent the frame.
+    /// The sender of the frame.
     pub(crate) source: Mac,
     /// The whole frame.
     pub(crate) frame: Vec<u8>,
@@ -83,7 +83,7 @@ impl Capture {
         seen.iter().find(fits).cloned()
     }
 
-    /// Forgets what it has seen.
+    /// Discards what it recorded so far.
     pub(crate) fn clear(&self) {
         locked(&self.seen).clear();
     }
@@ -91,7 +91,7 @@ impl Capture {
 
 fn open() -> OwnedFd {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    // Bound to no interface: a host has but one.
+    // Not bound to an interface: a host has only one.
     let socket = socket(AddressFamily::Packet, SockType::Raw, flags, SockProtocol::EthAll);
     let socket = socket.or_fail("opening a packet socket");
     setsockopt(&socket, sockopt::RcvBufForce, &BUFFER).or_fail("enlarging a packet socket");
@@ -122,7 +122,7 @@ fn receive(socket: &OwnedFd, bytes: &mut [u8]) -> Option<(Moment, usize)> {
     Some((stamp.map_or_else(now, from_wall), message.bytes))
 }
 
-/// Reads an announcement: an ARP packet whose sender speaks of its own address, or a neighbour advertisement with the
+/// Reads an announcement: an ARP packet about the sender's own address, or a neighbour advertisement with the
 /// target's hardware address.
 fn announcement(at: Moment, frame: &[u8]) -> Option<Announcement> {
     let (form, address, mac) = match frame.get(12..14)? {

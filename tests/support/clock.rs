@@ -1,4 +1,4 @@
-//! The lab's clock, which is the daemon's, and its one way to wait: for a state, with a limit.
+//! The lab's clock, which is also the daemon's, and the only way to wait: for a state, with a limit.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use super::process;
 
 const POLL: Duration = Duration::from_millis(2);
 
-/// Waits until `condition` holds, and panics after `limit` with what was waited for and what the daemons said.
+/// Waits until `condition` holds. Panics after `limit` with what was waited for and the recent output of the daemons.
 #[track_caller]
 pub(crate) fn wait_for(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) {
     wait_until(what, limit, || condition().then_some(()));
 }
 
-/// Waits until `look` finds something, and panics after `limit` with what was waited for and what the daemons said.
+/// Waits until `look` returns something. Panics after `limit` with what was waited for and the recent output.
 #[track_caller]
 pub(crate) fn wait_until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>) -> T {
     let start = now();
@@ -26,13 +26,13 @@ pub(crate) fn wait_until<T>(what: &str, limit: Duration, mut look: impl FnMut() 
             return found;
         }
         let waited = now().since(start);
-        assert!(waited < limit, "waited {waited:.1?} in vain for: {what}\n{}", process::recent_output());
+        assert!(waited < limit, "timed out after {waited:.1?} waiting for: {what}\n{}", process::recent_output());
         pause(POLL);
     }
 }
 
-/// Lets time pass, where the passing of time is what is tested.
-#[expect(clippy::disallowed_methods, reason = "the one place of the lab that sleeps")]
+/// Sleeps. Only for tests in which the passing of time is what is tested.
+#[expect(clippy::disallowed_methods, reason = "the only place in the lab that sleeps")]
 pub(crate) fn pause(span: Duration) {
     std::thread::sleep(span);
 }

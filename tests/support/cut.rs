@@ -1,8 +1,7 @@
-//! Silent cuts: packets vanish on the switch, and nobody is told.
+//! Silent network cuts: the switch drops packets, and neither end is notified.
 //!
-//! They are dropped between two ports of the bridge, in its own namespace. So neither end sees a link go down, a
-//! refused packet or a reset, which is what a failing network really does to a host, and what a rule on the host
-//! itself would not.
+//! The packets are dropped between two ports of the bridge, in its own namespace. Neither end sees a link go down, a
+//! rejected packet or a reset. That is how a real network fails; a rule on the host itself would behave differently.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -10,7 +9,7 @@ use super::command::{attempt, feed};
 use super::host::Host;
 use super::lab::Lab;
 
-/// Packets that vanish, until it is healed or dropped.
+/// Drops packets until it is healed or dropped.
 #[derive(Debug)]
 #[must_use = "a cut heals when it is dropped"]
 pub(crate) struct Cut {
@@ -18,28 +17,28 @@ pub(crate) struct Cut {
     table: String,
 }
 
-/// Which way the packets vanish.
+/// The direction in which packets are dropped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Way {
-    /// Those that the first host sends.
+    /// Packets that the first host sends.
     Out,
-    /// Those that are sent to the first host.
+    /// Packets that are sent to the first host.
     In,
     Both,
 }
 
 impl Cut {
-    /// Everything between `host` and each of the `others`.
+    /// Drops everything between `host` and each of the `others`.
     pub(crate) fn between(lab: &Lab, host: &Host, others: &[&Host], way: Way) -> Self {
         Self::with_rules(lab, &others.iter().flat_map(|other| rules(host, other, None, way)).collect::<Vec<_>>())
     }
 
-    /// What `host` and the TCP `port` of the `others` say to each other.
+    /// Drops everything between `host` and the TCP `port` of the `others`.
     pub(crate) fn of_port(lab: &Lab, host: &Host, others: &[&Host], port: u16, way: Way) -> Self {
         Self::with_rules(lab, &others.iter().flat_map(|other| rules(host, other, Some(port), way)).collect::<Vec<_>>())
     }
 
-    /// Everything that leaves or reaches `host`, whatever the protocol: what the others see of a power failure.
+    /// Drops everything from and to `host`, whatever the protocol: what the others see of a power failure.
     pub(crate) fn off(lab: &Lab, host: &Host) -> Self {
         let port = host.name();
         Self::with_rules(lab, &[format!("iifname {port} drop"), format!("oifname {port} drop")])
@@ -65,7 +64,7 @@ impl Cut {
 
 impl Drop for Cut {
     fn drop(&mut self) {
-        // The lab may be gone already, and the cut with it.
+        // The lab, and the cut with it, may already be gone.
         let _ = attempt("ip", &["netns", "exec", &self.switch, "nft", "delete", "table", "bridge", &self.table], "");
     }
 }

@@ -11,17 +11,17 @@ use super::host::{Host, INTERFACE, VIP};
 use super::notify::NotifySocket;
 use super::process::Process;
 
-/// The key that Patroni's stand-in writes, too.
+/// The leader key. The Patroni stand-in writes it, too.
 pub(crate) const KEY: &str = "/service/pg_cluster/leader";
 
-/// A configuration file in the making: `key: value` lines, each key once.
+/// A configuration file: `key: value` lines, each key once.
 #[derive(Clone, Debug)]
 pub(crate) struct ConfigFile {
     lines: Vec<(String, String)>,
 }
 
 impl ConfigFile {
-    /// What a daemon on `host` needs at least.
+    /// The minimal configuration of a daemon on `host`.
     pub(crate) fn basic(host: &Host, cluster: &Cluster) -> Self {
         Self { lines: Vec::new() }
             .with("ip", VIP)
@@ -32,7 +32,7 @@ impl ConfigFile {
             .with("dcs-endpoints", cluster.endpoints().join(","))
     }
 
-    /// Sets a key, in the place of an earlier value.
+    /// Sets a key, replacing an earlier value.
     pub(crate) fn with(self, key: &str, value: impl std::fmt::Display) -> Self {
         let mut file = self.without(key);
         file.lines.push((key.to_owned(), value.to_string()));
@@ -50,7 +50,7 @@ impl ConfigFile {
     }
 }
 
-/// A running daemon. Dropped, it is killed.
+/// A running daemon. It is killed on drop.
 #[derive(Debug)]
 pub(crate) struct Daemon {
     pub(crate) host: Host,
@@ -78,29 +78,29 @@ impl Daemon {
         Self { host: host.clone(), process, config: file, notify }
     }
 
-    /// Whether it told its service manager that it is ready.
+    /// Whether it has reported to its service manager that it is ready.
     pub(crate) fn ready(&self) -> bool {
         self.notify.said("READY=1")
     }
 
-    /// Writes another configuration where the daemon will look for it on SIGHUP.
+    /// Replaces the configuration file that the daemon reads on SIGHUP.
     pub(crate) fn rewrite_config(&self, config: &ConfigFile) {
         fs::write(&self.config, config.text()).or_fail("writing a configuration");
     }
 }
 
-/// The daemon's program, to be run on `host` with arguments of the caller's.
+/// A command that runs the daemon's program on `host`. The caller adds the arguments.
 pub(crate) fn vip_manager(host: &Host) -> Command {
     let mut command = host.command(binary());
-    // What the person at the keyboard has set for a daemon of their own is not for these.
+    // Settings in the environment of whoever runs the tests must not reach the daemon under test.
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("VIP_")) {
         command.env_remove(name);
     }
     command
 }
 
-/// Where the program is: the environment may name one (an installed one, say); cargo knows for tests and benches;
-/// an example is built beside it.
+/// The path of the program: from the environment (an installed one, for example), from cargo for tests and benches,
+/// or beside the running example.
 pub(crate) fn binary() -> PathBuf {
     if let Some(path) = std::env::var_os("LAB_VIP_MANAGER") {
         return path.into();

@@ -1,8 +1,8 @@
-//! An etcd cluster, each member on a host of its own.
+//! An etcd cluster with each member on its own host.
 //!
-//! Every member has two doors: the one on port 2379 is the daemon's, with TLS where the cluster has it; the other one
-//! is plain and the lab's own. So a cut of the daemon's door leaves Patroni's stand-in and the test itself at work,
-//! and nothing of the lab needs a certificate.
+//! Every member listens on two ports for clients: 2379 for the daemon, with TLS if the cluster uses it, and a plain one
+//! for the lab. So a test can cut the daemon's port while the Patroni stand-in and the test itself keep working, and
+//! nothing in the lab needs a certificate.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -20,24 +20,24 @@ use super::process::Process;
 use super::store::{Store, User};
 use super::tls::Tls;
 
-/// The daemon's door.
+/// The daemon's port.
 pub(crate) const PORT: u16 = 2379;
 const PLAIN_PORT: u16 = 2378;
 const PEERS: u16 = 2380;
 /// How long a cluster may take to elect a leader.
 const HEALTH: Duration = Duration::from_secs(20);
 
-/// What kind of cluster it is to be.
+/// Options of a cluster.
 #[derive(Clone, Debug)]
 pub(crate) struct ClusterOptions {
     pub(crate) members: usize,
-    /// Speak TLS on the daemon's door.
+    /// Use TLS on the daemon's port.
     pub(crate) tls: Option<Tls>,
-    /// Demand a certificate of whoever comes through the daemon's door.
+    /// Require a client certificate on the daemon's port.
     pub(crate) client_certificates: bool,
-    /// Who the lab is, once authentication is on.
+    /// Enables authentication; the lab logs in as this user.
     pub(crate) user: Option<User>,
-    /// More arguments for every member.
+    /// Additional arguments for every member.
     pub(crate) arguments: Vec<String>,
 }
 
@@ -73,14 +73,14 @@ impl Cluster {
     /// Starts a cluster and waits until it has a leader.
     pub(crate) fn start_with(lab: &Lab, options: &ClusterOptions) -> Self {
         let hosts: Vec<Host> = (1..=options.members).map(|number| lab.host(&format!("etcd{number}"))).collect();
-        let everybody: Vec<String> =
+        let initial_cluster: Vec<String> =
             hosts.iter().map(|host| format!("{}=http://{}:{PEERS}", host.name(), host.v4())).collect();
         let members: Vec<Member> =
-            hosts.iter().map(|host| Member::start(host, &everybody.join(","), options)).collect();
-        // The lab's hand stands on a host that no cut is ever made for.
+            hosts.iter().map(|host| Member::start(host, &initial_cluster.join(","), options)).collect();
+        // The lab's own client runs on a host that is never cut off.
         let admin = lab.host("admin");
-        let doors = hosts.iter().map(plain_endpoint).collect();
-        let store = Store::from(&admin, doors, None);
+        let endpoints = hosts.iter().map(plain_endpoint).collect();
+        let store = Store::from(&admin, endpoints, None);
         let mut cluster = Self { members, tls: options.tls.is_some(), user: None, store };
         cluster.wait_healthy();
         if let Some(user) = &options.user {
@@ -89,12 +89,12 @@ impl Cluster {
         cluster
     }
 
-    /// The lab's hand on the cluster.
+    /// The lab's client of the cluster.
     pub(crate) fn store(&self) -> &Store {
         &self.store
     }
 
-    /// A hand on the cluster that reaches it from `host`, by the side doors.
+    /// A client on `host`, which uses the plain ports.
     pub(crate) fn store_from(&self, host: &Host) -> Store {
         Store::from(host, self.plain_endpoints(), self.user.clone())
     }
@@ -107,28 +107,28 @@ impl Cluster {
         self.user.clone()
     }
 
-    /// The members' addresses as a daemon is to be told them.
+    /// The members' endpoints as the daemon's configuration takes them.
     pub(crate) fn endpoints(&self) -> Vec<String> {
         let scheme = if self.tls { "https" } else { "http" };
         self.members.iter().map(|member| format!("{scheme}://{}:{PORT}", member.host.v4())).collect()
     }
 
-    /// Waits until a linearizable read is answered.
+    /// Waits until a linearizable read succeeds.
     pub(crate) fn wait_healthy(&self) {
         wait_until("a healthy etcd cluster", HEALTH, || {
             self.store.ask(async |client| client.get("lab", None).await.map(|_| ())).ok()
         });
     }
 
-    /// Waits until one member answers linearizable reads: it is back, and with the others.
+    /// Waits until one member answers linearizable reads, so that it is back and in the quorum.
     pub(crate) fn wait_member(&self, place: usize) {
-        let door = plain_endpoint(&self.members[place].host);
-        wait_until(&format!("{door} to answer"), HEALTH, || {
-            self.store.ask_one(&door, async |client| client.get("lab", None).await.map(|_| ())).ok()
+        let endpoint = plain_endpoint(&self.members[place].host);
+        wait_until(&format!("{endpoint} to answer"), HEALTH, || {
+            self.store.ask_one(&endpoint, async |client| client.get("lab", None).await.map(|_| ())).ok()
         });
     }
 
-    /// The place of the member that leads.
+    /// The index of the member that leads.
     pub(crate) fn leader(&self) -> usize {
         wait_until("an etcd leader", HEALTH, || {
             let leader = self.store.ask(async |client| Ok(client.status().await?.leader())).ok()?;
@@ -136,19 +136,19 @@ impl Cluster {
         })
     }
 
-    /// Has another member lead, and returns its place.
+    /// Transfers the leadership to another member and returns its index.
     pub(crate) fn move_leader(&self) -> usize {
         let leader = self.leader();
         let next = (leader + 1) % self.members.len();
         let id = self.member_id(next).or_fail("reading a member's id");
-        let door = plain_endpoint(&self.members[leader].host);
+        let endpoint = plain_endpoint(&self.members[leader].host);
         self.store
-            .ask_one(&door, async move |client| client.move_leader(id).await.map(|_| ()))
+            .ask_one(&endpoint, async move |client| client.move_leader(id).await.map(|_| ()))
             .or_fail("moving etcd's leader");
         wait_until("the new etcd leader", HEALTH, || (self.leader() == next).then_some(next))
     }
 
-    /// Forgets every revision before the current one.
+    /// Compacts every revision before the current one.
     pub(crate) fn compact(&self) {
         let asked = self.store.ask(async |client| {
             let revision = client.get("lab", None).await?.header().map_or(0, etcd_client::ResponseHeader::revision);
@@ -157,7 +157,7 @@ impl Cluster {
         asked.or_fail("compacting etcd");
     }
 
-    /// Makes every member rewrite its file; each answers nobody meanwhile.
+    /// Defragments every member. A member does not answer meanwhile.
     pub(crate) fn defragment(&self) {
         for member in &self.members {
             let asked =
@@ -167,8 +167,8 @@ impl Cluster {
     }
 
     fn member_id(&self, place: usize) -> Option<u64> {
-        let door = plain_endpoint(&self.members[place].host);
-        let asked = self.store.ask_one(&door, async |client| {
+        let endpoint = plain_endpoint(&self.members[place].host);
+        let asked = self.store.ask_one(&endpoint, async |client| {
             Ok(client.status().await?.header().map(etcd_client::ResponseHeader::member_id))
         });
         asked.ok().flatten()
@@ -189,25 +189,26 @@ impl Cluster {
 }
 
 impl Member {
-    fn start(host: &Host, everybody: &str, options: &ClusterOptions) -> Self {
-        let mut member = Self { host: host.clone(), arguments: arguments(host, everybody, options), process: None };
+    fn start(host: &Host, initial_cluster: &str, options: &ClusterOptions) -> Self {
+        let mut member =
+            Self { host: host.clone(), arguments: arguments(host, initial_cluster, options), process: None };
         member.restart();
         member
     }
 
-    /// Starts the member again, with its data.
+    /// Starts the member with the data that it has.
     pub(crate) fn restart(&mut self) {
         let mut command = self.host.command("etcd");
         command.args(&self.arguments);
         self.process = Some(Process::start(self.host.name(), command));
     }
 
-    /// SIGKILL: the process goes, its kernel says goodbye to every connection.
+    /// SIGKILL. The kernel closes the connections.
     pub(crate) fn kill(&mut self) {
         self.process = None;
     }
 
-    /// SIGTERM, and waits for the end.
+    /// SIGTERM. Waits until the process ends.
     pub(crate) fn terminate(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.signal(Signal::SIGTERM);
@@ -215,7 +216,7 @@ impl Member {
         }
     }
 
-    /// SIGSTOP: connections stay, nobody answers.
+    /// SIGSTOP. Connections stay open, but nothing is answered.
     pub(crate) fn freeze(&self) {
         self.signal(Signal::SIGSTOP);
     }
@@ -225,13 +226,13 @@ impl Member {
         self.signal(Signal::SIGCONT);
     }
 
-    /// What the member counts about itself, by the name of the metric with its labels.
+    /// The sum of a metric, by its name with labels.
     pub(crate) fn metric(&self, name: &str) -> f64 {
         let page = self.metrics();
         page.lines().filter_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok()).sum()
     }
 
-    /// All that it counts, as Prometheus would read it.
+    /// The page of metrics, as Prometheus reads it.
     pub(crate) fn metrics(&self) -> String {
         let address = format!("{}:{PLAIN_PORT}", self.host.v4());
         self.host.enter(move || {
@@ -247,7 +248,7 @@ impl Member {
         })
     }
 
-    /// The address of the daemon's door, without a scheme.
+    /// The address of the daemon's port, without a scheme.
     pub(crate) fn client_address(&self) -> String {
         format!("{}:{PORT}", self.host.v4())
     }
@@ -261,11 +262,11 @@ fn plain_endpoint(host: &Host) -> String {
     format!("http://{}:{PLAIN_PORT}", host.v4())
 }
 
-fn arguments(host: &Host, everybody: &str, options: &ClusterOptions) -> Vec<String> {
+fn arguments(host: &Host, initial_cluster: &str, options: &ClusterOptions) -> Vec<String> {
     let address = host.v4();
     let scheme = if options.tls.is_some() { "https" } else { "http" };
     let data: PathBuf = host.directory().join(host.name());
-    // A member that was killed by an earlier cluster of this lab must not speak through this one.
+    // Data of an earlier cluster of this lab must not be used.
     if data.exists() {
         fs::remove_dir_all(&data).or_fail("removing old data");
     }
@@ -276,7 +277,7 @@ fn arguments(host: &Host, everybody: &str, options: &ClusterOptions) -> Vec<Stri
         format!("--advertise-client-urls={scheme}://{address}:{PORT}"),
         format!("--listen-peer-urls=http://{address}:{PEERS}"),
         format!("--initial-advertise-peer-urls=http://{address}:{PEERS}"),
-        format!("--initial-cluster={everybody}"),
+        format!("--initial-cluster={initial_cluster}"),
         "--initial-cluster-state=new".to_owned(),
         "--logger=zap".to_owned(),
         "--log-level=error".to_owned(),

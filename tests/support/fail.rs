@@ -1,11 +1,11 @@
-//! How the lab gives up: at once, loudly, with what it was doing.
+//! How the lab fails: immediately, with a message that names the step.
 //!
-//! A lab that limps on after a failed step blames the daemon for it later.
+//! If the lab continued after a failed step, the daemon would be blamed for it later.
 
 use std::fmt::Display;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Turns a failed step into a panic that names it.
+/// Turns a failed step into a panic that names the step.
 pub(crate) trait OrFail<T> {
     fn or_fail(self, doing: &str) -> T;
 }
@@ -30,8 +30,7 @@ impl<T> OrFail<T> for Option<T> {
     }
 }
 
-/// What stands behind the mutex, even if a thread of the lab died while it held it: the first panic is the one that
-/// tells something.
+/// Locks the mutex, even if a thread of the lab panicked while holding it. The first panic is the informative one.
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

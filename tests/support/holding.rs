@@ -1,4 +1,4 @@
-//! Who held an address when: intervals, and how they overlap.
+//! Which host held an address when: intervals, and their overlap.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use vip_manager::time::Moment;
 
-/// What a kernel said about an address of its host.
+/// A kernel notification about an address of its host.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Notice {
     pub(crate) at: Moment,
@@ -18,21 +18,21 @@ pub(crate) struct Notice {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum What {
-    /// It is there, or its lifetime is a new one; for ever where there is none.
+    /// The address is present or was renewed. It is permanent if there is no lifetime.
     Shown {
         lifetime: Option<Duration>,
     },
     Removed,
 }
 
-/// A time during which a host carried an address; still, where it has no end.
+/// A time during which a host had an address. It still has it if there is no end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Interval {
     pub(crate) from: Moment,
     pub(crate) until: Option<Moment>,
 }
 
-/// The times during which `host` carried `address`, with whatever prefix.
+/// The times during which `host` had `address`, with any prefix.
 pub(crate) fn intervals(notices: &[Notice], host: &str, address: IpAddr) -> Vec<Interval> {
     let mut prefixes = BTreeSet::new();
     let mut intervals: Vec<Interval> = Vec::new();
@@ -55,7 +55,7 @@ pub(crate) fn intervals(notices: &[Notice], host: &str, address: IpAddr) -> Vec<
     intervals
 }
 
-/// For how long two hosts carried the address at once, up to `now`.
+/// For how long two hosts had the address at the same time, up to `now`.
 pub(crate) fn overlap(one: &[Interval], other: &[Interval], now: Moment) -> Duration {
     let shared = |a: &Interval, b: &Interval| {
         let end = a.until.unwrap_or(now).min(b.until.unwrap_or(now));

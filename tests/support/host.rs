@@ -1,4 +1,4 @@
-//! A host: a network namespace with one interface on the lab's switch.
+//! A host: a network namespace with one interface that is connected to the lab's switch.
 
 use std::fs::{self, File};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -12,12 +12,12 @@ use super::fail::OrFail;
 
 /// The interface of every host.
 pub(crate) const INTERFACE: &str = "eth0";
-/// The address that the tests move.
+/// The VIP of the tests.
 pub(crate) const VIP: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 66, 0, 100));
-/// The same for IPv6.
+/// The IPv6 VIP of the tests.
 pub(crate) const VIP6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfd66, 0, 0, 0, 0, 0, 0, 0x100));
 
-/// A host. The value is a handle: to drop it changes nothing, the lab takes the host down.
+/// A handle to a host. Dropping it changes nothing; the lab removes the host.
 #[derive(Clone, Debug)]
 pub(crate) struct Host {
     name: String,
@@ -27,7 +27,7 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Makes the namespace and the cable to the switch.
+    /// Creates the namespace and its link to the switch.
     pub(crate) fn plug_in(prefix: &str, switch: &str, name: &str, number: u8, directory: &Path) -> Self {
         let host = Self {
             name: name.to_owned(),
@@ -37,7 +37,7 @@ impl Host {
         };
         let namespace = &host.namespace;
         run("ip", &["netns", "add", namespace]);
-        // Without duplicate address detection the host's own addresses serve at once.
+        // Without duplicate address detection the host's own addresses are usable immediately.
         host.sysctl("net/ipv6/conf/default/accept_dad", "0");
         host.sysctl("net/ipv6/conf/all/accept_dad", "0");
         let cable = format!("link add {INTERFACE} netns {namespace} type veth peer name {name} netns {switch}\n");
@@ -68,37 +68,37 @@ impl Host {
         Ipv6Addr::new(0xfd66, 0, 0, 0, 0, 0, 0, u16::from(self.number))
     }
 
-    /// The lab's place for files.
+    /// The lab's directory.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// A command that will run on this host.
+    /// A command that runs on this host.
     pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.namespace]).arg(program);
         command
     }
 
-    /// Runs a tool on this host and returns what it printed; panics where it fails.
+    /// Runs a tool on this host and returns its output. Panics if it fails.
     #[track_caller]
     pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> String {
         self.attempt(program, arguments).or_fail(&format!("on {}", self.name))
     }
 
-    /// Runs a tool on this host; an `Err` is what it said when it failed.
+    /// Runs a tool on this host. An `Err` is its error message.
     pub(crate) fn attempt(&self, program: &str, arguments: &[&str]) -> Result<String, String> {
         attempt("ip", &[&["netns", "exec", &self.namespace, program], arguments].concat(), "")
     }
 
-    /// Runs `ip` with blank-separated arguments on this host.
+    /// Runs `ip` on this host with space-separated arguments.
     #[track_caller]
     pub(crate) fn ip(&self, arguments: &str) -> String {
         let arguments: Vec<&str> = arguments.split_whitespace().collect();
         run("ip", &[&["-n", self.namespace.as_str()], arguments.as_slice()].concat())
     }
 
-    /// Whether the kernel of this host shows the address, now.
+    /// Whether the host has the address now.
     pub(crate) fn carries(&self, address: IpAddr) -> bool {
         !self.ip(&format!("-o addr show to {address}")).trim().is_empty()
     }
@@ -111,7 +111,7 @@ impl Host {
         words.next().or_fail("reading a hardware address").to_owned()
     }
 
-    /// The hardware address that this host would send to for `address`, if it knows one.
+    /// The hardware address of `address` in this host's neighbour table, if there is one.
     pub(crate) fn neighbour(&self, address: IpAddr) -> Option<String> {
         let shown = self.ip(&format!("neigh show to {address}"));
         let mut words = shown.split_whitespace();
@@ -123,12 +123,12 @@ impl Host {
     pub(crate) fn sysctl(&self, name: &str, value: &str) {
         let file = Path::new("/proc/sys").join(name);
         let value = value.to_owned();
-        // Below /proc/sys/net the kernel answers for the namespace of the thread that opens the file.
+        // /proc/sys/net shows the network namespace of the thread that opens the file.
         self.enter(move || fs::write(&file, value).or_fail(&format!("writing {}", file.display())));
     }
 
-    /// Does something on a thread inside this host and returns its result. Sockets made there belong to this host
-    /// for ever, whoever uses them.
+    /// Runs `work` on a thread inside this host and returns its result. Sockets created there stay in this host, even
+    /// if another thread uses them.
     pub(crate) fn enter<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         match self.spawn(work).join() {
             Ok(value) => value,

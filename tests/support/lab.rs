@@ -1,7 +1,7 @@
-//! A lab: a switch, and the hosts on it.
+//! A lab: a switch and the hosts that are connected to it.
 //!
-//! It is taken down when the value is dropped (so on a panic, too) and when the process is told to end by a signal;
-//! what a SIGKILL leaves behind, the next lab of anybody removes.
+//! It is removed when the value is dropped (also on a panic) and when a signal ends the process. The next lab removes
+//! what a killed process left behind.
 
 use std::fs;
 use std::io::Write;
@@ -17,13 +17,13 @@ use super::fail::{OrFail, locked};
 use super::host::Host;
 use super::{needs, sweep};
 
-/// The first host's last byte; the bytes below are nobody's.
+/// The last byte of the first host's address. The values below it are unused.
 const FIRST_HOST: u8 = 11;
 
-/// The labs of this process that stand.
-static STANDING: Mutex<Vec<String>> = Mutex::new(Vec::new());
+/// The existing labs of this process.
+static LABS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static NUMBERS: AtomicUsize = AtomicUsize::new(1);
-/// Whether this process has looked for what dead ones left.
+/// Whether this process has removed the leftovers of dead ones.
 static SWEPT: Once = Once::new();
 
 /// A switch with hosts on it.
@@ -35,7 +35,7 @@ pub(crate) struct Lab {
 }
 
 impl Lab {
-    /// Builds a lab without any host. `name` shows in the name of its directory.
+    /// Creates a lab without hosts. `name` becomes part of the name of its directory.
     pub(crate) fn new(name: &str) -> Self {
         needs::check();
         watch_signals();
@@ -43,30 +43,30 @@ impl Lab {
 
         let prefix = sweep::prefix(NUMBERS.fetch_add(1, Ordering::Relaxed));
         let directory = sweep::directories().join(format!("{prefix}{name}"));
-        locked(&STANDING).push(prefix.clone());
+        locked(&LABS).push(prefix.clone());
         let lab = Self { prefix, directory, next_host: AtomicU8::new(FIRST_HOST) };
         fs::create_dir_all(&lab.directory).or_fail("making the lab's directory");
         lab.build_switch();
         lab
     }
 
-    /// Adds a host with an address of each family on `eth0`.
+    /// Adds a host with an IPv4 and an IPv6 address on `eth0`.
     pub(crate) fn host(&self, name: &str) -> Host {
         let number = self.next_host.fetch_add(1, Ordering::Relaxed);
         Host::plug_in(&self.prefix, &self.switch(), name, number, &self.directory)
     }
 
-    /// A place for files; it goes with the lab.
+    /// A directory for files. It is removed with the lab.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// The namespace of the switch. Its ports bear the names of the hosts.
+    /// The namespace of the switch. Its ports are named after the hosts.
     pub(crate) fn switch(&self) -> String {
         format!("{}switch", self.prefix)
     }
 
-    /// What the names of all namespaces of this lab begin with.
+    /// The prefix of the names of all namespaces of this lab.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
     }
@@ -74,7 +74,7 @@ impl Lab {
     fn build_switch(&self) {
         let switch = self.switch();
         run("ip", &["netns", "add", &switch]);
-        // No snooping: without a querier it would only delay the first multicasts.
+        // Without a querier, multicast snooping would only delay the first multicast packets.
         let script = "link add br0 type bridge forward_delay 0 mcast_snooping 0\nlink set br0 up\n";
         feed("ip", &["-n", &switch, "-batch", "-"], script);
     }
@@ -83,11 +83,11 @@ impl Lab {
 impl Drop for Lab {
     fn drop(&mut self) {
         sweep::take_down(&self.prefix);
-        locked(&STANDING).retain(|prefix| *prefix != self.prefix);
+        locked(&LABS).retain(|prefix| *prefix != self.prefix);
     }
 }
 
-/// From now on a signal that ends the process takes its labs down first.
+/// Removes the labs before a signal ends the process.
 fn watch_signals() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -106,14 +106,14 @@ fn watch_signals() {
                 }
                 .as_raw_value()
             });
-            let _ = writeln!(std::io::stderr(), "\nInterrupted: taking the lab down.");
-            // Whoever stumbles over the ruins now has nothing to tell, and must not end the process too early.
+            let _ = writeln!(std::io::stderr(), "\nInterrupted: removing the lab.");
+            // Other threads fail from now on. Their panics mean nothing and must not end the process too early.
             std::panic::set_hook(Box::new(|_| {
                 loop {
                     std::thread::park();
                 }
             }));
-            for prefix in locked(&STANDING).iter() {
+            for prefix in locked(&LABS).iter() {
                 sweep::take_down(prefix);
             }
             std::process::exit(128 + number);

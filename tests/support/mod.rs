@@ -1,15 +1,15 @@
-//! A small laboratory: hosts, a switch, etcd members and a Patroni stand-in, all on this machine, and observers who
-//! say what happened without asking the daemon.
+//! A test lab on this machine: hosts, a switch, etcd members, a Patroni stand-in, and observers that record what
+//! happens without asking the daemon.
 //!
-//! Each host is a network namespace with one interface, `eth0`, on a bridge in a namespace of its own. Nothing is
-//! ever made in the namespace of the machine itself, so any number of labs run beside each other with the same
-//! addresses, and nothing that they do can touch the machine's network.
+//! Each host is a network namespace with one interface, `eth0`, on a bridge in another namespace. Nothing is created
+//! in the machine's own namespace. So several labs run side by side with the same addresses, and none of them affects the
+//! machine's network.
 //!
-//! Everything that is timed carries a [`Moment`] of the daemon's own clock, whichever observer saw it; so they can be
-//! compared. What cannot be done (no privilege, a tool is missing) panics and says what is missing: a lab test that
-//! skips itself is a green test that tests nothing.
+//! All observers use a [`Moment`] of the daemon's own clock, so their times can be compared. If a privilege or a tool is
+//! missing, the lab panics with a message that says what is missing. It never skips: a skipped test would look like
+//! a passed one.
 //!
-//! Tests, demo and bench include this module by path; there is one lab.
+//! Tests, demo and bench include this module by path.
 //!
 //! [`Moment`]: vip_manager::time::Moment
 

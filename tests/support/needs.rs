@@ -1,4 +1,4 @@
-//! What the lab needs from the machine. Whatever is missing is said at once, all of it, with the cure.
+//! The requirements of the lab. All that is missing is reported at once, with the remedy.
 
 use std::env;
 use std::os::unix::fs::PermissionsExt;
@@ -7,7 +7,7 @@ use std::sync::Once;
 
 use nix::sched::{CloneFlags, unshare};
 
-/// Each tool with the Debian package that brings it.
+/// Each tool with the Debian package that contains it.
 const TOOLS: [(&str, &str); 10] = [
     ("arping", "iputils-arping"),
     ("etcd", "etcd-server"),
@@ -21,12 +21,12 @@ const TOOLS: [(&str, &str); 10] = [
     ("timeout", "coreutils"),
 ];
 
-/// Panics where something is missing.
+/// Panics if something is missing.
 pub(crate) fn check() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let lacks = missing();
-        assert!(lacks.is_empty(), "the lab cannot work here:\n{}", lacks.join("\n"));
+        assert!(lacks.is_empty(), "the lab cannot run here:\n{}", lacks.join("\n"));
     });
 }
 
@@ -34,11 +34,11 @@ fn missing() -> Vec<String> {
     let mut lacks: Vec<String> = TOOLS
         .iter()
         .filter(|(tool, _)| !installed(tool))
-        .map(|(tool, package)| format!("  {tool} is not installed; `apt-get install {package}` brings it"))
+        .map(|(tool, package)| format!("  {tool} is not installed; run `apt-get install {package}`"))
         .collect();
     if let Err(error) = may_make_namespaces() {
         lacks.push(format!(
-            "  no network namespace can be made ({error}); run as root (`make test` uses sudo), \
+            "  cannot create a network namespace ({error}); run as root (`make test` uses sudo), \
              in a container with --privileged"
         ));
     }
@@ -54,7 +54,7 @@ fn executable(file: &Path) -> bool {
     file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
-/// Tries it, on a thread that ends at once: more telling than any list of capabilities.
+/// Tries it on a short-lived thread, which is more reliable than looking at capabilities.
 fn may_make_namespaces() -> Result<(), nix::Error> {
     std::thread::spawn(|| unshare(CloneFlags::CLONE_NEWNET)).join().unwrap_or(Err(nix::Error::EPERM))
 }

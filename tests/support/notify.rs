@@ -1,4 +1,4 @@
-//! The service manager's end of `NOTIFY_SOCKET`.
+//! The service manager's side of `NOTIFY_SOCKET`.
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;
@@ -10,7 +10,7 @@ use super::clock::now;
 use super::fail::{OrFail, locked};
 use super::process::Line;
 
-/// Keeps every line that a daemon sends to its service manager.
+/// Records every line that a daemon sends to its service manager.
 #[derive(Debug)]
 pub(crate) struct NotifySocket {
     path: PathBuf,
@@ -19,7 +19,7 @@ pub(crate) struct NotifySocket {
 
 impl NotifySocket {
     pub(crate) fn bind(path: &Path) -> Self {
-        // An earlier daemon of the same host may have left its own.
+        // An earlier daemon on the same host may have left its socket.
         let _ = fs::remove_file(path);
         let socket = UnixDatagram::bind(path).or_fail("binding the notify socket");
         socket.set_read_timeout(Some(Duration::from_millis(200))).or_fail("limiting the notify socket");
@@ -41,7 +41,7 @@ impl NotifySocket {
         &self.path
     }
 
-    /// Everything that was sent so far, line by line.
+    /// The lines that were sent so far.
     pub(crate) fn lines(&self) -> Vec<Line> {
         locked(&self.lines).clone()
     }

@@ -1,11 +1,11 @@
-//! Watches what the kernels of several hosts say about their addresses.
+//! Records the address notifications of the kernels of several hosts.
 //!
-//! One thread reads one socket a host, so what it sees of two hosts can be compared. It hears what happens from its
-//! start on: start it before the daemons.
+//! One thread reads one socket per host, so the times of two hosts can be compared. It records only what happens after
+//! it was started: start it before the daemons.
 
 use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
@@ -29,49 +29,61 @@ const ADDRESS_GROUPS: u32 = 0x10 | 0x100;
 const BUFFER: usize = 16 << 20;
 const CHECK: Duration = Duration::from_millis(100);
 
-/// Remembers every notice.
+/// Records every notification.
 #[derive(Debug)]
 pub(crate) struct AddressObserver {
     notices: Arc<Mutex<Vec<Notice>>>,
+    /// Set if notifications were lost. No test may pass then.
+    failure: Arc<OnceLock<String>>,
 }
 
 impl AddressObserver {
-    /// Watches these hosts from now on.
+    /// Observes these hosts from now on.
     pub(crate) fn over(hosts: &[&Host]) -> Self {
         let sockets: Vec<(String, OwnedFd)> =
             hosts.iter().map(|host| (host.name().to_owned(), host.enter(open))).collect();
         let notices = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::downgrade(&notices);
+        let failure = Arc::new(OnceLock::new());
+        let (kept, failed) = (Arc::downgrade(&notices), Arc::clone(&failure));
         std::thread::spawn(move || {
             while let Some(notices) = kept.upgrade() {
-                watch(&sockets, &notices);
+                if let Err(error) = watch(&sockets, &notices) {
+                    let _ = failed.set(error);
+                    return;
+                }
             }
         });
-        Self { notices }
+        Self { notices, failure }
     }
 
-    /// Everything heard so far.
+    /// Every notification so far.
     pub(crate) fn notices(&self) -> Vec<Notice> {
-        locked(&self.notices).clone()
+        self.read().clone()
     }
 
-    /// The times during which the host carried the address.
+    /// Panics if the observer has lost notifications.
+    fn read(&self) -> MutexGuard<'_, Vec<Notice>> {
+        assert!(self.failure.get().is_none(), "lab: the address observer failed: {:?}", self.failure.get());
+        locked(&self.notices)
+    }
+
+    /// The times during which the host had the address.
     pub(crate) fn intervals(&self, host: &Host, address: IpAddr) -> Vec<Interval> {
-        intervals(&locked(&self.notices), host.name(), address)
+        intervals(&self.read(), host.name(), address)
     }
 
-    /// Whether the host carries the address now.
+    /// Whether the host has the address now.
     pub(crate) fn holds(&self, host: &Host, address: IpAddr) -> bool {
         self.intervals(host, address).last().is_some_and(|interval| interval.until.is_none())
     }
 
-    /// Whether the host carried the address at that moment.
+    /// Whether the host had the address at that moment.
     pub(crate) fn held_at(&self, host: &Host, address: IpAddr, moment: Moment) -> bool {
         let carried = |interval: &Interval| interval.from <= moment && interval.until.is_none_or(|end| moment < end);
         self.intervals(host, address).iter().any(carried)
     }
 
-    /// For how long two hosts carried the address at once, in all.
+    /// For how long two hosts had the address at the same time, in total.
     pub(crate) fn overlap(&self, one: &Host, other: &Host, address: IpAddr) -> Duration {
         overlap(&self.intervals(one, address), &self.intervals(other, address), now())
     }
@@ -87,7 +99,7 @@ impl AddressObserver {
         })
     }
 
-    /// Waits until the host has lost the address, and returns since when; at once where it never had it.
+    /// Waits until the host has lost the address, and returns since when. Returns None at once if it never had it.
     #[track_caller]
     pub(crate) fn wait_gone(&self, host: &Host, address: IpAddr, limit: Duration) -> Option<Moment> {
         wait_until(&format!("{address} gone from {}", host.name()), limit, || {
@@ -108,12 +120,12 @@ fn open() -> OwnedFd {
     socket
 }
 
-fn watch(sockets: &[(String, OwnedFd)], notices: &Mutex<Vec<Notice>>) {
+fn watch(sockets: &[(String, OwnedFd)], notices: &Mutex<Vec<Notice>>) -> Result<(), String> {
     let mut polled: Vec<PollFd> =
         sockets.iter().map(|(_, socket)| PollFd::new(socket.as_fd(), PollFlags::POLLIN)).collect();
     let timeout = PollTimeout::try_from(CHECK).or_fail("a time limit that poll takes");
     if !matches!(poll(&mut polled, timeout), Ok(ready) if ready > 0) {
-        return;
+        return Ok(());
     }
     let mut bytes = vec![0; 64 << 10];
     for ((host, socket), polled) in sockets.iter().zip(polled) {
@@ -122,16 +134,17 @@ fn watch(sockets: &[(String, OwnedFd)], notices: &Mutex<Vec<Notice>>) {
         }
         loop {
             match recv(socket.as_raw_fd(), &mut bytes, MsgFlags::empty()) {
-                Ok(length) => take_down(host, now(), &bytes[..length], notices),
+                Ok(length) => record(host, now(), &bytes[..length], notices),
                 Err(Errno::EAGAIN) => break,
-                // What was lost may have been what mattered: no test may pass on it.
-                Err(error) => panic!("lab: the address observer is deaf on {host}: {error}"),
+                // ENOBUFS among others: notifications were lost.
+                Err(error) => return Err(format!("on {host}: {error}")),
             }
         }
     }
+    Ok(())
 }
 
-fn take_down(host: &str, at: Moment, mut bytes: &[u8], notices: &Mutex<Vec<Notice>>) {
+fn record(host: &str, at: Moment, mut bytes: &[u8], notices: &Mutex<Vec<Notice>>) {
     while let Ok(message) = NetlinkMessage::<RouteNetlinkMessage>::deserialize(bytes) {
         let length = (message.header.length as usize).next_multiple_of(4).min(bytes.len());
         bytes = &bytes[length..];

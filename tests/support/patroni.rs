@@ -1,7 +1,7 @@
-//! A stand-in for Patroni: on each database host it fights for the leader key as Patroni does.
+//! A stand-in for Patroni: on each database host it competes for the leader key as Patroni does.
 //!
-//! The leader writes its name with a lease once and then only refreshes the lease, every `loop_wait`; the others
-//! look for a key that is gone and create it with a lease of their own. That is all that a VIP ever sees of Patroni.
+//! The leader writes its name with a lease once and then refreshes only the lease, every `loop_wait`. The others wait
+//! until the key is gone and create it with a lease of their own. vip-manager sees nothing else of Patroni.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
@@ -14,8 +14,8 @@ use super::fail::OrFail;
 use super::host::Host;
 use super::store::{StoreClient, StoreError};
 
-/// How often a follower looks whether the key is free.
-const LOOK: Duration = Duration::from_millis(100);
+/// How often a follower checks whether the key is free.
+const POLL: Duration = Duration::from_millis(100);
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// The timing of a Patroni cluster.
@@ -28,13 +28,13 @@ pub(crate) struct Timing {
 }
 
 impl Default for Timing {
-    /// Patroni's own defaults would make a test wait half a minute.
+    /// Shorter than Patroni's defaults, with which a test would wait half a minute.
     fn default() -> Self {
         Self { key: "/service/pg_cluster/leader".to_owned(), ttl: 10, loop_wait: Duration::from_secs(1) }
     }
 }
 
-/// Patroni on one host. Dropped, it dies, and its lease lives on.
+/// Patroni on one host. It ends on drop, and its lease remains.
 #[derive(Debug)]
 pub(crate) struct Patroni {
     name: String,
@@ -46,9 +46,9 @@ type Job = Box<dyn FnOnce(&mut Actor) + Send>;
 /// Whether the host leads, follows or is dead.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Role {
-    /// It does nothing at all; a lease that it held runs out.
+    /// It does nothing; a lease that it held expires.
     Dead,
-    /// It waits for the key to be free, if it may lead.
+    /// It waits until the key is free, if it may lead.
     Follower { may_lead: bool },
     /// It refreshes its lease.
     Leader { lease: i64, refreshed: Moment },
@@ -63,16 +63,16 @@ struct Actor {
 }
 
 impl Patroni {
-    /// Starts as a follower that may not lead until it is told to.
+    /// Starts as a follower that may not lead yet.
     pub(crate) fn start(host: &Host, cluster: &Cluster, timing: &Timing) -> Self {
         let (jobs, inbox) = mpsc::channel();
         let (name, timing) = (host.name().to_owned(), timing.clone());
-        let (doors, user) = (cluster.plain_endpoints(), cluster.user());
+        let (endpoints, user) = (cluster.plain_endpoints(), cluster.user());
         drop(host.spawn({
             let name = name.clone();
             move || {
                 let role = Role::Follower { may_lead: false };
-                Actor { name, timing, client: StoreClient::new(doors, user), role, frozen: false }.live(&inbox);
+                Actor { name, timing, client: StoreClient::new(endpoints, user), role, frozen: false }.run(&inbox);
             }
         }));
         Self { name, jobs }
@@ -86,7 +86,7 @@ impl Patroni {
         self.with(|actor| actor.role)
     }
 
-    /// Whether it takes a key that becomes free.
+    /// Sets whether it takes a key that becomes free.
     pub(crate) fn may_lead(&self, may_lead: bool) {
         self.with(move |actor| {
             if let Role::Follower { .. } = actor.role {
@@ -95,7 +95,7 @@ impl Patroni {
         });
     }
 
-    /// Takes the free key, and returns once it is written.
+    /// Takes the free key and returns once it is written.
     #[track_caller]
     pub(crate) fn take_over(&self) -> Moment {
         wait_until(&format!("{} to take the leader key", self.name), LIMIT, || {
@@ -106,28 +106,28 @@ impl Patroni {
         })
     }
 
-    /// Deletes its key and follows, without taking the key again.
+    /// Deletes its key and becomes a follower that may not lead.
     pub(crate) fn step_down(&self) -> Moment {
         self.with(Actor::step_down).or_fail("stepping down");
         now()
     }
 
-    /// Dies as with the power of its host: its lease lives on for as long as it has left.
+    /// Dies as in a power failure of its host: its lease stays until it expires.
     pub(crate) fn die(&self) {
         self.with(|actor| actor.role = Role::Dead);
     }
 
-    /// Comes back as a follower.
+    /// Starts again as a follower.
     pub(crate) fn revive(&self, may_lead: bool) {
         self.with(move |actor| actor.role = Role::Follower { may_lead });
     }
 
-    /// Hangs: it does nothing, and does not know that time goes by.
+    /// Hangs: it does nothing until it is thawed.
     pub(crate) fn freeze(&self) {
         self.with(|actor| actor.frozen = true);
     }
 
-    /// Goes on where it stood.
+    /// Continues where it was frozen.
     pub(crate) fn thaw(&self) {
         self.with(|actor| actor.frozen = false);
     }
@@ -137,8 +137,8 @@ impl Patroni {
         let job = Box::new(move |actor: &mut Actor| {
             let _ = answer.send(work(actor));
         });
-        self.jobs.send(job).or_fail("speaking to Patroni");
-        answered.recv().or_fail("hearing from Patroni")
+        self.jobs.send(job).or_fail("sending a job to the Patroni stand-in");
+        answered.recv().or_fail("waiting for the Patroni stand-in")
     }
 }
 
@@ -149,11 +149,11 @@ pub(crate) fn switch_over(from: &Patroni, to: &Patroni) -> Moment {
 }
 
 impl Actor {
-    fn live(mut self, inbox: &mpsc::Receiver<Job>) {
+    fn run(mut self, inbox: &mpsc::Receiver<Job>) {
         loop {
             match inbox.recv_timeout(self.pause()) {
                 Ok(job) => job(&mut self),
-                // A call that failed is tried again at the next turn, as Patroni does.
+                // A call that failed is retried at the next turn, as Patroni does.
                 Err(RecvTimeoutError::Timeout) => drop(self.turn()),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -162,9 +162,9 @@ impl Actor {
 
     fn pause(&self) -> Duration {
         match self.role {
-            _ if self.frozen => LOOK,
-            Role::Dead | Role::Follower { .. } => LOOK,
-            Role::Leader { refreshed, .. } => self.timing.loop_wait.saturating_sub(now().since(refreshed)).min(LOOK),
+            _ if self.frozen => POLL,
+            Role::Dead | Role::Follower { .. } => POLL,
+            Role::Leader { refreshed, .. } => self.timing.loop_wait.saturating_sub(now().since(refreshed)).min(POLL),
         }
     }
 
@@ -185,7 +185,7 @@ impl Actor {
         if self.client.keep_alive(lease)? {
             self.role = Role::Leader { lease, refreshed: since };
         } else {
-            // The lease ran out while etcd could not be reached: somebody else may lead by now.
+            // The lease expired while etcd was unreachable: another host may lead by now.
             self.role = Role::Follower { may_lead: true };
         }
         Ok(())

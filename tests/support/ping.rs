@@ -1,4 +1,4 @@
-//! Pings an address without a pause and counts what was lost.
+//! Pings an address continuously and counts lost pings.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -13,30 +13,30 @@ use super::fail::locked;
 use super::host::Host;
 use super::process::Process;
 
-/// A `ping` at work on a host.
+/// A `ping` that runs on a host.
 #[derive(Debug)]
 pub(crate) struct Pinger {
     process: Process,
-    /// What has been read, and how many lines that took.
+    /// What has been parsed, and from how many lines.
     read: Mutex<(Pings, usize)>,
 }
 
-/// What came of it.
+/// The results.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pings {
-    /// The moment of each answer, by its number.
+    /// The moment of each reply, by its sequence number.
     pub(crate) answers: BTreeMap<u32, Moment>,
-    /// The highest number that was sent, as far as `ping` said.
+    /// The highest sequence number that `ping` reported.
     pub(crate) sent: u32,
     every: Duration,
 }
 
-/// A time without an answer.
+/// A time without a reply.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Outage {
     pub(crate) from: Moment,
     pub(crate) until: Moment,
-    /// The questions within it that were never answered; without one the answer was only late.
+    /// The requests in it that were never answered. If there are none, a reply was only late.
     pub(crate) lost: u32,
 }
 
@@ -45,13 +45,13 @@ impl Pinger {
     pub(crate) fn start(host: &Host, address: IpAddr, every: Duration) -> Self {
         let mut command = host.command("ping");
         let seconds = format!("{:.3}", every.as_secs_f64());
-        // -O tells of an answer that has not come when the next question goes out.
+        // -O reports a missing reply when the next request is sent.
         command.args(["-n", "-D", "-O", "-i", &seconds, &address.to_string()]);
         let process = Process::start(&format!("ping on {}", host.name()), command);
         Self { process, read: Mutex::new((Pings::every(every), 0)) }
     }
 
-    /// What came so far.
+    /// The results so far.
     pub(crate) fn pings(&self) -> Pings {
         let mut read = locked(&self.read);
         let (pings, known) = &mut *read;
@@ -62,7 +62,7 @@ impl Pinger {
         pings.clone()
     }
 
-    /// Ends it and returns what came. An answer to the very last question may be missing, and is not counted as lost.
+    /// Stops it and returns the results. If the reply to the last request is missing, it is not counted as lost.
     pub(crate) fn stop(mut self) -> Pings {
         self.process.signal(Signal::SIGINT);
         self.process.wait(Duration::from_secs(5));
@@ -75,12 +75,12 @@ impl Pings {
         Self { every, ..Self::default() }
     }
 
-    /// Reads a line of what `ping -D -O` prints.
+    /// Parses a line of the output of `ping -D -O`.
     pub(crate) fn read(&mut self, line: &str, moment: impl Fn(Duration) -> Moment) {
         let Some(number) = number(line) else { return };
         if line.contains("bytes from") {
             if let Some(wall) = wall(line) {
-                // The first answer counts; a second one to the same question tells of two hosts, not of more answers.
+                // The first reply counts. A second one to the same request means that two hosts answered.
                 self.answers.entry(number).or_insert_with(|| moment(wall));
             }
         } else if !line.contains("no answer yet") && !line.contains("Unreachable") {
@@ -89,13 +89,13 @@ impl Pings {
         self.sent = self.sent.max(number);
     }
 
-    /// The questions that were never answered.
+    /// The number of requests that were never answered.
     pub(crate) fn lost(&self) -> u32 {
         let answered = u32::try_from(self.answers.len()).unwrap_or(u32::MAX);
         self.sent.saturating_sub(answered)
     }
 
-    /// The times without an answer that are longer than two pings' distance.
+    /// The times without a reply that are longer than two ping intervals.
     pub(crate) fn outages(&self) -> Vec<Outage> {
         let pairs = self.answers.iter().zip(self.answers.iter().skip(1));
         let between = |((number, from), (next, until)): ((&u32, &Moment), (&u32, &Moment))| {
@@ -105,7 +105,7 @@ impl Pings {
         pairs.filter_map(between).collect()
     }
 
-    /// The longest time without an answer.
+    /// The longest time without a reply.
     pub(crate) fn longest_outage(&self) -> Duration {
         self.outages().iter().map(|outage| outage.until.since(outage.from)).max().unwrap_or_default()
     }

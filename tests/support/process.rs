@@ -1,4 +1,4 @@
-//! A process of the lab: its words with the moment that each was heard, its signals, its end.
+//! A process of the lab: its output with timestamps, signals, and its end.
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
@@ -13,22 +13,22 @@ use vip_manager::time::Moment;
 use super::clock::{now, wait_until};
 use super::fail::{OrFail, locked};
 
-/// How much of each process a failed wait shows.
+/// How many lines of each process a failed wait shows.
 const RECENT: usize = 40;
 
-/// Everybody whose words are worth showing when something does not come.
-static SPEAKERS: Mutex<Vec<(String, Weak<Lines>)>> = Mutex::new(Vec::new());
+/// The processes whose output is shown when a wait fails.
+static PROCESSES: Mutex<Vec<(String, Weak<Lines>)>> = Mutex::new(Vec::new());
 
 type Lines = Mutex<Vec<Line>>;
 
-/// A line that a process wrote, and when it was heard.
+/// A line that a process wrote, and when it was read.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
     pub(crate) at: Moment,
     pub(crate) text: String,
 }
 
-/// A running process. Dropped, it is killed.
+/// A running process. It is killed on drop.
 #[derive(Debug)]
 pub(crate) struct Process {
     name: String,
@@ -38,20 +38,20 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts the command; what it writes to either output is kept.
+    /// Starts the command and records its standard output and standard error.
     pub(crate) fn start(name: &str, mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // A Ctrl-C at the terminal is for the lab; it ends the rest in its own order.
+            // A Ctrl-C at the terminal must reach only the lab, which ends its processes in order.
             .process_group(0)
             .spawn()
             .or_fail(&format!("starting {name}"));
         let lines = Arc::new(Mutex::new(Vec::new()));
         listen(child.stdout.take(), &lines);
         listen(child.stderr.take(), &lines);
-        locked(&SPEAKERS).push((name.to_owned(), Arc::downgrade(&lines)));
+        locked(&PROCESSES).push((name.to_owned(), Arc::downgrade(&lines)));
         Self { name: name.to_owned(), child, lines, ended: None }
     }
 
@@ -59,35 +59,35 @@ impl Process {
         self.child.id()
     }
 
-    /// Everything it wrote so far.
+    /// The lines that it wrote so far.
     pub(crate) fn lines(&self) -> Vec<Line> {
         locked(&self.lines).clone()
     }
 
-    /// What it wrote after its first `known` lines.
+    /// The lines that it wrote after the first `known` lines.
     pub(crate) fn lines_after(&self, known: usize) -> Vec<Line> {
         locked(&self.lines).get(known..).unwrap_or_default().to_vec()
     }
 
-    /// The same as one text.
+    /// All lines as one text.
     pub(crate) fn text(&self) -> String {
         let lines: Vec<String> = self.lines().into_iter().map(|line| line.text).collect();
         lines.join("\n")
     }
 
-    /// Whether it has written a line with `words` in it.
+    /// Whether it has written a line that contains `words`.
     pub(crate) fn logged(&self, words: &str) -> bool {
         locked(&self.lines).iter().any(|line| line.text.contains(words))
     }
 
     #[track_caller]
     pub(crate) fn signal(&self, signal: Signal) {
-        assert!(self.ended.is_none(), "lab: {signal} to {}, which has ended", self.name);
+        assert!(self.ended.is_none(), "lab: cannot send {signal} to {}: it has ended", self.name);
         let pid = Pid::from_raw(self.pid().cast_signed());
         kill(pid, signal).or_fail(&format!("sending {signal} to {}", self.name));
     }
 
-    /// How it ended, if it has.
+    /// Its exit status, if it has ended.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         if self.ended.is_none() {
             self.ended = self.child.try_wait().or_fail(&format!("asking after {}", self.name));
@@ -95,14 +95,14 @@ impl Process {
         self.ended
     }
 
-    /// Waits for its end.
+    /// Waits until it ends.
     #[track_caller]
     pub(crate) fn wait(&mut self, limit: Duration) -> ExitStatus {
         let name = self.name.clone();
         wait_until(&format!("the end of {name}"), limit, || self.ended())
     }
 
-    /// Kills it and waits for its end. One that has ended is left alone.
+    /// Kills it and waits until it ends. Does nothing if it has ended.
     pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         self.ended = self.child.wait().ok();
@@ -115,10 +115,10 @@ impl Drop for Process {
     }
 }
 
-/// The last words of every process that still belongs to somebody, for a message of failure.
+/// The last lines of every process that still exists, for a failure message.
 pub(crate) fn recent_output() -> String {
     let mut words = Vec::new();
-    for (name, lines) in locked(&SPEAKERS).iter() {
+    for (name, lines) in locked(&PROCESSES).iter() {
         let Some(lines) = lines.upgrade() else { continue };
         let lines = locked(&lines);
         for line in &lines[lines.len().saturating_sub(RECENT)..] {

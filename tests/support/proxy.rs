@@ -1,6 +1,6 @@
-//! A connection that can be slow, silent, or cut.
+//! A proxy that can make a connection slow, silent or broken.
 //!
-//! The kernel of the lab cannot delay packets; a proxy between the daemon and a member can.
+//! The lab cannot delay packets in the kernel, so a proxy between the daemon and a member does it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,24 +16,24 @@ use tokio::time::sleep;
 use vip_manager::clock::now;
 use vip_manager::time::Moment;
 
-/// Pieces of a connection that may be under way.
+/// How many chunks of a connection may be in flight.
 const UNDER_WAY: usize = 256;
 
-/// What becomes of the bytes, of those under way as well.
+/// How the proxy forwards bytes, including those in flight.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Wire {
     Open,
-    /// Each byte arrives so much later than it was sent, in either direction.
+    /// Each byte is delayed by this, in both directions.
     Late(Duration),
-    /// Bytes arrive one by one, with such a pause after each.
+    /// Bytes are forwarded one by one, with this pause after each.
     Trickle(Duration),
-    /// Bytes are taken and kept.
+    /// Bytes are read but not forwarded.
     Silent,
-    /// Connections are closed, new ones as well.
+    /// Connections are closed, including new ones.
     Cut,
 }
 
-/// Takes connections and hands everything on to a member. Dropped, it closes them.
+/// Accepts connections and forwards everything to a member. It closes them on drop.
 #[derive(Debug)]
 pub(crate) struct Proxy {
     at: SocketAddr,
@@ -41,11 +41,11 @@ pub(crate) struct Proxy {
     _tasks: JoinSet<()>,
 }
 
-/// Something that was read, and when.
+/// Bytes that were read, and when.
 type Piece = (Moment, Vec<u8>);
 
 impl Proxy {
-    /// Listens on a free port of this address. To be called within a runtime, which does the work.
+    /// Listens on a free port of this address. Must be called inside a runtime, which runs the proxy.
     pub(crate) async fn between(address: SocketAddr, target: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let at = listener.local_addr()?;
@@ -76,7 +76,7 @@ async fn carry(near: TcpStream, target: SocketAddr, wire: watch::Receiver<Wire>)
     let (mut heard, mut cut) = (wire.clone(), wire.clone());
     let Ok(()) = heard.wait_for(|wire| *wire != Wire::Silent).await.map(drop) else { return };
     let Ok(far) = TcpStream::connect(target).await else { return };
-    // What is sent in pieces is to arrive in pieces.
+    // What is sent in chunks must arrive in chunks.
     let (Ok(()), Ok(())) = (near.set_nodelay(true), far.set_nodelay(true)) else { return };
     let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
     tokio::select! {
@@ -86,7 +86,7 @@ async fn carry(near: TcpStream, target: SocketAddr, wire: watch::Receiver<Wire>)
     }
 }
 
-/// Carries one direction, until either end has closed it and what was under way has arrived.
+/// Forwards one direction until either end has closed it and everything in flight has arrived.
 async fn pump(from: OwnedReadHalf, to: OwnedWriteHalf, wire: watch::Receiver<Wire>) {
     let (pieces, under_way) = mpsc::channel(UNDER_WAY);
     tokio::join!(take(from, pieces), deliver(under_way, to, wire));

@@ -1,4 +1,4 @@
-//! A host that claims an address which is another's.
+//! A host that claims an address of another host.
 
 use std::net::IpAddr;
 
@@ -8,7 +8,7 @@ use vip_manager::vip::InterfaceName;
 use super::fail::OrFail;
 use super::host::{Host, INTERFACE};
 
-/// A sender of claims, in the name of its host's hardware address.
+/// Sends claims with its host's hardware address.
 #[derive(Debug)]
 pub(crate) struct Rival {
     announcer: Announcer,
@@ -21,7 +21,7 @@ impl Rival {
         Self { announcer, interface: InterfaceName::new(INTERFACE).or_fail("an interface's name") }
     }
 
-    /// Says once that the address is here: a gratuitous request and reply, or an unsolicited advertisement.
+    /// Claims the address once: a gratuitous request and reply, or an unsolicited advertisement.
     pub(crate) fn claim(&mut self, address: IpAddr) {
         self.announcer.announce(&self.interface, address).or_fail("claiming an address");
     }

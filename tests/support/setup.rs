@@ -1,6 +1,6 @@
-//! What most tests begin with: a cluster of one member, some database hosts, a client, and an observer over the hosts.
+//! The setup of most tests: an etcd cluster of one member, some database hosts, a client, and an observer of the hosts.
 //!
-//! The leader key is written by hand and without a lease, so that nothing moves but what the test moves.
+//! The test writes the leader key itself and without a lease, so that the leader changes only when the test changes it.
 
 use std::io::Write;
 use std::net::IpAddr;
@@ -16,10 +16,10 @@ use super::host::Host;
 use super::lab::Lab;
 use super::observer::AddressObserver;
 
-/// For what takes a moment on an idle machine.
+/// The limit for what takes a moment on an idle machine.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
 
-/// A small cluster. Its parts go in this order, the lab under them last.
+/// A small cluster. The fields are dropped in this order, the lab last.
 #[derive(Debug)]
 pub(crate) struct Setup {
     pub(crate) cluster: Cluster,
@@ -45,22 +45,22 @@ impl Setup {
         &self.hosts[0]
     }
 
-    /// What a daemon on the first host needs at least.
+    /// The minimal configuration of a daemon on the first host.
     pub(crate) fn config(&self) -> ConfigFile {
         ConfigFile::basic(self.host(), &self.cluster)
     }
 
-    /// Has the key name this host.
+    /// Writes this host's name to the leader key.
     pub(crate) fn set_leader(&self, host: &Host) {
         self.cluster.store().put(KEY, host.name());
     }
 
-    /// Has the key name a host that there is none of.
+    /// Writes a name to the leader key that no host has.
     pub(crate) fn set_unknown_leader(&self) {
         self.cluster.store().put(KEY, "nobody");
     }
 
-    /// Starts a daemon on the first host, has the key name it, and waits until the address stands.
+    /// Makes the first host the leader, starts its daemon, and waits until it holds the address.
     #[track_caller]
     pub(crate) fn lead(&self, config: &ConfigFile, address: IpAddr) -> Daemon {
         self.set_leader(self.host());
@@ -69,24 +69,24 @@ impl Setup {
         daemon
     }
 
-    /// How many times the first host has put this address up.
+    /// How many times the first host has acquired this address.
     pub(crate) fn times_held(&self, address: IpAddr) -> usize {
         self.observer.intervals(self.host(), address).len()
     }
 }
 
-/// Waits until the daemon's own sentence has these words in it.
+/// Waits until the daemon's status contains these words.
 #[track_caller]
 pub(crate) fn wait_status(daemon: &Daemon, words: &str) {
     wait_for(&format!("a status with {words:?}"), SOON, || status(daemon).is_some_and(|status| status.contains(words)));
 }
 
-/// The sentence that `systemctl status` would show.
+/// The status that `systemctl status` would show.
 pub(crate) fn status(daemon: &Daemon) -> Option<String> {
     daemon.notify.lines().into_iter().rev().find_map(|line| line.text.strip_prefix("STATUS=").map(str::to_owned))
 }
 
-/// Waits for an announcement of this host for the address since a moment.
+/// Waits for an announcement of the address by this host since `since`.
 #[track_caller]
 pub(crate) fn wait_announced(capture: &Capture, host: &Host, address: IpAddr, since: Moment) -> Announcement {
     let mac = host.mac();
@@ -95,20 +95,20 @@ pub(crate) fn wait_announced(capture: &Capture, host: &Host, address: IpAddr, si
     })
 }
 
-/// Waits until the daemon has written a line with these words.
+/// Waits until the daemon has logged a line that contains these words.
 #[track_caller]
 pub(crate) fn wait_logged(daemon: &Daemon, words: &str) -> Moment {
-    super::clock::wait_until(&format!("the words {words:?}"), SOON, || {
+    super::clock::wait_until(&format!("{words:?} in the log"), SOON, || {
         daemon.process.lines().into_iter().find(|line| line.text.contains(words)).map(|line| line.at)
     })
 }
 
-/// Prints what was measured, where somebody looks at a test's output.
+/// Prints a measurement to the test's output.
 pub(crate) fn report(what: &str, value: impl std::fmt::Debug) {
     let _ = writeln!(std::io::stderr(), "{what}: {value:.1?}");
 }
 
-/// How long ago that was.
+/// The time since `moment`.
 pub(crate) fn since(moment: Moment) -> Duration {
     now().since(moment)
 }

@@ -1,7 +1,7 @@
-//! The lab's own hand on an etcd cluster: blocking calls, each with a deadline, on whichever member answers.
+//! The lab's own etcd client: blocking calls, each with a deadline, to whichever member answers.
 //!
-//! It goes through the side door of the members (see [`etcd`](super::etcd)), so that TLS and cuts that are meant for
-//! the daemon leave it alone.
+//! It uses the plain ports of the members (see [`etcd`](super::etcd)), so that TLS and cuts that are meant for the
+//! daemon do not affect it.
 
 use std::collections::HashMap;
 use std::sync::mpsc;
@@ -13,18 +13,18 @@ use tokio::runtime::Runtime;
 use super::fail::OrFail;
 use super::host::Host;
 
-/// How long one member may take for one call.
+/// The time limit for one call to one member.
 const LIMIT: Duration = Duration::from_secs(2);
 
 /// Why a call did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
-    #[error("{door} did not answer within {LIMIT:?}")]
-    Late { door: String },
-    #[error("{door}: {cause}")]
-    Refused { door: String, cause: Error },
+    #[error("{endpoint} did not answer within {LIMIT:?}")]
+    Late { endpoint: String },
+    #[error("{endpoint}: {cause}")]
+    Refused { endpoint: String, cause: Error },
     #[error("no etcd member is known")]
-    Nobody,
+    NoMember,
 }
 
 /// A user of etcd.
@@ -42,28 +42,28 @@ pub(crate) struct Entry {
     pub(crate) mod_revision: i64,
 }
 
-/// Clients that live on the thread that uses them. One client a member: the library's own balancing goes on asking
-/// dead ones.
+/// A client for use on one thread. It has one connection per member, because the library's own balancing keeps asking
+/// dead members.
 pub(crate) struct StoreClient {
     runtime: Runtime,
-    doors: Vec<String>,
+    endpoints: Vec<String>,
     user: Option<User>,
     clients: HashMap<String, Client>,
 }
 
 impl StoreClient {
-    pub(crate) fn new(doors: Vec<String>, user: Option<User>) -> Self {
+    pub(crate) fn new(endpoints: Vec<String>, user: Option<User>) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        Self { runtime: runtime.or_fail("building a runtime"), doors, user, clients: HashMap::new() }
+        Self { runtime: runtime.or_fail("building a runtime"), endpoints, user, clients: HashMap::new() }
     }
 
-    /// Asks the members in turn, the one that answered last first.
+    /// Asks the members in turn, starting with the one that answered last.
     pub(crate) fn ask<T>(&mut self, op: &impl AsyncFn(&mut Client) -> Result<T, Error>) -> Result<T, StoreError> {
-        let mut failure = StoreError::Nobody;
-        for place in 0..self.doors.len() {
-            match self.ask_one(&self.doors[place].clone(), op) {
+        let mut failure = StoreError::NoMember;
+        for place in 0..self.endpoints.len() {
+            match self.ask_one(&self.endpoints[place].clone(), op) {
                 Ok(answer) => {
-                    self.doors[..=place].rotate_right(1);
+                    self.endpoints[..=place].rotate_right(1);
                     return Ok(answer);
                 }
                 Err(error) => failure = error,
@@ -72,29 +72,29 @@ impl StoreClient {
         Err(failure)
     }
 
-    /// Asks one member only.
+    /// Asks one member.
     pub(crate) fn ask_one<T>(
         &mut self,
-        door: &str,
+        endpoint: &str,
         op: &impl AsyncFn(&mut Client) -> Result<T, Error>,
     ) -> Result<T, StoreError> {
-        let client = self.clients.remove(door);
+        let client = self.clients.remove(endpoint);
         let user = self.user.clone();
         let work = async {
             let mut client = match client {
                 Some(client) => client,
-                None => connect(door, user).await?,
+                None => connect(endpoint, user).await?,
             };
             let answer = op(&mut client).await?;
             Ok((client, answer))
         };
         match self.runtime.block_on(async { tokio::time::timeout(LIMIT, work).await }) {
             Ok(Ok((client, answer))) => {
-                self.clients.insert(door.to_owned(), client);
+                self.clients.insert(endpoint.to_owned(), client);
                 Ok(answer)
             }
-            Ok(Err(cause)) => Err(StoreError::Refused { door: door.to_owned(), cause }),
-            Err(_) => Err(StoreError::Late { door: door.to_owned() }),
+            Ok(Err(cause)) => Err(StoreError::Refused { endpoint: endpoint.to_owned(), cause }),
+            Err(_) => Err(StoreError::Late { endpoint: endpoint.to_owned() }),
         }
     }
 
@@ -117,7 +117,7 @@ impl StoreClient {
         })
     }
 
-    /// Writes the key where there is none, and says whether it did.
+    /// Creates the key if it does not exist. Returns whether it did.
     pub(crate) fn create(&mut self, key: &str, value: &str, lease: i64) -> Result<bool, StoreError> {
         self.ask(&async |client| {
             let absent = Compare::create_revision(key, CompareOp::Equal, 0);
@@ -150,10 +150,10 @@ impl StoreClient {
         self.ask(&async |client| Ok(client.lease_grant(seconds, None).await?.id()))
     }
 
-    /// Renews the lease, and says whether there is one.
+    /// Renews the lease. Returns whether it exists.
     pub(crate) fn keep_alive(&mut self, lease: i64) -> Result<bool, StoreError> {
         self.ask(&async |client| match client.lease_keep_alive(lease).await {
-            // To open the stream is to renew the lease once.
+            // Opening the stream renews the lease once.
             Ok(_) => Ok(true),
             Err(Error::LeaseKeepAliveError(_)) => Ok(false),
             Err(error) => Err(error),
@@ -165,7 +165,7 @@ impl StoreClient {
     }
 }
 
-/// A [`StoreClient`] on a thread of its own inside a host, for anybody to use.
+/// A [`StoreClient`] on its own thread inside a host, usable from any thread.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     jobs: mpsc::Sender<Job>,
@@ -175,26 +175,26 @@ type Job = Box<dyn FnOnce(&mut StoreClient) + Send>;
 
 impl Store {
     /// Reaches the members from `host`.
-    pub(crate) fn from(host: &Host, doors: Vec<String>, user: Option<User>) -> Self {
+    pub(crate) fn from(host: &Host, endpoints: Vec<String>, user: Option<User>) -> Self {
         let (jobs, inbox) = mpsc::channel::<Job>();
         drop(host.spawn(move || {
-            let mut hand = StoreClient::new(doors, user);
+            let mut client = StoreClient::new(endpoints, user);
             for job in inbox {
-                job(&mut hand);
+                job(&mut client);
             }
         }));
         Self { jobs }
     }
 
-    /// Does something with the hand, and returns what came of it.
+    /// Runs `work` with the client and returns its result.
     pub(crate) fn with<T: Send + 'static>(&self, work: impl FnOnce(&mut StoreClient) -> T + Send + 'static) -> T {
         let (answer, answered) = mpsc::channel();
-        let job = Box::new(move |hand: &mut StoreClient| {
-            // Nobody listens any more: then nobody needs the answer.
-            let _ = answer.send(work(hand));
+        let job = Box::new(move |client: &mut StoreClient| {
+            // If the receiver is gone, nobody needs the answer.
+            let _ = answer.send(work(client));
         });
         self.jobs.send(job).or_fail("asking etcd");
-        answered.recv().or_fail("hearing etcd's answer")
+        answered.recv().or_fail("waiting for etcd's answer")
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<Entry> {
@@ -234,7 +234,7 @@ impl Store {
         self.with(move |client| client.revoke(lease)).or_fail("revoking a lease");
     }
 
-    /// Does one thing with the client of whichever member answers.
+    /// Runs one operation on whichever member answers.
     pub(crate) fn ask<T: Send + 'static>(
         &self,
         op: impl AsyncFn(&mut Client) -> Result<T, Error> + Send + 'static,
@@ -242,18 +242,18 @@ impl Store {
         self.with(move |client| client.ask(&op))
     }
 
-    /// Does one thing with the client of one member.
+    /// Runs one operation on one member.
     pub(crate) fn ask_one<T: Send + 'static>(
         &self,
-        door: &str,
+        endpoint: &str,
         op: impl AsyncFn(&mut Client) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let door = door.to_owned();
-        self.with(move |client| client.ask_one(&door, &op))
+        let endpoint = endpoint.to_owned();
+        self.with(move |client| client.ask_one(&endpoint, &op))
     }
 }
 
-async fn connect(door: &str, user: Option<User>) -> Result<Client, Error> {
+async fn connect(endpoint: &str, user: Option<User>) -> Result<Client, Error> {
     let options = user.map(|user| ConnectOptions::new().with_user(user.name, user.password));
-    Client::connect([door], options).await
+    Client::connect([endpoint], options).await
 }

@@ -1,7 +1,7 @@
-//! Takes labs down: one's own, and what is left of labs whose process was killed before it could.
+//! Removes labs: those of this process, and the leftovers of killed processes.
 //!
-//! Every namespace and every directory of a lab carries the id of the process that made it. Where that process lives
-//! no longer, nobody else will clean up after it.
+//! The name of every namespace and directory of a lab contains the id of the process that created it. If that process
+//! no longer exists, the namespace or directory is a leftover.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,22 +11,22 @@ use nix::unistd::Pid;
 
 use super::command::attempt;
 
-/// What all names of all labs begin with.
+/// The prefix of the names of all labs.
 const MARK: &str = "viplab-";
 const NAMESPACES: &str = "/run/netns";
 
-/// What all names of the given lab of this process begin with.
+/// The prefix of the names of the given lab of this process.
 pub(crate) fn prefix(number: usize) -> String {
     format!("{MARK}{}-{number}-", std::process::id())
 }
 
-/// Where labs keep their files: in memory where possible, since etcd waits for every write.
+/// Where labs keep their files: in memory if possible, because etcd syncs every write.
 pub(crate) fn directories() -> PathBuf {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() }
 }
 
-/// Ends every process of the lab and removes its namespaces and directories. What is gone already is no failure.
+/// Kills every process of the lab and removes its namespaces and directories. Missing ones are ignored.
 pub(crate) fn take_down(prefix: &str) {
     let namespaces: Vec<String> = names(Path::new(NAMESPACES)).filter(|name| name.starts_with(prefix)).collect();
     for namespace in &namespaces {
@@ -40,7 +40,7 @@ pub(crate) fn take_down(prefix: &str) {
     }
 }
 
-/// Takes down every lab whose process lives no longer.
+/// Removes every lab whose process no longer exists.
 pub(crate) fn leftovers() {
     let mut dead: Vec<String> = names(Path::new(NAMESPACES))
         .chain(names(&directories()))
@@ -53,7 +53,7 @@ pub(crate) fn leftovers() {
     }
 }
 
-/// The process that made a thing of this name, if a lab made it.
+/// The process that created something of this name, if a lab did.
 fn owner(name: &str) -> Option<i32> {
     name.strip_prefix(MARK)?.split('-').next()?.parse().ok()
 }
@@ -70,7 +70,7 @@ fn end_processes(namespace: &str) {
     let listed = attempt("ip", &["netns", "pids", namespace], "").unwrap_or_default();
     let own = Pid::this();
     for pid in listed.lines().filter_map(|line| line.trim().parse().ok()).map(Pid::from_raw).filter(|pid| *pid != own) {
-        // It may have ended between the listing and here.
+        // It may have ended since it was listed.
         let _ = kill(pid, Signal::SIGKILL);
     }
 }

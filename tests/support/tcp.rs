@@ -1,4 +1,4 @@
-//! A TCP connection through the VIP, as a client of the database would hold one.
+//! A TCP connection through the VIP, like that of a database client.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
@@ -12,12 +12,12 @@ use super::clock::{now, pause};
 use super::fail::{OrFail, locked};
 use super::host::Host;
 
-/// Where the database would listen.
+/// The port of the database.
 pub(crate) const DATABASE: u16 = 5432;
-const PATIENCE: Duration = Duration::from_millis(20);
+const POLL: Duration = Duration::from_millis(20);
 const CONNECT: Duration = Duration::from_secs(2);
 
-/// Answers every byte with the same byte, on all addresses of a host, the VIP included.
+/// Echoes every byte, on all addresses of a host including the VIP.
 #[derive(Debug)]
 pub(crate) struct EchoServer {
     stop: Arc<AtomicBool>,
@@ -47,14 +47,14 @@ impl Drop for EchoServer {
     }
 }
 
-/// How a connection fares.
+/// The state of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ConnectionState {
-    /// It stands; whether anybody answers is for `last_answer` to say.
+    /// It is open. `last_answer` tells whether the other end answers.
     Open,
-    /// It was reset: the client knows at once.
+    /// It was reset, so the client knows immediately.
     Reset(Moment),
-    /// The other end closed it in peace.
+    /// The other end closed it normally.
     Closed(Moment),
 }
 
@@ -63,11 +63,11 @@ pub(crate) enum ConnectionState {
 pub(crate) struct ConnectionStatus {
     pub(crate) state: ConnectionState,
     pub(crate) last_answer: Moment,
-    /// The longest time between two answers so far, the one that is running included.
+    /// The longest time between two answers so far, including the time since the last one.
     pub(crate) longest_silence: Duration,
 }
 
-/// A client that says something every few milliseconds and waits for the echo.
+/// A client that sends a byte every few milliseconds and waits for the echo.
 #[derive(Debug)]
 pub(crate) struct TcpClient {
     status: Arc<Mutex<ConnectionStatus>>,
@@ -75,19 +75,19 @@ pub(crate) struct TcpClient {
 }
 
 impl TcpClient {
-    /// Connects from `host`; an `Err` is why it could not.
+    /// Connects from `host`.
     pub(crate) fn connect(host: &Host, address: IpAddr) -> Result<Self, std::io::Error> {
         let target = SocketAddr::new(address, DATABASE);
         let stream = host.enter(move || TcpStream::connect_timeout(&target, CONNECT))?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(POLL))?;
+        stream.set_write_timeout(Some(POLL))?;
         let status =
             ConnectionStatus { state: ConnectionState::Open, last_answer: now(), longest_silence: Duration::ZERO };
         let status = Arc::new(Mutex::new(status));
         let stop = Arc::new(AtomicBool::new(false));
         let (shared, stopped) = (Arc::clone(&status), Arc::clone(&stop));
-        std::thread::spawn(move || converse(stream, &shared, &stopped));
+        std::thread::spawn(move || exchange(stream, &shared, &stopped));
         Ok(Self { status, stop })
     }
 
@@ -115,11 +115,11 @@ fn echo(mut stream: TcpStream) {
     }
 }
 
-/// Says one byte, waits for its echo, says the next.
-fn converse(mut stream: TcpStream, status: &Mutex<ConnectionStatus>, stop: &AtomicBool) {
+/// Sends one byte, waits for its echo, sends the next.
+fn exchange(mut stream: TcpStream, status: &Mutex<ConnectionStatus>, stop: &AtomicBool) {
     let mut waiting = false;
     while !stop.load(Ordering::Relaxed) {
-        let turn = if waiting { hear(&mut stream) } else { stream.write_all(b"?").map(|()| Step::Asked) };
+        let turn = if waiting { read_echo(&mut stream) } else { stream.write_all(b"?").map(|()| Step::Sent) };
         let mut status = locked(status);
         match turn {
             Ok(Step::Answered) => {
@@ -128,9 +128,9 @@ fn converse(mut stream: TcpStream, status: &Mutex<ConnectionStatus>, stop: &Atom
                 status.last_answer = at;
                 waiting = false;
                 drop(status);
-                pause(PATIENCE / 4);
+                pause(POLL / 4);
             }
-            Ok(Step::Asked) => waiting = true,
+            Ok(Step::Sent) => waiting = true,
             Ok(Step::Closed) => {
                 status.state = ConnectionState::Closed(now());
                 return;
@@ -146,12 +146,12 @@ fn converse(mut stream: TcpStream, status: &Mutex<ConnectionStatus>, stop: &Atom
 }
 
 enum Step {
-    Asked,
+    Sent,
     Answered,
     Closed,
 }
 
-fn hear(stream: &mut TcpStream) -> std::io::Result<Step> {
+fn read_echo(stream: &mut TcpStream) -> std::io::Result<Step> {
     let mut byte = [0; 1];
     Ok(if stream.read(&mut byte)? == 0 { Step::Closed } else { Step::Answered })
 }

@@ -1,4 +1,4 @@
-//! A terminal that somebody sits at: a program runs on it, keys are pressed, and what the screen shows is looked at.
+//! A pseudo-terminal: tests run a program on it, press keys, and read the screen.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 use super::clock::{wait_for, wait_until};
 use super::fail::{OrFail, locked};
 
-/// A terminal with a program on it. Dropped, it is hung up and the program killed.
+/// A terminal with a program on it. The program is killed on drop.
 #[derive(Debug)]
 pub(crate) struct Terminal {
     keys: File,
@@ -28,48 +28,48 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// Starts the command on a new terminal of this size, which it controls: Ctrl-C reaches it as from a keyboard.
+    /// Starts the command with a new terminal of this size as its controlling terminal, so that Ctrl-C reaches it.
     pub(crate) fn run(command: &Command, columns: u16, rows: u16) -> Self {
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         let pty = openpty(&size, None).or_fail("opening a terminal");
         let before = tcgetattr(&pty.master).or_fail("asking a terminal for its modes");
-        // A copy is closed when a program starts; what was opened would be every later program's, too.
+        // A duplicate is closed on exec. The original would be inherited by every later program.
         let copy = |end: &OwnedFd| end.try_clone().or_fail("copying an end of a terminal");
         let (keys, reader, streams) = (copy(&pty.master), copy(&pty.master), [(); 3].map(|()| copy(&pty.slave)));
         drop(pty);
         let [input, output, errors] = streams;
-        let mut sat_at = Command::new("setsid");
-        sat_at.arg("--ctty").arg(command.get_program()).args(command.get_args());
+        let mut session = Command::new("setsid");
+        session.arg("--ctty").arg(command.get_program()).args(command.get_args());
         for (name, value) in command.get_envs() {
             match value {
-                Some(value) => sat_at.env(name, value),
-                None => sat_at.env_remove(name),
+                Some(value) => session.env(name, value),
+                None => session.env_remove(name),
             };
         }
-        let child = sat_at.stdin(input).stdout(output).stderr(errors).spawn().or_fail("starting a program");
+        let child = session.stdin(input).stdout(output).stderr(errors).spawn().or_fail("starting a program");
         let sent = Arc::new(Mutex::new(Vec::new()));
         let reader = collect(File::from(reader), &sent);
         Self { keys: keys.into(), child, before, sent, reader: Some(reader), rows: rows.into() }
     }
 
-    /// Everything that was sent to it.
+    /// Everything that the program wrote to it.
     pub(crate) fn sent(&self) -> String {
         String::from_utf8_lossy(&locked(&self.sent)).into_owned()
     }
 
-    /// What it shows now.
+    /// What the screen shows now.
     pub(crate) fn screen(&self) -> String {
         shown(&self.sent(), self.rows)
     }
 
-    /// Waits until it shows these words, and gives all that it shows.
+    /// Waits until the screen shows these words, and returns the screen.
     #[track_caller]
     pub(crate) fn wait_shown(&self, words: &str, limit: Duration) -> String {
         let shown = || Some(self.screen()).filter(|screen| screen.contains(words));
         wait_until(&format!("{words:?} on the screen"), limit, shown)
     }
 
-    /// Waits until it was cleared so many times more.
+    /// Waits until the screen was cleared `more` more times.
     #[track_caller]
     pub(crate) fn wait_frames(&self, more: usize, limit: Duration) {
         let frames = || self.sent().matches(CLEAR).count();
@@ -85,19 +85,19 @@ impl Terminal {
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).or_fail("sending a signal");
     }
 
-    /// Waits for the end of the program and of what it has sent.
+    /// Waits until the program has ended and all its output was read.
     #[track_caller]
     pub(crate) fn wait(&mut self, limit: Duration) -> ExitStatus {
         let child = &mut self.child;
         let ended = || child.try_wait().or_fail("asking after a program");
-        let status = wait_until("the end of what runs on a terminal", limit, ended);
+        let status = wait_until("the end of the program on a terminal", limit, ended);
         if let Some(reader) = self.reader.take() {
-            wait_for("the last words on a terminal", limit, || reader.is_finished());
+            wait_for("the last output on a terminal", limit, || reader.is_finished());
         }
         status
     }
 
-    /// Whether it is as it was found: no mode, no other screen, no hidden cursor, no style.
+    /// Whether the terminal is as before: same modes, no alternate screen, no hidden cursor, no style.
     pub(crate) fn is_restored(&self) -> bool {
         let modes = tcgetattr(&self.keys).or_fail("asking a terminal for its modes");
         let sent = self.sent();
@@ -118,14 +118,14 @@ fn collect(mut from: File, sent: &Arc<Mutex<Vec<u8>>>) -> JoinHandle<()> {
     let sent = Arc::clone(sent);
     std::thread::spawn(move || {
         let mut bytes = [0; 4096];
-        // The end of the program is an error of the terminal.
+        // When the program ends, reading from the terminal fails.
         while let Ok(read @ 1..) = from.read(&mut bytes) {
             locked(&sent).extend_from_slice(&bytes[..read]);
         }
     })
 }
 
-/// What a screen shows after all that: it knows lines, colour, the way home and how to clear, which is all that is used.
+/// What a screen shows after this output. It understands lines, colours, cursor home and clear; nothing else is used.
 fn shown(sent: &str, rows: usize) -> String {
     let page = sent.rsplit(CLEAR).next().unwrap_or_default();
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! A certificate authority of the lab's own.
+//! The lab's own certificate authority.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use super::fail::OrFail;
 use super::host::Host;
 use super::lab::Lab;
 
-/// An authority, and the files of what it signed.
+/// A certificate authority and the files that it signed.
 #[derive(Clone)]
 pub(crate) struct Tls {
     directory: PathBuf,
@@ -31,7 +31,7 @@ pub(crate) struct IdentityFiles {
     pub(crate) key: PathBuf,
 }
 
-/// How the key of a client is written down. All of them are in use somewhere.
+/// The formats of private keys. All of them are in use somewhere.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum KeyForm {
     EcPkcs8,
@@ -41,7 +41,7 @@ pub(crate) enum KeyForm {
 }
 
 impl Tls {
-    /// Makes an authority and writes its certificate to the lab's directory.
+    /// Creates an authority and writes its certificate to the lab's directory.
     pub(crate) fn new(lab: &Lab) -> Self {
         let key = KeyPair::generate().or_fail("making the authority's key");
         let mut params = CertificateParams::default();
@@ -58,20 +58,20 @@ impl Tls {
         self.directory.join("ca.pem")
     }
 
-    /// A certificate for a member, good for its addresses.
+    /// A certificate for a member, valid for its addresses.
     pub(crate) fn server(&self, host: &Host) -> IdentityFiles {
         let names = vec![host.v4().to_string(), host.v6().to_string(), host.name().to_owned()];
         self.issue(host.name(), names, &ExtendedKeyUsagePurpose::ServerAuth, KeyForm::EcPkcs8)
     }
 
-    /// A certificate for a member that has long expired, in the place of the one it has.
+    /// Replaces the certificate of a member with an expired one.
     pub(crate) fn expired_server(&self, host: &Host) {
         let names = vec![host.v4().to_string(), host.v6().to_string(), host.name().to_owned()];
         let long_ago = Some(2020);
         self.issue_until(host.name(), names, &ExtendedKeyUsagePurpose::ServerAuth, KeyForm::EcPkcs8, long_ago);
     }
 
-    /// A certificate for a client; a second one of the same name takes the first one's place.
+    /// A certificate for a client. A second one of the same name replaces the first one.
     pub(crate) fn client(&self, name: &str, form: KeyForm) -> IdentityFiles {
         self.issue(name, vec![name.to_owned()], &ExtendedKeyUsagePurpose::ClientAuth, form)
     }
@@ -111,14 +111,14 @@ impl Tls {
 fn key_pem(form: KeyForm) -> String {
     match form {
         KeyForm::EcPkcs8 | KeyForm::EcSec1 => KeyPair::generate().or_fail("making a key").serialize_pem(),
-        // rcgen signs with RSA but leaves it to others to find primes.
+        // rcgen signs with RSA keys but cannot generate them.
         KeyForm::RsaPkcs8 | KeyForm::RsaPkcs1 => {
             run("openssl", &["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-quiet"])
         }
     }
 }
 
-/// The same key in the form that was asked for.
+/// The same key in the requested format.
 fn rewritten(file: &Path, pkcs8: &str, form: KeyForm) -> String {
     let tool = match form {
         KeyForm::EcPkcs8 | KeyForm::RsaPkcs8 => return pkcs8.to_owned(),

@@ -1,7 +1,6 @@
-//! Bare etcd watch clients: one a member, and the first to tell of a change counts.
+//! Plain etcd watch clients, one per member. The first one that reports a change counts.
 //!
-//! Nobody who learns of a change through etcd can learn of it earlier, so this is the floor that the daemon is
-//! measured against.
+//! No etcd client can learn of a change earlier, so this is the lower bound that the daemon is compared with.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, Weak};
@@ -18,12 +17,12 @@ use super::store::User;
 
 const CHECK: Duration = Duration::from_millis(200);
 
-/// A change of a key, and when the first watch told of it.
+/// A change of a key, and when the first watch reported it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct KeyChange {
     pub(crate) at: Moment,
     pub(crate) key: String,
-    /// Nothing where the key is gone.
+    /// None if the key was deleted.
     pub(crate) value: Option<String>,
 }
 
@@ -40,29 +39,29 @@ impl Watcher {
     /// Watches from `host` from now on.
     pub(crate) fn on(host: &Host, cluster: &Cluster, prefix: &str) -> Self {
         let changes = Arc::new(Mutex::new(BTreeMap::new()));
-        for door in cluster.plain_endpoints() {
+        for endpoint in cluster.plain_endpoints() {
             let (kept, prefix, user) = (Arc::downgrade(&changes), prefix.to_owned(), cluster.user());
             drop(host.spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-                runtime.or_fail("building a runtime").block_on(watch_on(&door, user.as_ref(), &prefix, &kept));
+                runtime.or_fail("building a runtime").block_on(watch_on(&endpoint, user.as_ref(), &prefix, &kept));
             }));
         }
         Self { changes }
     }
 
-    /// Every change so far, the oldest first.
+    /// Every change so far, oldest first.
     pub(crate) fn changes(&self) -> Vec<KeyChange> {
         locked(&self.changes).values().cloned().collect()
     }
 
-    /// What is new after the first `known` changes.
+    /// The changes after the first `known` ones.
     pub(crate) fn changes_after(&self, known: usize) -> Vec<KeyChange> {
         locked(&self.changes).values().skip(known).cloned().collect()
     }
 
-    /// When the change that made this revision of the key was told.
+    /// When the change with this revision of the key was seen.
     pub(crate) fn seen_at(&self, revision: i64, key: &str) -> Option<Moment> {
-        locked(&self.changes).get(&(revision, key.to_owned())).map(|told| told.at)
+        locked(&self.changes).get(&(revision, key.to_owned())).map(|change| change.at)
     }
 
     pub(crate) fn clear(&self) {
@@ -70,17 +69,17 @@ impl Watcher {
     }
 }
 
-/// Watches one member, and begins anew when the stream ends: this is an observer, not a model of a good client.
-async fn watch_on(door: &str, user: Option<&User>, prefix: &str, kept: &Weak<Changes>) {
+/// Watches one member and starts again when the stream ends.
+async fn watch_on(endpoint: &str, user: Option<&User>, prefix: &str, kept: &Weak<Changes>) {
     while kept.strong_count() > 0 {
-        let _ = watch_once(door, user, prefix, kept).await;
+        let _ = watch_once(endpoint, user, prefix, kept).await;
         tokio::time::sleep(CHECK).await;
     }
 }
 
-async fn watch_once(door: &str, user: Option<&User>, prefix: &str, kept: &Weak<Changes>) -> Result<(), Error> {
+async fn watch_once(endpoint: &str, user: Option<&User>, prefix: &str, kept: &Weak<Changes>) -> Result<(), Error> {
     let options = user.map(|user| ConnectOptions::new().with_user(user.name.as_str(), user.password.as_str()));
-    let mut client = Client::connect([door], options).await?;
+    let mut client = Client::connect([endpoint], options).await?;
     let mut stream = client.watch(prefix, Some(WatchOptions::new().with_prefix())).await?;
     loop {
         let Ok(message) = tokio::time::timeout(CHECK, stream.message()).await else {
@@ -97,8 +96,8 @@ async fn watch_once(door: &str, user: Option<&User>, prefix: &str, kept: &Weak<C
             let key = String::from_utf8_lossy(kv.key()).into_owned();
             let value =
                 (event.event_type() == EventType::Put).then(|| String::from_utf8_lossy(kv.value()).into_owned());
-            let told = changes.entry((kv.mod_revision(), key.clone())).or_insert(KeyChange { at, key, value });
-            told.at = told.at.min(at);
+            let change = changes.entry((kv.mod_revision(), key.clone())).or_insert(KeyChange { at, key, value });
+            change.at = change.at.min(at);
         }
     }
 }
