@@ -14,7 +14,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::time::{ClockId, clock_gettime};
 use rtnetlink::Handle;
 use vip_manager::clock;
-use vip_manager::host::{AddressSocket, Announcer, Connections, Kernel, Monitor, Notices, PROTOCOL};
+use vip_manager::host::{AddressSocket, Announcer, Connections, Mirror, Monitor, Notices, PROTOCOL};
 use vip_manager::time::Moment;
 use vip_manager::vip::{InterfaceName, Vip};
 
@@ -34,7 +34,7 @@ fn main() {
 
 async fn measure() {
     let mut socket = AddressSocket::open(clock::now).unwrap();
-    let mut kernel = Kernel::default();
+    let mut kernel = Mirror::default();
     kernel.replace(&socket.dump().unwrap());
     let index = kernel.link_by_name(&name("v0")).unwrap().index;
 
@@ -122,7 +122,7 @@ fn announced(address: &str) {
 }
 
 /// A thousand addresses: one round of renewals, the news of it, a full list, one round of announcements.
-async fn thousand(socket: &mut AddressSocket, index: u32, kernel: &mut Kernel) {
+async fn thousand(socket: &mut AddressSocket, index: u32, kernel: &mut Mirror) {
     let vips: Vec<Vip> = (0..MANY).map(|n| vip(&format!("10.8.{}.{}", n >> 8, n & 0xff))).collect();
     let hold = |socket: &mut AddressSocket, stands| {
         for vip in &vips {

@@ -3,14 +3,14 @@
 
 #![no_main]
 
-#[path = "../../src/wire/claim/kernel.rs"]
-mod kernel;
+#[path = "../../src/wire/claim/bpf.rs"]
+mod bpf;
 #[path = "support/ndp.rs"]
 mod ndp;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use kernel::passes;
+use bpf::passes;
 use libfuzzer_sys::fuzz_target;
 use vip_manager::wire::claim::{Instruction, LONGEST, filter_v4, filter_v6, parse};
 

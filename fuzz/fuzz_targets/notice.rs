@@ -9,8 +9,9 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use vip_manager::time::Moment;
 use vip_manager::vip::InterfaceName;
-use vip_manager::wire::netlink::notice::{Lifetime, Notice, parse};
-use vip_manager::wire::netlink::{messages, neighbour};
+use vip_manager::wire::netlink::notice::{Notice, parse, parse_neighbour};
+use vip_manager::time::Lifetime;
+use vip_manager::wire::netlink::messages;
 
 fuzz_target!(|datagram: &[u8]| {
     let mut read = 0;
@@ -45,7 +46,7 @@ fn judge(kind: u16, payload: &[u8]) {
 }
 
 fn judge_neighbour(kind: u16, payload: &[u8]) {
-    let Some(neighbour) = neighbour::parse(kind, payload) else { return };
+    let Some(neighbour) = parse_neighbour(kind, payload) else { return };
     assert_eq!(neighbour.index.to_ne_bytes(), payload[4..8]);
     assert!(match neighbour.address {
         IpAddr::V4(address) => holds(payload, &address.octets()),

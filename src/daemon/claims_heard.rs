@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::driver::Driver;
 use crate::error;
-use crate::host::{Heard, Listen};
+use crate::host::{ClaimsHeard, Listen};
 use crate::keeper::Event as Told;
 use crate::time::Moment;
 
@@ -18,13 +18,13 @@ impl Driver {
                 listen.entry(link.index).or_default().insert(vip.config.vip.address());
             }
         }
-        for error in self.host.rivals.follow(&listen) {
+        for error in self.host.claims.follow(&listen) {
             tracing::warn!("{}", error::chain(&error));
         }
     }
 
     /// Tells the keepers of claims that none of our own interfaces made.
-    pub(super) fn hear(&mut self, heard: &Heard, now: Moment) {
+    pub(super) fn hear(&mut self, heard: &ClaimsHeard, now: Moment) {
         let Some(name) = self.kernel.link(heard.link).map(|link| link.name.clone()) else { return };
         if heard.dropped > 0 {
             tracing::debug!("{} claims on {name} were more than the kernel had room for", heard.dropped);

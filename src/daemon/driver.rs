@@ -22,7 +22,7 @@ use super::vips::ManagedVip;
 use super::vips::{VipId, VipTable, watched};
 use crate::clock;
 use crate::config::{Config, Loaded, OnStop, Sources, VipConfig};
-use crate::host::{DumpError, Heard, Host, Kernel, MonitorError, Notices, OpenError};
+use crate::host::{ClaimsHeard, DumpError, Host, Mirror, MonitorError, Notices, OpenError};
 use crate::keeper::{Event as Told, StopMode};
 use crate::source::etcd::{self, Source};
 use crate::source::{KeyIndex, Report, Watched};
@@ -35,7 +35,7 @@ enum Event {
     Time,
     Notices(Notices),
     Report(Report),
-    Heard(Heard),
+    Claims(ClaimsHeard),
     HookEnded,
     /// Somebody asks how it stands.
     Status(Ask),
@@ -71,7 +71,7 @@ pub(super) struct Driver {
     pub(super) logging: Logging,
     pub(super) hooks: Hooks,
     pub(super) host: Host,
-    pub(super) kernel: Kernel,
+    pub(super) kernel: Mirror,
     /// When to list links and addresses anew, after a list that failed.
     pub(super) look_again_at: Option<Moment>,
     pub(super) recorder: Recorder,
@@ -91,7 +91,7 @@ impl Driver {
         let signals = Signals::listen().map_err(Fatal::SetUp)?;
         let timer = Timer::open().map_err(Fatal::SetUp)?;
         let mut host = Host::open(clock::now)?;
-        let mut kernel = Kernel::default();
+        let mut kernel = Mirror::default();
         kernel.replace(&host.addresses.dump()?);
         let config = loaded.config;
         let watched = watched(&config.vips);
@@ -138,7 +138,7 @@ impl Driver {
                 Event::Asked(Asked::Reload) => self.reload(),
                 Event::Notices(notices) => self.notice(notices)?,
                 Event::Report(report) => self.report(report, now),
-                Event::Heard(heard) => self.hear(&heard, now),
+                Event::Claims(heard) => self.hear(&heard, now),
                 // Whoever asked may have gone.
                 Event::Status(ask) => drop(ask.send(self.status(now))),
             }
@@ -159,7 +159,7 @@ impl Driver {
             notices = self.host.monitor.next() => Ok(Event::Notices(notices?)),
             report = self.source.reports.recv() => report.map(Event::Report).ok_or(Fatal::SourceEnded),
             () = self.hooks.next() => Ok(Event::HookEnded),
-            heard = self.host.rivals.next() => Ok(Event::Heard(heard)),
+            heard = self.host.claims.next() => Ok(Event::Claims(heard)),
             // Last: whoever asks waits for everybody else.
             Some(ask) = self.server.asks.recv() => Ok(Event::Status(ask)),
         }

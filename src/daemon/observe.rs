@@ -16,7 +16,7 @@ use super::vips::ManagedVip;
 use super::vips::VipId;
 use crate::clock;
 use crate::error;
-use crate::host::{Changed, Notice, Notices};
+use crate::host::{Change, Notice, Notices};
 use crate::keeper::{Event as Told, State};
 use crate::time::Moment;
 
@@ -82,12 +82,12 @@ impl Driver {
 
     fn mirror_one(&mut self, notice: &Notice, news: &mut News) {
         match self.kernel.apply(notice) {
-            Changed::Nothing => {}
-            Changed::Link(_) => {
+            Change::Nothing => {}
+            Change::Link(_) => {
                 news.links = true;
                 news.concerned = self.vips.ids();
             }
-            Changed::Address(_, address) => news.concerned.extend(self.vips.of_address(address)),
+            Change::Address(_, address) => news.concerned.extend(self.vips.of_address(address)),
         }
     }
 

@@ -16,7 +16,7 @@ use super::vips::place;
 use crate::clock;
 use crate::config::{Config, OnStop, VipConfig};
 use crate::error;
-use crate::host::{AddressSocket, Connections, Kernel, Removed, ResetError};
+use crate::host::{AddressSocket, Connections, Mirror, Removed, ResetError};
 
 /// Removes every configured VIP.
 pub fn release(config: &Config) -> ExitCode {
@@ -41,7 +41,7 @@ fn kept_on_purpose(config: &Config) -> bool {
 /// Returns how many could not be removed; each was said.
 fn remove_all(config: &Config) -> Result<usize, Fatal> {
     let mut addresses = AddressSocket::open(clock::now).map_err(|errno| Fatal::SetUp(errno.into()))?;
-    let mut kernel = Kernel::default();
+    let mut kernel = Mirror::default();
     kernel.replace(&addresses.dump()?);
     let standing: Vec<&VipConfig> = config.vips.iter().filter(|vip| !prefixes(&kernel, vip).is_empty()).collect();
     reset_connections(&standing);
@@ -62,7 +62,7 @@ fn remove_all(config: &Config) -> Result<usize, Fatal> {
 }
 
 /// Where the VIP stands on its interface, unless it is the host's own address.
-fn prefixes(kernel: &Kernel, vip: &VipConfig) -> Vec<(u32, u8)> {
+fn prefixes(kernel: &Mirror, vip: &VipConfig) -> Vec<(u32, u8)> {
     let (interface, address) = place(vip);
     let Some(link) = kernel.link_by_name(interface) else { return Vec::new() };
     let ours = kernel.addresses(link.index, address).any(|standing| standing.ours);

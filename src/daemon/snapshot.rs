@@ -8,7 +8,7 @@ use super::driver::Driver;
 use super::vips::ManagedVip;
 use crate::clock;
 use crate::config::VipConfig;
-use crate::host::Kernel;
+use crate::host::Mirror;
 use crate::keeper::{KeyRead, Target, Tenure};
 use crate::source::etcd::{EndpointState, Link};
 use crate::status::{EndpointLink, EndpointStatus, Process, ReadStatus, Status, VipStatus};
@@ -36,7 +36,7 @@ impl Driver {
     }
 }
 
-fn ward_status(vip: &ManagedVip, kernel: &Kernel, now: Moment) -> VipStatus {
+fn ward_status(vip: &ManagedVip, kernel: &Mirror, now: Moment) -> VipStatus {
     let keeper = &vip.keeper;
     let (desired, until) = match keeper.target() {
         Target::Held { until } => (true, Some(until)),
@@ -55,7 +55,7 @@ fn ward_status(vip: &ManagedVip, kernel: &Kernel, now: Moment) -> VipStatus {
 }
 
 /// What the kernel alone says of a VIP.
-pub(super) fn bare(vip: &VipConfig, kernel: &Kernel, now: Moment) -> VipStatus {
+pub(super) fn bare(vip: &VipConfig, kernel: &Mirror, now: Moment) -> VipStatus {
     let link = kernel.link_by_name(&vip.interface);
     let standing = link.and_then(|link| kernel.addresses(link.index, vip.vip.address()).map(|one| one.valid).max());
     VipStatus {

@@ -15,7 +15,7 @@ use super::watch::watch;
 use crate::cli::StatusAsked;
 use crate::clock;
 use crate::config::{Config, Loaded, StatusSocket};
-use crate::host::{AddressSocket, Kernel};
+use crate::host::{AddressSocket, Mirror};
 use crate::source::etcd;
 use crate::source::{Report, Watched};
 use crate::status::text::Colour;
@@ -124,7 +124,7 @@ async fn without_daemon(loaded: &Loaded, asked: StatusAsked, colour: Colour) -> 
 }
 
 fn from_the_kernel(loaded: &Loaded) -> Status {
-    let mut kernel = Kernel::default();
+    let mut kernel = Mirror::default();
     if let Some(snapshot) = AddressSocket::open(clock::now).ok().and_then(|mut addresses| addresses.dump().ok()) {
         kernel.replace(&snapshot);
     }

@@ -3,7 +3,7 @@
 //! A thousand VIPs are looked after by one loop, so nothing here walks all of them for the sake of one.
 
 use crate::config::VipConfig;
-use crate::host::Kernel;
+use crate::host::Mirror;
 use crate::keeper::{Keeper, Link, LinkView, Rules, Standing, State};
 use crate::source::Watched;
 use crate::status::Tally;
@@ -44,7 +44,7 @@ impl ManagedVip {
     }
 
     /// What the kernel shows of this VIP.
-    pub(super) fn link_view(&self, kernel: &Kernel) -> LinkView {
+    pub(super) fn link_view(&self, kernel: &Mirror) -> LinkView {
         let Some(link) = kernel.link_by_name(&self.config.interface) else { return LinkView::default() };
         let standing = kernel
             .addresses(link.index, self.config.vip.address())

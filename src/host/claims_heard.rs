@@ -24,7 +24,7 @@ use crate::wire::{arp, ndp};
 
 /// Who claimed what on an interface, how many times each; the last is only a lower bound in a flood.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Heard {
+pub struct ClaimsHeard {
     pub link: u32,
     pub claims: BTreeMap<Claim, u32>,
     /// What the kernel had no room for, whoever sent it.
@@ -36,10 +36,10 @@ pub type Listen = BTreeMap<u32, BTreeSet<IpAddr>>;
 
 /// Every listener. They live in the runtime that [`follow`](Self::follow) is called in.
 #[derive(Debug)]
-pub struct Rivals {
+pub struct ClaimListeners {
     listeners: BTreeMap<(u32, u16), Listener>,
-    heard: mpsc::Receiver<Heard>,
-    tell: mpsc::Sender<Heard>,
+    heard: mpsc::Receiver<ClaimsHeard>,
+    tell: mpsc::Sender<ClaimsHeard>,
 }
 
 #[derive(Debug)]
@@ -57,14 +57,14 @@ pub struct ListenError {
     errno: Errno,
 }
 
-impl Default for Rivals {
+impl Default for ClaimListeners {
     fn default() -> Self {
         let (tell, heard) = mpsc::channel(UNTOLD);
         Self { listeners: BTreeMap::new(), heard, tell }
     }
 }
 
-impl Rivals {
+impl ClaimListeners {
     /// Listens to these addresses and no others. What was listened to before and stays is not touched.
     pub fn follow(&mut self, listen: &Listen) -> Vec<ListenError> {
         let wanted = by_kind(listen);
@@ -82,7 +82,8 @@ impl Rivals {
             }
             match open(link, kind, &addresses) {
                 Ok(socket) => {
-                    let task = tokio::spawn(listen_on(Ear(Some(socket)), link, addresses.clone(), self.tell.clone()));
+                    let task =
+                        tokio::spawn(listen_on(ListenSocket(Some(socket)), link, addresses.clone(), self.tell.clone()));
                     self.listeners.insert((link, kind), Listener { addresses, task });
                 }
                 // It is gone; the notice of it is on its way.
@@ -94,7 +95,7 @@ impl Rivals {
     }
 
     /// Waits for the next claims. Dropping the wait loses nothing.
-    pub async fn next(&mut self) -> Heard {
+    pub async fn next(&mut self) -> ClaimsHeard {
         match self.heard.recv().await {
             Some(heard) => heard,
             // Never, since we hold a sender ourselves.
@@ -132,9 +133,9 @@ fn open(link: u32, kind: u16, addresses: &BTreeSet<IpAddr>) -> Result<AsyncFd<Ow
 }
 
 /// A socket that is closed elsewhere: that takes the kernel milliseconds, in which the driver has better to do.
-struct Ear(Option<AsyncFd<OwnedFd>>);
+struct ListenSocket(Option<AsyncFd<OwnedFd>>);
 
-impl Drop for Ear {
+impl Drop for ListenSocket {
     fn drop(&mut self) {
         if let (Some(socket), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
             let socket = socket.into_inner();
@@ -143,8 +144,8 @@ impl Drop for Ear {
     }
 }
 
-async fn listen_on(ear: Ear, link: u32, addresses: BTreeSet<IpAddr>, tell: mpsc::Sender<Heard>) {
-    let Some(socket) = &ear.0 else { return };
+async fn listen_on(socket: ListenSocket, link: u32, addresses: BTreeSet<IpAddr>, tell: mpsc::Sender<ClaimsHeard>) {
+    let Some(socket) = &socket.0 else { return };
     loop {
         let Ok(mut ready) = socket.readable().await else { return };
         let (claims, emptied) = gather(socket.get_ref(), &addresses);
@@ -152,7 +153,7 @@ async fn listen_on(ear: Ear, link: u32, addresses: BTreeSet<IpAddr>, tell: mpsc:
             ready.clear_ready();
         }
         drop(ready);
-        let heard = Heard { link, claims, dropped: dropped(socket.get_ref().as_fd()) };
+        let heard = ClaimsHeard { link, claims, dropped: dropped(socket.get_ref().as_fd()) };
         if !heard.claims.is_empty() && tell.send(heard).await.is_err() {
             return;
         }

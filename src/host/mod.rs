@@ -5,16 +5,15 @@
 //! there is no task, no channel and no queue in which an order could grow stale. The driver compares the clock,
 //! calls, and compares the clock again.
 //!
-//! [`address`] changes and lists, [`monitor`] hears what changed, [`kernel`] remembers it, [`announcer`] tells the
+//! [`address`] changes and lists, [`monitor`] hears what changed, [`mirror`] remembers it, [`announcer`] tells the
 //! neighbours, [`connections`] tells the clients, [`claims_heard`] hears who else claims an address. None of them decides anything.
 
 pub mod address;
 pub mod announcer;
 pub mod claims_heard;
 pub mod connections;
-pub mod kernel;
+pub mod mirror;
 pub mod monitor;
-mod neighbours;
 mod netlink;
 pub mod prober;
 mod sys;
@@ -25,9 +24,10 @@ use nix::errno::Errno;
 
 pub use address::{AddressError, AddressSocket, Dump, DumpError, Held, Removed};
 pub use announcer::{AnnounceError, Announcer, Sent};
-pub use claims_heard::{Heard, Listen, Rivals};
+pub use claims_heard::{ClaimListeners, ClaimsHeard, Listen};
 pub use connections::{Connections, ResetError};
-pub use kernel::{Changed, Kernel};
+
+pub use mirror::{Change, Mirror};
 pub use monitor::{Monitor, MonitorError, Notices};
 pub use netlink::Failure;
 pub(crate) use sys::{keep_capabilities_to_ourselves, watch};
@@ -45,7 +45,7 @@ pub struct Host {
     pub announcer: Announcer,
     pub connections: Connections,
     pub monitor: Monitor,
-    pub rivals: Rivals,
+    pub claims: ClaimListeners,
 }
 
 /// Why the daemon cannot work on this host.
@@ -75,7 +75,7 @@ impl Host {
             Errno::EPERM | Errno::EACCES => missing("CAP_NET_RAW", ANNOUNCE),
             other => refused(ANNOUNCE, other),
         })?;
-        Ok(Self { addresses, announcer, connections, monitor, rivals: Rivals::default() })
+        Ok(Self { addresses, announcer, connections, monitor, claims: ClaimListeners::default() })
     }
 }
 

@@ -13,15 +13,18 @@ use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::Duration;
 
+use netlink_packet_route::AddressFamily as RouteFamily;
+use netlink_packet_route::neighbour::NeighbourMessage;
 use nix::errno::Errno;
 use nix::libc::ARPHRD_ETHER;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{AddressFamily, LinkAddr, SockFlag, SockType, recvfrom, socket};
+use nix::sys::socket::{AddressFamily, LinkAddr, SockFlag, SockProtocol, SockType, recvfrom, socket};
 
-use super::neighbours::known;
+use super::netlink::{Failure, Requests};
 use super::sys::{Hardware, hardware, listen_on, send_frame};
 use crate::time::Moment;
 use crate::vip::{InterfaceName, Mac};
+use crate::wire::netlink::notice;
 use crate::wire::{arp, ndp};
 
 /// What to ask.
@@ -35,7 +38,7 @@ pub struct Question {
 
 /// What was heard.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Heard {
+pub struct Answers {
     /// Other hosts that say that they have the VIP.
     pub claimants: BTreeSet<Mac>,
     /// Other interfaces of this host that the question came in by.
@@ -57,7 +60,7 @@ pub enum ProbeError {
 }
 
 /// Asks several times and gathers what is heard. It waits, for as long as `patience`.
-pub fn probe(question: &Question, patience: Duration, clock: fn() -> Moment) -> Result<Heard, ProbeError> {
+pub fn probe(question: &Question, patience: Duration, clock: fn() -> Moment) -> Result<Answers, ProbeError> {
     let interface = || question.interface.clone();
     ask(question, patience, clock).map_err(|errno| match errno {
         Errno::EPERM | Errno::EACCES => ProbeError::NoPermission,
@@ -66,7 +69,7 @@ pub fn probe(question: &Question, patience: Duration, clock: fn() -> Moment) -> 
     })
 }
 
-fn ask(question: &Question, patience: Duration, clock: fn() -> Moment) -> Result<Heard, Errno> {
+fn ask(question: &Question, patience: Duration, clock: fn() -> Moment) -> Result<Answers, Errno> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let socket = socket(AddressFamily::Packet, SockType::Raw, flags, None)?;
     let device = hardware(socket.as_fd(), &question.interface)?;
@@ -79,17 +82,17 @@ fn ask(question: &Question, patience: Duration, clock: fn() -> Moment) -> Result
         IpAddr::V6(vip) => (ndp::ETHERTYPE, ndp::probe(vip, own).to_vec()),
     };
     listen_on(socket.as_fd(), EVERY_INTERFACE, ethertype)?;
-    let mut ear = Ear { socket, device, vip: question.vip, probe: frame, heard: Heard::default() };
+    let mut probe = ProbeSocket { socket, device, vip: question.vip, frame, heard: Answers::default() };
     for _ in 0..QUESTIONS {
-        send_frame(ear.socket.as_fd(), device.index, ethertype, &ear.probe)?;
+        send_frame(probe.socket.as_fd(), device.index, ethertype, &probe.frame)?;
         for (neighbour, frame) in neighbours(question, &device) {
-            send_frame(ear.socket.as_fd(), device.index, ethertype, &frame)?;
-            ear.heard.asked.insert(neighbour);
+            send_frame(probe.socket.as_fd(), device.index, ethertype, &frame)?;
+            probe.heard.asked.insert(neighbour);
         }
-        ear.listen(clock() + patience / QUESTIONS, clock)?;
+        probe.listen(clock() + patience / QUESTIONS, clock)?;
     }
-    ear.heard.claimants.remove(&own);
-    Ok(ear.heard)
+    probe.heard.claimants.remove(&own);
+    Ok(probe.heard)
 }
 
 /// Who can be asked besides, each with the question. The table is looked at anew each time: it fills as others are talked to.
@@ -106,16 +109,31 @@ fn neighbours(question: &Question, device: &Hardware) -> Vec<(IpAddr, Vec<u8>)> 
     others.filter_map(frame).take(MOST_NEIGHBOURS).collect()
 }
 
+/// The neighbours of one interface that answered at some time, IPv4 or IPv6, those that answered last before the others.
+fn known(index: u32, ipv4: bool) -> Result<Vec<IpAddr>, Failure> {
+    let mut message = NeighbourMessage::default();
+    message.header.family = if ipv4 { RouteFamily::Inet } else { RouteFamily::Inet6 };
+    let mut requests = Requests::open(SockProtocol::NetlinkRoute).map_err(Failure::Refused)?;
+    let (mut fresh, stale): (Vec<_>, Vec<_>) = requests
+        .list(RTM_GETNEIGH, &message, Vec::new, |list, kind, payload| {
+            list.extend(notice::parse_neighbour(kind, payload).filter(|known| known.index == index));
+        })?
+        .into_iter()
+        .partition(|neighbour| neighbour.fresh);
+    fresh.extend(stale);
+    Ok(fresh.into_iter().map(|neighbour| neighbour.address).collect())
+}
+
 /// One socket that hears every interface.
-struct Ear {
+struct ProbeSocket {
     socket: OwnedFd,
     device: Hardware,
     vip: IpAddr,
-    probe: Vec<u8>,
-    heard: Heard,
+    frame: Vec<u8>,
+    heard: Answers,
 }
 
-impl Ear {
+impl ProbeSocket {
     fn listen(&mut self, until: Moment, clock: fn() -> Moment) -> Result<(), Errno> {
         let mut frame = [0; LONGEST_FRAME];
         loop {
@@ -138,7 +156,7 @@ impl Ear {
 
     fn take(&mut self, frame: &[u8], index: usize) {
         if usize::try_from(self.device.index) != Ok(index) {
-            if frame.starts_with(&self.probe) {
+            if frame.starts_with(&self.frame) {
                 self.heard.echoes.extend(u32::try_from(index));
             }
             return;
@@ -162,6 +180,7 @@ fn said(frame: &[u8], own: Mac) -> Option<(IpAddr, Mac, bool)> {
     Some((said.target.into(), said.from, frame.starts_with(&own.0)))
 }
 
+const RTM_GETNEIGH: u16 = 30;
 const EVERY_INTERFACE: i32 = 0;
 const QUESTIONS: u32 = 3;
 const MOST_NEIGHBOURS: usize = 8;

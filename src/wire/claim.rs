@@ -119,11 +119,11 @@ const ICMP_KIND: u32 = 54;
 const TARGET: u32 = 62;
 
 #[cfg(test)]
-mod kernel;
+mod bpf;
 
 #[cfg(test)]
 mod tests {
-    use super::kernel::passes;
+    use super::bpf::passes;
     use super::*;
 
     const MAC: Mac = Mac([2, 0, 0, 0, 0, 9]);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::sched::{CloneFlags, setns};
 use vip_manager::clock;
-use vip_manager::host::{Address, AddressSocket, Kernel};
+use vip_manager::host::{Address, AddressSocket, Mirror};
 use vip_manager::time::Moment;
 use vip_manager::vip::{InterfaceName, Mac, Vip};
 
@@ -104,8 +104,8 @@ pub(crate) fn addresses() -> AddressSocket {
 }
 
 /// What the kernel shows, freshly listed.
-pub(crate) fn listed() -> Kernel {
-    let mut kernel = Kernel::default();
+pub(crate) fn listed() -> Mirror {
+    let mut kernel = Mirror::default();
     kernel.replace(&addresses().dump().unwrap());
     kernel
 }

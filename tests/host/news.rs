@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use vip_manager::clock;
-use vip_manager::host::{Changed, Kernel, Monitor, Notices};
+use vip_manager::host::{Change, Mirror, Monitor, Notices};
 use vip_manager::vip::Mac;
 
 use crate::lab::{Namespace, addresses, after, index, ip, listed, name, vip};
@@ -13,19 +13,19 @@ use crate::lab::{Namespace, addresses, after, index, ip, listed, name, vip};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A mirror of the kernel that follows the news, as the driver keeps one.
-struct Mirror {
+struct Follower {
     monitor: Monitor,
-    kernel: Kernel,
+    kernel: Mirror,
     overruns: u32,
 }
 
-impl Mirror {
+impl Follower {
     fn new() -> Self {
         let monitor = Monitor::open(clock::now).unwrap();
         Self { monitor, kernel: listed(), overruns: 0 }
     }
 
-    async fn hear(&mut self) -> Vec<Changed> {
+    async fn hear(&mut self) -> Vec<Change> {
         match self.monitor.next().await.unwrap() {
             Notices::Seen(notices) => notices.iter().map(|notice| self.kernel.apply(notice)).collect(),
             Notices::Overrun => {
@@ -37,7 +37,7 @@ impl Mirror {
     }
 
     /// Follows the news until the mirror shows it.
-    async fn until(&mut self, what: &str, shown: impl Fn(&Kernel) -> bool) {
+    async fn until(&mut self, what: &str, shown: impl Fn(&Mirror) -> bool) {
         let followed = timeout(PATIENCE, async {
             while !shown(&self.kernel) {
                 self.hear().await;
@@ -51,7 +51,7 @@ impl Mirror {
     }
 }
 
-fn shows(kernel: &Kernel, address: &str) -> bool {
+fn shows(kernel: &Mirror, address: &str) -> bool {
     kernel.ours().any(|ours| ours.address == ip(address))
 }
 
@@ -59,7 +59,7 @@ fn shows(kernel: &Kernel, address: &str) -> bool {
 fn an_address_that_somebody_removes_is_heard_of() {
     let namespace = Namespace::with_pair("deleted");
     namespace.enter_async(async || {
-        let mut mirror = Mirror::new();
+        let mut mirror = Follower::new();
         addresses().hold(index("v0"), &vip("10.9.0.5/32"), after(30_000), false).unwrap();
         addresses().hold(index("v0"), &vip("fd00::5/128"), after(30_000), false).unwrap();
         mirror.until("both addresses", |kernel| shows(kernel, "10.9.0.5") && shows(kernel, "fd00::5")).await;
@@ -71,7 +71,7 @@ fn an_address_that_somebody_removes_is_heard_of() {
 #[test]
 fn an_address_that_expires_is_heard_of() {
     Namespace::with_pair("expired").enter_async(async || {
-        let mut mirror = Mirror::new();
+        let mut mirror = Follower::new();
         let v0 = index("v0");
         addresses().hold(v0, &vip("10.9.0.5/32"), after(1_200), false).unwrap();
         mirror.until("the address", |kernel| shows(kernel, "10.9.0.5")).await;
@@ -82,7 +82,7 @@ fn an_address_that_expires_is_heard_of() {
 #[test]
 fn a_renewal_is_heard_of_with_its_new_end() {
     Namespace::with_pair("renewed").enter_async(async || {
-        let mut mirror = Mirror::new();
+        let mut mirror = Follower::new();
         let v0 = index("v0");
         addresses().hold(v0, &vip("10.9.0.5/32"), after(5_000), false).unwrap();
         mirror.until("the address", |kernel| shows(kernel, "10.9.0.5")).await;
@@ -96,9 +96,9 @@ fn a_renewal_is_heard_of_with_its_new_end() {
 fn an_interface_is_followed_through_renaming_flapping_deletion_and_return() {
     let namespace = Namespace::with_pair("followed");
     namespace.enter_async(async || {
-        let mut mirror = Mirror::new();
+        let mut mirror = Follower::new();
         let (v0, lan) = (name("v0"), name("lan"));
-        let is_up = |kernel: &Kernel, up| kernel.link_by_name(&v0).is_some_and(|link| link.up == up);
+        let is_up = |kernel: &Mirror, up| kernel.link_by_name(&v0).is_some_and(|link| link.up == up);
         mirror.until("v0 is up", |kernel| is_up(kernel, true)).await;
 
         namespace.ip("link set v1 down");
@@ -130,7 +130,7 @@ fn leaving_a_bridge_is_not_the_end_of_an_interface() {
     namespace.ip("link add br0 type bridge");
     namespace.ip("link set v0 master br0");
     namespace.enter_async(async || {
-        let mut mirror = Mirror::new();
+        let mut mirror = Follower::new();
         addresses().hold(index("v0"), &vip("10.9.0.5/32"), after(30_000), false).unwrap();
         namespace.ip("link set v0 nomaster");
         namespace.ip("link set br0 up");
@@ -144,7 +144,7 @@ fn leaving_a_bridge_is_not_the_end_of_an_interface() {
 #[test]
 fn a_wait_that_is_given_up_loses_nothing() {
     Namespace::with_pair("patient").enter_async(async || {
-        let mut mirror = Mirror::new();
+        let mut mirror = Follower::new();
         let v0 = index("v0");
         for number in 0..50 {
             let _ = timeout(Duration::ZERO, mirror.monitor.next()).await.map(|notices| match notices.unwrap() {
@@ -162,7 +162,7 @@ fn a_wait_that_is_given_up_loses_nothing() {
 #[test]
 fn what_was_done_before_a_look_is_there_when_one_looks() {
     Namespace::with_pair("pending").enter_async(async || {
-        let mut mirror = Mirror::new();
+        let mut mirror = Follower::new();
         let v0 = index("v0");
         while mirror.monitor.pending().unwrap().is_some() {}
         addresses().hold(v0, &vip("10.9.0.5/32"), after(30_000), false).unwrap();
@@ -181,7 +181,7 @@ fn what_was_done_before_a_look_is_there_when_one_looks() {
 #[test]
 fn a_thousand_renewals_in_one_go_are_all_heard_of() {
     Namespace::with_pair("thousand").enter_async(async || {
-        let mut mirror = Mirror::new();
+        let mut mirror = Follower::new();
         let v0 = index("v0");
         let mut socket = addresses();
         for round in [10_000, 50_000] {
@@ -201,7 +201,7 @@ fn a_thousand_renewals_in_one_go_are_all_heard_of() {
 #[test]
 fn when_news_was_lost_it_says_so_and_a_list_mends_it() {
     Namespace::with_pair("overrun").enter_async(async || {
-        let mut mirror = Mirror::new();
+        let mut mirror = Follower::new();
         let v0 = index("v0");
         let mut socket = addresses();
         socket.hold(v0, &vip("10.9.0.6/32"), after(30_000), false).unwrap();
@@ -226,7 +226,7 @@ fn the_news_and_the_list_tell_the_same() {
     let namespace = Namespace::with_pair("same");
     namespace.enter_async(async || {
         let monitor = Monitor::open(clock::now).unwrap();
-        let mut mirror = Mirror { monitor, kernel: Kernel::default(), overruns: 0 };
+        let mut mirror = Follower { monitor, kernel: Mirror::default(), overruns: 0 };
         namespace.ip("link add w0 type veth peer name w1");
         namespace.ip("addr add 10.8.0.1/24 dev w0");
         namespace.ip("addr add 10.8.1.1 peer 10.8.1.2/32 dev w0");

@@ -12,20 +12,20 @@ use crate::check::{Finding, announcements, cloud, hooks, interface, privileges, 
 use crate::clock;
 use crate::config::keys::Key;
 use crate::config::{Config, Hooks as VipHooks, Password, VipConfig};
-use crate::host::prober::Heard;
-use crate::host::{AddressSocket, Kernel, Link};
+use crate::host::prober::Answers;
+use crate::host::{AddressSocket, Link, Mirror};
 use crate::time::Lifetime;
 
 /// Links and addresses as they are now.
 pub(super) struct Host {
-    kernel: Kernel,
+    kernel: Mirror,
 }
 
 impl Host {
     pub(super) fn list() -> Result<Self, String> {
         let mut socket =
             AddressSocket::open(clock::now).map_err(|errno| format!("netlink cannot be opened: {errno}"))?;
-        let mut kernel = Kernel::default();
+        let mut kernel = Mirror::default();
         kernel.replace(&socket.dump().map_err(|error| error.to_string())?);
         Ok(Self { kernel })
     }
@@ -54,7 +54,7 @@ impl Host {
         own.find(|address| address.address.is_ipv4() == vip.vip.address().is_ipv4()).map(|address| address.address)
     }
 
-    pub(super) fn announcements(&self, vip: &VipConfig, heard: &Heard) -> announcements::Facts {
+    pub(super) fn announcements(&self, vip: &VipConfig, heard: &Answers) -> announcements::Facts {
         let interface = vip.interface.to_string();
         let below = stack::lowest(&interface);
         let names = heard.echoes.iter().filter_map(|index| Some(self.kernel.link(*index)?.name.to_string()));

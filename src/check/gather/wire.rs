@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::host::Host;
 use crate::clock;
 use crate::config::Config;
-use crate::host::prober::{self, Heard, ProbeError, Question};
+use crate::host::prober::{self, Answers, ProbeError, Question};
 
 /// In the order of the VIPs. Beyond the first few nobody is asked: threads are bounded.
-pub(super) async fn probe_all(config: &Config, host: &Host) -> Vec<Result<Heard, String>> {
+pub(super) async fn probe_all(config: &Config, host: &Host) -> Vec<Result<Answers, String>> {
     let vips: Vec<_> = config.vips.iter().map(|vip| vip.vip.address()).collect();
     let questions = config.vips.iter().take(MOST).map(|vip| Question {
         interface: vip.interface.clone(),

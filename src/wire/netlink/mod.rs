@@ -3,7 +3,6 @@
 //! Behind the feature `netlink`: it stands on two crates that know the layout of the messages, and on nothing that does
 //! I/O.
 
-pub mod neighbour;
 pub mod notice;
 
 use netlink_packet_core::NetlinkBuffer;

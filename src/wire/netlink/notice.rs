@@ -11,6 +11,7 @@ use netlink_packet_core::NlasIterator;
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::address::{AddressFlags, AddressHeader, CacheInfo};
 use netlink_packet_route::link::{LinkFlags, LinkHeader, LinkLayerType};
+use netlink_packet_route::neighbour::{NeighbourHeader, NeighbourState};
 
 use crate::time::{Lifetime, Moment};
 use crate::vip::{InterfaceName, Mac};
@@ -129,7 +130,29 @@ fn address(payload: &[u8], at: Moment) -> Option<Address> {
     })
 }
 
-pub(super) fn ip(value: &[u8]) -> Option<IpAddr> {
+/// Somebody on the segment of an interface who answered at some time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Neighbour {
+    pub index: u32,
+    pub address: IpAddr,
+    /// A moment ago.
+    pub fresh: bool,
+}
+
+/// Reads one message of type `kind`; nothing where it is of somebody who never answered.
+pub fn parse_neighbour(kind: u16, payload: &[u8]) -> Option<Neighbour> {
+    let header = NeighbourHeader::parse(payload).ok().filter(|_| kind == RTM_NEWNEIGH)?;
+    let fresh = match header.state {
+        NeighbourState::Reachable => true,
+        NeighbourState::Stale | NeighbourState::Delay | NeighbourState::Probe => false,
+        _ => return None,
+    };
+    let mut attributes = NlasIterator::new(payload.get(NEIGHBOUR_HEADER..)?).flatten();
+    let address = attributes.find(|attribute| attribute.kind() == NDA_DST).and_then(|found| ip(found.value()))?;
+    Some(Neighbour { index: header.ifindex, address, fresh })
+}
+
+fn ip(value: &[u8]) -> Option<IpAddr> {
     if let Ok(v4) = <[u8; 4]>::try_from(value) {
         Some(v4.into())
     } else {
@@ -163,6 +186,10 @@ const IFA_LOCAL: u16 = 2;
 const IFA_CACHEINFO: u16 = 6;
 const IFA_FLAGS: u16 = 8;
 const IFA_PROTO: u16 = 11;
+
+const RTM_NEWNEIGH: u16 = 28;
+const NEIGHBOUR_HEADER: usize = 12;
+const NDA_DST: u16 = 1;
 
 #[cfg(test)]
 mod tests;

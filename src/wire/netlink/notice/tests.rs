@@ -143,6 +143,44 @@ fn an_interface_whose_new_name_nobody_could_configure_is_gone_for_us() {
     assert_eq!(parse(RTM_NEWLINK, &detail, NOW), None, "but a message without a name is about something else");
 }
 
+const REACHABLE: u8 = 0x02;
+const STALE: u8 = 0x04;
+const DELAY: u8 = 0x08;
+const PROBE: u8 = 0x10;
+const FAILED: u8 = 0x20;
+
+#[rustfmt::skip]
+fn neighbour_message(state: u8) -> [u8; 20] {
+    let mut message = [2, 0, 0, 0,  0, 0, 0, 0,  0, 0, 0, 1,  0, 0, 0, 0,  10, 0, 0, 5];
+    message[4..8].copy_from_slice(&7_u32.to_ne_bytes());
+    message[8..10].copy_from_slice(&u16::from(state).to_ne_bytes());
+    message[12..14].copy_from_slice(&8_u16.to_ne_bytes());
+    message[14..16].copy_from_slice(&NDA_DST.to_ne_bytes());
+    message
+}
+
+#[test]
+fn who_answered_some_time_ago_is_a_neighbour_that_may_have_gone() {
+    for state in [STALE, DELAY, PROBE] {
+        assert_eq!(
+            parse_neighbour(RTM_NEWNEIGH, &neighbour_message(state)).map(|neighbour| neighbour.fresh),
+            Some(false),
+            "{state:#x}"
+        );
+    }
+}
+
+#[test]
+fn who_answered_is_a_neighbour_and_who_never_did_is_none() {
+    let there = Neighbour { index: 7, address: "10.0.0.5".parse().unwrap(), fresh: true };
+    assert_eq!(parse_neighbour(RTM_NEWNEIGH, &neighbour_message(REACHABLE)), Some(there));
+    assert_eq!(parse_neighbour(RTM_NEWNEIGH, &neighbour_message(FAILED)), None);
+    assert_eq!(parse_neighbour(RTM_NEWNEIGH + 1, &neighbour_message(REACHABLE)), None);
+    for length in 0..20 {
+        assert_eq!(parse_neighbour(RTM_NEWNEIGH, &neighbour_message(REACHABLE)[..length]), None);
+    }
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_the_reader_fall(kind in 0..32_u16, bytes: Vec<u8>) {

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::address::Dump;
-use super::{Address, Link, Notice};
 use crate::vip::{InterfaceName, Mac};
+use crate::wire::netlink::notice::{Address, Link, Notice};
 
 /// The links and addresses of this host.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Kernel {
+pub struct Mirror {
     links: BTreeMap<u32, Link>,
     names: BTreeMap<InterfaceName, u32>,
     addresses: BTreeMap<Place, Address>,
@@ -23,7 +23,7 @@ type Place = (u32, IpAddr, u8);
 
 /// What a notice changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Changed {
+pub enum Change {
     Nothing,
     /// Something about this interface: it came, went, was renamed or switched, or its hardware address is another.
     /// Every name may now lead elsewhere.
@@ -32,9 +32,9 @@ pub enum Changed {
     Address(u32, IpAddr),
 }
 
-impl Kernel {
+impl Mirror {
     /// Takes in what happened.
-    pub fn apply(&mut self, notice: &Notice) -> Changed {
+    pub fn apply(&mut self, notice: &Notice) -> Change {
         match notice {
             Notice::Link(link) => self.update(link),
             Notice::LinkGone { index } => self.forget(*index),
@@ -51,9 +51,9 @@ impl Kernel {
     }
 
     /// Forgets everything and takes in a fresh list.
-    pub fn replace(&mut self, snapshot: &Dump) {
+    pub fn replace(&mut self, dump: &Dump) {
         *self = Self::default();
-        for notice in &snapshot.notices {
+        for notice in &dump.notices {
             self.apply(notice);
         }
     }
@@ -104,19 +104,19 @@ impl Kernel {
         others == 0 && self.addresses(index, address).next().is_some()
     }
 
-    fn update(&mut self, link: &Link) -> Changed {
+    fn update(&mut self, link: &Link) -> Change {
         let before = self.links.insert(link.index, link.clone());
         if before.as_ref() == Some(link) {
-            return Changed::Nothing;
+            return Change::Nothing;
         }
         if let Some(before) = before {
             self.unname(&before);
         }
         self.names.insert(link.name.clone(), link.index);
-        Changed::Link(link.index)
+        Change::Link(link.index)
     }
 
-    fn forget(&mut self, index: u32) -> Changed {
+    fn forget(&mut self, index: u32) -> Change {
         // The kernel says so of each address too, before; but it need not for us to believe it.
         let first = (index, IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
         let gone: Vec<Place> =
@@ -125,10 +125,10 @@ impl Kernel {
             self.addresses.remove(place);
         }
         let Some(link) = self.links.remove(&index) else {
-            return if gone.is_empty() { Changed::Nothing } else { Changed::Link(index) };
+            return if gone.is_empty() { Change::Nothing } else { Change::Link(index) };
         };
         self.unname(&link);
-        Changed::Link(index)
+        Change::Link(index)
     }
 
     /// Takes the link's name away, unless another link has taken it over already.
@@ -139,8 +139,8 @@ impl Kernel {
     }
 }
 
-fn changed(really: bool, index: u32, address: IpAddr) -> Changed {
-    if really { Changed::Address(index, address) } else { Changed::Nothing }
+fn changed(really: bool, index: u32, address: IpAddr) -> Change {
+    if really { Change::Address(index, address) } else { Change::Nothing }
 }
 
 fn is_link_local(address: IpAddr) -> bool {
