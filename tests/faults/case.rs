@@ -114,7 +114,7 @@ impl Case {
         if self.overlap == 0.0 { silence } else { format!("{:.1} s overlap, {silence}", self.overlap) }
     }
 
-    /// What is not as it has to be; nothing where all is well.
+    /// What fails; empty if the case passes.
     pub(crate) fn failures(&self, record: &Record) -> String {
         let mut said = String::new();
         if record.overlap() > self.overlap + OBSERVER {

@@ -31,14 +31,14 @@ svg text{font:11px system-ui,sans-serif;fill:var(--style)}svg .axis,svg .label{f
 pub(crate) fn html(outcomes: &[Outcome]) -> String {
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>vip-manager: faults</title>\n<style>{STYLE}</style>\n\
-         <h1>Faults on the real binary</h1>\n<p>{}</p>\n<table><tr><th>case<th>what happened<th>overlap<th>nobody had it<th>\
-         longest silence<th>pings lost<th>connection<th>let go<th>allowed<th>verdict</tr>\n",
+         <h1>Faults on the real binary</h1>\n<p>{}</p>\n<table><tr><th>case<th>what happens<th>overlap<th>no holder<th>\
+         longest silence<th>pings lost<th>connection<th>released<th>allowed<th>verdict</tr>\n",
         escaped(&sum(outcomes))
     );
     for outcome in outcomes {
         let [overlap, gap, silence, lost, connection, ahead] = figures(outcome);
         let (class, verdict) =
-            if outcome.failures.is_empty() { ("good", "as it has to be") } else { ("bad", outcome.failures.as_str()) };
+            if outcome.failures.is_empty() { ("good", "pass") } else { ("bad", outcome.failures.as_str()) };
         let _ = writeln!(
             page,
             "<tr><td class=\"w\"><a href=\"#{0}\">{0}</a><td>{1}<td class=\"n\">{overlap}<td class=\"n\">{gap}<td class=\"n\">{silence}\
@@ -50,7 +50,7 @@ pub(crate) fn html(outcomes: &[Outcome]) -> String {
         );
     }
     page += "</table>\n<p>Bars of a host: its kernel shows the address. Ticks: it announces it. Red: the client has no answer. \
-             “Let go”: how long before the end of the key's term its host had let go (−: after it).</p>\n";
+             “Released”: how long before the key's term ended the host released the address (negative: after it).</p>\n";
     for outcome in outcomes {
         let _ = writeln!(page, "<h2 id=\"{}\">{0}</h2>\n<p>{}</p>", outcome.case.name, prose(outcome.case.user));
         if !outcome.failures.is_empty() {
@@ -61,43 +61,51 @@ pub(crate) fn html(outcomes: &[Outcome]) -> String {
     page + "</html>\n"
 }
 
-/// The table that the documents show.
+/// The tables of docs/faults.md. Nothing in a cell is longer than a line.
 pub(crate) fn markdown(outcomes: &[Outcome]) -> String {
-    let mut page = format!(
-        "# Faults on the real binary\n\nWritten by `make faults`; the pictures are in `target/faults/report.html`. {}\n\n\
-         Three etcd members, three hosts with a daemon each, Patroni's stand-ins with a lease of 8 s, `hold-timeout` 4 s, `interval` 500 ms. \
-         The observers are the notices of each host's kernel, the client's pings every 20 ms, its connection, and a watch of the key. \
-         “Let go” is how long before the end of the key's term its host had let go (−: after it).\n\n\
-         | case | what happened | overlap | nobody had it | longest silence | pings lost | connection | let go | allowed | verdict |\n\
-         |---|---|---|---|---|---|---|---|---|---|\n",
-        sum(outcomes)
-    );
+    let mut page = format!("{INTRODUCTION}{}\n", sum(outcomes));
+    for outcome in outcomes.iter().filter(|outcome| !outcome.failures.is_empty()) {
+        let _ = writeln!(page, "\n- `{}` fails: {}", outcome.case.name, outcome.failures.replace(['|', '\n'], " "));
+    }
+    page += "\n## Verdicts\n\n| case | what happens | allowed | verdict |\n|---|---|---|---|\n";
     for outcome in outcomes {
-        let verdict = if outcome.failures.is_empty() {
-            "as it has to be".to_owned()
-        } else {
-            format!("**{}**", outcome.failures)
-        };
-        let cells = figures(outcome).join(" | ");
-        let _ = writeln!(
-            page,
-            "| {} | {} | {cells} | {} | {} |",
-            outcome.case.name,
-            outcome.case.user,
-            outcome.case.allowed(),
-            verdict.replace(['|', '\n'], " ")
-        );
+        let case = &outcome.case;
+        let _ = writeln!(page, "| {} | {} | {} | {} |", case.name, case.user, case.allowed(), verdict(outcome));
+    }
+    page += "\n## Measurements\n\n| case | overlap | no holder | longest silence | pings lost | connection | released |\n\
+             |---|---:|---:|---:|---:|---|---:|\n";
+    for outcome in outcomes {
+        let _ = writeln!(page, "| {} | {} |", outcome.case.name, figures(outcome).join(" | "));
     }
     page
 }
 
-/// How many were as they have to be.
-pub(crate) fn sum(outcomes: &[Outcome]) -> String {
-    let good = outcomes.iter().filter(|outcome| outcome.failures.is_empty()).count();
-    format!("{good} of {} cases are as they have to be.", outcomes.len())
+const INTRODUCTION: &str = "# Faults on the real binary
+
+Written by `make faults`. Diagrams of each case are in `target/faults/report.html`.
+
+The cluster has three etcd members and three hosts with a daemon each. A stand-in for Patroni keeps a lease of 8 s;
+`hold-timeout` is 4 s, `interval` 500 ms. The observers are the notices of each host's kernel, the client's pings every
+20 ms, its connection, and a watch of the key.
+
+- *overlap*: how long two hosts had the address at once
+- *no holder*: how long no host had it
+- *longest silence*: the longest time in which the client got no answer
+- *released*: how long before the key's term ended the host released the address (negative: after it)
+
+";
+
+fn verdict(outcome: &Outcome) -> &'static str {
+    if outcome.failures.is_empty() { "pass" } else { "**FAIL**" }
 }
 
-/// Text of which a part may stand between backticks, as HTML.
+/// How many cases passed.
+pub(crate) fn sum(outcomes: &[Outcome]) -> String {
+    let passed = outcomes.iter().filter(|outcome| outcome.failures.is_empty()).count();
+    format!("{passed} of {} cases pass.", outcomes.len())
+}
+
+/// Text with parts between backticks, as HTML.
 fn prose(text: &str) -> String {
     let part =
         |(place, part): (usize, &str)| if place % 2 == 1 { format!("<code>{part}</code>") } else { part.to_owned() };
@@ -137,6 +145,6 @@ mod tests {
     #[test]
     fn a_complaint_cannot_break_the_table() {
         let table = markdown(&[outcome("one | two\nthree")]);
-        assert!(table.contains("**one   two three**") && table.contains("0 of 1 cases"), "{table}");
+        assert!(table.contains("fails: one   two three") && table.contains("0 of 1 cases"), "{table}");
     }
 }

@@ -32,7 +32,7 @@ pub(crate) const CASES: &[Case] = &[
         let place = env.setup.cluster.leader();
         hung(env, "etcd's leader hangs", place);
     }),
-    Case::unnoticed("member-silent", "The host of an etcd member loses its power: no goodbye", |env| {
+    Case::unnoticed("member-silent", "The host of an etcd member loses power", |env| {
         let place = follower(env);
         env.fault("a member's packets vanish", |env| {
             let _cut = Cut::off(&env.setup.lab, env.setup.members()[place]);
@@ -49,11 +49,11 @@ pub(crate) const CASES: &[Case] = &[
         env.fault("defragment", |env| env.setup.cluster.defragment());
         env.wait(5.0);
     }),
-    Case::unnoticed("outage-short", "All of etcd is away for 2 s", |env| all_away(env, 2.0)),
-    Case::noticed("outage", "All of etcd is away for 9 s", End::Named, OUTAGE, |env| all_away(env, 9.0)),
+    Case::unnoticed("outage-short", "All etcd members are unreachable for 2 s", |env| all_away(env, 2.0)),
+    Case::noticed("outage", "All etcd members are unreachable for 9 s", End::Named, OUTAGE, |env| all_away(env, 9.0)),
     Case::noticed("quorum-lost", "Two of three members are dead for 9 s", End::Named, OUTAGE, quorum),
-    Case::noticed("hung", "All of etcd hangs for 9 s", End::Named, OUTAGE, all_hung),
-    Case::unnoticed("compaction", "The past is compacted while a host is cut off", compaction),
+    Case::noticed("hung", "All etcd members hang for 9 s", End::Named, OUTAGE, all_hung),
+    Case::unnoticed("compaction", "etcd is compacted while a host is partitioned", compaction),
     Case::noticed("restore", "etcd is restored from a snapshot: the revision is lower", End::Named, OUTAGE, restore),
     Case::noticed(
         "restore-elsewhere",
@@ -66,7 +66,7 @@ pub(crate) const CASES: &[Case] = &[
     .overlapping(HOLD_TIMEOUT),
     Case::noticed(
         "auth-turned-on",
-        "Authentication is turned on, and nobody told the daemons",
+        "Authentication is enabled, and the daemons have no user",
         End::Named,
         OUTAGE,
         auth_on,

@@ -19,32 +19,26 @@ const DAY: i64 = 86_400;
 pub(crate) const CASES: &[Case] = &[
     Case::noticed(
         "memory",
-        "There is not a page left, and a megabyte stands in the key",
+        "The daemon cannot allocate a page, and the key holds a megabyte",
         End::Back,
         EXPIRY + 6.0,
         megabyte,
     )
     .on(ClusterKind::Tls),
-    Case::noticed(
-        "memory-lease",
-        "No allocation succeeds any more, and Patroni is dead",
-        End::Moved,
-        LEASE_ENDS,
-        no_memory,
-    ),
-    Case::unnoticed("descriptors", "There are no descriptors left, and a member restarts", descriptors),
+    Case::noticed("memory-lease", "Every allocation fails, and Patroni is dead", End::Moved, LEASE_ENDS, no_memory),
+    Case::unnoticed("descriptors", "No file descriptor is left, and a member restarts", descriptors),
     Case::noticed("log-full", "The log's disk is full, and the leader changes", End::Moved, QUICK, log_full),
-    Case::unnoticed("log-reader-gone", "Whoever read the log is gone", log_reader_gone),
+    Case::unnoticed("log-reader-gone", "The reader of the log exits", log_reader_gone),
     Case::noticed(
         "time-namespace",
-        "The host has been up for 31 years, as its clock says",
+        "The boot clock says that the host has been up for 31 years",
         End::Moved,
         QUICK,
         time_namespace,
     ),
     Case::noticed(
         "clock-back",
-        "The wall clock is set back by a day, and the host is cut off",
+        "The wall clock is set back by a day, and the host is partitioned",
         End::Moved,
         LEASE_ENDS,
         clock_back,
@@ -52,7 +46,7 @@ pub(crate) const CASES: &[Case] = &[
     .on(ClusterKind::Tls),
     Case::noticed(
         "clock-forth",
-        "The wall clock is set forth by a year, and the leader changes",
+        "The wall clock is set forward by a year, and the leader changes",
         End::Moved,
         QUICK,
         clock_forth,

@@ -15,46 +15,58 @@ const LINK: f64 = 5.0;
 const MOMENT: f64 = 1.0;
 
 pub(crate) const CASES: &[Case] = &[
-    Case::unnoticed("cut-short", "The way to etcd is lost for 2 s", |env| cut_etcd(env, Way::Both, 2.0)),
+    Case::unnoticed("cut-short", "The path to etcd is lost for 2 s", |env| cut_etcd(env, Way::Both, 2.0)),
     Case::unnoticed("cut-short-out", "What the host sends to etcd is lost for 2 s", |env| {
         cut_etcd(env, Way::Out, 2.0);
     }),
     Case::unnoticed("cut-short-in", "What etcd answers is lost for 2 s", |env| cut_etcd(env, Way::In, 2.0)),
-    Case::noticed("cut-long", "The daemon's way to etcd is lost for 8 s, Patroni's is not", End::Back, 8.0, |env| {
+    Case::noticed("cut-long", "The daemon's path to etcd is lost for 8 s, Patroni's is not", End::Back, 8.0, |env| {
         cut_etcd(env, Way::Both, 8.0);
     }),
-    Case::noticed("partition", "The leader's host is cut off from etcd for good", End::Moved, LEASE_ENDS, |env| {
+    Case::noticed("partition", "The leader's host is partitioned from etcd for good", End::Moved, LEASE_ENDS, |env| {
         partition(env, Way::Both);
     }),
-    Case::noticed("partition-out", "The leader's host is heard by nobody in etcd", End::Moved, LEASE_ENDS, |env| {
-        partition(env, Way::Out);
-    }),
-    Case::noticed("partition-in", "The leader's host hears nobody in etcd", End::Moved, LEASE_ENDS, |env| {
-        partition(env, Way::In);
-    }),
-    Case::noticed("power", "The leader's host loses its power", End::Moved, LEASE_ENDS, power),
+    Case::noticed(
+        "partition-out",
+        "Packets from the leader's host to etcd are lost for good",
+        End::Moved,
+        LEASE_ENDS,
+        |env| {
+            partition(env, Way::Out);
+        },
+    ),
+    Case::noticed(
+        "partition-in",
+        "Packets from etcd to the leader's host are lost for good",
+        End::Moved,
+        LEASE_ENDS,
+        |env| {
+            partition(env, Way::In);
+        },
+    ),
+    Case::noticed("power", "The leader's host loses power", End::Moved, LEASE_ENDS, power),
     Case::unnoticed("reject", "A firewall resets every connection to etcd for 2 s", reject),
-    Case::unnoticed("half-open", "A member dies behind a cut: the connection stays half open", half_open),
+    Case::unnoticed("half-open", "A member dies behind a partition: the connection stays half open", half_open),
     Case::noticed("link-flap", "The link goes down and up, three times", End::Named, LINK, flap),
     Case::noticed("renamed", "The interface is renamed, and back", End::Named, LEASE_ENDS, renamed),
-    Case::noticed("made-anew", "The interface is deleted and made anew", End::Named, LEASE_ENDS, anew),
+    Case::noticed("made-anew", "The interface is deleted and created again", End::Named, LEASE_ENDS, anew),
     Case::noticed("mac-changed", "The interface gets another hardware address", End::Kept, MOMENT, mac),
-    Case::noticed("deleted", "Somebody deletes the address", End::Back, MOMENT, |env| {
+    Case::noticed("deleted", "The address is deleted by hand", End::Back, MOMENT, |env| {
         env.fault("addr del", |env| delete(env));
         env.wait(2.0);
     }),
-    Case::noticed("networkd", "networkd strips the address every 100 ms", End::Back, MOMENT, stripped),
+    Case::noticed("networkd", "networkd removes the address every 100 ms", End::Back, MOMENT, stripped),
     Case::noticed("flushed", "The interface is flushed", End::Back, MOMENT, flushed),
     Case::noticed(
         "promote-secondaries",
-        "When the VIP goes, the host's own address goes with it",
+        "Release with `promote_secondaries`; the host's own address must stay",
         End::Moved,
         QUICK,
         promote,
     ),
     Case::noticed(
         "promote-own-first",
-        "A VIP of /24 goes, and the host's own address stood before it",
+        "A /24 VIP is released; the host's own address was added before it",
         End::Moved,
         QUICK,
         promote_own_first,
@@ -62,7 +74,7 @@ pub(crate) const CASES: &[Case] = &[
     .configured(|config| config.with("netmask", 24)),
     Case::noticed(
         "promote-vip-first",
-        "A VIP of /24 goes, and the host's own address stood behind it: `check` had warned",
+        "A /24 VIP is released; the host's own address was added after it",
         End::Moved,
         QUICK,
         promote_vip_first,

@@ -9,30 +9,24 @@ use crate::support::host::{VIP, VIP6};
 use crate::support::patroni::switch_over;
 
 pub(crate) const CASES: &[Case] = &[
-    Case::noticed("switchover", "A switchover, all connected", End::Moved, QUICK, |env| {
+    Case::noticed("switchover", "A switchover, all hosts connected", End::Moved, QUICK, |env| {
         env.fault("switchover", |env| switch(env));
     }),
-    Case::noticed("patroni-killed", "Patroni is killed, its daemon lives", End::Moved, LEASE_ENDS, |env| {
+    Case::noticed("patroni-killed", "Patroni is killed, its daemon runs", End::Moved, LEASE_ENDS, |env| {
         env.fault("Patroni dead", |env| env.patronis[0].die());
     }),
-    Case::noticed(
-        "patroni-paused",
-        "Patroni hangs, its daemon lives, and then Patroni goes on",
-        End::Moved,
-        LEASE_ENDS,
-        paused,
-    ),
+    Case::noticed("patroni-paused", "Patroni hangs and continues, its daemon runs", End::Moved, LEASE_ENDS, paused),
     Case::unnoticed("patroni-late", "Patroni refreshes its lease late", late),
-    Case::noticed("moved-by-hand", "Somebody writes another name into the key", End::Moved, QUICK, by_hand),
+    Case::noticed("moved-by-hand", "The key is moved to another name by hand", End::Moved, QUICK, by_hand),
     Case::noticed(
         "moved-while-cut-off",
-        "The leader moves while the old host's daemon is cut off",
+        "The leader moves while the old host's daemon is partitioned",
         End::Moved,
         HOLD_TIMEOUT + 2.0,
         cut_off,
     )
     .overlapping(HOLD_TIMEOUT + 0.5),
-    Case::noticed("key-deleted", "Somebody deletes the key", End::Named, LEASE_ENDS, deleted),
+    Case::noticed("key-deleted", "The key is deleted by hand", End::Named, LEASE_ENDS, deleted),
     Case::noticed("wrong-name", "The key holds a name that no host has, for a while", End::Back, 6.0, wrong_name),
     Case::noticed("ipv6-only", "A switchover of an IPv6 address", End::Moved, QUICK, |env| {
         env.fault("switchover", |env| switch(env));

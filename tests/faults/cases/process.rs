@@ -11,23 +11,23 @@ use crate::environment::Environment;
 const END: Duration = Duration::from_secs(10);
 
 pub(crate) const CASES: &[Case] = &[
-    Case::noticed("term", "`systemctl stop` leaves the VIP behind", End::Back, 6.0, term),
-    Case::noticed("kill", "The daemon was killed and the address stayed for ever", End::Back, EXPIRY, kill),
-    Case::unnoticed("kill-restart", "The daemon crashed, systemd started it again", kill_restart),
-    Case::unnoticed("upgrade-keep", "Each upgrade cuts every session", upgrade)
+    Case::noticed("term", "`systemctl stop`", End::Back, 6.0, term),
+    Case::noticed("kill", "The daemon is killed and not restarted", End::Back, EXPIRY, kill),
+    Case::unnoticed("kill-restart", "The daemon crashes, systemd starts it again", kill_restart),
+    Case::unnoticed("upgrade-keep", "The package is upgraded", upgrade)
         .configured(|config| config.with("on-stop", "keep")),
     Case::unnoticed("stop-short", "The daemon hangs for a moment", |env| stopped(env, 1.5)),
-    Case::noticed("stop-around", "The daemon hangs until just about the deadline", End::Named, EXPIRY, around),
-    Case::noticed("stop-across", "The daemon hangs for long and goes on", End::Back, 12.0, |env| stopped(env, 9.0)),
+    Case::noticed("stop-around", "The daemon hangs until about its deadline", End::Named, EXPIRY, around),
+    Case::noticed("stop-across", "The daemon hangs past its deadline", End::Back, 12.0, |env| stopped(env, 9.0)),
     Case::noticed(
         "stop-lease",
-        "The daemon hangs, Patroni is dead, and then the daemon goes on",
+        "The daemon hangs, Patroni dies, the daemon continues",
         End::Moved,
         LEASE_ENDS,
         stop_lease,
     ),
     Case::noticed("kill-lease", "The daemon and Patroni are killed at once", End::Moved, LEASE_ENDS, kill_lease),
-    Case::noticed("frozen-host", "The whole host freezes for 12 s and goes on", End::Moved, LEASE_ENDS, frozen),
+    Case::noticed("frozen-host", "The whole host freezes for 12 s and continues", End::Moved, LEASE_ENDS, frozen),
     Case::unnoticed("signals", "A burst of SIGHUP, SIGPIPE and SIGWINCH", signals),
 ];
 

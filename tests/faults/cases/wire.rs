@@ -26,12 +26,12 @@ pub(crate) const CASES: &[Case] = &[
     .overlapping(HEARD),
     Case::noticed(
         "delay-beyond-the-read-timeout",
-        "Every answer of etcd comes later than the daemon waits for it",
+        "Every answer of etcd is later than the read timeout",
         End::Back,
         HOLD_TIMEOUT + 4.0,
         too_late,
     ),
-    Case::unnoticed("trickle", "What etcd and the daemon say arrives byte by byte", trickle),
+    Case::unnoticed("trickle", "Bytes between etcd and the daemon arrive one by one", trickle),
 ];
 
 fn late(env: &mut Environment) {
