@@ -6,10 +6,11 @@
 
 use std::net::IpAddr;
 
-use super::scope::Scope;
-use super::validator::{Origin, Reported, Validator};
-use crate::config::diagnostic::{Place, brief};
+use super::vips::Scope;
+use super::{Checker, Origin, Reported};
 use crate::config::keys::Key;
+use crate::config::place::Place;
+use crate::config::problem::brief;
 use crate::config::setting::{Item, Setting};
 use crate::vip::Vip;
 
@@ -37,7 +38,7 @@ pub(super) struct Joined<'a> {
     pub(super) prefix: Option<Origin>,
 }
 
-impl<'a> Validator<'a> {
+impl<'a> Checker<'a> {
     /// The addresses of one scope, not yet joined with their netmask.
     pub(super) fn addresses(&mut self, scope: &Scope<'a>) -> Result<Vec<Address<'a>>, Reported> {
         let netmask = self.netmask(scope);
