@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::process::Command;
 use std::time::Duration;
 
@@ -14,13 +15,15 @@ use nix::sched::{CloneFlags, unshare};
 use nix::time::{ClockId, clock_gettime};
 use rtnetlink::Handle;
 use vip_manager::clock;
-use vip_manager::host::{AddressSocket, Announcer, Connections, Mirror, Monitor, Notices, PROTOCOL};
+use vip_manager::driver::Mirror;
+use vip_manager::host::{AddressSocket, Announcer, Connections, Monitor, Notices, PROTOCOL};
 use vip_manager::time::Moment;
 use vip_manager::vip::{InterfaceName, Vip};
 
 const ROUNDS: usize = 5_000;
 const MANY: u16 = 1_000;
 const LIFETIME: u32 = 60;
+const MINUTE: NonZeroU32 = NonZeroU32::new(LIFETIME).unwrap();
 
 fn main() {
     unshare(CloneFlags::CLONE_NEWNET).expect("this bench makes a network namespace, which takes root");
@@ -54,7 +57,7 @@ async fn measure() {
 fn held(socket: &mut AddressSocket, index: u32, vip: &Vip) {
     let mut times = Times::new(format!("renew {vip}: request and answer in one call"));
     for _ in 0..ROUNDS {
-        times.of(|| socket.hold(index, vip, clock::now() + Duration::from_secs(60), true).unwrap());
+        times.of(|| socket.put(index, vip, MINUTE).unwrap());
     }
     times.print();
 }
@@ -105,7 +108,7 @@ fn removed(socket: &mut AddressSocket, index: u32, vip: &Vip) {
     let mut removals = Times::new(format!("remove {vip}"));
     for _ in 0..ROUNDS / 10 {
         removals.of(|| socket.remove(index, vip.address(), vip.prefix()).unwrap());
-        adds.of(|| socket.hold(index, vip, clock::now() + Duration::from_secs(60), false).unwrap());
+        adds.of(|| socket.put(index, vip, MINUTE).unwrap());
     }
     adds.print();
     removals.print();
@@ -124,12 +127,12 @@ fn announced(address: &str) {
 /// A thousand addresses: one round of renewals, the news of it, a full list, one round of announcements.
 async fn thousand(socket: &mut AddressSocket, index: u32, kernel: &mut Mirror) {
     let vips: Vec<Vip> = (0..MANY).map(|n| vip(&format!("10.8.{}.{}", n >> 8, n & 0xff))).collect();
-    let hold = |socket: &mut AddressSocket, stands| {
+    let hold = |socket: &mut AddressSocket| {
         for vip in &vips {
-            socket.hold(index, vip, clock::now() + Duration::from_secs(60), stands).unwrap();
+            socket.put(index, vip, MINUTE).unwrap();
         }
     };
-    hold(socket, false);
+    hold(socket);
     let mut monitor = Monitor::open(clock::now).unwrap();
     println!("\n{:<52} {:>9} {:>9} {:>9}", "ms for 1,000 addresses", "p50", "worst", "CPU mean");
 
@@ -139,7 +142,7 @@ async fn thousand(socket: &mut AddressSocket, index: u32, kernel: &mut Mirror) {
     let mut rounds = Times::new("announce each once".into());
     let (interface, mut announcer) = (name("v0"), Announcer::open().unwrap());
     for _ in 0..30 {
-        renewals.of(|| hold(socket, true));
+        renewals.of(|| hold(socket));
 
         let (start, mut heard) = (Start::now(), 0);
         while heard < usize::from(MANY) {

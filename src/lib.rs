@@ -13,6 +13,7 @@ mod backoff;
 pub mod check;
 pub mod cli;
 pub mod config;
+pub mod driver;
 pub mod keeper;
 pub mod source;
 pub mod status;

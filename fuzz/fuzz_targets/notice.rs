@@ -7,11 +7,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use vip_manager::time::Moment;
+use vip_manager::time::{Lifetime, Moment};
 use vip_manager::vip::InterfaceName;
-use vip_manager::wire::netlink::notice::{Notice, parse, parse_neighbour};
-use vip_manager::time::Lifetime;
-use vip_manager::wire::netlink::messages;
+use vip_manager::wire::netlink::notice::{parse, parse_neighbour};
+use vip_manager::wire::netlink::{Notice, messages};
 
 fuzz_target!(|datagram: &[u8]| {
     let mut read = 0;

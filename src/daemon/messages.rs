@@ -3,14 +3,15 @@
 //! Each names the VIP, what the key holds, what was expected, when it was read and from whom, and what is left of
 //! the lease: the questions that people ask of such a daemon, answered before they are asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use tracing::Level;
 
-use super::vips::ManagedVip;
 use crate::config::VipConfig;
+use crate::driver::{Announced, Failure, ManagedVip, Message, Removed};
 use crate::keeper::{Cause, KeyEvent, KeyRead, Names, Note, Obstacle, Tenure, Version};
 use crate::text::span;
 use crate::time::Moment;
@@ -90,6 +91,50 @@ pub(super) fn note(note: &Note, vip: &VipConfig, now: Moment) -> (Level, String)
         Note::Refused { why, retry_in } => {
             (Level::ERROR, format!("{place} cannot be changed: {why}; trying again, in {} at first", span(*retry_in)))
         }
+    }
+}
+
+/// Logs a message of the driver. Its notes are apart: see [`note`].
+pub(super) fn log(message: &Message) {
+    match message {
+        Message::Note { .. } => {}
+        Message::Applied { vip, order, outcome } => {
+            tracing::debug!("{} on {}: {order:?}: {outcome:?}", vip.vip, vip.interface);
+        }
+        Message::Announced { vip, result } => match result {
+            Ok(Announced::From(mac)) => {
+                tracing::trace!("announced {} on {} from {mac}", vip.vip.address(), vip.interface);
+            }
+            Ok(Announced::NoHardwareAddress) => tracing::info!(
+                "{} has no hardware address, so {} is not announced there",
+                vip.interface,
+                vip.vip.address()
+            ),
+            Err(failure) => warn(failure),
+        },
+        Message::Reset { addresses, result } => match result {
+            Ok(0) => {}
+            Ok(count) => tracing::info!("reset {count} connections of {}", listed(addresses)),
+            Err(failure) => warn(failure),
+        },
+        Message::Misplaced { address, prefix, link, result } => match result {
+            Ok(Removed::Gone) => tracing::warn!("{address}/{prefix} removed from renamed interface {link}"),
+            Ok(Removed::WasAbsent) => {}
+            Err(failure) => tracing::error!("{failure}"),
+        },
+        Message::DumpFailed(failure) => tracing::warn!("{failure}; trying again until it succeeds"),
+        Message::ListenFailed(failure) => tracing::warn!("{failure}"),
+    }
+}
+
+fn warn(failure: &Failure) {
+    if failure.routine { tracing::debug!("{failure}") } else { tracing::warn!("{failure}") }
+}
+
+fn listed(addresses: &BTreeSet<IpAddr>) -> String {
+    match addresses.first() {
+        Some(only) if addresses.len() == 1 => only.to_string(),
+        Some(_) | None => format!("{} addresses", addresses.len()),
     }
 }
 

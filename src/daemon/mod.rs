@@ -4,24 +4,19 @@
 //! the driver until a signal or an error ends it. On both ways out every VIP is released first, unless the user
 //! wants it kept; nothing relies on `Drop`.
 
-mod claims_heard;
-mod driver;
-mod execute;
-mod exit;
+pub(crate) mod event_loop;
+pub(crate) mod fatal;
 mod hooks;
-mod log;
+pub(crate) mod log;
 mod messages;
-mod observe;
 mod recorder;
 mod release;
-mod reload;
 mod server;
 mod signals;
-mod snapshot;
+pub(crate) mod snapshot;
 mod status;
-mod systemd;
+pub(crate) mod systemd;
 mod timer;
-mod vips;
 mod watch;
 
 use std::process::ExitCode;
@@ -31,8 +26,8 @@ pub use status::status;
 
 use crate::config::{Loaded, Sources};
 use crate::host::keep_capabilities_to_ourselves;
-use crate::keeper::StopMode;
-use driver::{Driver, Fatal};
+use event_loop::EventLoop;
+use fatal::Fatal;
 use log::Logging;
 
 /// Runs the daemon to its end.
@@ -47,7 +42,7 @@ pub fn run(loaded: Loaded, sources: Sources) -> ExitCode {
     }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build() {
         Ok(runtime) => runtime,
-        Err(error) => return exit::after(&Fatal::SetUp(error)),
+        Err(error) => return Fatal::SetUp(error).log(),
     };
     let ended = runtime.block_on(async {
         match tokio::spawn(drive(loaded, sources, logging)).await {
@@ -59,7 +54,7 @@ pub fn run(loaded: Loaded, sources: Sources) -> ExitCode {
     runtime.shutdown_background();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => exit::after(&error),
+        Err(error) => error.log(),
     }
 }
 
@@ -67,10 +62,10 @@ pub fn run(loaded: Loaded, sources: Sources) -> ExitCode {
 /// on has its turn only when nobody else wants one, and an address would wait until the read that follows an event
 /// has been put on its way.
 async fn drive(loaded: Loaded, sources: Sources, logging: Logging) -> Result<(), Fatal> {
-    let mut driver = Driver::start(loaded, sources, logging)?;
-    let ended = driver.run().await;
+    let mut daemon = EventLoop::start(loaded, sources, logging)?;
+    let ended = daemon.run().await;
     if ended.is_err() {
-        driver.stop_keepers(StopMode::Release);
+        daemon.release();
     }
     ended
 }

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::vips::ManagedVip;
-use crate::clock;
 use crate::config::{Config, VipConfig};
-use crate::keeper::Note;
+use crate::driver::{Announced, Message};
+use crate::keeper::{Note, Outcome};
 use crate::source::Report;
 use crate::status::counters::Place;
 use crate::status::history::{self, History};
@@ -22,14 +21,17 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    pub(super) fn new(started: WallTime) -> Self {
-        Self { started, history: History::default(), counters: Counters::default(), told: BTreeMap::new() }
+    pub(super) fn new(started: WallTime, config: &Config) -> Self {
+        let mut recorder =
+            Self { started, history: History::default(), counters: Counters::default(), told: BTreeMap::new() };
+        recorder.show(config);
+        recorder
     }
 
     /// Takes a note in, with the line that was made of it.
-    pub(super) fn note(&mut self, vip: &ManagedVip, note: &Note, line: String) {
-        let Some(told) = history::told(note, vip.keeper.state().name()) else { return };
-        let place = place(&vip.config);
+    pub(super) fn note(&mut self, vip: &VipConfig, state: &'static str, note: &Note, line: String, at: WallTime) {
+        let Some(told) = history::told(note, state) else { return };
+        let place = place(vip);
         let from = self.told.insert(place.clone(), told.to).unwrap_or_else(|| history::origin(&told));
         let mut tally = Tally { conflicts: u64::from(matches!(note, Note::Contested { .. })), ..Tally::default() };
         tally.transitions.insert((told.to, told.cause), 1);
@@ -37,7 +39,7 @@ impl Recorder {
         let (vip, interface) = place;
         self.history.push(Transition {
             number: 0,
-            at: clock::wall_time(),
+            at,
             vip,
             interface,
             from,
@@ -61,8 +63,40 @@ impl Recorder {
         }
     }
 
-    pub(super) fn absorb(&mut self, vip: &mut ManagedVip) {
-        self.counters.absorb(place(&vip.config), std::mem::take(&mut vip.tally));
+    /// Counts what the host did.
+    pub(super) fn count(&mut self, message: &Message) {
+        let mut tally = Tally::default();
+        let vip = match message {
+            Message::Applied { vip, outcome, .. } => {
+                match outcome {
+                    Outcome::Held { .. } => tally.renewals = 1,
+                    Outcome::Refused { .. } => tally.refusals = 1,
+                    Outcome::Late | Outcome::Limited { .. } | Outcome::Released => return,
+                }
+                vip
+            }
+            Message::Announced { vip, result } => {
+                match result {
+                    Ok(Announced::From(_)) => tally.announcements = 1,
+                    Ok(Announced::NoHardwareAddress) => return,
+                    Err(_) => tally.announcement_failures = 1,
+                }
+                vip
+            }
+            Message::Note { .. }
+            | Message::Reset { .. }
+            | Message::Misplaced { .. }
+            | Message::DumpFailed(_)
+            | Message::ListenFailed(_) => return,
+        };
+        self.counters.absorb(place(vip), tally);
+    }
+
+    /// Shows each VIP with its counters, even where nothing was counted yet.
+    fn show(&mut self, config: &Config) {
+        for vip in &config.vips {
+            self.counters.absorb(place(vip), Tally::default());
+        }
     }
 
     /// Counts a reload, and forgets what is counted for VIPs and members that there are no more.
@@ -71,6 +105,7 @@ impl Recorder {
         let places: BTreeSet<_> = config.vips.iter().map(place).collect();
         self.counters.vips.retain(|place, _| places.contains(place));
         self.told.retain(|place, _| places.contains(place));
+        self.show(config);
         let endpoints: BTreeSet<_> = config.etcd.endpoints.iter().map(ToString::to_string).collect();
         self.counters.errors.retain(|error, _| endpoints.contains(&*error.endpoint));
     }

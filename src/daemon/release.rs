@@ -8,15 +8,14 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::process::ExitCode;
 
-use super::driver::Fatal;
-use super::exit;
+use super::fatal::Fatal;
 use super::log::Logging;
 use super::systemd::restart;
-use super::vips::place;
 use crate::clock;
 use crate::config::{Config, OnStop, VipConfig};
+use crate::driver::{Failure, Mirror, Removed};
 use crate::error;
-use crate::host::{AddressSocket, Connections, Mirror, Removed, ResetError};
+use crate::host::{AddressSocket, Connections, ResetError};
 
 /// Removes every configured VIP.
 pub fn release(config: &Config) -> ExitCode {
@@ -28,7 +27,7 @@ pub fn release(config: &Config) -> ExitCode {
     match remove_all(config) {
         Ok(0) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
-        Err(error) => exit::after(&error),
+        Err(error) => error.log(),
     }
 }
 
@@ -42,7 +41,8 @@ fn kept_on_purpose(config: &Config) -> bool {
 fn remove_all(config: &Config) -> Result<usize, Fatal> {
     let mut addresses = AddressSocket::open(clock::now).map_err(|errno| Fatal::SetUp(errno.into()))?;
     let mut kernel = Mirror::default();
-    kernel.replace(&addresses.dump()?);
+    let list = addresses.dump().map_err(|error| Failure::new(error::chain(&error)))?;
+    kernel.replace(&list);
     let standing: Vec<&VipConfig> = config.vips.iter().filter(|vip| !prefixes(&kernel, vip).is_empty()).collect();
     reset_connections(&standing);
     let mut left = 0;
@@ -63,7 +63,7 @@ fn remove_all(config: &Config) -> Result<usize, Fatal> {
 
 /// Where the VIP stands on its interface, unless it is the host's own address.
 fn prefixes(kernel: &Mirror, vip: &VipConfig) -> Vec<(u32, u8)> {
-    let (interface, address) = place(vip);
+    let (interface, address) = (&vip.interface, vip.vip.address());
     let Some(link) = kernel.link_by_name(interface) else { return Vec::new() };
     let ours = kernel.addresses(link.index, address).any(|standing| standing.ours);
     if !ours && kernel.only_address_of_family(link.index, address) {

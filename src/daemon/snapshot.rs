@@ -2,41 +2,45 @@
 //!
 //! It only reads, and costs a few allocations a VIP.
 
+use std::path::Path;
 use std::time::Duration;
 
-use super::driver::Driver;
-use super::vips::ManagedVip;
+use super::recorder::Recorder;
 use crate::clock;
 use crate::config::VipConfig;
-use crate::host::Mirror;
+use crate::driver::{Actuator, Driver, ManagedVip, Mirror};
 use crate::keeper::{KeyRead, Target, Tenure};
-use crate::source::etcd::{EndpointState, Link};
+use crate::source::etcd::{EndpointState, Link, Source};
 use crate::status::{EndpointLink, EndpointStatus, Process, ReadStatus, Status, VipStatus};
 use crate::time::Moment;
 
-impl Driver {
-    /// How it stands at this moment.
-    pub(super) fn status(&self, now: Moment) -> Status {
-        let mut counters = self.recorder.counters.clone();
-        counters.add_errors(self.source.errors());
-        Status {
-            version: env!("CARGO_PKG_VERSION"),
-            host: host_name(),
-            pid: std::process::id(),
-            started: self.recorder.started,
-            taken: clock::wall_time(),
-            config: self.file.as_ref().map(|file| file.display().to_string()),
-            daemon: true,
-            vips: self.vips.all().map(|(_, vip)| ward_status(vip, &self.kernel, now)).collect(),
-            endpoints: self.source.members().iter().map(|member| endpoint(member, now)).collect(),
-            events: self.recorder.history.all(),
-            counters,
-            process: Process::default(),
-        }
+/// The status at this moment.
+pub(super) fn status<A: Actuator>(
+    driver: &Driver<A>,
+    source: &Source,
+    recorder: &Recorder,
+    file: Option<&Path>,
+    now: Moment,
+) -> Status {
+    let mut counters = recorder.counters.clone();
+    counters.add_errors(source.errors());
+    Status {
+        version: env!("CARGO_PKG_VERSION"),
+        host: host_name(),
+        pid: std::process::id(),
+        started: recorder.started,
+        taken: clock::wall_time(),
+        config: file.map(|file| file.display().to_string()),
+        daemon: true,
+        vips: driver.vips().map(|vip| vip_status(vip, driver.kernel(), now)).collect(),
+        endpoints: source.members().iter().map(|member| endpoint(member, now)).collect(),
+        events: recorder.history.all(),
+        counters,
+        process: Process::default(),
     }
 }
 
-fn ward_status(vip: &ManagedVip, kernel: &Mirror, now: Moment) -> VipStatus {
+fn vip_status(vip: &ManagedVip, kernel: &Mirror, now: Moment) -> VipStatus {
     let keeper = &vip.keeper;
     let (desired, until) = match keeper.target() {
         Target::Held { until } => (true, Some(until)),

@@ -9,13 +9,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
+use super::event_loop::watched;
 use super::snapshot;
-use super::vips::watched;
 use super::watch::watch;
 use crate::cli::StatusAsked;
 use crate::clock;
 use crate::config::{Config, Loaded, StatusSocket};
-use crate::host::{AddressSocket, Mirror};
+use crate::driver::Mirror;
+use crate::host::AddressSocket;
 use crate::source::etcd;
 use crate::source::{Report, Watched};
 use crate::status::text::Colour;

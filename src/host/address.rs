@@ -1,11 +1,10 @@
-//! Puts addresses on interfaces and takes them away, each with an end that the kernel keeps by itself.
+//! Puts addresses on interfaces with a lifetime that the kernel enforces by itself, and removes them.
 //!
-//! Every call is carried out before it returns, and compares the clock on both sides of the request. There is no
-//! order that could wait in a queue until it is no longer true: a process that was stopped and goes on finds at once
-//! that the time is over. `NLM_F_REPLACE` makes this necessary, since on an absent address it creates one.
+//! Every call is over when it returns. An order never waits in a queue, where it could grow stale: the driver compares the
+//! clock before and after each call. `NLM_F_REPLACE` makes this necessary, since it creates an address that is absent.
 //!
-//! A renewal is a complete order. Without the lifetimes in it the address would silently turn permanent, without the
-//! mark it would no longer be ours.
+//! Each renewal sets everything. Without the lifetimes the address would silently become permanent, without the mark it
+//! would no longer be ours.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
@@ -20,39 +19,17 @@ use nix::errno::Errno;
 use nix::sys::socket::SockProtocol;
 
 use super::netlink::{ANSWER_LIMIT_SECONDS, Failure, Requests};
-use crate::keeper::renewal::{Renewal, Step};
+use crate::driver::Removed;
 use crate::time::Moment;
 use crate::vip::Vip;
-use crate::wire::netlink::notice::{self, Notice, PROTOCOL, RTM_DELADDR, RTM_NEWADDR};
+use crate::wire::netlink::Notice;
+use crate::wire::netlink::notice::{self, PROTOCOL, RTM_DELADDR, RTM_NEWADDR};
 
 /// The socket that addresses are changed and listed through.
 #[derive(Debug)]
 pub struct AddressSocket {
     requests: Requests,
     clock: fn() -> Moment,
-}
-
-/// What became of an order to hold an address.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Held {
-    /// It stands, and the kernel removes it after so many seconds if nobody renews it.
-    For(NonZeroU32),
-    /// There was not enough time left, before or after the request. It does not stand: where it did, it was removed.
-    Late,
-}
-
-/// What became of an order to remove an address.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Removed {
-    Gone,
-    /// There was nothing to remove.
-    WasAbsent,
-}
-
-/// All links and addresses of this host, as the kernel listed them.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Dump {
-    pub(super) notices: Vec<Notice>,
 }
 
 /// Why an address could not be changed.
@@ -88,44 +65,11 @@ impl AddressSocket {
         Ok(Self { requests: Requests::open(SockProtocol::NetlinkRoute)?, clock })
     }
 
-    /// Puts the address up, or renews it, to stand until `until` at most. `stands` says whether it is known to stand
-    /// already, which decides what may be done in the last second.
-    pub fn hold(&mut self, index: u32, vip: &Vip, until: Moment, stands: bool) -> Result<Held, AddressError> {
-        let mut renewal = Renewal::new(until, stands);
-        loop {
-            match renewal.next((self.clock)()) {
-                Step::Put(seconds) => self
-                    .requests
-                    .act(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, &order(index, vip, seconds))
-                    .map_err(|failure| classify(failure, index, vip.address()))?,
-                Step::Stands(seconds) => return Ok(Held::For(seconds)),
-                Step::TooLate => return self.undo(index, vip),
-            }
-        }
-    }
-
-    /// The same, and the prefix lengths in `other_prefixes`, which the address stands with besides, go.
-    ///
-    /// IPv4 keeps one address several times over, so the other_prefixes go last and the address is there throughout. IPv6
-    /// keeps it once, and a renewal under another prefix length is acknowledged but leaves the old length in place:
-    /// so there they go first.
-    pub fn hold_alone(
-        &mut self,
-        index: u32,
-        vip: &Vip,
-        until: Moment,
-        stands: bool,
-        other_prefixes: &[u8],
-    ) -> Result<Held, AddressError> {
-        let first = vip.address().is_ipv6() && !other_prefixes.is_empty();
-        if first {
-            self.remove_each(index, vip.address(), other_prefixes)?;
-        }
-        let held = self.hold(index, vip, until, stands && !first)?;
-        if !first {
-            self.remove_each(index, vip.address(), other_prefixes)?;
-        }
-        Ok(held)
+    /// Adds the address, or renews it, with a kernel lifetime of so many seconds.
+    pub fn put(&mut self, index: u32, vip: &Vip, seconds: NonZeroU32) -> Result<(), AddressError> {
+        self.requests
+            .act(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, &order(index, vip, seconds))
+            .map_err(|failure| classify(failure, index, vip.address()))
     }
 
     /// Removes the address with exactly this prefix length. The same IPv4 address may stand with several.
@@ -139,27 +83,18 @@ impl AddressSocket {
     }
 
     /// Lists every link and every address.
-    pub fn dump(&mut self) -> Result<Dump, DumpError> {
+    pub fn dump(&mut self) -> Result<Vec<Notice>, DumpError> {
         let mut links = LinkMessage::default();
         links.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
         let mut notices = self.list(RTM_GETLINK, &links).map_err(DumpError)?;
         notices.extend(self.list(RTM_GETADDR, &AddressMessage::default()).map_err(DumpError)?);
-        Ok(Dump { notices })
+        Ok(notices)
     }
 
     /// Whether addresses may be changed at all, asked in a way that changes nothing: the kernel looks at the
     /// privilege first, and only then for the interface that nobody has.
     pub(super) fn probe(&mut self) -> Result<(), AddressError> {
         self.remove(0, IpAddr::V4(Ipv4Addr::LOCALHOST), 32).map(drop)
-    }
-
-    /// What comes too late leaves nothing behind, whatever the caller believed to stand.
-    fn undo(&mut self, index: u32, vip: &Vip) -> Result<Held, AddressError> {
-        self.remove(index, vip.address(), vip.prefix()).map(|_| Held::Late)
-    }
-
-    fn remove_each(&mut self, index: u32, address: IpAddr, prefixes: &[u8]) -> Result<(), AddressError> {
-        prefixes.iter().try_for_each(|prefix| self.remove(index, address, *prefix).map(drop))
     }
 
     fn list(&mut self, message: u16, body: &impl Emitable) -> Result<Vec<Notice>, Failure> {

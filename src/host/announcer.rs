@@ -13,6 +13,7 @@ use nix::libc::ARPHRD_ETHER;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 use super::sys::{hardware, send_frame};
+use crate::driver::Announced;
 use crate::vip::{InterfaceName, Mac};
 use crate::wire::{arp, ndp};
 
@@ -21,15 +22,6 @@ use crate::wire::{arp, ndp};
 pub struct Announcer {
     /// Nothing after an error that a new socket may cure.
     socket: Option<OwnedFd>,
-}
-
-/// What became of one round.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Sent {
-    /// Told to everybody on the segment, from this hardware address.
-    From(Mac),
-    /// There is nobody to tell: this is not Ethernet.
-    NoHardwareAddress,
 }
 
 /// Why a round could not be sent.
@@ -55,7 +47,7 @@ impl Announcer {
 
     /// Sends one round: an ARP request and a reply, or one neighbour advertisement. It does not look whether the
     /// address stands here; that is for the caller to know.
-    pub fn announce(&mut self, interface: &InterfaceName, vip: IpAddr) -> Result<Sent, AnnounceError> {
+    pub fn announce(&mut self, interface: &InterfaceName, vip: IpAddr) -> Result<Announced, AnnounceError> {
         let outcome = self.round(interface, vip);
         if matches!(outcome, Err(errno) if !is_passing(errno)) {
             self.socket = None;
@@ -63,21 +55,21 @@ impl Announcer {
         outcome.map_err(|errno| classify(errno, interface.clone(), vip))
     }
 
-    fn round(&mut self, interface: &InterfaceName, vip: IpAddr) -> Result<Sent, Errno> {
+    fn round(&mut self, interface: &InterfaceName, vip: IpAddr) -> Result<Announced, Errno> {
         let socket = match self.socket.take() {
             Some(socket) => self.socket.insert(socket),
             None => self.socket.insert(packet_socket()?),
         };
         let device = hardware(socket.as_fd(), interface)?;
         if device.kind != ARPHRD_ETHER {
-            return Ok(Sent::NoHardwareAddress);
+            return Ok(Announced::NoHardwareAddress);
         }
         let mac = Mac(device.address);
         match vip {
             IpAddr::V4(vip) => announce_v4(socket.as_fd(), device.index, vip, mac)?,
             IpAddr::V6(vip) => announce_v6(socket.as_fd(), device.index, vip, mac, is_router(interface))?,
         }
-        Ok(Sent::From(mac))
+        Ok(Announced::From(mac))
     }
 }
 

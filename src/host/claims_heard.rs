@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::sys::{attach_filter, bind_to, dropped, watch};
+use crate::driver::Listen;
 use crate::wire::claim::{Claim, LONGEST, filter_v4, filter_v6, parse};
 use crate::wire::{arp, ndp};
 
@@ -30,9 +31,6 @@ pub struct ClaimsHeard {
     /// What the kernel had no room for, whoever sent it.
     pub dropped: u32,
 }
-
-/// Which addresses matter on which interface.
-pub type Listen = BTreeMap<u32, BTreeSet<IpAddr>>;
 
 /// Every listener. They live in the runtime that [`follow`](Self::follow) is called in.
 #[derive(Debug)]

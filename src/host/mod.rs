@@ -5,14 +5,14 @@
 //! there is no task, no channel and no queue in which an order could grow stale. The driver compares the clock,
 //! calls, and compares the clock again.
 //!
-//! [`address`] changes and lists, [`monitor`] hears what changed, [`mirror`] remembers it, [`announcer`] tells the
+//! [`address`] changes and lists, [`monitor`] hears what changed, [`announcer`] tells the
 //! neighbours, [`connections`] tells the clients, [`claims_heard`] hears who else claims an address. None of them decides anything.
 
+mod actuator;
 pub mod address;
 pub mod announcer;
 pub mod claims_heard;
 pub mod connections;
-pub mod mirror;
 pub mod monitor;
 mod netlink;
 pub mod prober;
@@ -22,17 +22,16 @@ use std::io;
 
 use nix::errno::Errno;
 
-pub use address::{AddressError, AddressSocket, Dump, DumpError, Held, Removed};
-pub use announcer::{AnnounceError, Announcer, Sent};
-pub use claims_heard::{ClaimListeners, ClaimsHeard, Listen};
+pub use address::{AddressError, AddressSocket, DumpError};
+pub use announcer::{AnnounceError, Announcer};
+pub use claims_heard::{ClaimListeners, ClaimsHeard};
 pub use connections::{Connections, ResetError};
-
-pub use mirror::{Change, Mirror};
 pub use monitor::{Monitor, MonitorError, Notices};
 pub use netlink::Failure;
 pub(crate) use sys::{keep_capabilities_to_ourselves, watch};
 
-pub use crate::wire::netlink::notice::{Address, Link, Notice, PROTOCOL};
+pub use crate::wire::netlink::notice::PROTOCOL;
+pub use crate::wire::netlink::{Address, Link, Notice};
 
 use crate::time::Moment;
 

@@ -17,8 +17,7 @@ use tokio::io::unix::AsyncFd;
 use super::netlink::{LARGEST_DATAGRAM, retry};
 use super::sys::watch;
 use crate::time::Moment;
-use crate::wire::netlink::messages;
-use crate::wire::netlink::notice::{self, Notice};
+use crate::wire::netlink::{Notice, messages, notice};
 
 /// The socket that news arrives at.
 #[derive(Debug)]

@@ -10,7 +10,6 @@
 pub mod arp;
 pub mod claim;
 pub mod ndp;
-#[cfg(feature = "netlink")]
 pub mod netlink;
 
 /// To every host on the segment.

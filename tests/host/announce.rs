@@ -3,7 +3,8 @@
 use std::process::Command;
 use std::time::Duration;
 
-use vip_manager::host::{AnnounceError, Announcer, Sent};
+use vip_manager::driver::Announced;
+use vip_manager::host::{AnnounceError, Announcer};
 use vip_manager::vip::Mac;
 
 use crate::lab::{Namespace, addresses, after, eventually, index, ip, mac, name, vip};
@@ -60,7 +61,7 @@ fn take_away(host: &Namespace, text: &str) {
     host.enter(|| addresses().remove(index("v0"), vip.address(), vip.prefix())).unwrap();
 }
 
-fn announce(host: &Namespace, text: &str) -> Sent {
+fn announce(host: &Namespace, text: &str) -> Announced {
     host.enter(|| Announcer::open().unwrap().announce(&name("v0"), vip(text).address())).unwrap()
 }
 
@@ -76,7 +77,7 @@ fn a_client_follows(text: &str) {
     // At once: the client's entry is younger than the second within which Linux trusts no weak announcement.
     take_away(&segment.first, text);
     put_up(&segment.second, text);
-    assert_eq!(announce(&segment.second, text), Sent::From(new));
+    assert_eq!(announce(&segment.second, text), Announced::From(new));
     eventually(PATIENCE, "the client believes the new host", || {
         segment.belief(&address).contains(&new.to_string()).then_some(())
     });
@@ -128,10 +129,10 @@ fn an_interface_with_a_new_hardware_address_announces_the_new_one() {
         // One announcer, opened before the change: it remembers nothing.
         let mut announcer = Announcer::open().unwrap();
         let before = mac("v0");
-        assert_eq!(announcer.announce(&name("v0"), ip("10.9.0.5")), Ok(Sent::From(before)));
+        assert_eq!(announcer.announce(&name("v0"), ip("10.9.0.5")), Ok(Announced::From(before)));
         segment.first.ip(&format!("link set v0 address {changed}"));
         for text in ["10.9.0.5", "fd00::5"] {
-            assert_eq!(announcer.announce(&name("v0"), ip(text)), Ok(Sent::From(changed)));
+            assert_eq!(announcer.announce(&name("v0"), ip(text)), Ok(Announced::From(changed)));
         }
     });
     for text in ["10.9.0.5", "fd00::5"] {
@@ -164,7 +165,7 @@ fn where_there_is_no_hardware_address_nothing_is_announced_and_nothing_fails() {
         for interface in ["lo", "t0"] {
             for address in ["10.9.0.5", "fd00::5"] {
                 let sent = announcer.announce(&name(interface), ip(address));
-                assert_eq!(sent, Ok(Sent::NoHardwareAddress), "{interface}");
+                assert_eq!(sent, Ok(Announced::NoHardwareAddress), "{interface}");
             }
         }
     });
@@ -184,7 +185,7 @@ fn an_interface_that_is_down_or_gone_is_said_to_be_and_comes_back() {
             assert_eq!(announce(address), Err(AnnounceError::NoInterface { vip, interface }));
             namespace.ip("link add v0 type veth peer name v1");
             namespace.ip("link set v0 up");
-            assert_eq!(announce(address), Ok(Sent::From(mac("v0"))), "the same socket serves the new one");
+            assert_eq!(announce(address), Ok(Announced::From(mac("v0"))), "the same socket serves the new one");
         }
     });
 }

@@ -1,6 +1,8 @@
 //! Network namespaces to try things in, and the patience to wait for a state.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::os::fd::AsFd;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,9 +10,12 @@ use std::time::Duration;
 
 use nix::sched::{CloneFlags, setns};
 use vip_manager::clock;
-use vip_manager::host::{Address, AddressSocket, Mirror};
+use vip_manager::driver::{Actuator, Announced, Execution, Failure, Listen, Mirror, Point, Removed};
+use vip_manager::host::{Address, AddressError, AddressSocket};
+use vip_manager::keeper::{Order, Outcome};
 use vip_manager::time::Moment;
 use vip_manager::vip::{InterfaceName, Mac, Vip};
+use vip_manager::wire::netlink::Notice;
 
 /// A network namespace that lives as long as this does.
 pub(crate) struct Namespace(String);
@@ -99,14 +104,103 @@ pub(crate) fn eventually<T>(limit: Duration, what: &str, mut look: impl FnMut() 
     }
 }
 
-pub(crate) fn addresses() -> AddressSocket {
-    AddressSocket::open(clock::now).unwrap()
+pub(crate) fn addresses() -> Addresses {
+    Addresses::open(clock::now)
+}
+
+/// The socket for addresses, which carries out an order of the keeper as the driver does.
+pub(crate) struct Addresses {
+    socket: AddressSocket,
+    clock: fn() -> Moment,
+    seconds: u32,
+    error: Option<AddressError>,
+}
+
+/// What became of an order to hold an address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Held {
+    /// The kernel removes it after so many seconds if nobody renews it.
+    For(u32),
+    Late,
+}
+
+impl Addresses {
+    pub(crate) fn open(clock: fn() -> Moment) -> Self {
+        Self { socket: AddressSocket::open(clock).unwrap(), clock, seconds: 0, error: None }
+    }
+
+    pub(crate) fn dump(&mut self) -> Vec<Notice> {
+        self.socket.dump().unwrap()
+    }
+
+    pub(crate) fn remove(&mut self, index: u32, address: IpAddr, prefix: u8) -> Result<Removed, AddressError> {
+        self.socket.remove(index, address, prefix)
+    }
+
+    pub(crate) fn hold(&mut self, link: u32, vip: &Vip, until: Moment, standing: bool) -> Result<Held, AddressError> {
+        self.hold_alone(link, vip, until, standing, &[])
+    }
+
+    pub(crate) fn hold_alone(
+        &mut self,
+        link: u32,
+        vip: &Vip,
+        until: Moment,
+        standing: bool,
+        other_prefixes: &[u8],
+    ) -> Result<Held, AddressError> {
+        let order = Order::Hold { link, until, standing, other_prefixes: other_prefixes.to_vec() };
+        let mut execution = Execution::new(*vip, order);
+        while execution.point() != Point::Applied {
+            let now = (self.clock)();
+            execution.advance(self, now);
+        }
+        match execution.outcome() {
+            Some(Outcome::Held { .. }) => Ok(Held::For(self.seconds)),
+            Some(Outcome::Late) => Ok(Held::Late),
+            Some(Outcome::Refused { .. }) => Err(self.error.take().unwrap()),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+impl Actuator for Addresses {
+    fn put(&mut self, link: u32, vip: &Vip, seconds: NonZeroU32) -> Result<(), Failure> {
+        self.seconds = seconds.get();
+        self.socket.put(link, vip, seconds).map_err(|error| {
+            self.error = Some(error);
+            Failure::new(error.to_string())
+        })
+    }
+
+    fn remove(&mut self, link: u32, address: IpAddr, prefix: u8) -> Result<Removed, Failure> {
+        self.socket.remove(link, address, prefix).map_err(|error| {
+            self.error = Some(error);
+            Failure::new(error.to_string())
+        })
+    }
+
+    fn announce(&mut self, _: &InterfaceName, _: IpAddr) -> Result<Announced, Failure> {
+        unimplemented!("it only changes addresses")
+    }
+
+    fn reset(&mut self, _: &BTreeSet<IpAddr>) -> Result<usize, Failure> {
+        unimplemented!("it only changes addresses")
+    }
+
+    fn dump(&mut self) -> Result<Vec<Notice>, Failure> {
+        unimplemented!("it only changes addresses")
+    }
+
+    fn listen(&mut self, _: &Listen) -> Vec<Failure> {
+        unimplemented!("it only changes addresses")
+    }
 }
 
 /// What the kernel shows, freshly listed.
 pub(crate) fn listed() -> Mirror {
     let mut kernel = Mirror::default();
-    kernel.replace(&addresses().dump().unwrap());
+    kernel.replace(&addresses().dump());
     kernel
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use vip_manager::clock;
-use vip_manager::host::{Change, Mirror, Monitor, Notices};
+use vip_manager::driver::{Change, Mirror};
+use vip_manager::host::{Monitor, Notices};
 use vip_manager::vip::Mac;
 
 use crate::lab::{Namespace, addresses, after, index, ip, listed, name, vip};

@@ -26,9 +26,10 @@ fn add_interface(host: &Host) {
 fn mark(host: &Host, lifetime: Duration) {
     let shown = host.ip("-o link show dev eth1");
     let index: u32 = shown.split(':').next().unwrap().parse().unwrap();
+    let seconds = u32::try_from(lifetime.as_secs()).unwrap().try_into().unwrap();
     host.enter(move || {
         let vip = Vip::single(VIP).unwrap();
-        AddressSocket::open(now).unwrap().hold(index, &vip, now() + lifetime, false).unwrap();
+        AddressSocket::open(now).unwrap().put(index, &vip, seconds).unwrap();
     });
 }
 

@@ -12,8 +12,9 @@ use crate::check::{Finding, announcements, cloud, hooks, interface, privileges, 
 use crate::clock;
 use crate::config::keys::Key;
 use crate::config::{Config, Hooks as VipHooks, Password, VipConfig};
+use crate::driver::Mirror;
 use crate::host::prober::Answers;
-use crate::host::{AddressSocket, Link, Mirror};
+use crate::host::{AddressSocket, Link};
 use crate::time::Lifetime;
 
 /// Links and addresses as they are now.

@@ -1,55 +1,53 @@
 //! What the kernel says by netlink, read without a socket.
 //!
-//! Behind the feature `netlink`: it stands on two crates that know the layout of the messages, and on nothing that does
-//! I/O.
+//! The types are plain values. The readers are behind the feature `netlink`: they use two crates that know the layout of
+//! the messages and do no I/O.
 
+#[cfg(feature = "netlink")]
+mod datagram;
+#[cfg(feature = "netlink")]
 pub mod notice;
 
-use netlink_packet_core::NetlinkBuffer;
+use std::net::IpAddr;
 
-/// The messages in a datagram; one that claims to be longer than what is there ends it.
-pub fn messages(datagram: &[u8]) -> impl Iterator<Item = NetlinkBuffer<&[u8]>> {
-    let mut rest = datagram;
-    std::iter::from_fn(move || {
-        let message = NetlinkBuffer::new_checked(rest).ok()?;
-        let length = usize::try_from(message.length()).ok()?;
-        let padded = length.next_multiple_of(ALIGNMENT).min(rest.len());
-        rest = &rest[padded..];
-        Some(message)
-    })
+#[cfg(feature = "netlink")]
+pub use datagram::messages;
+
+use crate::time::Lifetime;
+use crate::vip::{InterfaceName, Mac};
+
+/// One thing that the kernel says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Notice {
+    Link(Link),
+    LinkGone { index: u32 },
+    Address(Address),
+    AddressGone { index: u32, address: IpAddr, prefix: u8 },
 }
 
-const ALIGNMENT: usize = 4;
+/// A network interface.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Link {
+    pub index: u32,
+    pub name: InterfaceName,
+    /// Switched on, and frames pass (`IFF_UP` and `IFF_RUNNING`). The carrier alone would not do: a port that still
+    /// negotiates has one and swallows what it is given.
+    pub up: bool,
+    /// Nothing on loopbacks and tunnels.
+    pub mac: Option<Mac>,
+}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A message of this length by its own word, and what follows the length.
-    fn message(length: u32, kind: u16, payload: &[u8]) -> Vec<u8> {
-        let mut bytes = length.to_ne_bytes().to_vec();
-        bytes.extend(kind.to_ne_bytes());
-        bytes.extend([0; 10]);
-        bytes.extend(payload);
-        bytes
-    }
-
-    fn read(datagram: &[u8]) -> Vec<(u16, Vec<u8>)> {
-        messages(datagram).map(|message| (message.message_type(), message.payload().to_vec())).take(9).collect()
-    }
-
-    #[test]
-    fn each_message_begins_where_the_one_before_was_padded_to() {
-        let datagram =
-            [message(16 + 3, 1, b"one\0"), message(16 + 4, 2, b"four"), message(16, 3, b""), message(16 + 1, 4, b"x")];
-        let expected = [(1, b"one".to_vec()), (2, b"four".to_vec()), (3, Vec::new()), (4, b"x".to_vec())];
-        assert_eq!(read(&datagram.concat()), expected);
-    }
-
-    #[test]
-    fn a_message_that_claims_more_than_there_is_ends_the_datagram() {
-        let datagram = [message(16 + 4, 1, b"four"), message(16 + 5, 2, b"cut\0")].concat();
-        assert_eq!(read(&datagram), [(1, b"four".to_vec())]);
-        assert_eq!(read(&[0; 64]), [], "nor does a length of nothing make it go round for ever");
-    }
+/// An address that stands on an interface.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Address {
+    pub index: u32,
+    pub address: IpAddr,
+    pub prefix: u8,
+    pub valid: Lifetime,
+    /// It bears our mark. Kernels before 5.18 have no such mark, and nothing is ours there.
+    pub ours: bool,
+    /// IPv6 only: the kernel still asks whether somebody else has it, and does not use it meanwhile.
+    pub tentative: bool,
+    /// IPv6 only: somebody else has it, and the kernel does not use it.
+    pub duplicate: bool,
 }

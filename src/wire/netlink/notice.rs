@@ -13,44 +13,9 @@ use netlink_packet_route::address::{AddressFlags, AddressHeader, CacheInfo};
 use netlink_packet_route::link::{LinkFlags, LinkHeader, LinkLayerType};
 use netlink_packet_route::neighbour::{NeighbourHeader, NeighbourState};
 
+use super::{Address, Link, Notice};
 use crate::time::{Lifetime, Moment};
 use crate::vip::{InterfaceName, Mac};
-
-/// One thing that the kernel says.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Notice {
-    Link(Link),
-    LinkGone { index: u32 },
-    Address(Address),
-    AddressGone { index: u32, address: IpAddr, prefix: u8 },
-}
-
-/// A network interface.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Link {
-    pub index: u32,
-    pub name: InterfaceName,
-    /// Switched on, and frames pass (`IFF_UP` and `IFF_RUNNING`). The carrier alone would not do: a port that still
-    /// negotiates has one and swallows what it is given.
-    pub up: bool,
-    /// Nothing on loopbacks and tunnels.
-    pub mac: Option<Mac>,
-}
-
-/// An address that stands on an interface.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Address {
-    pub index: u32,
-    pub address: IpAddr,
-    pub prefix: u8,
-    pub valid: Lifetime,
-    /// It bears our mark. Kernels before 5.18 have no such mark, and nothing is ours there.
-    pub ours: bool,
-    /// IPv6 only: the kernel still asks whether somebody else has it, and does not use it meanwhile.
-    pub tentative: bool,
-    /// IPv6 only: somebody else has it, and the kernel does not use it.
-    pub duplicate: bool,
-}
 
 /// Reads one message of type `kind` that arrived `at` this moment.
 pub fn parse(kind: u16, payload: &[u8], at: Moment) -> Option<Notice> {

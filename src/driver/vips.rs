@@ -1,33 +1,30 @@
 //! All VIPs of the daemon, and the ways to find those that an event concerns.
 //!
-//! A thousand VIPs are looked after by one loop, so nothing here walks all of them for the sake of one.
+//! One loop manages a thousand VIPs, so an event looks only at the VIPs that it concerns.
 
-use crate::config::VipConfig;
-use crate::host::Mirror;
-use crate::keeper::{Keeper, Link, LinkView, Rules, Standing, State};
-use crate::source::Watched;
-use crate::status::Tally;
-use crate::time::Moment;
-use crate::vip::InterfaceName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// A VIP that the driver looks after.
+use super::mirror::Mirror;
+use crate::config::VipConfig;
+use crate::keeper::{Keeper, Link, LinkView, Rules, Standing, State};
+use crate::time::Moment;
+
+/// A VIP and its keeper.
 #[derive(Debug)]
-pub(super) struct ManagedVip {
-    pub(super) config: VipConfig,
-    pub(super) keeper: Keeper,
+pub struct ManagedVip {
+    pub config: Arc<VipConfig>,
+    pub keeper: Keeper,
     /// It is no longer configured, and is dropped once it is released.
-    pub(super) leaving: bool,
-    /// That its interface has nobody to announce to was said.
+    pub leaving: bool,
+    /// It was reported that its interface has no hardware address to announce it from.
     pub(super) told_unannounced: bool,
-    /// What was counted since the recorder last took it.
-    pub(super) tally: Tally,
 }
 
 impl ManagedVip {
-    pub(super) fn new(config: VipConfig, interval: Duration, seed: u64) -> Self {
+    pub fn new(config: VipConfig, interval: Duration, seed: u64) -> Self {
         let keeper = Keeper::new(Rules {
             prefix: config.vip.prefix(),
             interval,
@@ -36,15 +33,15 @@ impl ManagedVip {
             schedule: config.announce,
             seed,
         });
-        Self { config, keeper, leaving: false, told_unannounced: false, tally: Tally::default() }
+        Self { config: Arc::new(config), keeper, leaving: false, told_unannounced: false }
     }
 
-    pub(super) const fn stopped(&self) -> bool {
+    pub const fn is_stopped(&self) -> bool {
         matches!(self.keeper.state(), State::Stopped { .. })
     }
 
     /// What the kernel shows of this VIP.
-    pub(super) fn link_view(&self, kernel: &Mirror) -> LinkView {
+    pub fn link_view(&self, kernel: &Mirror) -> LinkView {
         let Some(link) = kernel.link_by_name(&self.config.interface) else { return LinkView::default() };
         let standing = kernel
             .addresses(link.index, self.config.vip.address())
@@ -53,16 +50,11 @@ impl ManagedVip {
     }
 }
 
-/// Interface and address: no two VIPs of a configuration share both.
-pub(super) fn place(config: &VipConfig) -> (&InterfaceName, IpAddr) {
-    (&config.interface, config.vip.address())
-}
-
-/// A number for a vip that is never used twice.
-pub(super) type VipId = u64;
+/// The number of a VIP, never used twice.
+pub type VipId = u64;
 
 #[derive(Debug, Default)]
-pub(super) struct VipTable {
+pub struct VipTable {
     vips: BTreeMap<VipId, ManagedVip>,
     next: VipId,
     by_key: BTreeMap<(String, String), BTreeSet<VipId>>,
@@ -72,12 +64,12 @@ pub(super) struct VipTable {
 }
 
 impl VipTable {
-    /// The number that the next vip gets.
-    pub(super) const fn next_id(&self) -> VipId {
+    /// The number that the next VIP gets.
+    pub const fn next_id(&self) -> VipId {
         self.next
     }
 
-    pub(super) fn insert(&mut self, vip: ManagedVip) -> VipId {
+    pub fn insert(&mut self, vip: ManagedVip) -> VipId {
         let id = self.next;
         self.next += 1;
         self.by_key.entry(key_and_value(&vip.config)).or_default().insert(id);
@@ -86,7 +78,7 @@ impl VipTable {
         id
     }
 
-    pub(super) fn remove(&mut self, id: VipId) {
+    pub fn remove(&mut self, id: VipId) {
         if let Some(vip) = self.vips.remove(&id) {
             forget(&mut self.by_key, &key_and_value(&vip.config), id);
             forget(&mut self.by_address, &vip.config.vip.address(), id);
@@ -94,47 +86,45 @@ impl VipTable {
         }
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = (VipId, &ManagedVip)> {
+    pub fn all(&self) -> impl Iterator<Item = (VipId, &ManagedVip)> {
         self.vips.iter().map(|(id, vip)| (*id, vip))
     }
 
-    pub(super) fn ids(&self) -> BTreeSet<VipId> {
+    pub fn ids(&self) -> BTreeSet<VipId> {
         self.vips.keys().copied().collect()
     }
 
-    pub(super) fn one(&self, id: VipId) -> Option<&ManagedVip> {
+    pub fn all_mut(&mut self) -> impl Iterator<Item = (VipId, &mut ManagedVip)> {
+        self.vips.iter_mut().map(|(id, vip)| (*id, vip))
+    }
+
+    pub fn one(&self, id: VipId) -> Option<&ManagedVip> {
         self.vips.get(&id)
     }
 
-    pub(super) fn one_mut(&mut self, id: VipId) -> Option<&mut ManagedVip> {
+    pub fn one_mut(&mut self, id: VipId) -> Option<&mut ManagedVip> {
         self.vips.get_mut(&id)
     }
 
-    pub(super) fn some_mut(&mut self, ids: &BTreeSet<VipId>) -> Vec<(VipId, &mut ManagedVip)> {
-        let (Some(first), Some(last)) = (ids.first(), ids.last()) else { return Vec::new() };
-        let between = self.vips.range_mut(*first..=*last);
-        between.filter(|(id, _)| ids.contains(id)).map(|(id, vip)| (*id, vip)).collect()
+    /// Those whose key this is, where this value names this host.
+    pub fn of_key(&self, key: &str, value: &str) -> BTreeSet<VipId> {
+        self.by_key.get(&(key.to_owned(), value.to_owned())).cloned().unwrap_or_default()
     }
 
-    /// Those that go by this key, and hold where it has this value.
-    pub(super) fn of_key(&self, watched: &Watched) -> BTreeSet<VipId> {
-        self.by_key.get(&(watched.key.to_string(), watched.value.to_string())).cloned().unwrap_or_default()
-    }
-
-    pub(super) fn of_address(&self, address: IpAddr) -> BTreeSet<VipId> {
+    pub fn of_address(&self, address: IpAddr) -> BTreeSet<VipId> {
         self.by_address.get(&address).cloned().unwrap_or_default()
     }
 
     /// Those whose deadline has come.
-    pub(super) fn due(&self, now: Moment) -> BTreeSet<VipId> {
+    pub fn due(&self, now: Moment) -> BTreeSet<VipId> {
         self.deadlines.iter().take_while(|(at, _)| *at <= now).map(|(_, id)| *id).collect()
     }
 
-    pub(super) fn next_deadline(&self) -> Option<Moment> {
+    pub fn next_deadline(&self) -> Option<Moment> {
         self.deadlines.first().map(|(at, _)| *at)
     }
 
-    pub(super) fn set_deadline(&mut self, id: VipId, at: Option<Moment>) {
+    pub fn set_deadline(&mut self, id: VipId, at: Option<Moment>) {
         let before = match at {
             Some(at) => self.deadline_of.insert(id, at),
             None => self.deadline_of.remove(&id),
@@ -162,10 +152,4 @@ fn forget<K: Ord>(index: &mut BTreeMap<K, BTreeSet<VipId>>, key: &K, id: VipId) 
             index.remove(key);
         }
     }
-}
-
-/// The keys that these VIPs go by, each once for each value of it that names this host.
-pub(super) fn watched(vips: &[VipConfig]) -> Vec<Watched> {
-    let keys: BTreeSet<_> = vips.iter().map(|vip| (vip.key.as_str(), vip.value.as_str())).collect();
-    keys.into_iter().map(|(key, value)| Watched { key: key.into(), value: value.into() }).collect()
 }

@@ -107,7 +107,7 @@ fn an_interface_made_again_starts_without_addresses() {
 #[test]
 fn a_fresh_list_takes_the_place_of_all_that_was_known() {
     let mut mirror = mirror(&[link(2, "eth0"), stands(2, "10.0.0.5", 32), link(3, "eth1")]);
-    mirror.replace(&Dump { notices: vec![link(2, "lan0"), stands(2, "10.0.0.6", 32)] });
+    mirror.replace(&[link(2, "lan0"), stands(2, "10.0.0.6", 32)]);
     assert_eq!(mirror.link_by_name(&name("eth0")), None);
     assert_eq!(mirror.link(3), None);
     assert_eq!(prefixes(&mirror, 2, "10.0.0.5"), [] as [u8; 0]);

@@ -6,9 +6,8 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::address::Dump;
 use crate::vip::{InterfaceName, Mac};
-use crate::wire::netlink::notice::{Address, Link, Notice};
+use crate::wire::netlink::{Address, Link, Notice};
 
 /// The links and addresses of this host.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -51,9 +50,9 @@ impl Mirror {
     }
 
     /// Forgets everything and takes in a fresh list.
-    pub fn replace(&mut self, dump: &Dump) {
+    pub fn replace(&mut self, list: &[Notice]) {
         *self = Self::default();
-        for notice in &dump.notices {
+        for notice in list {
             self.apply(notice);
         }
     }

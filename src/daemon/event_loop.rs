@@ -1,0 +1,328 @@
+//! The event loop: it waits for the next event, lets the driver handle it, and logs what came of it.
+//!
+//! Every turn begins with the clock, before the event is looked at: a process that was stopped for a while finds its
+//! deadlines over before it reads what has piled up. Nothing in a turn waits.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::fatal::{Fatal, STOP_LIMIT};
+use super::hooks::Hooks;
+use super::log::Logging;
+use super::messages;
+use super::recorder::Recorder;
+use super::server::{Ask, Server};
+use super::signals::{Asked, Signals, Then};
+use super::snapshot;
+use super::systemd::Systemd;
+use super::timer::Timer;
+use crate::clock;
+use crate::config::{self, Config, Loaded, OnStop, Sources, VipConfig};
+use crate::driver::{Driver, Message};
+use crate::error;
+use crate::host::{ClaimsHeard, Host, Notices};
+use crate::keeper::{Event as Told, StopMode};
+use crate::source::etcd::{self, Source};
+use crate::source::{KeyIndex, Report, Watched};
+use crate::time::Moment;
+
+/// What the loop waits for.
+#[derive(Debug)]
+enum Event {
+    Asked(Asked),
+    Time,
+    Notices(Notices),
+    Report(Report),
+    Claims(ClaimsHeard),
+    HookEnded,
+    /// A client asks for the status.
+    Status(Ask),
+}
+
+/// The daemon.
+pub(super) struct EventLoop {
+    config: Config,
+    sources: Sources,
+    /// The file that was read at the start.
+    file: Option<PathBuf>,
+    driver: Driver<Host>,
+    source: Source,
+    watched: Vec<Watched>,
+    systemd: Systemd,
+    logging: Logging,
+    hooks: Hooks,
+    recorder: Recorder,
+    server: Server,
+    timer: Timer,
+    signals: Signals,
+    stop_by: Option<Moment>,
+}
+
+impl EventLoop {
+    /// Opens everything, looks at the host, and begins to watch. It has to be called within the runtime.
+    pub(super) fn start(loaded: Loaded, sources: Sources, logging: Logging) -> Result<Self, Fatal> {
+        let signals = Signals::listen().map_err(Fatal::SetUp)?;
+        let timer = Timer::open().map_err(Fatal::SetUp)?;
+        let config = loaded.config;
+        let seed = u64::from(std::process::id());
+        let driver = Driver::new(Host::open(clock::now)?, clock::now, config.interval, seed)?;
+        let watched = watched(&config.vips);
+        let server = Server::open(&config.status);
+        let mut daemon = Self {
+            source: start_source(&config, &watched),
+            watched,
+            sources,
+            driver,
+            timer,
+            signals,
+            systemd: Systemd::connect(clock::now()),
+            logging,
+            hooks: Hooks::new(),
+            stop_by: None,
+            recorder: Recorder::new(clock::wall_time(), &config),
+            server,
+            file: loaded.file,
+            config,
+        };
+        let added = daemon.driver.add(daemon.config.vips.clone());
+        daemon.write_messages();
+        added?;
+        daemon.systemd.ready();
+        Ok(daemon)
+    }
+
+    /// Runs until a signal asks for the end and every VIP is released.
+    pub(super) async fn run(&mut self) -> Result<(), Fatal> {
+        loop {
+            self.set_timer()?;
+            let event = self.next().await?;
+            let now = clock::now();
+            self.driver.pass_time(now);
+            self.write_messages();
+            let handled = self.handle(event, now);
+            self.write_messages();
+            handled?;
+            self.systemd.ping(clock::now());
+            if let Some(limit) = self.stop_by
+                && self.is_stopped(limit)?
+            {
+                self.hooks.finish(limit.since(clock::now())).await;
+                return Ok(());
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Result<Event, Fatal> {
+        tokio::select! {
+            biased;
+            asked = self.signals.next() => Ok(Event::Asked(asked)),
+            expired = self.timer.expired() => expired.map(|()| Event::Time).map_err(Fatal::SetUp),
+            notices = self.driver.host.monitor.next() => Ok(Event::Notices(notices?)),
+            report = self.source.reports.recv() => report.map(Event::Report).ok_or(Fatal::SourceEnded),
+            () = self.hooks.next() => Ok(Event::HookEnded),
+            heard = self.driver.host.claims.next() => Ok(Event::Claims(heard)),
+            // Last: a client can wait.
+            Some(ask) = self.server.asks.recv() => Ok(Event::Status(ask)),
+        }
+    }
+
+    fn set_timer(&mut self) -> Result<(), Fatal> {
+        let next = [self.driver.next_deadline(), self.systemd.next_ping(), self.stop_by];
+        let next = next.into_iter().flatten().min();
+        next.map_or(Ok(()), |moment| self.timer.set(moment).map_err(Fatal::SetUp))
+    }
+
+    fn handle(&mut self, event: Event, now: Moment) -> Result<(), Fatal> {
+        match event {
+            Event::Time | Event::HookEnded => {}
+            Event::Asked(Asked::Stop { signal, then }) => self.stop(signal, then, now),
+            Event::Asked(Asked::Reload) => self.reload(),
+            Event::Notices(notices) => self.notice(notices)?,
+            Event::Report(report) => self.report(report, now),
+            Event::Claims(heard) => self.hear(&heard, now),
+            Event::Status(ask) => {
+                let status = snapshot::status(&self.driver, &self.source, &self.recorder, self.file.as_deref(), now);
+                // The client may have disconnected.
+                drop(ask.send(status));
+            }
+        }
+        Ok(())
+    }
+
+    fn report(&mut self, report: Report, now: Moment) {
+        self.recorder.report(&report);
+        match report {
+            Report::Read(reads) => {
+                for (key, read) in reads {
+                    self.tell(key, &Told::Read(read), now);
+                }
+            }
+            Report::Changed(changes) => {
+                for (key, change) in changes {
+                    self.tell(key, &Told::Changed(change), now);
+                }
+            }
+            Report::Unreachable { why } => self.driver.tell_all(&Told::Unreachable { why }, now),
+        }
+        self.driver.run();
+    }
+
+    fn tell(&mut self, key: KeyIndex, told: &Told, now: Moment) {
+        if let Some(watched) = self.watched.get(key) {
+            self.driver.tell_key(&watched.key, &watched.value, told, now);
+        }
+    }
+
+    fn notice(&mut self, notices: Notices) -> Result<(), Fatal> {
+        let mut batch = Some(notices);
+        for _ in 0..BATCHES_PER_TURN {
+            match batch {
+                Some(Notices::Seen(notices)) => self.driver.apply(&notices),
+                Some(Notices::Overrun) => {
+                    tracing::debug!("the kernel dropped notices; listing all links and addresses");
+                    self.driver.overrun();
+                }
+                None => break,
+            }
+            batch = self.driver.host.monitor.pending()?;
+        }
+        self.driver.observed();
+        Ok(())
+    }
+
+    fn hear(&mut self, heard: &ClaimsHeard, now: Moment) {
+        if heard.dropped > 0 {
+            tracing::debug!("the kernel dropped {} claims on interface {}", heard.dropped, heard.link);
+        }
+        self.driver.hear(heard.link, &heard.claims, now);
+    }
+
+    /// Logs, counts and tells what came of a turn.
+    fn write_messages(&mut self) {
+        let mut noted = false;
+        while let Some(message) = self.driver.poll_message() {
+            self.recorder.count(&message);
+            messages::log(&message);
+            if let Message::Note { vip, state, note } = &message {
+                let (level, line) = messages::note(note, vip, clock::now());
+                messages::say(level, &line);
+                self.hooks.news(note, vip, &line);
+                self.recorder.note(vip, state, note, line, clock::wall_time());
+                noted = true;
+            }
+        }
+        if noted && self.stop_by.is_none() {
+            self.systemd.status(&messages::overview(self.driver.vips()));
+        }
+    }
+
+    // Stopping
+
+    fn stop(&mut self, signal: &str, then: Then, now: Moment) {
+        if self.stop_by.is_some() {
+            return;
+        }
+        let (mode, words) = match (self.config.on_stop, then) {
+            (OnStop::Release, Then::Nobody) => (StopMode::Release, "releasing what is held"),
+            (OnStop::Release, Then::Restart) => {
+                (StopMode::Keep, "systemd restarts it, so what is held stays for the new process to take over")
+            }
+            (OnStop::Keep, Then::Nobody | Then::Restart) => {
+                (StopMode::Keep, "what is held stays for its kernel lifetime, for the next start to take over")
+            }
+        };
+        tracing::info!("stopping on {signal}: {words}");
+        self.systemd.stopping(words);
+        self.stop_by = Some(now + STOP_LIMIT);
+        self.driver.stop(mode);
+    }
+
+    fn is_stopped(&self, limit: Moment) -> Result<bool, Fatal> {
+        let left: Vec<_> = self.driver.unstopped().map(|vip| vip.config.vip.to_string()).collect();
+        match left[..] {
+            [] => Ok(true),
+            [..] if clock::now() < limit => Ok(false),
+            [..] => Err(Fatal::NotReleased { left: left.join(", ") }),
+        }
+    }
+
+    /// Releases everything after an error.
+    pub(super) fn release(&mut self) {
+        self.driver.stop(StopMode::Release);
+        self.write_messages();
+    }
+
+    // Reload
+
+    /// Reads the configuration again. With one mistake in it the daemon reports it and keeps the old one.
+    fn reload(&mut self) {
+        self.systemd.reloading(clock::now());
+        match config::load(&self.sources) {
+            Ok(loaded) => {
+                for notice in &loaded.notices {
+                    tracing::info!("{notice}");
+                }
+                self.change_to(loaded.config);
+            }
+            Err(problems) => {
+                for problem in problems.iter() {
+                    tracing::error!("{problem}");
+                }
+                tracing::error!("the new configuration has mistakes; going on with the old one");
+            }
+        }
+        self.systemd.ready();
+    }
+
+    fn change_to(&mut self, new: Config) {
+        let changes = match self.driver.reload(&new.vips, new.interval) {
+            Ok(changes) => changes,
+            Err(own) => {
+                tracing::error!("{}; going on with the old configuration", error::chain(&own));
+                return;
+            }
+        };
+        let before = std::mem::replace(&mut self.config, new);
+        self.logging.set_level(self.config.log_level);
+        self.write_messages();
+        self.watch_again(&before);
+        self.server.change_to(&self.config.status);
+        self.recorder.reloaded(&self.config);
+        tracing::info!(
+            "the configuration was read again: {} VIPs taken in, {} let go, the others untouched",
+            changes.added,
+            changes.removed
+        );
+    }
+
+    /// Watches what the configuration names now, unless that is watched already.
+    fn watch_again(&mut self, before: &Config) {
+        let watched = watched(&self.config.vips);
+        let same_cluster = before.etcd == self.config.etcd && before.interval == self.config.interval;
+        if !same_cluster || call_limit(before) != call_limit(&self.config) || watched != self.watched {
+            self.recorder.counters.add_errors(self.source.errors());
+            self.source = start_source(&self.config, &watched);
+            self.watched = watched;
+        }
+    }
+}
+
+/// The keys of these VIPs, each once for each value of it that names this host.
+pub(crate) fn watched(vips: &[VipConfig]) -> Vec<Watched> {
+    let keys: BTreeSet<_> = vips.iter().map(|vip| (vip.key.as_str(), vip.value.as_str())).collect();
+    keys.into_iter().map(|(key, value)| Watched { key: key.into(), value: value.into() }).collect()
+}
+
+fn start_source(config: &Config, watched: &[Watched]) -> Source {
+    etcd::start(&config.etcd, config.interval, call_limit(config), watched.to_vec())
+}
+
+/// A call may take so long that two more can follow it before the first deadline.
+fn call_limit(config: &Config) -> Duration {
+    let shortest = config.vips.iter().map(|vip| vip.hold_timeout).min().unwrap_or(config.interval * 3);
+    shortest / 3
+}
+
+/// More than the queue can hold, unless it is filled as fast as it is read.
+const BATCHES_PER_TURN: usize = 256;

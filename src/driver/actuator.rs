@@ -1,0 +1,66 @@
+//! What the driver asks of the host.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use crate::vip::{InterfaceName, Mac, Vip};
+use crate::wire::netlink::Notice;
+
+/// The host. Each call is over when it returns.
+pub trait Actuator {
+    /// Adds the address, or renews it, with a kernel lifetime of so many seconds.
+    fn put(&mut self, link: u32, vip: &Vip, seconds: NonZeroU32) -> Result<(), Failure>;
+
+    /// Removes the address with exactly this prefix length.
+    fn remove(&mut self, link: u32, address: IpAddr, prefix: u8) -> Result<Removed, Failure>;
+
+    /// Sends one round of announcements.
+    fn announce(&mut self, interface: &InterfaceName, address: IpAddr) -> Result<Announced, Failure>;
+
+    /// Resets the connections of these addresses and returns how many there were.
+    fn reset(&mut self, addresses: &BTreeSet<IpAddr>) -> Result<usize, Failure>;
+
+    /// Lists all links and addresses.
+    fn dump(&mut self) -> Result<Vec<Notice>, Failure>;
+
+    /// Listens for other hosts' claims of these addresses and no others. Returns what failed.
+    fn listen(&mut self, listen: &Listen) -> Vec<Failure>;
+}
+
+/// Which addresses to listen for on which interface.
+pub type Listen = BTreeMap<u32, BTreeSet<IpAddr>>;
+
+/// What became of a removal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Removed {
+    Gone,
+    /// There was nothing to remove.
+    WasAbsent,
+}
+
+/// What became of one round of announcements.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Announced {
+    /// Sent to everybody on the segment, from this hardware address.
+    From(Mac),
+    /// Nothing was sent: the interface is not Ethernet.
+    NoHardwareAddress,
+}
+
+/// Why the host could not do something.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{why}")]
+pub struct Failure {
+    /// The text for people.
+    pub why: Arc<str>,
+    /// It is part of normal operation and not worth a warning.
+    pub routine: bool,
+}
+
+impl Failure {
+    pub fn new(why: impl Into<Arc<str>>) -> Self {
+        Self { why: why.into(), routine: false }
+    }
+}

@@ -1,0 +1,138 @@
+//! One order, step by step.
+//!
+//! A process can be stopped between any two steps and continue hours later, so no step both compares the clock and acts.
+//! [`Renewal`] decides what a comparison means.
+
+use std::num::NonZeroU32;
+
+use super::actuator::{Actuator, Failure};
+use super::turn::Point;
+use crate::keeper::renewal::{Renewal, Step};
+use crate::keeper::{Order, Outcome};
+use crate::time::Moment;
+use crate::vip::Vip;
+
+/// An order that is being carried out.
+#[derive(Clone, Debug)]
+pub struct Execution {
+    pub(super) order: Order,
+    link: u32,
+    /// With the prefix length that the order is about.
+    vip: Vip,
+    renewal: Renewal,
+    next: Next,
+}
+
+#[derive(Clone, Debug)]
+enum Next {
+    /// Compare the clock; `acted` once the kernel has been asked for something.
+    Compare {
+        acted: bool,
+    },
+    Put(NonZeroU32),
+    /// Remove what was added too late.
+    Undo,
+    /// Remove these prefix lengths, the last one first. Then report the outcome, or compare the clock if there is none.
+    Remove {
+        prefixes: Vec<u8>,
+        outcome: Option<Outcome>,
+    },
+    Report(Outcome),
+}
+
+impl Execution {
+    /// IPv4 keeps an address once per prefix length, so other prefix lengths are removed last and the address is there
+    /// throughout. IPv6 keeps it once, and acknowledges a renewal with another prefix length without changing it: so
+    /// there they are removed first.
+    pub fn new(vip: Vip, order: Order) -> Self {
+        match order {
+            Order::Hold { link, until, standing, ref other_prefixes } => {
+                let first = vip.address().is_ipv6() && !other_prefixes.is_empty();
+                let next = if first {
+                    Next::Remove { prefixes: reversed(other_prefixes), outcome: None }
+                } else {
+                    Next::Compare { acted: false }
+                };
+                Self { link, vip, renewal: Renewal::new(until, standing && !first), next, order }
+            }
+            Order::Limit { link, prefix, until } => {
+                let (vip, next) = Vip::new(vip.address(), prefix)
+                    .map_or((vip, Next::Report(Outcome::Late)), |vip| (vip, Next::Compare { acted: false }));
+                Self { link, vip, renewal: Renewal::new(until, true), next, order }
+            }
+            Order::Release { link, ref prefixes, .. } => {
+                let next = Next::Remove { prefixes: reversed(prefixes), outcome: Some(Outcome::Released) };
+                Self { link, vip, renewal: Renewal::new(Moment::default(), false), next, order }
+            }
+        }
+    }
+
+    pub const fn point(&self) -> Point {
+        match self.next {
+            Next::Compare { acted: false } => Point::Ordered,
+            Next::Compare { acted: true } => Point::Put,
+            Next::Put(_) => Point::Putting,
+            Next::Undo => Point::Undoing,
+            Next::Remove { .. } => Point::Removing,
+            Next::Report(_) => Point::Applied,
+        }
+    }
+
+    /// Takes the next step, unless the order is over.
+    pub fn advance(&mut self, host: &mut impl Actuator, now: Moment) {
+        let step = match &mut self.next {
+            Next::Compare { .. } => Ok(self.compare(now)),
+            Next::Put(seconds) => host.put(self.link, &self.vip, *seconds).map(|()| Next::Compare { acted: true }),
+            Next::Undo => {
+                host.remove(self.link, self.vip.address(), self.vip.prefix()).map(|_| self.remove_others(Outcome::Late))
+            }
+            Next::Remove { prefixes, outcome } => match prefixes.pop() {
+                Some(prefix) => match host.remove(self.link, self.vip.address(), prefix) {
+                    Ok(_) if !prefixes.is_empty() => return,
+                    Ok(_) => Ok(after_removals(outcome.take())),
+                    Err(failure) => Err(failure),
+                },
+                None => Ok(after_removals(outcome.take())),
+            },
+            Next::Report(_) => return,
+        };
+        self.next = step.unwrap_or_else(|Failure { why, .. }| Next::Report(Outcome::Refused { why }));
+    }
+
+    /// What became of the order, once it is over.
+    pub fn outcome(&self) -> Option<&Outcome> {
+        match &self.next {
+            Next::Report(outcome) => Some(outcome),
+            Next::Compare { .. } | Next::Put(_) | Next::Undo | Next::Remove { .. } => None,
+        }
+    }
+
+    fn compare(&mut self, now: Moment) -> Next {
+        match self.renewal.next(now) {
+            Step::Put(seconds) => Next::Put(seconds),
+            Step::TooLate => Next::Undo,
+            Step::Stands(_) => match self.order {
+                Order::Hold { until, .. } => self.remove_others(Outcome::Held { until }),
+                Order::Limit { prefix, until, .. } => Next::Report(Outcome::Limited { prefix, until }),
+                Order::Release { .. } => Next::Report(Outcome::Released),
+            },
+        }
+    }
+
+    fn remove_others(&self, outcome: Outcome) -> Next {
+        match &self.order {
+            Order::Hold { other_prefixes, .. } if self.vip.address().is_ipv4() && !other_prefixes.is_empty() => {
+                Next::Remove { prefixes: reversed(other_prefixes), outcome: Some(outcome) }
+            }
+            Order::Hold { .. } | Order::Limit { .. } | Order::Release { .. } => Next::Report(outcome),
+        }
+    }
+}
+
+fn after_removals(outcome: Option<Outcome>) -> Next {
+    outcome.map_or(Next::Compare { acted: false }, Next::Report)
+}
+
+fn reversed(prefixes: &[u8]) -> Vec<u8> {
+    prefixes.iter().rev().copied().collect()
+}

@@ -1,0 +1,278 @@
+//! A turn: which VIPs an event concerns, and what is left to do for them.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::actuator::{Actuator, Announced, Failure, Removed};
+use super::execution::Execution;
+use super::vips::{ManagedVip, VipId, VipTable};
+use crate::config::VipConfig;
+use crate::keeper::{Event, Note, Order, Outcome};
+use crate::time::Moment;
+
+/// The VIPs, and what is left to do for them in this turn.
+#[derive(Debug)]
+pub struct Turn {
+    vips: VipTable,
+    interval: Duration,
+    /// Where the keepers' jitter starts.
+    seed: u64,
+    /// What the next round of steps is about.
+    concerned: BTreeSet<VipId>,
+    /// Whose orders are still to be asked for.
+    ordering: VecDeque<VipId>,
+    current: Option<(VipId, Execution)>,
+    /// Who is still to be announced.
+    announcing: VecDeque<VipId>,
+    messages: VecDeque<Message>,
+}
+
+/// Something to log or count.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Message {
+    /// The keeper's note, and the state that the keeper was in when the note was taken.
+    Note {
+        vip: Arc<VipConfig>,
+        state: &'static str,
+        note: Note,
+    },
+    Applied {
+        vip: Arc<VipConfig>,
+        order: Order,
+        outcome: Outcome,
+    },
+    /// That there is no hardware address is reported once per VIP.
+    Announced {
+        vip: Arc<VipConfig>,
+        result: Result<Announced, Failure>,
+    },
+    Reset {
+        addresses: BTreeSet<IpAddr>,
+        result: Result<usize, Failure>,
+    },
+    /// Removed from an interface that is not the configured one.
+    Misplaced {
+        address: IpAddr,
+        prefix: u8,
+        link: String,
+        result: Result<Removed, Failure>,
+    },
+    /// Links and addresses cannot be listed. It is tried again until it succeeds.
+    DumpFailed(Failure),
+    /// Other hosts' claims cannot be heard.
+    ListenFailed(Failure),
+}
+
+/// What the next call of [`Turn::advance`] does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Point {
+    /// Nothing: the turn is over.
+    Idle,
+    /// Asks a keeper for its next order.
+    Settling,
+    /// An order was taken: compares the clock for the first time.
+    Ordered,
+    /// The clock was compared: asks the kernel for the address.
+    Putting,
+    /// The kernel has acted: compares the clock again.
+    Put,
+    /// The deadline has passed: removes what was added.
+    Undoing,
+    /// Removes an address, or one of its prefix lengths.
+    Removing,
+    /// The order is over: tells the keeper.
+    Applied,
+    /// Asks for announcements and notes.
+    Announcing,
+}
+
+impl Turn {
+    /// `interval` is the time between two reads. `seed` is where the keepers' jitter starts.
+    pub fn new(interval: Duration, seed: u64) -> Self {
+        Self {
+            vips: VipTable::default(),
+            interval,
+            seed,
+            concerned: BTreeSet::new(),
+            ordering: VecDeque::new(),
+            current: None,
+            announcing: VecDeque::new(),
+            messages: VecDeque::new(),
+        }
+    }
+
+    /// Adds a VIP. Its keeper waits for its first [`Event::Observed`].
+    pub fn add(&mut self, vip: VipConfig) -> VipId {
+        let seed = self.vips.next_id().wrapping_mul(SPREAD) ^ self.seed;
+        self.vips.insert(ManagedVip::new(vip, self.interval, seed))
+    }
+
+    /// Forgets a VIP and leaves its address as it is.
+    pub fn forget(&mut self, id: VipId) {
+        self.vips.remove(id);
+    }
+
+    /// Drops a VIP once it is stopped.
+    pub fn drop_when_stopped(&mut self, id: VipId) {
+        if let Some(vip) = self.vips.one_mut(id) {
+            vip.leaving = true;
+        }
+    }
+
+    pub const fn vips(&self) -> &VipTable {
+        &self.vips
+    }
+
+    /// Changes the time between two reads of every VIP.
+    pub fn set_interval(&mut self, interval: Duration) {
+        if interval != self.interval {
+            self.interval = interval;
+            for (id, vip) in self.vips.all_mut() {
+                vip.keeper.set_interval(interval);
+                self.concerned.insert(id);
+            }
+        }
+    }
+
+    /// Tells one keeper what happened.
+    pub fn handle_event(&mut self, id: VipId, event: Event, now: Moment) {
+        if let Some(vip) = self.vips.one_mut(id) {
+            vip.keeper.handle_event(event, now);
+            self.concerned.insert(id);
+        }
+    }
+
+    /// Tells the keepers whose deadline has come.
+    pub fn handle_timeout(&mut self, now: Moment) {
+        for id in self.vips.due(now) {
+            if let Some(vip) = self.vips.one_mut(id) {
+                vip.keeper.handle_timeout(now);
+                self.concerned.insert(id);
+            }
+        }
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) if nothing happens before.
+    pub fn next_deadline(&self) -> Option<Moment> {
+        self.vips.next_deadline()
+    }
+
+    /// The next thing to log or count.
+    pub fn poll_message(&mut self) -> Option<Message> {
+        self.messages.pop_front()
+    }
+
+    pub(super) fn tell(&mut self, message: Message) {
+        self.messages.push_back(message);
+    }
+
+    /// What the next [`advance`](Self::advance) does.
+    pub fn point(&self) -> Point {
+        if let Some((_, execution)) = &self.current {
+            execution.point()
+        } else if !self.ordering.is_empty() {
+            Point::Settling
+        } else if !self.announcing.is_empty() {
+            Point::Announcing
+        } else if self.concerned.is_empty() {
+            Point::Idle
+        } else {
+            Point::Settling
+        }
+    }
+
+    /// Takes one step. `now` is read just before. Returns `false` when there is nothing left to do.
+    pub fn advance(&mut self, host: &mut impl Actuator, now: Moment) -> bool {
+        if let Some((id, execution)) = self.current.take() {
+            self.carry_out(id, execution, host, now);
+        } else if !self.ordering.is_empty() {
+            self.take_order(now);
+        } else if let Some(id) = self.announcing.pop_front() {
+            self.announce(id, host, now);
+        } else if !self.concerned.is_empty() {
+            self.begin(host, now);
+        }
+        self.point() != Point::Idle
+    }
+
+    /// Sorts the VIPs by what they want, releases first, and resets the connections of those that are released.
+    ///
+    /// A reset only works while the address is still there, and one walk over the sockets serves all VIPs.
+    fn begin(&mut self, host: &mut impl Actuator, now: Moment) {
+        self.announcing.extend(std::mem::take(&mut self.concerned));
+        let mut others = Vec::new();
+        let mut reset = BTreeSet::new();
+        for id in &self.announcing {
+            let Some(vip) = self.vips.one(*id) else { continue };
+            match vip.keeper.poll_order(now) {
+                Some(Order::Release { standing, .. }) => {
+                    self.ordering.push_back(*id);
+                    if standing && vip.config.reset_connections {
+                        reset.insert(vip.config.vip.address());
+                    }
+                }
+                Some(Order::Hold { .. } | Order::Limit { .. }) => others.push(*id),
+                None => {}
+            }
+        }
+        self.ordering.extend(others);
+        if !reset.is_empty() {
+            let result = host.reset(&reset);
+            self.tell(Message::Reset { addresses: reset, result });
+        }
+    }
+
+    /// Takes the next order. The keeper's timers bound this: an order that fails is not given again at once.
+    fn take_order(&mut self, now: Moment) {
+        while let Some(id) = self.ordering.front().copied() {
+            if let Some(vip) = self.vips.one(id)
+                && let Some(order) = vip.keeper.poll_order(now)
+            {
+                self.current = Some((id, Execution::new(vip.config.vip, order)));
+                return;
+            }
+            self.ordering.pop_front();
+        }
+    }
+
+    fn carry_out(&mut self, id: VipId, mut execution: Execution, host: &mut impl Actuator, now: Moment) {
+        let Some(outcome) = execution.outcome() else {
+            execution.advance(host, now);
+            self.current = Some((id, execution));
+            return;
+        };
+        let (outcome, order) = (outcome.clone(), execution.order);
+        if let Some(vip) = self.vips.one_mut(id) {
+            vip.keeper.handle_event(Event::Applied(outcome.clone()), now);
+            let vip = Arc::clone(&vip.config);
+            self.tell(Message::Applied { vip, order, outcome });
+        }
+    }
+
+    /// Sends the announcements that are due, takes the notes, and sets the next deadline.
+    fn announce(&mut self, id: VipId, host: &mut impl Actuator, now: Moment) {
+        let Some(vip) = self.vips.one_mut(id) else { return };
+        while vip.keeper.poll_announce(now) {
+            let result = host.announce(&vip.config.interface, vip.config.vip.address());
+            if result == Ok(Announced::NoHardwareAddress) && std::mem::replace(&mut vip.told_unannounced, true) {
+                continue;
+            }
+            self.messages.push_back(Message::Announced { vip: Arc::clone(&vip.config), result });
+        }
+        while let Some(note) = vip.keeper.poll_note() {
+            let state = vip.keeper.state().name();
+            self.messages.push_back(Message::Note { vip: Arc::clone(&vip.config), state, note });
+        }
+        let next = vip.keeper.next_deadline(now).map(|(at, _)| at);
+        if vip.leaving && vip.is_stopped() {
+            self.vips.remove(id);
+        } else {
+            self.vips.set_deadline(id, next);
+        }
+    }
+}
+
+/// An odd number without a pattern (2^64 over the golden ratio), so that neighbouring VIPs draw different jitter.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
