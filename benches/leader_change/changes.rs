@@ -1,4 +1,4 @@
-//! The leader moves from host to host; who notices when?
+//! Measures leader changes between three hosts.
 
 use std::time::Duration;
 
@@ -17,20 +17,20 @@ use crate::support::store::Store;
 use crate::support::watcher::Watcher;
 
 const LIMIT: Duration = Duration::from_secs(10);
-/// Between a change and the look at what came of it nobody of the bench may use the processor.
+/// After a change the bench sleeps, so that it does not compete for the processor.
 const SETTLE: Duration = Duration::from_millis(60);
-/// Longer than any run, so that no renewal of the bench's own disturbs.
+/// Longer than any run, so that the bench does not have to renew the lease.
 const LEASE: i64 = 3600;
 
-/// All times but the first and the gap are counted from the floor.
+/// All times but the first and the gap are relative to the event at the bare watch client.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Changes {
-    /// From the write's sending to the first bare watch client's event: the floor itself.
+    /// From the write request to the event at the first bare watch client: the lower bound.
     pub(crate) event: Series,
     pub(crate) removal: Series,
     pub(crate) address: Series,
     pub(crate) announcement: Series,
-    /// From the removal on the old host to the address on the new one; negative where both had it.
+    /// From the removal on the old host to the address on the new one; negative if both had it.
     pub(crate) gap: Series,
 }
 
@@ -38,7 +38,7 @@ struct Bench {
     hosts: Vec<Host>,
     store: Store,
     lease: i64,
-    floor: Watcher,
+    watcher: Watcher,
     observer: AddressObserver,
     capture: Capture,
 }
@@ -52,7 +52,7 @@ pub(crate) fn measure(effort: &Effort) -> Changes {
     let bench = Bench {
         lease: store.grant(LEASE),
         store,
-        floor: Watcher::on(&client, &cluster, KEY),
+        watcher: Watcher::on(&client, &cluster, KEY),
         observer: AddressObserver::over(&hosts.iter().collect::<Vec<_>>()),
         capture: Capture::on(&client),
         hosts,
@@ -66,7 +66,7 @@ pub(crate) fn measure(effort: &Effort) -> Changes {
     let mut changes = Changes::default();
     for round in 0..effort.changes {
         let (from, to) = (round % bench.hosts.len(), (round + 1) % bench.hosts.len());
-        // Not in step with the daemons' intervals.
+        // Avoids running in step with the daemons' intervals.
         pause(SETTLE + Duration::from_millis(7 * (round as u64 % 13)));
         bench.change(&bench.hosts[from], &bench.hosts[to], &mut changes);
     }
@@ -80,14 +80,14 @@ impl Bench {
         let sent = now();
         let revision = self.store.put_leased(KEY, to.name(), self.lease);
         pause(SETTLE);
-        let floor = wait_until("the bare watch client's event", LIMIT, || self.floor.seen_at(revision, KEY));
+        let event = wait_until("the bare watch client's event", LIMIT, || self.watcher.seen_at(revision, KEY));
         let address = self.begun(to, sent);
         let removal = self.ended(from, sent);
         let wire = wait_until("the announcement", LIMIT, || self.capture.first(sent, VIP, &mac)).at;
-        changes.event.add(after(sent, floor));
-        changes.removal.add(after(floor, removal));
-        changes.address.add(after(floor, address));
-        changes.announcement.add(after(floor, wire));
+        changes.event.add(after(sent, event));
+        changes.removal.add(after(event, removal));
+        changes.address.add(after(event, address));
+        changes.announcement.add(after(event, wire));
         changes.gap.add(after(removal, address));
     }
 

@@ -1,9 +1,9 @@
-//! How fast a VIP follows its leader, and what the daemon costs: the release binary, on a three-member etcd cluster
-//! and three hosts in network namespaces, measured from outside.
+//! Measures how fast a VIP follows its leader and how much the daemon uses: the release binary, with a three-member
+//! etcd cluster and three hosts in network namespaces, measured from outside.
 //!
-//! Everything is measured in one run, side by side, with one clock. The floor is what a bare etcd watch client sees
-//! at the same time on the same machine, so a slow machine moves both. Prints a table and writes it, with the machine,
-//! to `docs/benchmarks.md`; `--quick` makes few changes and writes nothing.
+//! Everything is measured in one run with one clock. The reference is a bare etcd watch client on the same machine at
+//! the same time, so a slow machine affects both. Prints a table and writes it, with a description of the machine, to
+//! `docs/benchmarks.md`. `--quick` makes few changes and writes nothing.
 
 #[expect(dead_code, reason = "the bench uses a part of the lab")]
 #[path = "../../tests/support/mod.rs"]
@@ -26,10 +26,10 @@ use support::fail::OrFail;
 pub(crate) struct Effort {
     pub(crate) changes: usize,
     pub(crate) renewals: usize,
-    /// How long a daemon is watched at rest.
+    /// How long an idle daemon is measured.
     pub(crate) rest: Duration,
     pub(crate) vips: usize,
-    /// How often all the keys of the many VIPs are moved.
+    /// How often all keys of the many VIPs are moved.
     pub(crate) moves: usize,
 }
 
@@ -41,7 +41,7 @@ fn main() {
     let effort = if quick { QUICK } else { FULL };
     say(&format!("{} leader changes …", effort.changes));
     let changes = changes::measure(&effort);
-    say(&format!("{} renewals, then a rest of {:?} …", effort.renewals, effort.rest));
+    say(&format!("{} renewals, then {:?} idle …", effort.renewals, effort.rest));
     let footprint = footprint::measure(&effort);
     say(&format!("{} VIPs …", effort.vips));
     let many = many::measure(&effort);
@@ -55,7 +55,7 @@ fn main() {
     }
 }
 
-/// Tells the person at the terminal what takes so long.
+/// Prints progress.
 fn say(text: &str) {
     let _ = writeln!(stderr(), "{text}");
 }

@@ -1,4 +1,4 @@
-//! A thousand VIPs on one daemon, each with a key of its own, all of them moved at once.
+//! Measures a thousand VIPs on one daemon, each with its own key, all moved at once.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,25 +16,25 @@ use crate::support::etcd::Cluster;
 use crate::support::host::{Host, INTERFACE};
 use crate::support::lab::Lab;
 use crate::support::watcher::Watcher;
-use crate::usage::{Memory, Rest, at_rest, memory, streams_a_member};
+use crate::usage::{Memory, Rest, at_rest, memory, streams_per_member};
 
 const LIMIT: Duration = Duration::from_secs(60);
 const LEASE: i64 = 3600;
 const PREFIX: &str = "/many/";
-/// A key of the bench's own under the prefix, which tells when the watches stand.
+/// A key under the prefix that shows when the watches are established.
 const PROBE: &str = "/many/probe";
 
 #[derive(Clone, Debug)]
 pub(crate) struct Many {
     pub(crate) vips: usize,
-    /// From a key's change, as a bare watch client saw it, to its announcement on the wire.
+    /// From a key's change at a bare watch client to the announcement at the client.
     pub(crate) announced: Series,
-    /// From the first key's change to the last announcement, one a move.
+    /// From the first key's change to the last announcement, one value per move.
     pub(crate) all: Series,
     pub(crate) memory: Memory,
     pub(crate) holder: Rest,
-    /// With two daemons on the cluster, and the bench's own watch.
-    pub(crate) streams_a_member: f64,
+    /// With two daemons and the bench's own watch on the cluster.
+    pub(crate) streams_per_member: f64,
 }
 
 pub(crate) fn measure(effort: &Effort) -> Many {
@@ -58,23 +58,24 @@ pub(crate) fn measure(effort: &Effort) -> Many {
     });
     let (mut announced, mut all) = (Series::default(), Series::default());
     for round in 0..effort.moves {
-        // The series of announcements of the change before ends after some seconds.
+        // The announcements of the previous change end after some seconds.
         pause(Duration::from_secs(6));
         let to = &hosts[(round + 1) % 2];
-        let floor = watching(&client, &cluster);
+        let watcher = watching(&client, &cluster);
         capture.clear();
         let sent = now();
         move_to(to);
         let firsts = announcements(&capture, to, sent, effort.vips);
-        let told: BTreeMap<String, Moment> = floor.changes().into_iter().map(|told| (told.key, told.at)).collect();
+        let changed: BTreeMap<String, Moment> =
+            watcher.changes().into_iter().map(|change| (change.key, change.at)).collect();
         for (number, at) in &firsts {
-            announced.add(after(told[&key(*number)], *at));
+            announced.add(after(changed[&key(*number)], *at));
         }
-        let first_told = (0..effort.vips).map(|number| told[&key(number)]).min().unwrap_or(sent);
+        let first_change = (0..effort.vips).map(|number| changed[&key(number)]).min().unwrap_or(sent);
         let last = firsts.values().max().copied().unwrap_or(sent);
-        all.add(after(first_told, last));
+        all.add(after(first_change, last));
     }
-    let streams_a_member = streams_a_member(&cluster);
+    let streams_per_member = streams_per_member(&cluster);
     pause(Duration::from_secs(10));
     let holder = &daemons[effort.moves % 2];
     Many {
@@ -83,19 +84,19 @@ pub(crate) fn measure(effort: &Effort) -> Many {
         all,
         memory: memory(holder.process.pid()),
         holder: at_rest(holder.process.pid(), &cluster, effort.rest),
-        streams_a_member,
+        streams_per_member,
     }
 }
 
-/// A watcher whose watches stand.
+/// A watcher whose watches are established.
 fn watching(client: &Host, cluster: &Cluster) -> Watcher {
-    let floor = Watcher::on(client, cluster, PREFIX);
+    let watcher = Watcher::on(client, cluster, PREFIX);
     wait_for("the bare watch client", LIMIT, || {
         cluster.store().put(PROBE, "?");
         pause(Duration::from_millis(100));
-        !floor.changes().is_empty()
+        !watcher.changes().is_empty()
     });
-    floor
+    watcher
 }
 
 /// The first announcement of each VIP from the new host.
@@ -131,7 +132,7 @@ fn key(number: usize) -> String {
     format!("{PREFIX}{number:04}/leader")
 }
 
-/// 10.66.100.1 and on, without the last bytes that look like a broadcast.
+/// Addresses from 10.66.100.1, without last bytes that look like a broadcast address.
 fn address(number: usize) -> IpAddr {
     let byte = |value: usize| u8::try_from(value).unwrap_or(u8::MAX);
     IpAddr::V4(Ipv4Addr::new(10, 66, byte(100 + number / 250), byte(1 + number % 250)))

@@ -1,4 +1,4 @@
-//! The result as a page: for the terminal, and for docs/benchmarks.md.
+//! The results as Markdown, for the terminal and for docs/benchmarks.md.
 
 use std::fs;
 use std::process::Command;
@@ -17,9 +17,9 @@ pub(crate) fn text(changes: &Changes, footprint: &Footprint, many: &Many) -> Str
 fn heading() -> String {
     format!(
         "# Benchmarks\n\n\
-         Written by `make bench`; every number is of one run, on one machine, which also runs etcd and the bench:\n\n\
+         Written by `make bench`. All numbers are from one run on one machine, which also runs etcd and the bench:\n\n\
          | | |\n|---|---|\n\
-         | processor | {}, {} of them |\n\
+         | processor | {}, {} cores |\n\
          | kernel | {} |\n\
          | etcd | {}, three members, in memory |\n\
          | Rust | {} |\n\
@@ -40,17 +40,17 @@ fn leader_changes(changes: &Changes) -> String {
     };
     let gap = &changes.gap;
     format!(
-        "\n## A leader change\n\n\
-         {} changes between three hosts, each one write of the leader key. *The floor* is the moment at which the first\n\
-         of three bare watch clients, one a member, had the event in hand: nobody who goes by etcd can know earlier.\n\n\
+        "\n## Leader change\n\n\
+         {} changes between three hosts, each one write of the leader key. The *reference* is the moment at which the first\n\
+         of three bare watch clients, one per member, receives the event: no client of etcd can know earlier.\n\n\
          | milliseconds | p50 | p99 | max |\n|---|---:|---:|---:|\n{}{}{}{}{}\n\
-         The shortest time between the two hosts was {:.2} ms; {} of {} changes saw both with the address.\n",
+         The shortest gap between the two hosts was {:.2} ms. In {} of {} changes both had the address at the same time.\n",
         gap.len(),
-        row("the write sent → the floor", &changes.event),
-        row("the floor → gone from the old host", &changes.removal),
-        row("the floor → there on the new host", &changes.address),
-        row("the floor → first announcement on the client's wire", &changes.announcement),
-        row("gone from the old host → there on the new one", gap),
+        row("write request → reference", &changes.event),
+        row("reference → removed from the old host", &changes.removal),
+        row("reference → present on the new host", &changes.address),
+        row("reference → first announcement at the client", &changes.announcement),
+        row("removed from the old host → present on the new one", gap),
         gap.min(),
         gap.below_zero(),
         gap.len(),
@@ -62,10 +62,10 @@ fn one_vip(footprint: &Footprint) -> String {
     format!(
         "\n## One VIP\n\n| | |\n|---|---:|\n\
          | binary, stripped | {:.2} MiB |\n\
-         | resident right after taking the address | {} |\n\
-         | the same {} renewals later ({:.0} s) | {} |\n\
+         | resident memory after acquiring the address | {} |\n\
+         | resident memory {} renewals later ({:.0} s) | {} |\n\
          | threads | {} |\n{}\
-         | watch streams a member | {:.0} |\n",
+         | watch streams per member | {:.0} |\n",
         bytes_to_mib(footprint.binary_bytes),
         resident(early),
         footprint.renewals,
@@ -73,7 +73,7 @@ fn one_vip(footprint: &Footprint) -> String {
         resident(late),
         late.threads,
         at_rest(&footprint.holder),
-        footprint.streams_a_member,
+        footprint.streams_per_member,
     )
 }
 
@@ -81,13 +81,13 @@ fn many_vips(many: &Many) -> String {
     let Many { announced, all, .. } = many;
     format!(
         "\n## {} VIPs on one daemon\n\n\
-         Each has a key of its own, all keys share a lease; all are moved at once, {} times.\n\n| | |\n|---|---:|\n\
-         | a key's change → its first announcement, p50 | {:.1} ms |\n\
+         Each has its own key, all keys share a lease, and all are moved at once, {} times.\n\n| | |\n|---|---:|\n\
+         | change of a key → its first announcement, p50 | {:.1} ms |\n\
          | … p99 | {:.1} ms |\n\
          | … max | {:.1} ms |\n\
-         | the first key's change → the last announcement, worst move | {:.1} ms |\n\
-         | resident | {} |\n{}\
-         | watch streams a member, of two daemons and the bench | {:.0} |\n",
+         | change of the first key → last announcement, slowest move | {:.1} ms |\n\
+         | resident memory | {} |\n{}\
+         | watch streams per member, with two daemons and the bench | {:.0} |\n",
         many.vips,
         all.len(),
         announced.quantile(0.5),
@@ -96,14 +96,14 @@ fn many_vips(many: &Many) -> String {
         all.max(),
         resident(&many.memory),
         at_rest(&many.holder),
-        many.streams_a_member,
+        many.streams_per_member,
     )
 }
 
 fn at_rest(rest: &Rest) -> String {
     let calls =
-        rest.calls.iter().map(|(method, rate)| format!("| {method} calls a second, whole cluster | {rate:.1} |\n"));
-    format!("| processor at rest | {:.2} ms a second |\n", rest.cpu) + &calls.collect::<String>()
+        rest.calls.iter().map(|(method, rate)| format!("| {method} calls per second, whole cluster | {rate:.1} |\n"));
+    format!("| processor time when idle | {:.2} ms per second |\n", rest.cpu) + &calls.collect::<String>()
 }
 
 fn resident(memory: &Memory) -> String {

@@ -1,11 +1,11 @@
-//! A series of measured times, and how it is summed up.
+//! A series of measured times and its statistics.
 
 use std::time::Duration;
 
 use crate::support::fail::OrFail;
 use vip_manager::time::Moment;
 
-/// Milliseconds; before the reference where they are negative.
+/// Milliseconds; negative if before the reference.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Series(Vec<f64>);
 
@@ -23,7 +23,7 @@ impl Series {
     pub(crate) fn quantile(&self, share: f64) -> f64 {
         let rank = (share * to_f64(self.0.len())).ceil();
         let place = (1..self.0.len()).take_while(|place| to_f64(*place) < rank).count();
-        *self.0.get(place).or_fail("summing up an empty series")
+        *self.0.get(place).or_fail("a quantile of an empty series")
     }
 
     /// How many values are before the reference.
@@ -40,7 +40,7 @@ impl Series {
     }
 }
 
-/// How long after `reference` it happened, in milliseconds; negative where it was before.
+/// The time from `reference` to `at` in milliseconds; negative if `at` was before.
 pub(crate) fn after(reference: Moment, at: Moment) -> f64 {
     let span = |duration: Duration| duration.as_secs_f64() * 1e3;
     span(at.since(reference)) - span(reference.since(at))

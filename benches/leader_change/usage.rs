@@ -1,4 +1,4 @@
-//! What a process uses, as the kernel counts it.
+//! The resources that a process uses, as the kernel counts them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,12 +17,12 @@ pub(crate) struct Memory {
     pub(crate) threads: u64,
 }
 
-/// What a daemon and etcd do while nothing happens.
+/// What an idle daemon and etcd use.
 #[derive(Clone, Debug)]
 pub(crate) struct Rest {
-    /// Milliseconds of processor time a second.
+    /// Milliseconds of processor time per second.
     pub(crate) cpu: f64,
-    /// Calls a second that all members answered together, by method.
+    /// Calls per second that all members answered together, by method.
     pub(crate) calls: Vec<(&'static str, f64)>,
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn memory(pid: u32) -> Memory {
     }
 }
 
-/// Watches a process and the cluster for a while.
+/// Measures a process and the cluster for a while.
 pub(crate) fn at_rest(pid: u32, cluster: &Cluster, span: Duration) -> Rest {
     let (start, cpu, calls) = (now(), cpu_time(pid), calls(cluster));
     pause(span);
@@ -55,8 +55,8 @@ pub(crate) fn at_rest(pid: u32, cluster: &Cluster, span: Duration) -> Rest {
     }
 }
 
-/// The watch streams that each member serves, on the average.
-pub(crate) fn streams_a_member(cluster: &Cluster) -> f64 {
+/// The average number of watch streams per member.
+pub(crate) fn streams_per_member(cluster: &Cluster) -> f64 {
     let streams: f64 =
         cluster.members.iter().map(|member| member.metric("etcd_debugging_mvcc_watch_stream_total")).sum();
     streams / to_f64(cluster.members.len())
@@ -66,7 +66,7 @@ fn process(pid: u32) -> PathBuf {
     Path::new("/proc").join(pid.to_string())
 }
 
-/// The time on a processor of all threads, in nanoseconds' precision.
+/// The processor time of all threads, with nanosecond precision.
 fn cpu_time(pid: u32) -> Duration {
     let tasks = fs::read_dir(process(pid).join("task")).or_fail("listing threads");
     let spent = tasks.flatten().filter_map(|task| {

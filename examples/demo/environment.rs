@@ -1,4 +1,4 @@
-//! The env: hosts, etcd, Patroni, daemons, and the clock of the story.
+//! The environment of the demo: hosts, etcd, Patroni and daemons.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const LEASE: i64 = 10;
 const HOLD: &str = "5s";
 const MARGIN: &str = "2s";
 
-/// Everything that plays. Dropped from the top down: first those who look, last the lab.
+/// The fields are dropped in this order: the observers first, the lab last.
 pub(crate) struct Environment {
     pub(crate) timeline: Timeline,
     pub(crate) observers: Observers,
@@ -43,7 +43,7 @@ impl Environment {
             &names,
             &format!(
                 "Three database hosts, three etcd members and a client, as network namespaces on this machine.\n\
-                 The virtual IP is {VIP}. For the sake of your time Patroni's lease is {LEASE} s here (30 s by\n\
+                 The virtual IP is {VIP}. To save time, Patroni's lease is {LEASE} s here (30 s by\n\
                  default), hold-timeout {HOLD} (10s) and lease-margin {MARGIN} (3s). ● marks the host that has the address."
             ),
         );
@@ -67,7 +67,7 @@ impl Environment {
         env
     }
 
-    /// Starts the daemon of a host, in the place of an earlier one.
+    /// Starts the daemon of a host, replacing an earlier one.
     pub(crate) fn start_daemon(&mut self, host: usize) {
         let config =
             ConfigFile::basic(&self.hosts[host], &self.cluster).with("hold-timeout", HOLD).with("lease-margin", MARGIN);
@@ -78,7 +78,7 @@ impl Environment {
         self.hosts[host].name()
     }
 
-    /// Lets the play go on until `done`, and panics after `limit` with what was waited for.
+    /// Runs until `done`. Panics after `limit` with what was waited for.
     pub(crate) fn run_until(&mut self, what: &str, limit: Duration, mut done: impl FnMut(&mut Self) -> bool) {
         let start = now();
         loop {
@@ -89,12 +89,12 @@ impl Environment {
             let waited = now().since(start);
             if waited > limit {
                 self.timeline.flush();
-                panic!("waited {waited:.1?} in vain for: {what}\n{}", process::recent_output());
+                panic!("timed out after {waited:.1?} waiting for: {what}\n{}", process::recent_output());
             }
         }
     }
 
-    /// Lets the play go on for a while.
+    /// Runs for a while.
     pub(crate) fn run_for(&mut self, span: Duration) {
         let end = now() + span;
         while now() < end {
@@ -102,7 +102,7 @@ impl Environment {
         }
     }
 
-    /// Waits until `host` has the address and the client hears from it, and returns since when it has it.
+    /// Runs until `host` has the address and answers the client. Returns since when it has the address.
     pub(crate) fn run_until_held(&mut self, host: usize, limit: Duration) -> Moment {
         let what = format!("the address on {}", self.name(host));
         self.run_until(&what, limit, |env| env.observers.holds(host));

@@ -1,9 +1,8 @@
-//! A virtual IP follows its leader through a switchover, a crash, a silent etcd and a cut, before one's eyes.
+//! Shows how a virtual IP follows its leader through a switchover, a crash, an etcd outage and a network cut.
 //!
-//! Three database hosts and three etcd members stand as network namespaces on this machine. On each database host
-//! run the real daemon and a stand-in for Patroni; a client pings the VIP and holds a TCP connection through it. All
-//! that is printed comes from observers, not from the daemon: the kernels' notices, the packets on the client's link,
-//! the client's own pings.
+//! Three database hosts and three etcd members run as network namespaces on this machine. Each database host runs the
+//! real daemon and a stand-in for Patroni. A client pings the VIP and keeps a TCP connection through it. All output
+//! comes from observers, not from the daemon: kernel notifications, packets on the client's link, and the client's pings.
 
 #[expect(dead_code, reason = "the demo uses a part of the lab")]
 #[path = "../../tests/support/mod.rs"]

@@ -1,4 +1,4 @@
-//! Turns what the observers see into events of the timeline.
+//! Turns observations into events of the timeline.
 
 use std::time::Duration;
 
@@ -17,22 +17,22 @@ use crate::support::watcher::Watcher;
 use crate::timeline::{Kind, Timeline, span};
 
 const PING: Duration = Duration::from_millis(20);
-/// A silence that is worth a line.
+/// The shortest time without an answer that is reported.
 const SILENCE: Duration = Duration::from_millis(100);
 /// The time between two attempts of the client to connect.
 const RETRY: Duration = Duration::from_millis(250);
 
-/// The kernels, the client's link, its pings, its connection.
+/// The observers: kernels, the client's link, its pings and its connection.
 pub(crate) struct Observers {
     hosts: Vec<Host>,
     client: Host,
     address: AddressObserver,
     capture: Capture,
     pinger: Pinger,
-    heard: usize,
+    notices_seen: usize,
     key: Watcher,
-    told: usize,
-    /// A host that took the address and has not been heard on the wire since.
+    changes_seen: usize,
+    /// A host that acquired the address and has not announced it yet.
     unannounced: Option<(usize, Moment)>,
     silent: bool,
     outages: usize,
@@ -57,9 +57,9 @@ impl Observers {
             pinger: Pinger::start(client, VIP, PING),
             hosts: hosts.to_vec(),
             client: client.clone(),
-            heard: 0,
+            notices_seen: 0,
             key: Watcher::on(client, cluster, KEY),
-            told: 0,
+            changes_seen: 0,
             unannounced: None,
             silent: true,
             outages: 0,
@@ -84,7 +84,7 @@ impl Observers {
         self.address.intervals(&self.hosts[host], VIP)
     }
 
-    /// For how long any two hosts had the address at once, in all.
+    /// For how long any two hosts had the address at the same time, in total.
     pub(crate) fn overlap(&self) -> Duration {
         let pairs = (0..self.hosts.len()).flat_map(|one| (0..one).map(move |other| (one, other)));
         pairs.map(|(one, other)| self.address.overlap(&self.hosts[one], &self.hosts[other], VIP)).sum()
@@ -106,7 +106,7 @@ impl Observers {
         self.connection.resets
     }
 
-    /// Puts what is new on the timeline. `living` says which hosts have a daemon.
+    /// Adds new events to the timeline. `living` tells which hosts have a daemon.
     pub(crate) fn report(&mut self, living: &[bool], timeline: &mut Timeline) {
         self.report_key(timeline);
         self.report_addresses(living, timeline);
@@ -116,20 +116,22 @@ impl Observers {
     }
 
     fn report_key(&mut self, timeline: &mut Timeline) {
-        let news = self.key.changes_after(self.told);
-        self.told += news.len();
-        for told in news {
-            let text = match told.value {
+        let news = self.key.changes_after(self.changes_seen);
+        self.changes_seen += news.len();
+        for change in news {
+            let text = match change.value {
                 Some(name) => format!("etcd: the leader key names {name}"),
-                None => "etcd: the leader key is gone".to_owned(),
+                None => "etcd: the leader key is deleted".to_owned(),
             };
-            timeline.event(told.at, Kind::Key, text);
+            timeline.event(change.at, Kind::Key, text);
         }
     }
 
     fn report_addresses(&mut self, living: &[bool], timeline: &mut Timeline) {
         let notices = self.address.notices();
-        for (place, notice) in notices.iter().enumerate().skip(self.heard).filter(|(_, notice)| notice.address == VIP) {
+        for (place, notice) in
+            notices.iter().enumerate().skip(self.notices_seen).filter(|(_, notice)| notice.address == VIP)
+        {
             let Some(host) = self.hosts.iter().position(|host| host.name() == notice.host) else { continue };
             let earlier = &notices[..place];
             let carried = crate::support::holding::intervals(earlier, &notice.host, VIP)
@@ -137,27 +139,21 @@ impl Observers {
                 .is_some_and(|interval| interval.until.is_none());
             match (notice.what, carried) {
                 (What::Shown { lifetime }, false) => {
-                    let limit = lifetime.map_or("for ever".to_owned(), |limit| format!("for {} s", limit.as_secs()));
-                    timeline.event(
-                        notice.at,
-                        Kind::Took(host),
-                        format!("{} has the address, {limit} unless renewed", notice.host),
-                    );
+                    let limit = lifetime
+                        .map_or("permanently".to_owned(), |limit| format!("for {} s unless renewed", limit.as_secs()));
+                    timeline.event(notice.at, Kind::Took(host), format!("{} has the address, {limit}", notice.host));
                     self.unannounced = Some((host, notice.at));
                 }
                 (What::Removed, true) => {
-                    let whose = if living[host] {
-                        "has let the address go"
-                    } else {
-                        "lost the address: its kernel took it away"
-                    };
+                    let whose =
+                        if living[host] { "released the address" } else { "lost the address: its kernel expired it" };
                     timeline.event(notice.at, Kind::Lost(host), format!("{} {whose}", notice.host));
                 }
-                // A renewal, or the end of what had ended.
+                // A renewal, or another prefix.
                 (What::Shown { .. }, true) | (What::Removed, false) => {}
             }
         }
-        self.heard = notices.len();
+        self.notices_seen = notices.len();
     }
 
     fn report_announcement(&mut self, timeline: &mut Timeline) {
@@ -165,7 +161,7 @@ impl Observers {
         let Some(Announcement { at, mac, .. }) = self.capture.first(taken, VIP, &self.hosts[host].mac()) else {
             return;
         };
-        let text = format!("on the client's wire, {} later: {VIP} is at {mac}", span(at.since(taken)));
+        let text = format!("announcement reaches the client {} later: {VIP} is at {mac}", span(at.since(taken)));
         timeline.event(at, Kind::Packet, text);
         self.unannounced = None;
     }
@@ -175,7 +171,7 @@ impl Observers {
         let Some((_, last)) = pings.answers.last_key_value() else { return };
         if now().since(*last) > SILENCE && !self.silent {
             self.silent = true;
-            timeline.event(*last + SILENCE, Kind::ClientTrouble, "the client's pings go unanswered");
+            timeline.event(*last + SILENCE, Kind::ClientTrouble, "the client's pings are not answered");
         }
         if now().since(*last) < SILENCE && self.silent {
             self.silent = false;
@@ -207,12 +203,12 @@ impl Observers {
                     let text = "the client's connection is silent";
                     timeline.event(status.last_answer + 5 * SILENCE, Kind::ClientTrouble, text);
                 } else if !silent && connection.silent {
-                    timeline.event(status.last_answer, Kind::ClientOk, "the client's connection goes on");
+                    timeline.event(status.last_answer, Kind::ClientOk, "the client's connection continues");
                 }
                 connection.silent = silent;
             }
             ConnectionState::Reset(at) | ConnectionState::Closed(at) => {
-                timeline.event(at, Kind::ClientTrouble, "the client's connection is reset: it knows at once");
+                timeline.event(at, Kind::ClientTrouble, "the client's connection is reset");
                 *connection = Connection { resets: connection.resets + 1, tried: at, ..Connection::default() };
             }
         }
@@ -220,7 +216,7 @@ impl Observers {
 
     fn connect(&mut self, timeline: &mut Timeline) {
         let connection = &mut self.connection;
-        // Where nobody has the address an attempt would only block the play.
+        // If no host has the address, an attempt would only block the demo.
         let held = self.hosts.iter().any(|host| self.address.holds(host, VIP));
         if !held || now().since(connection.tried) < RETRY {
             return;

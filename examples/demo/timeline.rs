@@ -1,4 +1,4 @@
-//! What the demo prints: a line an event, in the order in which things happened, and a table at the end.
+//! The output of the demo: one line per event, in chronological order, and a table at the end.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -10,30 +10,30 @@ use vip_manager::time::Moment;
 use crate::steps::StepResult;
 use crate::support::clock::now;
 
-/// How long an event waits for earlier ones that a slower observer reports.
+/// How long an event waits for earlier events that a slower observer reports.
 const SETTLE: Duration = Duration::from_millis(150);
 const WIDTH: usize = 100;
 
-/// Whose event it is; it decides the colour.
+/// The kind of an event. It determines the colour.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
     /// The demo does something to the cluster.
     Action,
-    /// What the leader key says.
+    /// The leader key changed.
     Key,
-    /// A host has taken the address.
+    /// A host has acquired the address.
     Took(usize),
     /// A host has lost it.
     Lost(usize),
-    /// A packet on the wire.
+    /// A packet reached the client.
     Packet,
-    /// The client is content.
+    /// The client works.
     ClientOk,
-    /// The client is not.
+    /// The client has a problem.
     ClientTrouble,
 }
 
-/// Collects events and prints them when their order is certain.
+/// Collects events and prints them once their order is certain.
 pub(crate) struct Timeline {
     start: Moment,
     waiting: Vec<(Moment, Kind, String)>,
@@ -50,24 +50,24 @@ impl Timeline {
         self.waiting.push((at, kind, text.into()));
     }
 
-    /// Says what the demo does, now.
+    /// Adds an event for what the demo does now.
     pub(crate) fn say(&mut self, text: impl Into<String>) {
         self.event(now(), Kind::Action, text);
     }
 
-    /// Prints the events that nothing can come before any more.
+    /// Prints the events that no earlier event can precede any more.
     pub(crate) fn settle(&mut self) {
         self.print_until(now() - SETTLE);
     }
 
-    /// Prints everything, and a heading.
+    /// Prints all events and a heading.
     pub(crate) fn heading(&mut self, text: &str) {
         self.print_until(now());
         let rule = "─".repeat(WIDTH.saturating_sub(text.chars().count() + 4));
         print(&format!("\n{}\n", paint("1", &format!("── {text} {rule}"))));
     }
 
-    /// Prints everything.
+    /// Prints all events.
     pub(crate) fn flush(&mut self) {
         self.print_until(now());
     }
@@ -109,18 +109,18 @@ impl Timeline {
     }
 }
 
-/// The introduction, above the first heading.
+/// Prints the introduction.
 pub(crate) fn open(hosts: &[String], text: &str) {
     print(&format!("\n{text}\n\n    time   {}\n", hosts.join(" ")));
 }
 
-/// The table of what came of it.
+/// Prints the table of results.
 pub(crate) fn close(results: &[StepResult]) {
     let line = |cells: [&str; 6]| {
         let [what, hosts, away, silent, lost, connection] = cells;
         format!("  {what:<32} {hosts:<9} {away:>10} {silent:>10} {lost:>6}  {connection}\n")
     };
-    let heading = line(["", "hosts", "no holder", "silent for", "pings", "connection"]);
+    let heading = line(["", "hosts", "no holder", "no answer", "pings", "connection"]);
     print(&format!("\n{}\n{}", paint("1", &format!("── Summary {}", "─".repeat(WIDTH - 11))), paint("2", &heading)));
     for result in results {
         print(&line([
@@ -134,14 +134,14 @@ pub(crate) fn close(results: &[StepResult]) {
     }
     let overlap: Duration = results.iter().map(|result| result.overlap).sum();
     if overlap.is_zero() {
-        print(&format!("\n  {}\n\n", paint("32", "At no time did two hosts have the address.")));
+        print(&format!("\n  {}\n\n", paint("32", "Two hosts never had the address at the same time.")));
     } else {
-        let text = format!("Two hosts had the address at once for {}.", span(overlap));
+        let text = format!("Two hosts had the address at the same time for {}.", span(overlap));
         print(&format!("\n  {}\n\n", paint("31", &text)));
     }
 }
 
-/// A duration as people read it.
+/// Formats a duration.
 pub(crate) fn span(duration: Duration) -> String {
     if duration.is_zero() {
         "-".to_owned()
@@ -160,6 +160,6 @@ fn paint(colour: &str, text: &str) -> String {
 }
 
 fn print(text: &str) {
-    // Whoever closed the pipe has seen enough; the lab still goes down in order.
+    // If the pipe is closed, the demo continues so that the lab is removed properly.
     let _ = stdout().write_all(text.as_bytes());
 }

@@ -1,5 +1,5 @@
-//! Every fault of the table on the real binary, as pictures: `target/faults/report.html`, and a table in
-//! `docs/faults.md`. Names of cases, separated by commas, play only these and leave the table alone.
+//! Runs every fault of the table on the real binary and writes pictures to `target/faults/report.html` and a table to
+//! `docs/faults.md`. With names of cases, separated by commas, it runs only these and does not write the table.
 
 #[expect(dead_code, reason = "the suite uses a part of the lab")]
 #[path = "../../tests/support/mod.rs"]
@@ -12,7 +12,7 @@ mod cases;
 #[path = "../../tests/faults/environment.rs"]
 mod environment;
 #[path = "../../tests/promise/measure.rs"]
-#[expect(dead_code, reason = "the suite tells its own figures")]
+#[expect(dead_code, reason = "the suite prints its own measurements")]
 mod measure;
 #[path = "../../tests/faults/picture.rs"]
 mod picture;
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     if wanted.is_empty() {
         fs::write(format!("{root}docs/faults.md"), report::markdown(&outcomes)).or_fail("writing docs/faults.md");
     }
-    let _ = writeln!(stdout(), "{} The pictures: target/faults/report.html", report::sum(&outcomes));
+    let _ = writeln!(stdout(), "{} Pictures: target/faults/report.html", report::sum(&outcomes));
     let good = !outcomes.is_empty() && outcomes.iter().all(|outcome| outcome.failures.is_empty());
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

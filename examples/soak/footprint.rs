@@ -1,4 +1,4 @@
-//! What a daemon has taken of the machine, as the kernel tells it.
+//! The resources that a daemon uses, as the kernel reports them.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -7,12 +7,12 @@ use std::fs;
 use crate::setup::Setup;
 use crate::support::fail::OrFail;
 
-/// Memory that an allocator may keep for its own reasons.
+/// Tolerance for the allocator, in KiB.
 const MEMORY: u64 = 2048;
-/// Connections come and go: one may be on its way up while another is on its way down.
+/// Tolerance for connections that are being opened or closed.
 const FEW: usize = 2;
 
-/// A daemon's share.
+/// The resources of one daemon.
 #[derive(Clone, Debug)]
 pub(crate) struct Footprint {
     host: String,
@@ -47,7 +47,7 @@ impl Footprint {
         Self { host: host.to_owned(), memory: resident(pid), descriptors, sockets, netlink, tcp }
     }
 
-    /// What is more in the later one than chance brings.
+    /// What has grown by more than the tolerance.
     pub(crate) fn growth(&self, later: &Self) -> Vec<String> {
         let mut grown = Vec::new();
         if later.memory > self.memory + MEMORY {

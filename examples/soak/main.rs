@@ -1,8 +1,8 @@
-//! Random misfortunes for as long as one likes, at three etcd members and three hosts: whatever grows, shows.
+//! A soak test: random faults on three etcd members and three hosts for a given time. No resource may grow.
 //!
-//! The misfortunes are those of the chaos test. Each minute ends with a calm moment, in which the host that the key
-//! names has to hold; there the daemons are measured. The daemons are the same processes from first to last, so what
-//! they gather, they keep. The first argument is the number of minutes, the second one a seed to draw from again.
+//! The faults are those of the chaos test. Each minute ends with a calm time, after which the host that the key names
+//! must hold the VIP; then the resources of the daemons are measured. The daemons run from start to end, so a leak adds up.
+//! The first argument is the number of minutes, the second one a seed.
 
 #[expect(dead_code, reason = "the soak uses a part of the lab")]
 #[path = "../../tests/support/mod.rs"]
@@ -10,7 +10,7 @@ mod support;
 
 #[path = "../../tests/promise/checks.rs"]
 mod checks;
-#[expect(dead_code, reason = "the soak tells its own figures")]
+#[expect(dead_code, reason = "the soak prints its own measurements")]
 #[path = "../../tests/promise/measure.rs"]
 mod measure;
 #[path = "../../tests/promise/random_faults.rs"]
@@ -36,15 +36,15 @@ use support::clock::{now, pause, wait_for};
 use support::daemon::KEY;
 use support::patroni::{Patroni, Timing};
 
-/// How much of each minute goes wrong.
-const STORM: Duration = Duration::from_secs(48);
-/// The rest of it, for what was broken to mend.
+/// The part of each minute with faults.
+const FAULTS: Duration = Duration::from_secs(48);
+/// The rest of each minute, for recovery.
 const CALM: Duration = Duration::from_secs(12);
 const SETTLED: Duration = Duration::from_secs(30);
 const LEASE: i64 = 8;
 const AT_ONCE: usize = 3;
 const HOSTS: usize = 3;
-/// Minutes after which a daemon has allocated what it needs.
+/// Minutes after which a daemon has allocated all that it needs.
 const WARM: usize = 3;
 
 fn main() -> ExitCode {
@@ -57,11 +57,11 @@ fn main() -> ExitCode {
     for growth in &grown {
         say(&format!("grown: {growth}"));
     }
-    say(if grown.is_empty() { "flat" } else { "failed" });
+    say(if grown.is_empty() { "pass" } else { "fail" });
     if grown.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Soaks for so many minutes, and says what has grown since the daemons were warm.
+/// Runs for `minutes` and returns what has grown since the warm-up.
 fn soak(minutes: usize, seed: u64) -> Vec<String> {
     let setup = Setup::new("soak", HOSTS);
     let patronis = setup.patronis(&Timing { ttl: LEASE, ..Timing::default() });
@@ -76,7 +76,7 @@ fn soak(minutes: usize, seed: u64) -> Vec<String> {
     let mut rng = Rng(seed);
     let (mut faults, mut warm) = (0, Vec::new());
     for minute in 1..=minutes {
-        faults += storm(&setup, &patronis, &mut rng, seed);
+        faults += inject_faults(&setup, &patronis, &mut rng, seed);
         settle(&setup);
         nobody_outlived_a_lease(&setup, &watcher);
         let prints = Footprint::of_all(&setup);
@@ -90,40 +90,45 @@ fn soak(minutes: usize, seed: u64) -> Vec<String> {
         if minute == WARM {
             warm = prints;
         } else if minute == minutes {
-            say(&format!("{:.0} s in all", now().since(begin).as_secs_f64()));
+            say(&format!("{:.0} s in total", now().since(begin).as_secs_f64()));
             return warm.iter().zip(&prints).flat_map(|(warm, last)| warm.growth(last)).collect();
         }
     }
     Vec::new()
 }
 
-/// Misfortunes for the better part of a minute; returns how many.
-fn storm(setup: &Setup, patronis: &[Patroni], rng: &mut Rng, seed: u64) -> usize {
+/// Faults for most of a minute. Returns their number.
+fn inject_faults(setup: &Setup, patronis: &[Patroni], rng: &mut Rng, seed: u64) -> usize {
     let begin = now();
     let mut faults = 0;
-    let mut there: Vec<(Moment, Fault)> = Vec::new();
-    while now().since(begin) < STORM {
-        if there.len() < AT_ONCE
-            && let Some(fault) = Fault::draw(rng, setup, patronis, &there)
+    let mut active: Vec<(Moment, Fault)> = Vec::new();
+    while now().since(begin) < FAULTS {
+        if active.len() < AT_ONCE
+            && let Some(fault) = Fault::draw(rng, setup, patronis, &active)
         {
             faults += 1;
-            there.push((now() + rng.span(500, 16_000), fault));
+            active.push((now() + rng.span(500, 16_000), fault));
         }
         pause(rng.span(200, 1_500));
-        for (_, over) in there.extract_if(.., |(until, _)| *until <= now()) {
+        for (_, over) in active.extract_if(.., |(until, _)| *until <= now()) {
             over.end(setup, patronis);
         }
-        assert_eq!(setup.overlap(), Duration::ZERO, "two hosts at once; seed {seed}\n{}", held_intervals(setup, begin));
+        assert_eq!(
+            setup.overlap(),
+            Duration::ZERO,
+            "two hosts at the same time; seed {seed}\n{}",
+            held_intervals(setup, begin)
+        );
     }
-    for (_, over) in there {
+    for (_, over) in active {
         let name = over.name();
         over.end(setup, patronis);
-        say(&format!("           mended last: {name}"));
+        say(&format!("           ended last: {name}"));
     }
     faults
 }
 
-/// Waits until all is well: the host that the key names holds, and no other, and each daemon has a fresh read.
+/// Waits until only the host that the key names holds the VIP.
 fn settle(setup: &Setup) {
     let calm = now();
     setup.cluster.wait_healthy();
@@ -134,12 +139,12 @@ fn settle(setup: &Setup) {
     pause(CALM.saturating_sub(now().since(calm)));
 }
 
-/// What the members have open for everybody, the lab's own watches included.
+/// The number of watches on all members, including the lab's own.
 fn watches(setup: &Setup) -> f64 {
     setup.cluster.members.iter().map(|member| member.metric("etcd_debugging_mvcc_watcher_total ")).sum()
 }
 
 fn say(text: &str) {
-    // Nobody may be there to read it.
+    // The reader may be gone.
     let _ = writeln!(stdout(), "{text}").and_then(|()| stdout().flush());
 }

@@ -1,4 +1,4 @@
-//! A case: what a user would say, what is done, and what may come of it.
+//! A case: how a user would describe it, what is done, and what outcome is allowed.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -8,10 +8,10 @@ use crate::record::Record;
 use crate::support::daemon::ConfigFile;
 use crate::support::host::VIP;
 
-/// Two hosts are never to answer at once, but an observer hears two kernels on a busy machine.
+/// Tolerance for the overlap of two hosts, because the observer timestamps notifications when it reads them.
 const OBSERVER: f64 = 0.02;
 
-/// What kind of cluster the case is played on.
+/// The kind of cluster that a case runs on.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum ClusterKind {
     Plain,
@@ -21,16 +21,16 @@ pub(crate) enum ClusterKind {
     Tls,
 }
 
-/// Who has the address when all is over.
+/// The expected holder at the end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum End {
-    /// The first host, and it never let go.
+    /// The first host, which never released it.
     Kept,
-    /// The first host, which was without it for a while.
+    /// The first host, which did not have it for a while.
     Back,
-    /// Another host, the one that the key names.
+    /// Another host, namely the one that the key names.
     Moved,
-    /// Whoever the key names.
+    /// The host that the key names.
     Named,
 }
 
@@ -39,25 +39,25 @@ pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) user: &'static str,
     pub(crate) cluster_kind: ClusterKind,
-    pub(crate) play: fn(&mut Environment),
+    pub(crate) action: fn(&mut Environment),
     pub(crate) end: End,
-    /// For how many seconds two hosts may have the address at once: 0, or what the promise's table says.
+    /// For how many seconds two hosts may have the address at the same time: 0, or what the promise's table allows.
     pub(crate) overlap: f64,
-    /// How many seconds the client may be without an answer in one piece; nothing may be lost where it is 0.
+    /// How many consecutive seconds the client may go without an answer. If it is 0, no ping may be lost.
     pub(crate) silence: f64,
     pub(crate) vip: IpAddr,
-    /// What the daemons are told beside the usual.
+    /// Completes the configuration of the daemons.
     pub(crate) config: fn(ConfigFile) -> ConfigFile,
 }
 
 impl Case {
     /// A case in which clients notice nothing.
-    pub(crate) const fn unnoticed(name: &'static str, user: &'static str, play: fn(&mut Environment)) -> Self {
+    pub(crate) const fn unnoticed(name: &'static str, user: &'static str, action: fn(&mut Environment)) -> Self {
         Self {
             name,
             user,
             cluster_kind: ClusterKind::Plain,
-            play,
+            action,
             end: End::Kept,
             overlap: 0.0,
             silence: 0.0,
@@ -66,19 +66,19 @@ impl Case {
         }
     }
 
-    /// A case in which clients have to wait for so many seconds at most.
+    /// A case in which clients wait for at most `silence` seconds.
     pub(crate) const fn noticed(
         name: &'static str,
         user: &'static str,
         end: End,
         silence: f64,
-        play: fn(&mut Environment),
+        action: fn(&mut Environment),
     ) -> Self {
         Self {
             name,
             user,
             cluster_kind: ClusterKind::Plain,
-            play,
+            action,
             end,
             overlap: 0.0,
             silence,
@@ -107,7 +107,7 @@ impl Case {
         self
     }
 
-    /// What it may cost, for people.
+    /// The allowed outcome as text.
     pub(crate) fn allowed(&self) -> String {
         let silence =
             if self.silence == 0.0 { "no ping lost".to_owned() } else { format!("{} s silent", self.silence) };
@@ -116,15 +116,15 @@ impl Case {
 
     /// What fails; empty if the case passes.
     pub(crate) fn failures(&self, record: &Record) -> String {
-        let mut said = String::new();
+        let mut text = String::new();
         if record.overlap() > self.overlap + OBSERVER {
-            let _ = write!(said, "two hosts for {:.3} s, {:.3} s are allowed; ", record.overlap(), self.overlap);
+            let _ = write!(text, "two hosts for {:.3} s, allowed {:.3} s; ", record.overlap(), self.overlap);
         }
         if self.silence > 0.0 && record.silence() > self.silence {
-            let _ = write!(said, "no answer for {:.2} s, {:.2} s are allowed; ", record.silence(), self.silence);
+            let _ = write!(text, "no answer for {:.2} s, allowed {:.2} s; ", record.silence(), self.silence);
         }
         if self.silence == 0.0 && record.lost > 0 {
-            let _ = write!(said, "{} pings were lost; ", record.lost);
+            let _ = write!(text, "{} pings lost; ", record.lost);
         }
         let (holders, named) = (record.holders(), record.named());
         let alone = |host: &str| holders == [host];
@@ -138,9 +138,9 @@ impl Case {
             End::Named => of_named,
         };
         if !ended_well {
-            let _ = write!(said, "{:?} was to be, but {holders:?} hold and the key names {named:?}; ", self.end);
+            let _ = write!(text, "expected {:?}, but {holders:?} hold and the key names {named:?}; ", self.end);
         }
-        said.trim_end_matches("; ").to_owned()
+        text.trim_end_matches("; ").to_owned()
     }
 }
 
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn each_end_takes_its_own_record_and_no_other() {
+    fn each_end_accepts_only_its_own_record() {
         let kept = record(&[(0.0, 10.0)], &[], "a");
         let back = record(&[(0.0, 3.0), (5.0, 10.0)], &[], "a");
         let moved = record(&[(0.0, 3.0)], &[(4.0, 10.0)], "b");
@@ -183,21 +183,21 @@ mod tests {
     }
 
     #[test]
-    fn an_overlap_beyond_the_bound_is_a_complaint() {
+    fn an_overlap_beyond_the_limit_is_a_failure() {
         let both = record(&[(0.0, 4.5)], &[(4.0, 10.0)], "b");
         assert!(ends(End::Moved).failures(&both).contains("two hosts for 0.500 s"));
         assert_eq!(ends(End::Moved).overlapping(1.0).failures(&both), "");
     }
 
     #[test]
-    fn what_is_allowed_is_told() {
+    fn the_allowed_outcome_is_described() {
         assert_eq!(Case::unnoticed("case", "", |_| {}).allowed(), "no ping lost");
         assert_eq!(ends(End::Moved).overlapping(4.0).allowed(), "4.0 s overlap, 5 s silent");
     }
 
     #[test]
-    fn a_lost_ping_is_a_complaint_where_nobody_may_notice() {
+    fn a_lost_ping_is_a_failure_if_clients_may_notice_nothing() {
         let lost = Record { lost: 1, ..record(&[(0.0, 10.0)], &[], "a") };
-        assert_eq!(Case::unnoticed("case", "", |_| {}).failures(&lost), "1 pings were lost");
+        assert_eq!(Case::unnoticed("case", "", |_| {}).failures(&lost), "1 pings lost");
     }
 }

@@ -1,4 +1,4 @@
-//! Where the cases are played: one cluster for many of them, and for each case fresh daemons, a client and an empty
+//! The environment of the cases: one cluster for many cases, and for each case new daemons, a client and an empty
 //! record.
 
 use std::net::IpAddr;
@@ -34,17 +34,17 @@ pub(crate) const LEASE: i64 = 8;
 pub(crate) const HOLD: u64 = 4;
 const INTERVAL: &str = "500ms";
 const PING: Duration = Duration::from_millis(20);
-/// What is answered sooner has only waited for its turn on a busy machine.
+/// Shorter delays of an answer are noise of a busy machine.
 const LATE: Duration = Duration::from_millis(100);
 pub(crate) const SOON: Duration = Duration::from_secs(20);
-/// What is shown of the quiet time before the first fault, and after the last.
+/// The quiet time before the first fault and after the last.
 const CALM: Duration = Duration::from_millis(700);
 
-/// A cluster, its hosts, and the case that is being played.
+/// A cluster, its hosts, and the running case.
 pub(crate) struct Environment {
     watcher: Watcher,
-    /// What was told before the revisions began anew.
-    told: Vec<KeyChange>,
+    /// Changes before a restore, after which revisions repeat.
+    changes: Vec<KeyChange>,
     _databases: Vec<EchoServer>,
     pub(crate) patronis: Vec<Patroni>,
     pub(crate) tls: Option<Tls>,
@@ -75,7 +75,7 @@ impl Environment {
         let watcher = setup.key_watcher();
         Self {
             watcher,
-            told: Vec::new(),
+            changes: Vec::new(),
             _databases: databases,
             patronis,
             identity: tls.as_ref().map(|tls| tls.client("vip", KeyForm::EcPkcs8)),
@@ -89,8 +89,8 @@ impl Environment {
         }
     }
 
-    /// Plays a case from a quiet beginning to a quiet end, and returns what the observers saw.
-    pub(crate) fn play(&mut self, case: &Case) -> Record {
+    /// Runs a case with a quiet time before and after, and returns what the observers recorded.
+    pub(crate) fn run(&mut self, case: &Case) -> Record {
         self.vip = case.vip;
         self.configured = case.config;
         self.clear();
@@ -104,8 +104,8 @@ impl Environment {
 
         let begin = now();
         pause(CALM);
-        (case.play)(self);
-        // A case may end in a state that is still on its way; what never comes is told as it stands.
+        (case.action)(self);
+        // The final state may take a moment. If it never comes, the record shows it.
         let limit = now() + SOON;
         while !self.settled(case.end) && now() < limit {
             pause(PING);
@@ -128,9 +128,9 @@ impl Environment {
         }
     }
 
-    // What a case is made of
+    // Building blocks of cases
 
-    /// Does something for as long as the work takes, and notes it.
+    /// Runs `work` and records it as a fault with its duration.
     pub(crate) fn fault<T>(&mut self, text: &str, work: impl FnOnce(&mut Self) -> T) -> T {
         let from = now();
         let place = self.faults.len();
@@ -140,12 +140,12 @@ impl Environment {
         result
     }
 
-    /// Does something during which the first host never lets go.
+    /// Runs `work` and asserts that the first host holds the address throughout.
     pub(crate) fn undisturbed(&mut self, work: impl FnOnce(&mut Self)) {
         let holds = |env: &Self| env.setup.observer.intervals(env.host(), env.vip);
         let before = holds(self);
         work(self);
-        assert_eq!(holds(self), before, "the first host let go");
+        assert_eq!(holds(self), before, "the first host released the address");
     }
 
     pub(crate) fn wait_held(&self, host: usize) {
@@ -192,7 +192,7 @@ impl Environment {
         daemon
     }
 
-    /// Replaces the first host's daemon, whatever became of it.
+    /// Replaces the first host's daemon, whatever its state.
     pub(crate) fn start_again(&mut self) {
         self.start_again_with(&self.config(0));
     }
@@ -203,7 +203,7 @@ impl Environment {
         self.setup.daemons[0] = self.fresh(0, config);
     }
 
-    /// The same through a shell or a tool, which is given the daemon's own command as its last words.
+    /// The same through a shell or a tool that gets the daemon's command as its last arguments.
     pub(crate) fn start_through(&mut self, words: &[&str]) {
         let file = self.setup.lab.directory().join("through.yml");
         std::fs::write(&file, self.config(0).text()).or_fail("writing a configuration");
@@ -213,7 +213,7 @@ impl Environment {
         self.setup.daemons[0].process = Process::start("vip-manager through a tool", command);
     }
 
-    /// The same with a proxy before each member.
+    /// The same with a proxy in front of each member.
     pub(crate) fn start_behind_proxies(&mut self) {
         let proxies = Proxies::between(self.host(), &self.setup.cluster);
         self.start_again_with(&self.config(0).with("dcs-endpoints", proxies.endpoints()));
@@ -221,36 +221,36 @@ impl Environment {
         self.setup.wait_renewed(0);
     }
 
-    /// What the proxies do to bytes from now on.
+    /// Sets how the proxies forward bytes from now on.
     pub(crate) fn set_proxies(&self, wire: Wire) {
         self.proxies.as_ref().or_fail("finding the proxies").set(wire);
     }
 
-    /// After a restore revisions come again, and no watch tells what the key holds: it is read.
+    /// After a restore, revisions repeat and no watch reports the value of the key, so it is read.
     pub(crate) fn begin_revisions_anew(&mut self) {
-        self.told.extend(self.watcher.changes());
+        self.changes.extend(self.watcher.changes());
         self.watcher.clear();
         let value = self.setup.cluster.store().get(KEY).map(|entry| entry.value);
-        let newest = self.told.iter().rfind(|change| change.key == KEY);
+        let newest = self.changes.iter().rfind(|change| change.key == KEY);
         if newest.is_none_or(|newest| newest.value != value) {
-            self.told.push(KeyChange { at: now(), key: KEY.to_owned(), value });
+            self.changes.push(KeyChange { at: now(), key: KEY.to_owned(), value });
         }
     }
 
-    /// What `vip-manager check` says on the first host, whatever it thinks of it.
+    /// The output of `vip-manager check` on the first host, whatever its exit code.
     pub(crate) fn check(&self) -> String {
         let mut command = vip_manager(self.host());
         let output = command.arg("check").arg("--config").arg(&self.daemon().config).output().or_fail("running check");
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// Waits out a span that is the fault's own.
+    /// Waits for a time that is part of the fault.
     pub(crate) fn wait(&self, seconds: f64) {
         let _ = self;
         pause(Duration::from_secs_f64(seconds));
     }
 
-    /// Whether the host that the key names has the address, and no other.
+    /// Whether only the host that the key names has the address.
     pub(crate) fn only_named(&self) -> bool {
         let entry = self.setup.cluster.store().with(|client| client.get(KEY)).ok().flatten();
         entry.is_some_and(|entry| {
@@ -258,7 +258,7 @@ impl Environment {
         })
     }
 
-    /// Nobody leads, nobody has the address, and no daemon lives.
+    /// Resets everything: no leader, no holder, no daemon.
     fn clear(&mut self) {
         for patroni in &self.patronis {
             patroni.may_lead(false);
@@ -278,12 +278,12 @@ impl Environment {
                 }
             }
         }
-        self.told.clear();
+        self.changes.clear();
         self.watcher.clear();
-        wait_for("nobody to hold", SOON, || (0..HOSTS).all(|host| !self.holds(host)));
+        wait_for("no host to hold the address", SOON, || (0..HOSTS).all(|host| !self.holds(host)));
     }
 
-    /// What the daemons said last.
+    /// The last lines of the daemons' logs.
     pub(crate) fn log_tail(&self) -> String {
         let words = |daemon: &Daemon| {
             let text = daemon.process.text();
@@ -325,12 +325,12 @@ impl Environment {
     }
 
     fn terms(&self, scale: &Clock) -> Vec<LeaderTerm> {
-        let mut told = [self.told.clone(), self.watcher.changes()].concat();
-        told.retain(|change| change.key == KEY);
-        told.sort_by_key(|change| change.at);
+        let mut changes = [self.changes.clone(), self.watcher.changes()].concat();
+        changes.retain(|change| change.key == KEY);
+        changes.sort_by_key(|change| change.at);
         let mut terms = Vec::new();
-        for (place, change) in told.iter().enumerate() {
-            let until = told.get(place + 1).map_or(scale.end, |next| next.at);
+        for (place, change) in changes.iter().enumerate() {
+            let until = changes.get(place + 1).map_or(scale.end, |next| next.at);
             if until > scale.begin {
                 terms
                     .push(LeaderTerm { span: scale.span(change.at, until), value: change.value.as_deref().map(short) });
@@ -340,7 +340,7 @@ impl Environment {
     }
 }
 
-/// Adds what the client saw.
+/// Adds what the client observed.
 fn client_saw(record: &mut Record, clock: &Clock, pinger: Pinger, state: ConnectionState) {
     let pings = pinger.stop();
     let mut outages = pings.outages();
@@ -376,7 +376,7 @@ impl Clock {
     }
 }
 
-/// A name that is one, and the beginning of one that is not.
+/// The value, shortened if it is long.
 fn short(value: &str) -> String {
     match value.char_indices().nth(20) {
         Some((end, _)) => format!("{}… ({} bytes)", &value[..end], value.len()),
@@ -388,7 +388,7 @@ fn with_user(config: ConfigFile, user: &User) -> ConfigFile {
     config.with("etcd-user", &user.name).with("etcd-password", &user.password)
 }
 
-/// A hand that is known to etcd even while authentication is on.
+/// A client that can log in while authentication is enabled.
 pub(crate) fn store_as_root(cluster: &Cluster, host: &Host, root: &User) -> Store {
     Store::from(host, cluster.plain_endpoints(), Some(root.clone()))
 }

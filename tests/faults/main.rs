@@ -1,7 +1,7 @@
-//! A few short cases of the fault suite, and its pure parts. All of the cases: `make faults`.
+//! A few short cases of the fault suite, and tests of its pure parts. `make faults` runs all cases.
 //!
-//! The suite draws conclusions from records; here is shown that its arithmetic and its pictures are right, and that
-//! it can tell a good record from a bad one.
+//! The suite judges cases by their records. These tests show that its arithmetic and its pictures are right, and that
+//! it distinguishes a good record from a bad one.
 
 #[expect(dead_code, reason = "the suite uses a part of the lab")]
 #[path = "../support/mod.rs"]
@@ -11,13 +11,13 @@ mod case;
 mod cases;
 mod environment;
 #[path = "../promise/measure.rs"]
-#[expect(dead_code, reason = "the suite tells its own figures")]
+#[expect(dead_code, reason = "the suite prints its own measurements")]
 mod measure;
 mod picture;
 mod proxies;
 mod record;
 mod report;
-#[expect(dead_code, reason = "only single cases are played here")]
+#[expect(dead_code, reason = "only single cases run here")]
 mod run;
 #[expect(dead_code, reason = "the suite uses a part of the setup")]
 #[path = "../promise/setup.rs"]
@@ -28,9 +28,9 @@ use std::collections::BTreeSet;
 
 use support::fail::OrFail;
 
-/// Plays these on one env.
+/// Runs these cases in one environment and asserts that they pass.
 #[track_caller]
-fn play(names: &[&str]) {
+fn assert_pass(names: &[&str]) {
     let mut env = None;
     for name in names {
         let case = cases::all().into_iter().find(|case| case.name == *name).or_fail(name);
@@ -40,17 +40,17 @@ fn play(names: &[&str]) {
 }
 
 #[test]
-fn a_switchover_and_a_key_moved_by_hand_are_as_they_have_to_be() {
-    play(&["switchover", "moved-by-hand"]);
+fn a_switchover_and_an_overwritten_key_pass() {
+    assert_pass(&["switchover", "moved-by-hand"]);
 }
 
 #[test]
-fn a_deleted_address_is_back_and_a_short_cut_goes_unnoticed() {
-    play(&["deleted", "cut-short"]);
+fn a_deleted_address_and_a_short_cut_pass() {
+    assert_pass(&["deleted", "cut-short"]);
 }
 
 #[test]
-fn every_case_has_a_name_of_its_own_and_there_are_enough_of_them() {
+fn case_names_are_unique_and_there_are_at_least_thirty() {
     let names: BTreeSet<&str> = cases::all().iter().map(|case| case.name).collect();
     assert_eq!(names.len(), cases::all().len());
     assert!(names.len() >= 30, "{}", names.len());

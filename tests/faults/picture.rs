@@ -1,4 +1,4 @@
-//! One case as a picture: a lane for the key, one for each host, one for the client, and the faults behind them all.
+//! A picture of one case: a lane for the key, one per host, one for the client, and the faults in the background.
 
 use std::fmt::Write as _;
 
@@ -8,12 +8,12 @@ const LEFT: f64 = 90.0;
 const WIDTH: f64 = 860.0;
 const LANE: f64 = 26.0;
 const BAR: f64 = 14.0;
-/// A letter is about as wide.
+/// The approximate width of a letter.
 const LETTER: f64 = 8.0;
-/// Below this a bar would not be seen.
+/// The minimal width of a visible bar.
 const THIN: f64 = 1.5;
 
-/// The picture as an SVG element; its colours are the page's.
+/// The picture as an SVG element. The page defines the colours.
 pub(crate) fn svg(record: &Record) -> String {
     let faults = record.faults.len().max(1);
     let rows = faults + 1 + record.lanes.len() + 1;
@@ -35,7 +35,7 @@ pub(crate) fn svg(record: &Record) -> String {
     for (place, term) in record.terms.iter().enumerate() {
         let Some(value) = &term.value else { continue };
         scale.bar(&mut picture, "key", term.span, top, BAR, value);
-        // The last one has the rest of the picture.
+        // The last label may use the rest of the picture.
         if place + 1 == record.terms.len() || scale.holds(term.span, value) {
             scale.words(&mut picture, term.span.from, top, value);
         }
@@ -66,7 +66,7 @@ pub(crate) fn svg(record: &Record) -> String {
     picture + "</svg>\n"
 }
 
-/// Text as HTML and SVG take it.
+/// Escapes text for HTML and SVG.
 pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
@@ -92,14 +92,14 @@ impl Scale {
         );
     }
 
-    /// Whether a text within the bar does not run into what follows.
+    /// Whether a text fits into the bar.
     fn holds(&self, span: Span, text: &str) -> bool {
         let letters = f64::from(u32::try_from(text.chars().count()).unwrap_or(u32::MAX));
         self.x(span.until) - self.x(span.from) > letters * LETTER
     }
 
     fn words(&self, picture: &mut String, from: f64, top: f64, text: &str) {
-        // What begins far to the right is written to the left of its begin.
+        // A label near the right edge is written to the left of its position.
         let (x, anchor) = match self.x(from) {
             x if x > LEFT + WIDTH * 0.6 => (x - 3.0, "end"),
             x => (x + 4.0, "start"),
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn bars_lie_where_their_seconds_are() {
+    fn bars_are_placed_by_their_seconds() {
         let picture = svg(&record());
         assert!(picture.contains("class=\"held\" x=\"90.0\""), "{picture}");
         assert!(picture.contains("width=\"430.0\""), "half of the width: {picture}");
@@ -157,12 +157,12 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_no_time_is_seen_all_the_same() {
+    fn a_fault_without_duration_is_visible() {
         assert!(svg(&record()).contains("class=\"fault\" x=\"262.0\" y=\"4.0\" width=\"1.5\""));
     }
 
     #[test]
-    fn a_reign_too_short_for_its_name_is_drawn_without() {
+    fn a_term_too_short_for_its_name_is_drawn_without_it() {
         let term = |from, until, name: &str| LeaderTerm { span: Span { from, until }, value: Some(name.to_owned()) };
         let terms = vec![term(0.0, 0.1, "db7"), term(0.1, 9.9, "db8"), term(9.9, 10.0, "db9")];
         let picture = svg(&Record { terms, ..record() });
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_cannot_break_the_page() {
+    fn texts_are_escaped() {
         let picture = svg(&record());
         assert!(picture.contains("db&lt;1&gt;") && picture.contains("killed &amp; gone"), "{picture}");
     }

@@ -1,4 +1,4 @@
-//! Proxies between the first host's daemon and the members, for what the kernel of the lab cannot do to a packet.
+//! Proxies between the first host's daemon and the members, for delays that the lab cannot produce in the kernel.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::mpsc;
@@ -10,7 +10,7 @@ use crate::support::fail::OrFail;
 use crate::support::host::Host;
 use crate::support::proxy::{Proxy, Wire};
 
-/// One proxy a member, all of them on the daemon's own host. They go with the value.
+/// One proxy per member, all on the daemon's host. They end on drop.
 #[derive(Debug)]
 pub(crate) struct Proxies {
     proxies: Vec<Proxy>,
@@ -19,7 +19,7 @@ pub(crate) struct Proxies {
 
 impl Proxies {
     pub(crate) fn between(host: &Host, cluster: &Cluster) -> Self {
-        let doors: Vec<SocketAddr> = cluster
+        let endpoints: Vec<SocketAddr> = cluster
             .members
             .iter()
             .map(|member| member.client_address().parse().or_fail("reading a member's address"))
@@ -29,8 +29,8 @@ impl Proxies {
         drop(host.spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.or_fail("building a runtime for proxies").block_on(async {
-                for door in doors {
-                    let proxy = Proxy::between((Ipv4Addr::LOCALHOST, 0).into(), door).await;
+                for endpoint in endpoints {
+                    let proxy = Proxy::between((Ipv4Addr::LOCALHOST, 0).into(), endpoint).await;
                     let _ = ready.send(proxy.or_fail("starting a proxy"));
                 }
                 drop(ready);
@@ -40,7 +40,7 @@ impl Proxies {
         Self { proxies: proxies.iter().collect(), _alive: alive }
     }
 
-    /// What the daemon is to be told.
+    /// The endpoints for the daemon's configuration.
     pub(crate) fn endpoints(&self) -> String {
         let endpoints: Vec<String> = self.proxies.iter().map(|proxy| format!("http://{}", proxy.at())).collect();
         endpoints.join(",")

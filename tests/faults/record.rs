@@ -1,6 +1,6 @@
-//! What the observers wrote down of one case, in seconds since its begin, and the arithmetic over it.
+//! What the observers recorded of one case, in seconds since its start, and the arithmetic on it.
 //!
-//! Nothing here asks a clock or a kernel: the figures of the report are pure functions of what was recorded.
+//! Nothing here asks a clock or a kernel: the numbers of the report are pure functions of the record.
 
 /// A time from one moment to another.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -19,41 +19,41 @@ impl Span {
     }
 }
 
-/// A host and when its kernel showed the address.
+/// A host and when it had the address.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Lane {
     pub(crate) host: String,
     pub(crate) held: Vec<Span>,
-    /// When the wire carried its announcements.
+    /// When its announcements reached the client.
     pub(crate) announced: Vec<f64>,
 }
 
-/// Who the key named; nobody where it was absent.
+/// The name in the key. None while the key was absent.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct LeaderTerm {
     pub(crate) span: Span,
     pub(crate) value: Option<String>,
 }
 
-/// All that is known of a case.
+/// The record of a case.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct Record {
-    /// How long it was.
+    /// The length of the case.
     pub(crate) length: f64,
     pub(crate) lanes: Vec<Lane>,
     pub(crate) terms: Vec<LeaderTerm>,
-    /// What was done to whom, and for how long.
+    /// The faults, with a description.
     pub(crate) faults: Vec<(Span, String)>,
-    /// The times in which the client's pings went unanswered.
+    /// The times during which the client's pings were not answered.
     pub(crate) silences: Vec<Span>,
     pub(crate) lost: u32,
     pub(crate) sent: u32,
-    /// How the client's connection stood at the end.
+    /// The state of the client's connection at the end.
     pub(crate) connection: String,
 }
 
 impl Record {
-    /// For how long two hosts had the address at once.
+    /// For how long two hosts had the address at the same time.
     pub(crate) fn overlap(&self) -> f64 {
         let mut sum = 0.0;
         for (place, one) in self.lanes.iter().enumerate() {
@@ -64,7 +64,7 @@ impl Record {
         sum
     }
 
-    /// For how long nobody had it.
+    /// For how long no host had the address.
     pub(crate) fn gap(&self) -> f64 {
         let mut held: Vec<Span> = self.lanes.iter().flat_map(|lane| lane.held.iter().copied()).collect();
         held.sort_by(|a, b| a.from.total_cmp(&b.from));
@@ -81,10 +81,10 @@ impl Record {
         self.silences.iter().map(|span| span.length()).fold(0.0, f64::max)
     }
 
-    /// Where a term ended: how long before that its host had let go. Negative where it let go only afterwards; the
-    /// least of them where there are several.
+    /// How long before the end of a term its host had released the address: the minimum of all terms, negative if it
+    /// released it only after the end.
     pub(crate) fn ahead(&self) -> Option<f64> {
-        // The same name written again ends nothing.
+        // Writing the same name again does not end a term.
         let ends = self.terms.windows(2).filter(|pair| pair[0].value != pair[1].value).map(|pair| &pair[0]);
         ends.filter_map(|term| {
             let lane = self.lanes.iter().find(|lane| Some(&lane.host) == term.value.as_ref())?;
@@ -100,7 +100,7 @@ impl Record {
         self.lanes.iter().filter(holds).map(|lane| lane.host.as_str()).collect()
     }
 
-    /// Who the key names at the end.
+    /// The name in the key at the end.
     pub(crate) fn named(&self) -> Option<&str> {
         self.terms.last()?.value.as_deref()
     }
@@ -145,21 +145,21 @@ mod tests {
     }
 
     #[test]
-    fn a_third_host_within_another_ones_hold_counts_for_each_pair() {
+    fn overlaps_of_three_hosts_count_for_each_pair() {
         let record =
             record(vec![lane("a", &[(0.0, 10.0)]), lane("b", &[(1.0, 2.0)]), lane("c", &[(1.0, 3.0)])], vec![]);
         assert!(close(record.overlap(), 4.0), "{}", record.overlap());
     }
 
     #[test]
-    fn nobody_at_all_is_one_long_gap() {
+    fn no_holder_at_all_is_one_long_gap() {
         let record = record(vec![lane("a", &[])], vec![]);
         assert!(close(record.gap(), 10.0));
         assert_eq!(record.holders(), Vec::<&str>::new());
     }
 
     #[test]
-    fn letting_go_before_the_end_of_the_reign_is_ahead_and_after_it_is_behind() {
+    fn a_release_before_the_end_of_the_term_is_ahead_and_after_it_is_negative() {
         let terms = vec![term(0.0, 6.0, Some("a")), term(6.0, 6.2, None), term(6.2, 10.0, Some("b"))];
         let early = record(vec![lane("a", &[(0.0, 4.0)]), lane("b", &[(6.3, 10.0)])], terms.clone());
         assert!(close(early.ahead().unwrap(), 2.0));
@@ -169,13 +169,13 @@ mod tests {
     }
 
     #[test]
-    fn the_same_name_written_again_ends_nothing() {
+    fn writing_the_same_name_again_does_not_end_a_term() {
         let terms = vec![term(0.0, 3.0, Some("a")), term(3.0, 10.0, Some("a"))];
         assert_eq!(record(vec![lane("a", &[(0.0, 10.0)])], terms).ahead(), None);
     }
 
     #[test]
-    fn a_reign_that_goes_on_has_no_end_to_be_ahead_of() {
+    fn a_term_without_end_has_no_release() {
         assert_eq!(record(vec![lane("a", &[(0.0, 10.0)])], vec![term(0.0, 10.0, Some("a"))]).ahead(), None);
     }
 }

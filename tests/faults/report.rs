@@ -1,4 +1,4 @@
-//! The report: a page with one picture a case, and a table as Markdown.
+//! The report: an HTML page with one picture per case, and a Markdown table.
 
 use std::fmt::Write as _;
 
@@ -6,13 +6,13 @@ use crate::case::Case;
 use crate::picture::{escaped, svg};
 use crate::record::Record;
 
-/// What became of a case.
+/// The outcome of a case.
 #[derive(Clone, Debug)]
 pub(crate) struct Outcome {
     pub(crate) case: Case,
-    /// Nothing where the case broke down before its end.
+    /// None if the case failed before its end.
     pub(crate) record: Option<Record>,
-    /// What is wrong; empty where all is well.
+    /// What is wrong. Empty if the case passed.
     pub(crate) failures: String,
 }
 
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_is_whole_and_names_each_case_twice() {
+    fn the_page_links_each_case_to_its_picture() {
         let page = html(&[outcome("")]);
         assert!(page.contains("href=\"#case\"") && page.contains("id=\"case\""));
         assert!(page.contains("<code>it</code> broke &amp; fell") && !page.contains("<script"));
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_complaint_cannot_break_the_table() {
+    fn a_failure_text_cannot_break_the_table() {
         let table = markdown(&[outcome("one | two\nthree")]);
         assert!(table.contains("fails: one   two three") && table.contains("0 of 1 cases"), "{table}");
     }

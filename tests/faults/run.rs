@@ -1,4 +1,4 @@
-//! Plays cases on as few clusters as their grounds need, two at a time.
+//! Runs cases on as few clusters as possible, two at a time.
 
 use std::io::{Write, stderr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,13 +9,13 @@ use crate::environment::Environment;
 use crate::report::Outcome;
 use crate::support::fail::locked;
 
-/// More of them would only make each other late.
+/// More cases at once would only delay each other.
 const AT_ONCE: usize = 2;
 
-/// Plays all these cases, and returns what became of them in the same order.
+/// Runs all cases and returns the outcomes in the same order.
 pub(crate) fn all(cases: &[Case]) -> Vec<Outcome> {
     let mut order: Vec<usize> = (0..cases.len()).collect();
-    // The rare grounds last, so that few clusters are built: taken from the end.
+    // Cases are taken from the end. Sorting by kind keeps the number of clusters small.
     order.sort_by_key(|place| (cases[*place].cluster_kind, usize::MAX - place));
     let queue = Mutex::new(order);
     let outcomes: Mutex<Vec<(usize, Outcome)>> = Mutex::new(Vec::new());
@@ -35,18 +35,18 @@ pub(crate) fn all(cases: &[Case]) -> Vec<Outcome> {
     outcomes.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
-/// Plays one case. Whoever broke down leaves no env to the next one.
+/// Runs one case. The environment is reused only if the case passed.
 pub(crate) fn one(case: &Case, kept: &mut Option<(ClusterKind, Environment)>) -> Outcome {
     let taken = kept.take().filter(|(cluster_kind, _)| *cluster_kind == case.cluster_kind);
-    let played = catch_unwind(AssertUnwindSafe(|| {
+    let result = catch_unwind(AssertUnwindSafe(|| {
         let mut env = taken.map_or_else(|| Environment::build(case.cluster_kind), |(_, env)| env);
-        let record = env.play(case);
+        let record = env.run(case);
         (env, record)
     }));
-    let outcome = match played {
+    let outcome = match result {
         Ok((env, record)) => {
             let failures = case.failures(&record);
-            // What went wrong once may have left its traces.
+            // A failure may have left traces.
             if failures.is_empty() {
                 *kept = Some((case.cluster_kind, env));
             } else {
@@ -55,18 +55,20 @@ pub(crate) fn one(case: &Case, kept: &mut Option<(ClusterKind, Environment)>) ->
             Outcome { case: *case, record: Some(record), failures }
         }
         Err(panic) => {
-            let said = panic.downcast_ref::<String>().cloned();
-            let said = said.or_else(|| panic.downcast_ref::<&str>().map(|&said| said.to_owned())).unwrap_or_default();
-            let failures = format!("broke down: {}", said.lines().next().unwrap_or("without a word"));
+            let message = panic.downcast_ref::<String>().cloned();
+            let message =
+                message.or_else(|| panic.downcast_ref::<&str>().map(|&message| message.to_owned())).unwrap_or_default();
+            let failures = format!("panicked: {}", message.lines().next().unwrap_or("no message"));
             Outcome { case: *case, record: None, failures }
         }
     };
-    let verdict = if outcome.failures.is_empty() { "good" } else { outcome.failures.as_str() };
-    report(&format!("{:22} {verdict}", case.name));
+    let (verdict, failures) =
+        if outcome.failures.is_empty() { ("pass", "") } else { ("fail: ", outcome.failures.as_str()) };
+    report(&format!("{:22} {verdict}{failures}", case.name));
     outcome
 }
 
 fn report(text: &str) {
-    // Nobody may be there to read it.
+    // The reader may be gone.
     let _ = writeln!(stderr(), "{text}");
 }

@@ -1,5 +1,5 @@
-/* Stands between the daemon and its C library, and does what a page of the suite's says: shifts the wall clock, or
- * refuses memory. Neither can be done to one process alone by other means. */
+/* Preloaded into the daemon, it shifts the wall clock or lets allocations fail, as a file that the suite maps says.
+ * Neither can be limited to one process by other means. */
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -25,7 +25,7 @@ __attribute__((constructor)) static void find_orders(void)
 	int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 	void *page = file < 0 ? MAP_FAILED : mmap(NULL, sizeof *orders, PROT_READ, MAP_SHARED, file, 0);
 
-	/* Without orders it would do nothing, and the case would prove nothing. */
+	/* Without orders the case would prove nothing. */
 	if (page == MAP_FAILED)
 		abort();
 	close(file);
@@ -41,7 +41,7 @@ int clock_gettime(clockid_t clock, struct timespec *time)
 	return result;
 }
 
-/* What the library's own functions are called beside the names that are taken here. */
+/* The names of glibc's own functions, which are overridden here. */
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *old, size_t size);

@@ -1,5 +1,5 @@
-//! A library that is put before the daemon's own, for what cannot be done to one process alone by other means: it
-//! shifts the wall clock, which belongs to the whole machine, and refuses memory from a certain moment on.
+//! A library that is preloaded into the daemon, for faults that cannot be limited to one process by other means: it
+//! shifts the wall clock, which all processes share, and lets memory allocations fail.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -10,12 +10,12 @@ use crate::support::command::run;
 use crate::support::fail::OrFail;
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/shim.c");
-/// Where the orders stand in their file, as the library reads them.
+/// The offsets of the orders in the file that the library reads.
 const SHIFT: u64 = 0;
 const REFUSE_MEMORY: u64 = 8;
 const LENGTH: u64 = 16;
 
-/// The library, and what it is told to do to the daemons that were started with it.
+/// The library, and the orders for the daemons that were started with it.
 #[derive(Debug)]
 pub(crate) struct Shim {
     file: PathBuf,
@@ -23,7 +23,7 @@ pub(crate) struct Shim {
 }
 
 impl Shim {
-    /// One that does nothing yet; its orders lie in this directory.
+    /// A library without orders yet. The file of orders is in this directory.
     pub(crate) fn new(directory: &Path) -> Self {
         let file = directory.join("shim-orders");
         let orders = File::create(&file).or_fail("making the shim's orders");
@@ -31,7 +31,7 @@ impl Shim {
         Self { file, orders }
     }
 
-    /// What a daemon's command begins with.
+    /// The words that precede the daemon's command.
     pub(crate) fn words(&self) -> [String; 3] {
         let library = format!("LD_PRELOAD={}", library().display());
         ["env".to_owned(), library, format!("SHIM_ORDERS={}", self.file.display())]
@@ -42,7 +42,7 @@ impl Shim {
         self.order(SHIFT, seconds);
     }
 
-    /// Refuses every allocation from now on.
+    /// Lets every allocation fail from now on.
     pub(crate) fn refuse_memory(&self) {
         self.order(REFUSE_MEMORY, 1);
     }
@@ -52,13 +52,13 @@ impl Shim {
     }
 }
 
-/// The library, built once. Not where the lab keeps its files: often nothing may be executed from memory.
+/// Builds the library once. Not in the directory of the lab, which may be mounted noexec.
 fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {
         let own = std::env::current_exe().or_fail("finding this program");
         let library = own.with_file_name("faults-shim.so");
-        // Another process may be about to load it: it is never there in half.
+        // Another process may be loading it, so it is replaced atomically.
         let fresh = own.with_file_name(format!("faults-shim-{}.so", std::process::id()));
         run("cc", &["-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o", &fresh.to_string_lossy(), SOURCE]);
         fs::rename(&fresh, &library).or_fail("putting the shim in its place");

@@ -1,5 +1,5 @@
-//! The daemon hangs or dies under systemd. The long `hold-timeout` leaves the kernel's lifetime out of it: what lets go
-//! in time is the watchdog and what runs after every end.
+//! The daemon hangs or dies under systemd. With the long `hold-timeout` the kernel's lifetime plays no role: the
+//! watchdog and `ExecStopPost` must release the VIP in time.
 
 use std::time::Duration;
 
@@ -8,18 +8,18 @@ use crate::support::clock::now;
 use crate::support::host::VIP;
 use crate::support::setup::{SOON, report};
 
-fn patient() -> Site {
+fn with_long_timeout() -> Site {
     Site::leading(|config| config.with("hold-timeout", "60s"))
 }
 
 #[test]
-fn the_watchdog_kills_a_daemon_that_hangs_and_its_address_goes() {
-    let site = patient();
+fn the_watchdog_kills_a_hanging_daemon_and_its_address_is_removed() {
+    let site = with_long_timeout();
     let before = site.machine.main_pid(UNIT);
     let stopped = now();
     site.machine.run("systemctl kill --signal STOP --kill-who=main vip-manager");
     let gone = site.setup.observer.wait_gone(site.setup.host(), VIP, 2 * SOON).unwrap();
-    report("a daemon that hangs: gone after", gone.since(stopped));
+    report("a hanging daemon: removed after", gone.since(stopped));
     assert!(gone.since(stopped) < Duration::from_secs(10));
     site.wait_process(before);
     site.wait_held();
@@ -28,28 +28,28 @@ fn the_watchdog_kills_a_daemon_that_hangs_and_its_address_goes() {
 
 /// keepalived #2361, kube-vip #996.
 #[test]
-fn a_daemon_that_is_killed_lets_go_and_comes_back_however_often_it_dies() {
-    let site = patient();
+fn a_killed_daemon_releases_and_is_restarted_without_limit() {
+    let site = with_long_timeout();
     for death in 1..=8 {
         let before = site.machine.main_pid(UNIT);
         let killed = now();
         site.machine.run("systemctl kill --signal KILL --kill-who=main vip-manager");
         let gone = site.setup.observer.wait_gone(site.setup.host(), VIP, SOON).unwrap();
         if death == 1 {
-            report("a daemon that is killed: gone after", gone.since(killed));
+            report("a killed daemon: removed after", gone.since(killed));
         }
         assert!(gone.since(killed) < Duration::from_secs(2), "{}", site.machine.journal(UNIT));
         site.wait_process(before);
         site.wait_held();
     }
-    assert_eq!(site.machine.property(UNIT, "NRestarts"), "8", "there is no limit to starts");
+    assert_eq!(site.machine.property(UNIT, "NRestarts"), "8", "there is no start limit");
     assert_eq!(site.setup.times_held(VIP), 9);
 }
 
-/// A crash in the middle of what looks like a good life is no restart, whatever else systemd is doing.
+/// A crash is not mistaken for a restart, even while systemd restarts another unit.
 #[test]
-fn a_crash_while_another_unit_restarts_is_a_crash() {
-    let site = patient();
+fn a_crash_while_another_unit_restarts_releases_the_vip() {
+    let site = with_long_timeout();
     site.machine
         .run("systemctl restart systemd-journald & systemctl kill --signal ABRT --kill-who=main vip-manager; wait");
     site.setup.observer.wait_gone(site.setup.host(), VIP, SOON);

@@ -1,27 +1,27 @@
-//! From `apt install` to the first leader.
+//! From installation to the first leader.
 
 use crate::site::{FILE, Site, UNIT, transcript};
 
 #[test]
-fn it_is_not_enabled_before_it_is_configured_and_a_start_says_what_to_fill_in() {
+fn the_unit_is_not_enabled_after_installation_and_a_start_lists_the_missing_settings() {
     let site = Site::installed();
     let machine = &site.machine;
     assert_eq!(machine.attempt("systemctl is-enabled vip-manager || true"), Ok("disabled".to_owned()));
     assert_eq!(machine.attempt("systemctl is-active vip-manager || true"), Ok("inactive".to_owned()));
     assert_eq!(machine.run(&format!("stat -c '%a %U:%G' {FILE}")), "640 root:vip-manager");
 
-    assert!(!machine.holds("systemctl start vip-manager"));
+    assert!(!machine.succeeds("systemctl start vip-manager"));
     let said = machine.run("systemctl status --no-pager --full vip-manager || true");
     for key in ["ip is empty", "interface is empty", "trigger-key is empty"] {
         assert!(said.contains(key), "{said}");
     }
     assert!(said.contains("status=78"), "{said}");
-    assert_eq!(machine.journal(UNIT).matches("ip is empty").count(), 1, "each mistake once\n{}", machine.journal(UNIT));
-    assert_eq!(machine.property(UNIT, "NRestarts"), "0", "trying again would not help");
+    assert_eq!(machine.journal(UNIT).matches("ip is empty").count(), 1, "each error once\n{}", machine.journal(UNIT));
+    assert_eq!(machine.property(UNIT, "NRestarts"), "0", "a restart would not help");
 }
 
 #[test]
-fn it_leads_without_root_and_with_two_capabilities_and_systemctl_says_so() {
+fn the_daemon_leads_without_root_and_with_two_capabilities() {
     let site = Site::leading(|config| config);
     let machine = &site.machine;
     let pid = machine.main_pid(UNIT).unwrap();
@@ -31,7 +31,7 @@ fn it_leads_without_root_and_with_two_capabilities_and_systemctl_says_so() {
         // CAP_NET_ADMIN is 12, CAP_NET_RAW is 13.
         assert!(status.contains(&format!("{set}:\t0000000000003000")), "{set}\n{status}");
     }
-    assert!(status.contains("CapAmb:\t0000000000000000"), "a program that it runs inherits none\n{status}");
+    assert!(status.contains("CapAmb:\t0000000000000000"), "hooks inherit no capability\n{status}");
     assert!(status.contains("NoNewPrivs:\t1") && status.contains("Seccomp:\t2"), "{status}");
     assert!(machine.property(UNIT, "StatusText").contains("2 held"), "{}", machine.property(UNIT, "StatusText"));
     let score = machine.run("systemd-analyze security --no-pager vip-manager.service | tail -1");
@@ -41,17 +41,17 @@ fn it_leads_without_root_and_with_two_capabilities_and_systemctl_says_so() {
 }
 
 #[test]
-fn a_reload_takes_a_new_configuration_and_keeps_what_is_held() {
+fn a_reload_applies_a_new_configuration_and_keeps_the_vips() {
     let site = Site::leading(|config| config);
     let clients = crate::site::Clients::at(&site);
     site.machine.write(FILE, &site.config().with("announce-refresh", "30s").text());
     site.machine.run("systemctl reload vip-manager");
     site.wait_logged("the configuration was read again");
-    clients.noticed_nothing(&site);
+    clients.assert_undisturbed(&site);
 }
 
 #[test]
-fn an_instance_has_a_configuration_of_its_own_and_needs_no_file_where_debian_wrote_its_variables() {
+fn instances_have_their_own_configuration_from_a_file_or_from_debians_variables() {
     let site = Site::installed();
     let machine = &site.machine;
     let endpoint = &site.setup.cluster.endpoints()[0];

@@ -1,4 +1,4 @@
-//! Private keys that the daemon's user may not read: the log says what helps, and it does.
+//! Private keys that the daemon's user may not read: the log names a remedy, and the remedy works.
 
 use crate::machine::Machine;
 use crate::site::{FILE, Site, UNIT, deb};
@@ -11,7 +11,7 @@ use crate::support::tls::{KeyForm, Tls};
 
 const KEY: &str = "/etc/etcd/client.key";
 
-/// An etcd that asks for certificates, and a configured daemon whose key stands on the machine with this owner and mode.
+/// An etcd that requires client certificates, and a daemon whose key has this owner and mode.
 fn site(owner: &str, mode: &str) -> (Site, ConfigFile) {
     let lab = Lab::new("pack");
     let tls = Tls::new(&lab);
@@ -29,7 +29,7 @@ fn site(owner: &str, mode: &str) -> (Site, ConfigFile) {
     machine.install(&deb());
     machine.run("mkdir -p /etc/etcd && groupadd -f ssl-cert");
     for (from, to) in [(&ca, "ca.crt"), (&identity.certificate, "client.crt"), (&identity.key, "client.key")] {
-        let brought = machine.bring(from);
+        let brought = machine.copy_in(from);
         machine.run(&format!("install -m 644 {brought} /etc/etcd/{to}"));
     }
     machine.run(&format!("chown {owner} {KEY} && chmod {mode} {KEY}"));
@@ -47,7 +47,7 @@ fn add_drop_in(site: &Site, line: &str) {
 }
 
 #[test]
-fn a_key_for_root_alone_is_handed_over_as_a_credential() {
+fn a_key_that_only_root_may_read_is_passed_as_a_credential() {
     let (site, config) = site("root:root", "600");
     site.wait_logged("LoadCredential=client.key:/etc/etcd/client.key");
     site.wait_logged("etcd-key-file: client.key");
@@ -57,7 +57,7 @@ fn a_key_for_root_alone_is_handed_over_as_a_credential() {
 }
 
 #[test]
-fn a_key_for_a_group_is_read_by_joining_the_group() {
+fn a_key_that_a_group_may_read_is_read_as_a_member_of_the_group() {
     let (site, _) = site("root:ssl-cert", "640");
     site.wait_logged("SupplementaryGroups=ssl-cert");
     add_drop_in(&site, "SupplementaryGroups=ssl-cert");

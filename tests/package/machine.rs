@@ -1,4 +1,4 @@
-//! A booted Debian on a host of the lab, with the packages to install.
+//! A booted Debian on a host of the lab, on which packages are installed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,24 +14,24 @@ use crate::support::fail::OrFail;
 use crate::support::host::Host;
 use crate::support::process::Process;
 
-/// How long systemd may take to come up on a busy machine.
+/// How long systemd may take to boot on a busy machine.
 const BOOT: Duration = Duration::from_secs(60);
-/// How many times the control groups of a dead machine are tried to be removed.
-const BURIAL: usize = 100;
+/// How many attempts are made to remove the control groups of a machine.
+const REMOVAL_ATTEMPTS: usize = 100;
 
-/// A machine. Dropped, it is switched off.
+/// A machine. It is switched off on drop.
 #[derive(Debug)]
 pub(crate) struct Machine {
     namespace: String,
-    /// Its process 1, by the number that it has outside.
+    /// The pid of its process 1 outside of the machine.
     init: Pid,
     supervisor: Process,
-    /// What the daemon says there, for the message of a wait that fails.
+    /// The daemon's journal, for the message of a failed wait.
     _journal: Process,
 }
 
 impl Machine {
-    /// Boots it on `host`, whose network becomes the machine's.
+    /// Boots it on `host`, whose network it uses.
     pub(crate) fn boot(host: &Host) -> Self {
         let debian = built("target/package-test/debian");
         let mut command = Command::new(tree("tests/package/boot"));
@@ -46,58 +46,58 @@ impl Machine {
         Self { namespace: host.namespace().to_owned(), init, supervisor, _journal: journal }
     }
 
-    /// Runs a line of shell on the machine and returns what it printed; panics where it fails.
+    /// Runs a shell command on the machine and returns its output. Panics if it fails.
     #[track_caller]
     pub(crate) fn run(&self, line: &str) -> String {
         self.attempt(line).or_fail("on the machine")
     }
 
-    /// Runs a line of shell on the machine; an `Err` is what it said when it failed.
+    /// Runs a shell command on the machine. An `Err` is its error message.
     pub(crate) fn attempt(&self, line: &str) -> Result<String, String> {
         inside(self.init, line)
     }
 
-    /// Whether a line of shell succeeds there.
-    pub(crate) fn holds(&self, line: &str) -> bool {
+    /// Whether a shell command succeeds on the machine.
+    pub(crate) fn succeeds(&self, line: &str) -> bool {
         self.attempt(line).is_ok()
     }
 
-    /// The path outside of a file inside. It is the machine's own view: links that lead out of it are not followed.
+    /// The path, outside of the machine, of a file inside.
     pub(crate) fn path(&self, inside: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/root{inside}", self.init))
     }
 
     pub(crate) fn write(&self, inside: &str, text: &str) {
-        // Its owner and mode stay what they are.
+        // The owner and mode of the file do not change.
         fs::write(self.path(inside), text).or_fail(&format!("writing {inside}"));
     }
 
-    /// Puts a file of ours into the machine's /root and returns where it is there.
-    pub(crate) fn bring(&self, file: &Path) -> String {
+    /// Copies a file to /root on the machine and returns its path there.
+    pub(crate) fn copy_in(&self, file: &Path) -> String {
         let name = file.file_name().and_then(|name| name.to_str()).or_fail("naming a file");
         let inside = format!("/root/{name}");
         fs::copy(file, self.path(&inside)).or_fail(&format!("copying {}", file.display()));
         inside
     }
 
-    /// Installs or upgrades with a package for Debian, as `apt install ./file` does in the end.
+    /// Installs or upgrades a Debian package with dpkg.
     #[track_caller]
     pub(crate) fn install(&self, package: &Path) -> String {
-        let inside = self.bring(package);
+        let inside = self.copy_in(package);
         self.run(&format!("dpkg --force-confold --install {inside} 2>&1"))
     }
 
-    /// What the unit's processes have said.
+    /// The journal of the unit.
     pub(crate) fn journal(&self, unit: &str) -> String {
         self.run(&format!("journalctl --no-pager --output cat --unit {unit}"))
     }
 
-    /// One property of a unit.
+    /// A property of a unit.
     pub(crate) fn property(&self, unit: &str, property: &str) -> String {
         self.run(&format!("systemctl show --property {property} --value {unit}"))
     }
 
-    /// The number of the unit's main process as the machine has it; nothing where there is none.
+    /// The pid of the unit's main process on the machine, if there is one.
     pub(crate) fn main_pid(&self, unit: &str) -> Option<u32> {
         self.property(unit, "MainPID").parse().ok().filter(|pid| *pid != 0)
     }
@@ -109,9 +109,9 @@ impl Drop for Machine {
         self.supervisor.kill();
         let groups = attempt("findmnt", &["--noheadings", "--types", "cgroup2", "--output", "TARGET"], "");
         let Some(mount) = groups.unwrap_or_default().lines().next().map(str::to_owned) else { return };
-        // The kernel takes a moment to bury what was in them, and a panic here would hide the one that matters.
+        // The kernel needs a moment to remove the processes. A panic here would hide the original one.
         let group = format!("{mount}/{}", self.namespace);
-        for _ in 0..BURIAL {
+        for _ in 0..REMOVAL_ATTEMPTS {
             let _ = attempt("find", &[&group, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"], "");
             if !Path::new(&group).exists() {
                 break;
@@ -127,7 +127,7 @@ fn inside(init: Pid, line: &str) -> Result<String, String> {
     attempt("nsenter", &words, "").map(|said| said.trim_end().to_owned())
 }
 
-/// What `nsenter` is told before the command: all namespaces of that process, and nothing of our environment.
+/// The arguments of `nsenter` before the command: all namespaces of that process, and a clean environment.
 fn way_in(init: Pid) -> Vec<String> {
     let enter = format!("-t {init} -m -p -u -i -C -n -r -w");
     let clean = "env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive";
@@ -137,7 +137,7 @@ fn way_in(init: Pid) -> Vec<String> {
 fn only_child(pid: u32) -> Option<Pid> {
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
     let child = children.split_whitespace().next()?.parse().ok()?;
-    // Until it has become systemd it is the script.
+    // Before it executes systemd, it is the boot script.
     let name = fs::read_to_string(format!("/proc/{child}/comm")).ok()?;
     (name.trim() == "systemd").then_some(Pid::from_raw(child))
 }
@@ -146,14 +146,14 @@ pub(crate) fn tree(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
-/// Something that `make package-test` has prepared.
+/// A file that `make package-test` has prepared.
 fn built(name: &str) -> PathBuf {
     let path = tree(name);
-    assert!(path.exists(), "{} is missing; `make package && make package-test` makes it", path.display());
+    assert!(path.exists(), "{} is missing; `make package && make package-test` creates it", path.display());
     path
 }
 
-/// The only file of this ending in a directory that was prepared.
+/// The only file with this prefix and suffix in a prepared directory.
 #[track_caller]
 pub(crate) fn only(directory: &str, prefix: &str, ending: &str) -> PathBuf {
     let files = fs::read_dir(built(directory)).or_fail(&format!("reading {directory}"));

@@ -1,12 +1,12 @@
-//! Coming from the packages that bear the name today.
+//! Upgrades from existing packages of the same name.
 
 use crate::site::{FILE, Site, UNIT, deb, debians};
 use crate::support::host::VIP;
 use crate::support::setup::SOON;
 
-/// Debian's own package has its settings in variables, and its service enabled.
+/// Debian's own package has its settings in environment variables and enables its service.
 #[test]
-fn an_upgrade_from_debians_package_takes_its_variables_as_they_are() {
+fn an_upgrade_from_debians_package_uses_its_variables_unchanged() {
     let site = Site::bare();
     let machine = &site.machine;
     machine.install(&debians());
@@ -21,7 +21,7 @@ fn an_upgrade_from_debians_package_takes_its_variables_as_they_are() {
     machine.install(&deb());
     machine.run("systemctl start vip-manager");
     site.setup.observer.wait_held(site.setup.host(), VIP, SOON);
-    assert_eq!(machine.run("systemctl is-enabled vip-manager"), "enabled", "it was, and stays so");
+    assert_eq!(machine.run("systemctl is-enabled vip-manager"), "enabled", "it stays enabled");
     assert_eq!(machine.run("cat /etc/default/vip-manager"), variables.trim_end());
     let pid = machine.main_pid(UNIT).unwrap();
     assert_eq!(machine.run(&format!("stat -c %U /proc/{pid}")), "vip-manager");
@@ -29,9 +29,9 @@ fn an_upgrade_from_debians_package_takes_its_variables_as_they_are() {
     assert!(!site.setup.host().carries(VIP));
 }
 
-/// Its file is there before our package is, readable for root alone, since a password stands in it.
+/// The file exists before our package and only root may read it, because it contains a password.
 #[test]
-fn a_configuration_that_is_there_already_is_taken_as_it_is_and_the_daemon_may_read_it() {
+fn an_existing_configuration_is_kept_and_the_daemon_may_read_it() {
     let site = Site::bare();
     let text = site.config().with("etcd-password", "").with("hosting-type", "basic").text();
     site.machine.write(FILE, &text);

@@ -1,10 +1,10 @@
-//! Removing and purging.
+//! Removing and purging the package.
 
 use crate::site::{FILE, Site, transcript};
 use crate::support::host::{VIP, VIP6};
 
 #[test]
-fn remove_releases_and_keeps_the_configuration_and_purge_leaves_nothing() {
+fn remove_releases_the_vips_and_keeps_the_configuration_and_purge_deletes_everything() {
     let site = Site::bare();
     let traces = "find /etc /usr /var /run -xdev -name '*vip-manager*' \
                   -not -path '/var/log/journal/*' -not -path '/var/lib/dpkg/*' -not -path '/var/cache/*' | sort";
@@ -18,17 +18,17 @@ fn remove_releases_and_keeps_the_configuration_and_purge_leaves_nothing() {
     for address in [VIP, VIP6] {
         assert!(!site.setup.host().carries(address), "{address}");
     }
-    assert!(site.machine.holds(&format!("test -e {FILE}")), "its owner may come back");
+    assert!(site.machine.succeeds(&format!("test -e {FILE}")), "the configuration is kept");
 
     transcript(&site.machine.run("dpkg --purge vip-manager 2>&1"));
     assert_eq!(site.machine.run(traces), "");
-    assert!(!site.machine.holds("getent passwd vip-manager") && !site.machine.holds("getent group vip-manager"));
-    assert!(!site.machine.holds("test -e /etc/vip-manager"));
+    assert!(!site.machine.succeeds("getent passwd vip-manager") && !site.machine.succeeds("getent group vip-manager"));
+    assert!(!site.machine.succeeds("test -e /etc/vip-manager"));
     assert_eq!(site.machine.run("systemctl --failed --no-legend"), "");
 }
 
 #[test]
-fn an_upgrade_after_a_removal_takes_the_old_configuration_up_again() {
+fn an_installation_after_a_removal_uses_the_old_configuration() {
     let site = Site::leading(|config| config);
     site.machine.run("dpkg --remove vip-manager 2>&1");
     site.machine.install(&crate::site::deb());

@@ -1,4 +1,4 @@
-//! Where every test begins: a booted Debian that leads, a client that watches it, and the packages.
+//! The setup of these tests: a booted Debian that leads, clients that observe it, and the packages.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -15,11 +15,11 @@ use crate::support::tcp::{ConnectionState, EchoServer, TcpClient};
 
 pub(crate) const UNIT: &str = "vip-manager.service";
 pub(crate) const FILE: &str = "/etc/default/vip-manager.yml";
-/// What Debian calls this machine.
+/// Debian's name of this architecture.
 const DEBIAN_ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
 const OFTEN: Duration = Duration::from_millis(10);
 
-/// The machine goes first: its network is the lab's.
+/// The machine is dropped first, because it uses the lab's network.
 #[derive(Debug)]
 pub(crate) struct Site {
     pub(crate) machine: Machine,
@@ -27,7 +27,7 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// A Debian without vip-manager, beside an etcd whose key names it.
+    /// A Debian without vip-manager, and an etcd whose leader key names it.
     pub(crate) fn bare() -> Self {
         let setup = Setup::new("pack", 1);
         setup.set_leader(setup.host());
@@ -35,14 +35,14 @@ impl Site {
         Self { machine, setup }
     }
 
-    /// With our package installed and nothing else done.
+    /// The same with our package installed.
     pub(crate) fn installed() -> Self {
         let site = Self::bare();
         site.machine.install(&deb());
         site
     }
 
-    /// Configured, enabled and leading, for both families.
+    /// Configured, enabled and leading, with an IPv4 and an IPv6 VIP.
     pub(crate) fn leading(more: impl FnOnce(ConfigFile) -> ConfigFile) -> Self {
         let site = Self::installed();
         site.machine.write(FILE, &more(site.config()).text());
@@ -61,7 +61,7 @@ impl Site {
         }
     }
 
-    /// The main process, once there is another than `before`.
+    /// Waits for a main process other than `before`.
     pub(crate) fn wait_process(&self, before: Option<u32>) -> u32 {
         wait_until("another main process", SOON, || self.machine.main_pid(UNIT).filter(|pid| Some(*pid) != before))
     }
@@ -71,7 +71,7 @@ impl Site {
     }
 }
 
-/// Clients that must not notice what happens: pings at 10 ms to both addresses, and a TCP connection.
+/// Clients that observe disturbances: pings every 10 ms to both addresses, and a TCP connection.
 #[derive(Debug)]
 pub(crate) struct Clients {
     _server: EchoServer,
@@ -85,12 +85,12 @@ impl Clients {
         let client = TcpClient::connect(&site.setup.client, VIP).unwrap();
         let pingers = [VIP, VIP6].map(|address| Pinger::start(&site.setup.client, address, OFTEN));
         let clients = Self { _server: server, client, pingers };
-        clients.hear(50);
+        clients.wait_answers(50);
         clients
     }
 
-    /// Waits for so many more answers to each pinger.
-    pub(crate) fn hear(&self, more: usize) {
+    /// Waits for `more` more answers to each pinger.
+    pub(crate) fn wait_answers(&self, more: usize) {
         let counts = || self.pingers.each_ref().map(|pinger| pinger.pings().answers.len());
         let before = counts();
         wait_for("more answers", SOON, || counts().iter().zip(before).all(|(now, before)| *now >= before + more));
@@ -100,10 +100,10 @@ impl Clients {
         self.client.status().state
     }
 
-    /// Not one ping was lost, and the connection lives.
+    /// Asserts that no ping was lost and the connection is open.
     #[track_caller]
-    pub(crate) fn noticed_nothing(self, site: &Site) {
-        self.hear(100);
+    pub(crate) fn assert_undisturbed(self, site: &Site) {
+        self.wait_answers(100);
         let status = self.client.status();
         report("the connection's longest silence", status.longest_silence);
         assert_eq!(status.state, ConnectionState::Open, "{}", site.machine.journal(UNIT));
@@ -111,7 +111,7 @@ impl Clients {
             let pings = pinger.stop();
             report(&format!("{address}: lost of {} pings at {OFTEN:?}", pings.sent), pings.lost());
             assert_eq!(pings.lost(), 0, "{}", site.machine.journal(UNIT));
-            assert_eq!(site.setup.times_held(address), 1, "it never went\n{}", site.machine.journal(UNIT));
+            assert_eq!(site.setup.times_held(address), 1, "it was never removed\n{}", site.machine.journal(UNIT));
         }
     }
 }
@@ -129,17 +129,17 @@ pub(crate) fn newer_rpm() -> PathBuf {
     only("target/package-test/newer", "vip-manager-", ".rpm")
 }
 
-/// Debian's own package of the first generation.
+/// Debian's own package, version 1.
 pub(crate) fn debians() -> PathBuf {
     only("target/package-test", "vip-manager_1.", ".deb")
 }
 
-/// Shows what somebody at the terminal would have read, where somebody looks at a test's output.
+/// Prints the output of a command to the test's output.
 pub(crate) fn transcript(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// Our package with a later version and another sample, as a release would bring it.
+/// Our package with a later version and a changed sample configuration.
 pub(crate) fn newer_deb(site: &Site) -> PathBuf {
     let directory = site.setup.lab.directory().join("newer");
     let (tree_of_it, packed) = (directory.join("tree"), directory.join("vip-manager_newer.deb"));

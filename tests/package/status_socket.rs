@@ -1,12 +1,12 @@
-//! Asking the daemon of the unit: root and the group `vip-manager` are answered, nobody else, and a restart of the unit
-//! leaves the way to it where it was.
+//! Access to the unit's status socket: root and the group `vip-manager` may use it, nobody else, and the socket survives
+//! a restart of the unit.
 
 use crate::site::{FILE, Site, UNIT};
 use crate::support::clock::wait_for;
 use crate::support::host::VIP;
 use crate::support::setup::SOON;
 
-/// What `vip-manager status` says to this user, or complains of.
+/// The output of `vip-manager status` for this user; an `Err` is its error message.
 fn asked(site: &Site, user: &str, arguments: &str) -> Result<String, String> {
     site.machine.attempt(&format!("runuser -u {user} -- vip-manager status {arguments}"))
 }
@@ -16,7 +16,7 @@ fn is_answered(site: &Site) -> bool {
 }
 
 #[test]
-fn root_and_a_member_of_the_group_are_answered_and_a_stranger_is_not() {
+fn root_and_members_of_the_group_may_read_the_status_and_others_may_not() {
     let site = Site::leading(|config| config);
     let machine = &site.machine;
     machine.run("useradd --groups vip-manager member && useradd stranger");
@@ -33,9 +33,9 @@ fn root_and_a_member_of_the_group_are_answered_and_a_stranger_is_not() {
     assert!(refused.contains("it takes root or the group vip-manager"), "{refused}");
 }
 
-/// The units share the directory of their sockets.
+/// All units share one directory for their sockets.
 #[test]
-fn a_restart_and_another_unit_that_stops_leave_the_socket_to_who_runs() {
+fn the_socket_survives_a_restart_and_the_stop_of_another_unit() {
     let site = Site::leading(|config| config);
     let machine = &site.machine;
     wait_for("an answer", SOON, || is_answered(&site));

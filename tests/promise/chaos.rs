@@ -37,17 +37,17 @@ fn two_hosts_never_hold_the_vip_at_once_under_random_faults() {
     let begin = now();
     report(&format!("seed {seed:#x}"));
     let mut rng = Rng(seed);
-    let mut there: Vec<(Moment, Fault)> = Vec::new();
+    let mut active: Vec<(Moment, Fault)> = Vec::new();
     while now().since(begin) < SPAN {
-        if there.len() < AT_ONCE
-            && let Some(fault) = Fault::draw(&mut rng, &setup, &patronis, &there)
+        if active.len() < AT_ONCE
+            && let Some(fault) = Fault::draw(&mut rng, &setup, &patronis, &active)
         {
             let span = rng.span(500, 16_000);
             report(&format!("{:6.2} s: {} for {span:.1?}", seconds(begin, now()), fault.name()));
-            there.push((now() + span, fault));
+            active.push((now() + span, fault));
         }
         pause(rng.span(200, 1_500));
-        for (_, over) in there.extract_if(.., |(until, _)| *until <= now()) {
+        for (_, over) in active.extract_if(.., |(until, _)| *until <= now()) {
             over.end(&setup, &patronis);
         }
         assert_eq!(
@@ -57,7 +57,7 @@ fn two_hosts_never_hold_the_vip_at_once_under_random_faults() {
             held_intervals(&setup, begin)
         );
     }
-    for (_, over) in there {
+    for (_, over) in active {
         over.end(&setup, &patronis);
     }
 

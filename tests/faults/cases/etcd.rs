@@ -1,4 +1,4 @@
-//! What befalls etcd.
+//! Faults of etcd.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use crate::support::etcd::Member;
 use crate::support::fail::OrFail;
 use crate::support::host::Host;
 
-/// An outage, a new election, a lease that was lost and one more read.
+/// An outage, an election, a lost lease and another read.
 const OUTAGE: f64 = 22.0;
 
 pub(crate) const CASES: &[Case] = &[
@@ -34,7 +34,7 @@ pub(crate) const CASES: &[Case] = &[
     }),
     Case::unnoticed("member-silent", "The host of an etcd member loses power", |env| {
         let place = follower(env);
-        env.fault("a member's packets vanish", |env| {
+        env.fault("a member's packets are dropped", |env| {
             let _cut = Cut::off(&env.setup.lab, env.setup.members()[place]);
             env.wait(6.0);
         });
@@ -62,7 +62,7 @@ pub(crate) const CASES: &[Case] = &[
         OUTAGE,
         restore_elsewhere,
     )
-    // The one may reach etcd sooner than the other, which holds on trust until it does.
+    // One host may reach etcd before the other, which holds until its hold-timeout.
     .overlapping(HOLD_TIMEOUT),
     Case::noticed(
         "auth-turned-on",
@@ -71,7 +71,7 @@ pub(crate) const CASES: &[Case] = &[
         OUTAGE,
         auth_on,
     ),
-    Case::unnoticed("token-lost", "A member restarts and forgets every token", rolling).on(ClusterKind::Auth),
+    Case::unnoticed("token-lost", "A member restarts and loses every token", rolling).on(ClusterKind::Auth),
     Case::unnoticed("certificate-rotated", "The members get new certificates, one by one", rotated)
         .on(ClusterKind::Tls),
     Case::noticed("certificate-expired", "The members' certificates expire", End::Named, OUTAGE, expired)
@@ -158,8 +158,8 @@ fn all_hung(env: &mut Environment) {
     env.wait(2.0);
 }
 
-/// So many times three revisions more.
-fn write_much(env: &Environment, times: usize) {
+/// Writes many keys to increase the revision.
+fn write_many(env: &Environment, times: usize) {
     for _ in 0..times {
         let pairs = (0..300).map(|number| (format!("noise/{number}"), "x".to_owned())).collect();
         env.setup.cluster.store().put_all(pairs, 0);
@@ -169,7 +169,7 @@ fn write_much(env: &Environment, times: usize) {
 fn compaction(env: &mut Environment) {
     env.fault("db1's daemon is cut off, etcd is compacted", |env| {
         let cut = env.setup.cut_etcd(0, Way::Both);
-        write_much(env, 1);
+        write_many(env, 1);
         env.setup.cluster.compact();
         env.wait(1.5);
         cut.heal();
@@ -179,7 +179,7 @@ fn compaction(env: &mut Environment) {
 
 fn restore(env: &mut Environment) {
     let snapshot = save(env);
-    write_much(env, 20);
+    write_many(env, 20);
     restore_from(env, &snapshot);
     env.wait(6.0);
 }
@@ -188,7 +188,7 @@ fn restore_elsewhere(env: &mut Environment) {
     switch_between(env, 0, 1);
     let snapshot = save(env);
     switch_between(env, 1, 0);
-    write_much(env, 1);
+    write_many(env, 1);
     restore_from(env, &snapshot);
     env.wait_held(1);
     env.wait_gone(0);
@@ -197,15 +197,15 @@ fn restore_elsewhere(env: &mut Environment) {
 
 fn save(env: &Environment) -> String {
     let file = env.setup.lab.directory().join("snapshot.db").to_string_lossy().into_owned();
-    let door = env.setup.cluster.plain_endpoints()[0].clone();
-    env.setup.client.run("etcdctl", &["--endpoints", &door, "snapshot", "save", &file]);
+    let endpoint = env.setup.cluster.plain_endpoints()[0].clone();
+    env.setup.client.run("etcdctl", &["--endpoints", &endpoint, "snapshot", "save", &file]);
     file
 }
 
-/// Every member begins anew with what stands in the file.
+/// Restores every member from the snapshot.
 fn restore_from(env: &mut Environment, file: &str) {
-    let everybody: Vec<String> = env.setup.members().iter().map(|host| peer(host)).collect();
-    let everybody = everybody.join(",");
+    let initial_cluster: Vec<String> = env.setup.members().iter().map(|host| peer(host)).collect();
+    let initial_cluster = initial_cluster.join(",");
     env.fault("etcd is restored", |env| {
         env.setup.cluster.members.iter_mut().for_each(Member::kill);
         for host in env.setup.members() {
@@ -223,7 +223,7 @@ fn restore_from(env: &mut Environment, file: &str) {
                     "--data-dir",
                     &data.to_string_lossy(),
                     "--initial-cluster",
-                    &everybody,
+                    &initial_cluster,
                     "--initial-advertise-peer-urls",
                     &peers,
                 ],
@@ -244,7 +244,7 @@ fn auth_on(env: &mut Environment) {
     let (name, password) = (root.name.clone(), root.password.clone());
     env.fault("authentication is on", |env| {
         let asked = env.setup.cluster.store().ask(async move |client| {
-            // They may be there from an earlier time.
+            // They may exist already.
             let _ = client.role_add("root").await;
             let _ = client.user_add(name.as_str(), password.as_str(), None).await;
             let _ = client.user_grant_role(name.as_str(), "root").await;
@@ -282,7 +282,7 @@ fn expired(env: &mut Environment) {
         for place in 0..env.setup.cluster.members.len() {
             issue(env, place, false);
         }
-        // Connections that stand do not ask for a certificate again.
+        // Open connections are not affected, so the members are restarted.
         for place in 0..env.setup.cluster.members.len() {
             env.setup.cluster.members[place].terminate();
             back(env, place);

@@ -1,4 +1,4 @@
-//! What the machine withholds from the daemon, or tells it wrongly: memory, descriptors, room for logs, the time.
+//! Faults of the machine: no memory, no descriptors, no space for logs, a wrong clock.
 
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
@@ -54,18 +54,18 @@ pub(crate) const CASES: &[Case] = &[
     .on(ClusterKind::Tls),
 ];
 
-/// Only the soft limit: nobody here may raise a hard one again.
+/// Sets only the soft limit, because the hard limit could not be raised again.
 fn limit(env: &Environment, what: &str) {
     run("prlimit", &["--pid", &env.daemon().process.pid().to_string(), what]);
 }
 
 fn megabyte(env: &mut Environment) {
-    env.fault("not a page more, and a megabyte in the key", |env| {
+    env.fault("no more memory, and a megabyte in the key", |env| {
         limit(env, "--as=1000000:");
         env.setup.write(KEY, &"x".repeat(1 << 20), 0);
         env.wait_gone(0);
     });
-    // What it did about the memory is up to it.
+    // The daemon may have ended or not.
     if env.setup.daemons[0].process.ended().is_some() {
         env.start_again();
     } else {
@@ -74,7 +74,7 @@ fn megabyte(env: &mut Environment) {
     env.setup.set_leader(0);
 }
 
-/// The first host's daemon, with the library before its own.
+/// Starts the first host's daemon with the preloaded library.
 fn shimmed(env: &mut Environment) -> Shim {
     let shim = Shim::new(env.setup.lab.directory());
     env.start_through(&shim.words().each_ref().map(String::as_str));
@@ -88,7 +88,7 @@ fn no_memory(env: &mut Environment) {
         env.patronis[0].die();
         shim.refuse_memory();
         let end = env.setup.daemons[0].process.wait(END);
-        assert_eq!(end.signal(), Some(Signal::SIGABRT as i32), "it went on without memory");
+        assert_eq!(end.signal(), Some(Signal::SIGABRT as i32), "the daemon continued without memory");
         env.wait_moved();
     });
 }
@@ -102,16 +102,16 @@ fn clock_back(env: &mut Environment) {
         env.wait_moved();
         env.wait(1.0);
     });
-    assert_ne!(date(env), today, "the log's stamps do not know of the jump");
+    assert_ne!(date(env), today, "the log's timestamps do not show the jump");
 }
 
 fn clock_forth(env: &mut Environment) {
     let shim = shimmed(env);
     let today = date(env);
-    env.fault("a year forth, and a member restarts", |env| {
+    env.fault("a year forward, and a member restarts", |env| {
         env.undisturbed(|env| {
             shim.shift_clock(365 * DAY);
-            // A new connection looks at the clock, because of the certificate.
+            // A new connection uses the clock to verify the certificate.
             env.setup.cluster.members[2].terminate();
             env.setup.cluster.members[2].restart();
             env.setup.cluster.wait_member(2);
@@ -119,17 +119,17 @@ fn clock_forth(env: &mut Environment) {
         });
         crate::cases::patroni::switch(env);
     });
-    assert_ne!(date(env), today, "the log's stamps do not know of the jump");
+    assert_ne!(date(env), today, "the log's timestamps do not show the jump");
 }
 
-/// What the first host's daemon takes for today, by its last word.
+/// The date in the last log line of the first host's daemon.
 fn date(env: &Environment) -> Option<String> {
     let lines = env.daemon().process.lines();
     lines.last().map(|line| line.text.chars().take_while(|sign| *sign != 'T').collect())
 }
 
 fn descriptors(env: &mut Environment) {
-    env.fault("not a descriptor more", |env| {
+    env.fault("no more descriptors", |env| {
         limit(env, "--nofile=4:");
         env.setup.cluster.members[2].kill();
         env.wait(1.0);
@@ -152,7 +152,7 @@ fn log_full(env: &mut Environment) {
 }
 
 fn log_reader_gone(env: &mut Environment) {
-    env.fault("nobody reads stderr", |env| {
+    env.fault("stderr has no reader", |env| {
         env.start_through(&["bash", "-c", "exec \"$@\" 2> >(exit 0)", "bash"]);
         env.wait(6.0);
     });

@@ -10,15 +10,15 @@ mod wire;
 use crate::case::Case;
 use crate::environment::HOLD;
 
-// How many seconds a client may be without an answer, or two hosts with the address.
+// How many seconds a client may go without an answer, or two hosts may have the address.
 
-/// A leader change that everybody hears of at once.
+/// A leader change that every host learns of immediately.
 const QUICK: f64 = 2.0;
-/// The lifetime of the address in the kernel, and its latest lateness, and a look by a ping on a busy machine.
+/// The lifetime of the address in the kernel, its longest delay, and a ping on a busy machine.
 const EXPIRY: f64 = 7.0;
-/// A lease of 8 s that was just renewed, and the next leader.
+/// A lease of 8 s that was just renewed, and the time until the next leader.
 const LEASE_ENDS: f64 = 11.0;
-/// The address is held on trust for so long.
+/// The hold-timeout: the address may be held for so long after the last read.
 #[expect(clippy::cast_precision_loss, reason = "a few seconds")]
 const HOLD_TIMEOUT: f64 = HOLD as f64;
 

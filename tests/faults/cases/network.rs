@@ -1,4 +1,4 @@
-//! What befalls the network and the interface.
+//! Faults of the network and the interface.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -10,7 +10,7 @@ use crate::support::command::{feed, run};
 use crate::support::cut::{Cut, Way};
 use crate::support::host::VIP;
 
-/// A link that is down answers nobody; then it takes a read or an announcement.
+/// While a link is down nothing is answered; then a read or an announcement is needed.
 const LINK: f64 = 5.0;
 const MOMENT: f64 = 1.0;
 
@@ -84,7 +84,7 @@ pub(crate) const CASES: &[Case] = &[
 ];
 
 fn cut_etcd(env: &mut Environment, way: Way, seconds: f64) {
-    env.fault(&format!("packets between db1's daemon and etcd vanish ({way:?})"), |env| {
+    env.fault(&format!("packets between db1's daemon and etcd are dropped ({way:?})"), |env| {
         let _cut = env.setup.cut_etcd(0, way);
         env.wait(seconds);
     });
@@ -92,7 +92,7 @@ fn cut_etcd(env: &mut Environment, way: Way, seconds: f64) {
 }
 
 fn partition(env: &mut Environment, way: Way) {
-    env.fault(&format!("packets between db1 and etcd vanish ({way:?})"), |env| {
+    env.fault(&format!("packets between db1 and etcd are dropped ({way:?})"), |env| {
         let _cut = env.setup.cut_members(0, way);
         env.wait_moved();
         env.wait(1.0);
@@ -101,7 +101,7 @@ fn partition(env: &mut Environment, way: Way) {
 }
 
 fn power(env: &mut Environment) {
-    env.fault("db1 is dark", |env| {
+    env.fault("db1 is off", |env| {
         let _cut = Cut::off(&env.setup.lab, env.host());
         env.patronis[0].die();
         env.wait_moved();
@@ -113,7 +113,7 @@ fn power(env: &mut Environment) {
 fn reject(env: &mut Environment) {
     let rules = "table inet wall {\nchain out {\ntype filter hook output priority 0;\ntcp dport 2379 reject with tcp reset\n}\n}\n";
     let namespace = env.host().namespace().to_owned();
-    env.fault("every packet to etcd is refused", |env| {
+    env.fault("every packet to etcd is rejected", |env| {
         feed("ip", &["netns", "exec", &namespace, "nft", "-f", "-"], rules);
         env.wait(2.0);
         run("ip", &["netns", "exec", &namespace, "nft", "delete", "table", "inet", "wall"]);
@@ -123,7 +123,7 @@ fn reject(env: &mut Environment) {
 
 fn half_open(env: &mut Environment) {
     let place = (env.setup.cluster.leader() + 1) % env.setup.cluster.members.len();
-    env.fault("a member dies unheard, and comes back", |env| {
+    env.fault("a member dies while cut off, and comes back", |env| {
         let cut = Cut::off(&env.setup.lab, env.setup.members()[place]);
         env.setup.cluster.members[place].kill();
         env.wait(1.0);
@@ -135,8 +135,8 @@ fn half_open(env: &mut Environment) {
     env.wait(4.0);
 }
 
-/// The host's own IPv6 address goes with the link.
-fn own_again(env: &Environment) {
+/// Restores the host's own addresses. The kernel removes the IPv6 address with the link.
+fn restore_own_addresses(env: &Environment) {
     let host = env.host();
     for own in [format!("{}/16", host.v4()), format!("{}/64", host.v6())] {
         let _ = host.attempt("ip", &["addr", "add", &own, "dev", "eth0", "nodad"]);
@@ -151,7 +151,7 @@ fn flap(env: &mut Environment) {
             env.wait(0.3);
             env.host().ip("link set eth0 up");
         });
-        own_again(env);
+        restore_own_addresses(env);
         env.wait(1.5);
     }
 }
@@ -167,13 +167,13 @@ fn renamed(env: &mut Environment) {
             env.host().ip(step);
         }
     });
-    own_again(env);
+    restore_own_addresses(env);
     env.wait(2.0);
 }
 
 fn anew(env: &mut Environment) {
     let (switch, name) = (env.setup.lab.switch(), env.host().name().to_owned());
-    env.fault("there is no interface", |env| {
+    env.fault("the interface is deleted", |env| {
         env.host().ip("link del eth0");
         env.wait_gone(0);
         env.wait(0.5);
@@ -181,7 +181,7 @@ fn anew(env: &mut Environment) {
         run("ip", &["-n", &switch, "link", "set", &name, "master", "br0", "up"]);
         env.host().ip("link set eth0 up");
     });
-    own_again(env);
+    restore_own_addresses(env);
     env.wait(2.0);
 }
 
@@ -191,7 +191,7 @@ fn mac(env: &mut Environment) {
 }
 
 fn delete(env: &Environment) {
-    // The rival may have been quicker than the daemon.
+    // The daemon may not have restored it yet.
     let _ = env.host().attempt("ip", &["addr", "del", &format!("{VIP}/32"), "dev", "eth0"]);
 }
 
@@ -209,15 +209,15 @@ fn flushed(env: &mut Environment) {
     env.fault("addr flush", |env| {
         env.host().ip("addr flush dev eth0");
         env.wait(0.1);
-        own_again(env);
+        restore_own_addresses(env);
     });
     env.wait(3.0);
 }
 
-/// An address of the host's own, in the VIP's /24.
+/// An address of the host in the VIP's /24.
 const OWN: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 66, 0, 201));
 
-/// Whether another address takes the place of a network's first one when that goes.
+/// Sets whether the kernel promotes a secondary address when the primary one is removed.
 fn promotes(env: &Environment, promotes: bool) {
     for place in ["all", "default", "eth0"] {
         let value = if promotes { "1" } else { "0" };
@@ -229,7 +229,7 @@ fn add_own(env: &Environment) {
     env.host().ip(&format!("addr add {OWN}/24 dev eth0"));
 }
 
-/// Whether the address is not the first of its network.
+/// Whether the address is secondary.
 fn secondary(env: &Environment, address: IpAddr) -> bool {
     env.host().ip(&format!("-o addr show to {address}")).contains("secondary")
 }
@@ -239,7 +239,7 @@ fn switch_and_keep_own(env: &mut Environment) {
     env.wait(1.0);
     let kept = env.host().carries(OWN) && env.host().carries(env.host().v4().into());
     env.host().ip(&format!("addr del {OWN}/24 dev eth0"));
-    assert!(kept, "the host's own address went with the VIP");
+    assert!(kept, "the host's own address was removed with the VIP");
 }
 
 fn promote(env: &mut Environment) {
@@ -252,7 +252,7 @@ fn promote_own_first(env: &mut Environment) {
     promotes(env, true);
     add_own(env);
     env.host().ip(&format!("addr del {VIP}/24 dev eth0"));
-    wait_for("the VIP to come back behind the host's own address", SOON, || secondary(env, VIP));
+    wait_for("the VIP to come back as a secondary address", SOON, || secondary(env, VIP));
     promotes(env, false);
     switch_and_keep_own(env);
 }
@@ -260,20 +260,20 @@ fn promote_own_first(env: &mut Environment) {
 fn promote_vip_first(env: &mut Environment) {
     promotes(env, false);
     add_own(env);
-    assert!(secondary(env, OWN), "the host's own address has to stand behind the VIP");
+    assert!(secondary(env, OWN), "the host's own address must be secondary");
     let checked = env.check();
     assert!(checked.contains("its going takes the host's address with it"), "check said: {checked}");
     env.fault("switchover", |env| crate::cases::patroni::switch(env));
     env.wait(1.0);
-    // That one is gone: no daemon can prevent it when it is the kernel that ends the VIP.
+    // It is gone: a daemon cannot prevent that when the kernel expires the VIP.
     let _ = env.host().attempt("ip", &["addr", "del", &format!("{OWN}/24"), "dev", "eth0"]);
-    assert!(env.host().carries(env.host().v4().into()), "an address of another network went with the VIP");
+    assert!(env.host().carries(env.host().v4().into()), "an address of another network was removed with the VIP");
 }
 
 fn rival(env: &mut Environment) {
-    // It does not have the address: it only says so on the wire, with its own hardware address.
+    // It does not have the address; it only claims it with its own hardware address.
     env.setup.hosts[2].sysctl("net/ipv4/ip_nonlocal_bind", "1");
-    env.fault("db3 says that it has the address", |env| {
+    env.fault("db3 claims the address", |env| {
         let vip = VIP.to_string();
         env.setup.hosts[2].run("arping", &["-q", "-A", "-c", "3", "-w", "4", "-I", "eth0", "-s", &vip, &vip]);
     });

@@ -1,4 +1,4 @@
-//! What befalls the leader key and whoever writes it.
+//! Faults of the leader key and of Patroni.
 
 use crate::case::{Case, End};
 use crate::cases::{HOLD_TIMEOUT, LEASE_ENDS, QUICK};
@@ -44,7 +44,7 @@ pub(crate) fn switch(env: &Environment) {
     switch_between(env, 0, 1);
 }
 
-/// Patroni on one host hands over to another, and no third one is quicker.
+/// Patroni on one host hands over to another. The third one must not take the key.
 pub(crate) fn switch_between(env: &Environment, from: usize, to: usize) {
     env.patronis.iter().for_each(|patroni| patroni.may_lead(false));
     switch_over(&env.patronis[from], &env.patronis[to]);
@@ -63,7 +63,7 @@ fn paused(env: &mut Environment) {
 }
 
 fn late(env: &mut Environment) {
-    // A lease of the hand's own beneath the same name, renewed shortly before its margin, as a slow Patroni does.
+    // The same name with a lease of the test, renewed late, as a slow Patroni does.
     let lease = env.setup.cluster.store().grant(12);
     env.setup.write(KEY, "db1", lease);
     env.fault("renewed only every 5 s", |env| {
@@ -86,7 +86,7 @@ fn cut_off(env: &mut Environment) {
     env.fault("db1's daemon is cut off from etcd", |env| {
         let cut = env.setup.cut_etcd(0, Way::Both);
         env.wait(0.5);
-        // The key is to be free for the one that is told to take it.
+        // No other host may take the free key.
         env.patronis[1].may_lead(false);
         env.patronis[2].may_lead(false);
         switch_over(&env.patronis[0], &env.patronis[1]);

@@ -1,4 +1,4 @@
-//! What befalls the daemon itself.
+//! Faults of the daemon.
 
 use std::time::Duration;
 
@@ -32,17 +32,17 @@ pub(crate) const CASES: &[Case] = &[
 ];
 
 fn term(env: &mut Environment) {
-    env.fault("SIGTERM, nobody starts it again", |env| {
+    env.fault("SIGTERM, not restarted", |env| {
         env.daemon().process.signal(Signal::SIGTERM);
         env.wait_gone(0);
-        assert!(env.setup.daemons[0].process.wait(END).success(), "it ended badly");
+        assert!(env.setup.daemons[0].process.wait(END).success(), "it ended with an error");
         env.wait(2.0);
     });
     env.start_again();
 }
 
 fn kill(env: &mut Environment) {
-    env.fault("SIGKILL, nobody starts it again", |env| {
+    env.fault("SIGKILL, not restarted", |env| {
         env.setup.daemons[0].process.kill();
         env.wait_gone(0);
     });
@@ -105,7 +105,7 @@ fn kill_lease(env: &mut Environment) {
 }
 
 fn frozen(env: &mut Environment) {
-    env.fault("everything on db1 stands still", |env| {
+    env.fault("everything on db1 is frozen", |env| {
         env.patronis[0].die();
         env.daemon().process.signal(Signal::SIGSTOP);
         env.wait(12.0);

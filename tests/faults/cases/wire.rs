@@ -1,4 +1,4 @@
-//! What befalls the bytes between the first host's daemon and etcd, and nobody else's.
+//! Faults of the connection between the first host's daemon and etcd.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use crate::environment::Environment;
 use crate::support::proxy::Wire;
 
 const LATE: Duration = Duration::from_millis(100);
-/// The old host hears of a switchover so much later, and then has to act on a busy machine.
-const HEARD: f64 = 0.1 + 0.2;
+/// The old host learns of a switchover later, and then has to act on a busy machine.
+const LEARNED: f64 = 0.1 + 0.2;
 /// An answer may take a third of the hold-timeout.
 const TOO_LATE: Duration = Duration::from_secs(2);
 /// An answer has some 250 bytes.
@@ -23,7 +23,7 @@ pub(crate) const CASES: &[Case] = &[
         QUICK,
         late,
     )
-    .overlapping(HEARD),
+    .overlapping(LEARNED),
     Case::noticed(
         "delay-beyond-the-read-timeout",
         "Every answer of etcd is later than the read timeout",
