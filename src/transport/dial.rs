@@ -11,6 +11,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::Response;
+use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use nix::sys::socket::{setsockopt, sockopt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -21,6 +23,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tonic::transport::Channel;
 use tower::service_fn;
 
+use super::http::{self, HttpError, Limits};
 use super::stream::{FirstFailure, RecordingStream, Stream};
 use super::tls::{Credentials, HandshakeError, TlsError, TlsSettings};
 use crate::config::model::Endpoint;
@@ -48,7 +51,9 @@ pub(crate) enum DialError {
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
     #[error("cannot start HTTP/2")]
-    Http(#[from] tonic::transport::Error),
+    Http2(#[from] tonic::transport::Error),
+    #[error(transparent)]
+    Http(#[from] HttpError),
     #[error("not connected within {limit:.1?}: {phase} hangs")]
     Silent { phase: &'static str, limit: Duration },
 }
@@ -98,15 +103,22 @@ impl Dialer {
         Ok(Connection { channel, failure, generation })
     }
 
-    /// A connection that speaks HTTP/1, with TLS where the endpoint has it. The caller sets the limit.
-    pub(crate) async fn dial_plainly(&mut self, limit: Duration) -> Result<Box<dyn Stream>, DialError> {
-        let mut credentials = if self.endpoint.tls { Some(self.tls.current()?) } else { None };
-        if let Some(credentials) = &mut credentials {
-            Arc::make_mut(&mut credentials.tls).alpn_protocols = vec![b"http/1.1".to_vec()];
-        }
-        let addresses = self.resolve().await?;
-        let stream = self.first_that_answers(&addresses, limit).await?;
-        self.wrap_tls(stream, credentials).await
+    /// Requests a page by HTTP/1.1, on a connection of its own.
+    pub(crate) async fn get(&mut self, path: &str, limits: Limits) -> Result<Response<Bytes>, DialError> {
+        let host = self.endpoint.to_string();
+        let host = host.split_once("://").map_or(&*host, |(_scheme, host)| host);
+        let exchange = async {
+            let mut credentials = if self.endpoint.tls { Some(self.tls.current()?) } else { None };
+            if let Some(credentials) = &mut credentials {
+                Arc::make_mut(&mut credentials.tls).alpn_protocols = vec![b"http/1.1".to_vec()];
+            }
+            let addresses = self.resolve().await?;
+            let stream = self.first_that_answers(&addresses, limits.time).await?;
+            let stream = self.wrap_tls(stream, credentials).await?;
+            Ok(http::get(stream, host, path, limits).await?)
+        };
+        let silent = DialError::Silent { phase: "HTTP", limit: limits.time };
+        timeout(limits.time, exchange).await.unwrap_or(Err(silent))
     }
 
     async fn wrap_tls(

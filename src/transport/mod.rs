@@ -4,5 +4,6 @@
 
 pub(crate) mod credential;
 pub(crate) mod dial;
+pub(crate) mod http;
 pub(crate) mod stream;
 pub(crate) mod tls;

@@ -249,7 +249,7 @@ async fn files_that_cannot_serve_are_named_with_what_is_wrong_with_them() {
         (Some(good.key.clone()), None, "client.key holds no certificate"),
         (Some(damaged), None, "damaged.pem is damaged"),
         (Some(path("absent.pem")), None, "absent.pem: No such file"),
-        (ca(), with_key(p521), "p521.key holds a key of the curve P-521"),
+        (ca(), with_key(p521), "p521.key holds a key on curve P-521"),
         (ca(), with_key(encrypted), "encrypted.key is encrypted"),
         (ca(), with_key(old_encrypted), "old-encrypted.key is encrypted"),
         (ca(), with_key(other_key), "another.key is not the key of the certificate in etcd-cert-file"),

@@ -10,7 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use etcd_client::{GetOptions, KeyValue};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use hyper::Response;
+use hyper::body::Bytes;
+use hyper::header::DATE;
+use serde_json::Value;
 use tokio::time::timeout;
 
 use super::error::CallError;
@@ -21,6 +24,7 @@ use crate::clock;
 use crate::config::model::{Endpoint, EtcdConfig};
 use crate::error::chain;
 use crate::transport::dial::{DialError, Dialer};
+use crate::transport::http::Limits;
 use crate::transport::tls::{HandshakeError, TlsSettings};
 
 /// What one member said.
@@ -158,62 +162,34 @@ struct Pages {
 /// The member's time, the keys in its v2 store, and whether this is its port for members.
 async fn over_http(endpoint: &Endpoint, tls: &Arc<TlsSettings>, keys: &[String], limit: Duration) -> Pages {
     let mut pages = Pages::default();
-    let Some(page) = http(endpoint, tls, "/version", limit).await else { return pages };
-    let date = page.lines().find_map(|active| {
-        let (name, value) = active.split_once(':')?;
-        name.eq_ignore_ascii_case("date").then(|| http_date(value)).flatten()
-    });
+    let mut dialer = Dialer::new(endpoint.clone(), Arc::clone(tls));
+    let limits = Limits { time: limit, body: MAX_BODY };
+    let Ok(version) = dialer.get("/version", limits).await else { return pages };
+    let date = version.headers().get(DATE).and_then(|date| http_date(date.to_str().ok()?));
     pages.ahead = date.map(|theirs| theirs - i64::try_from(clock::wall_time().0.as_secs()).unwrap_or(i64::MAX));
-    let members = http(endpoint, tls, "/members", limit).await.unwrap_or_default();
-    pages.serves_peers = found(&members).is_some_and(|body| body.contains("\"peerURLs\""));
-    for key in keys.iter().filter(|key| key.starts_with('/') && key.bytes().all(is_harmless)) {
-        let page = http(endpoint, tls, &format!("/v2/keys{key}"), limit).await.unwrap_or_default();
-        if let Some(value) = v2_value(&page) {
+    let members = dialer.get("/members", limits).await.ok();
+    pages.serves_peers = members.and_then(|page| json(&page)).is_some_and(|members| !members[0]["peerURLs"].is_null());
+    for key in keys.iter().filter(|key| key.starts_with('/') && key.bytes().all(is_plain)) {
+        let page = dialer.get(&format!("/v2/keys{key}"), limits).await.ok();
+        if let Some(value) = page.and_then(|page| v2_value(&page)) {
             pages.v2.insert(key.clone(), value);
         }
     }
     pages
 }
 
-/// What needs no quoting in the first active of a request.
-fn is_harmless(byte: u8) -> bool {
+/// Whether a byte needs no escape in a request's path.
+fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte)
 }
 
-fn v2_value(page: &str) -> Option<String> {
-    let (_, value) = found(page)?.split_once("\"value\":\"")?;
-    value.split('"').next().map(str::to_owned)
+fn v2_value(page: &Response<Bytes>) -> Option<String> {
+    json(page)?["node"]["value"].as_str().map(str::to_owned)
 }
 
-/// The body of an answer that is no refusal.
-fn found(page: &str) -> Option<&str> {
-    let (head, body) = page.split_once("\r\n\r\n")?;
-    head.lines().next()?.contains(" 200 ").then_some(body)
-}
-
-/// One small request by HTTP/1, and the beginning of what came back.
-async fn http(endpoint: &Endpoint, tls: &Arc<TlsSettings>, path: &str, limit: Duration) -> Option<String> {
-    let ask = async {
-        let mut stream = Dialer::new(endpoint.clone(), Arc::clone(tls)).dial_plainly(limit).await.ok()?;
-        let host = if endpoint.host.contains(':') { format!("[{}]", endpoint.host) } else { endpoint.host.clone() };
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}:{}\r\nConnection: close\r\n\r\n", endpoint.port);
-        stream.write_all(request.as_bytes()).await.ok()?;
-        let (mut page, mut stream) = (Vec::new(), stream.take(MOST_BYTES));
-        // What came before the connection broke is good enough. Not every server ends it when it has said all.
-        while !is_whole(&page) && stream.read_buf(&mut page).await.is_ok_and(|read| read > 0) {}
-        Some(String::from_utf8_lossy(&page).into_owned())
-    };
-    timeout(limit, ask).await.ok().flatten()
-}
-
-/// Whether the body is as long as the head says.
-fn is_whole(page: &[u8]) -> bool {
-    let page = String::from_utf8_lossy(page);
-    let Some((head, body)) = page.split_once("\r\n\r\n") else { return false };
-    let length = head.lines().filter_map(|active| active.split_once(':')).find_map(|(name, value)| {
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok()).flatten()
-    });
-    length.is_some_and(|length| body.len() >= length)
+/// The JSON of an answer that is not a refusal.
+fn json(page: &Response<Bytes>) -> Option<Value> {
+    page.status().is_success().then(|| serde_json::from_slice(page.body()).ok()).flatten()
 }
 
 fn refusal_to_open(error: &OpenError) -> Refusal {
@@ -264,25 +240,19 @@ fn told(error: &(dyn Error + 'static)) -> Refusal {
 /// What namespaces of Patroni mostly begin with: its own default, Spilo's, and slips of the pen in them.
 const NAMESPACES: [&str; 4] = ["/service/", "/db/", "service/", "//"];
 const MOST_NAMES: i64 = 1000;
-const MOST_BYTES: u64 = 64 * 1024;
+const MAX_BODY: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_value_of_the_old_store_is_read_and_a_refusal_is_none() {
-        let page = "HTTP/1.1 200 OK\r\nA: b\r\n\r\n{\"action\":\"get\",\"node\":{\"key\":\"/service/pg/leader\",\"value\":\"pg1\"}}";
-        assert_eq!(v2_value(page).as_deref(), Some("pg1"));
-        assert_eq!(v2_value("HTTP/1.1 404 Not Found\r\n\r\n{\"value\":\"x\"}"), None);
-    }
-
-    #[test]
-    fn a_page_is_whole_when_its_body_is_as_long_as_its_head_says() {
-        let page = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc";
-        assert!(is_whole(page));
-        assert!((0..page.len()).all(|end| !is_whole(&page[..end])));
-        assert!(!is_whole(b"HTTP/1.1 200 OK\r\n\r\nabc"), "then the end of the connection tells");
+    fn a_value_of_the_v2_store_is_read_and_a_refusal_is_not() {
+        let page = |status, body: &'static str| Response::builder().status(status).body(Bytes::from(body)).unwrap();
+        let found = r#"{"action":"get","node":{"key":"/service/pg/leader","value":"p\"g1"}}"#;
+        assert_eq!(v2_value(&page(200, found)).as_deref(), Some("p\"g1"));
+        assert_eq!(v2_value(&page(404, found)), None);
+        assert_eq!(v2_value(&page(200, r#"{"node":{"dir":true}}"#)), None);
     }
 
     #[test]
