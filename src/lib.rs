@@ -25,12 +25,14 @@ pub mod wire;
 #[cfg(feature = "daemon")]
 pub mod clock;
 #[cfg(feature = "daemon")]
+pub mod command;
+#[cfg(feature = "daemon")]
 pub mod daemon;
 #[cfg(feature = "daemon")]
 mod error;
 #[cfg(feature = "daemon")]
 pub mod host;
 #[cfg(feature = "daemon")]
-mod terminal;
+pub mod terminal;
 #[cfg(feature = "daemon")]
 mod transport;

@@ -1,24 +1,24 @@
 //! The `vip-manager` command: understands the command line, loads the configuration, hands over.
 
 use std::env;
-use std::fmt::Display;
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
-use vip_manager::check;
 use vip_manager::cli::{self, Action};
+use vip_manager::command::check;
 use vip_manager::config::{self, Loaded, Sources};
 use vip_manager::daemon;
+use vip_manager::terminal;
 
 fn main() -> ExitCode {
     let request = match cli::parse(env::args_os()) {
         Ok(request) => request,
         Err(answer) if answer.use_stderr() => {
-            say(io::stderr(), answer.render());
+            terminal::write(io::stderr(), answer.render());
             return ExitCode::from(cli::USAGE);
         }
         Err(answer) => {
-            say(io::stdout(), answer.render());
+            terminal::write(io::stdout(), answer.render());
             return ExitCode::SUCCESS;
         }
     };
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         Ok(loaded) => carry_out(request.action, loaded, sources),
         Err(problems) => {
             if !(request.action == Action::Release && was_told()) {
-                say(io::stderr(), format_args!("{problems}\n"));
+                terminal::write(io::stderr(), format_args!("{problems}\n"));
             }
             ExitCode::from(cli::CONFIG)
         }
@@ -45,9 +45,9 @@ fn carry_out(action: Action, loaded: Loaded, sources: Sources) -> ExitCode {
         Action::Release => daemon::release(&loaded.config),
         Action::Status(asked) => daemon::status(&loaded, asked),
         Action::ShowConfig => {
-            say(io::stdout(), loaded.settings);
+            terminal::write(io::stdout(), loaded.settings);
             for notice in loaded.notices {
-                say(io::stderr(), format_args!("{notice}\n"));
+                terminal::write(io::stderr(), format_args!("{notice}\n"));
             }
             ExitCode::SUCCESS
         }
@@ -57,9 +57,4 @@ fn carry_out(action: Action, loaded: Loaded, sources: Sources) -> ExitCode {
 /// Whether systemd asks after a daemon (its `ExecStopPost=`) that has ended with these very mistakes.
 fn was_told() -> bool {
     env::var("EXIT_STATUS").is_ok_and(|status| status == cli::CONFIG.to_string())
-}
-
-/// Nobody is left to be told where the one who listened has gone.
-fn say(mut to: impl Write, what: impl Display) {
-    drop(write!(to, "{what}").and_then(|()| to.flush()));
 }

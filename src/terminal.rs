@@ -1,14 +1,20 @@
-//! The terminal that somebody sits at, if an output leads to one: its size, and what it takes.
+//! Output for people: whether it leads to a terminal, its size, and what it understands.
 //!
-//! Whatever is coloured or painted asks here, so that `NO_COLOR` (<https://no-color.org>) and a terminal that can do
-//! nothing but print mean the same everywhere.
+//! Everything that colours or paints asks here, so that `NO_COLOR` (<https://no-color.org>) and a dumb terminal mean the
+//! same everywhere.
 
 use std::env;
 use std::ffi::OsStr;
-use std::io::IsTerminal;
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
 use std::os::fd::AsFd;
 
 use terminal_size::{Height, Width, terminal_size_of};
+
+/// Writes and flushes, and says whether that worked. If it did not, the reader is gone and there is nobody to tell.
+pub fn write(mut to: impl Write, what: impl Display) -> bool {
+    write!(to, "{what}").and_then(|()| to.flush()).is_ok()
+}
 
 /// A terminal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -30,10 +30,10 @@ pub fn judge(facts: &Facts) -> Finding {
     };
     if !echoes.is_empty() {
         let text = format!("a {cast} from here came in by {}: the network carries it", listed(echoes));
-        return Finding::good(HEARD, subject, text);
+        return Finding::pass(HEARD, subject, text);
     }
     if !answered.is_empty() {
-        return Finding::good(
+        return Finding::pass(
             HEARD,
             subject,
             format!("{neighbours} answered a {cast} from here: the network carries it"),
@@ -46,7 +46,7 @@ pub fn judge(facts: &Facts) -> Finding {
             format!("none of the {} neighbours that are known", asked.len())
         };
         let not = if asked.len() == 1 { " did not answer" } else { " answered" };
-        return Finding::caution(
+        return Finding::warning(
             "announcements-unheard",
             subject,
             format!("{who}{not} a {cast} from here: announcements may not get through either"),
@@ -55,7 +55,7 @@ pub fn judge(facts: &Facts) -> Finding {
             ),
         );
     }
-    Finding::caution(
+    Finding::warning(
         "announcements-unknown",
         subject,
         "whether they are heard cannot be told: no neighbour is known there, and no other interface of this host hears it",

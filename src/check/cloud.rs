@@ -32,7 +32,7 @@ pub fn judge(firmware: &Firmware) -> Option<Finding> {
     } else if known(sys_vendor, "tencent cloud") {
         ("Tencent Cloud", "use its high-availability virtual IP, or a load balancer")
     } else if known(product_name, "openstack") || known(sys_vendor, "openstack") {
-        return Some(Finding::caution(
+        return Some(Finding::warning(
             "cloud-port-security",
             "cloud",
             "this machine runs in OpenStack, whose ports drop addresses that they do not know",
@@ -41,7 +41,7 @@ pub fn judge(firmware: &Firmware) -> Option<Finding> {
     } else {
         return None;
     };
-    Some(Finding::caution(
+    Some(Finding::warning(
         "cloud-no-layer-2",
         "cloud",
         format!(

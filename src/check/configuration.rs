@@ -8,10 +8,10 @@ pub fn judge(file: Option<&str>, problems: &[Problem], notices: &[Notice]) -> Ve
     let wrong = problems.iter().map(|problem| {
         let told = problem.to_string();
         let (text, cure) = parted(&told);
-        Finding::bad("configuration", "configuration", text, cure)
+        Finding::error("configuration", "configuration", text, cure)
     });
     let worth = notices.iter().map(|notice| {
-        Finding::caution(
+        Finding::warning(
             "configuration-notice",
             "configuration",
             notice.to_string(),
@@ -19,7 +19,7 @@ pub fn judge(file: Option<&str>, problems: &[Problem], notices: &[Notice]) -> Ve
         )
     });
     let from = file.unwrap_or("flags and variables alone");
-    let good = problems.is_empty().then(|| Finding::good("configuration", "configuration", format!("{from} is sound")));
+    let good = problems.is_empty().then(|| Finding::pass("configuration", "configuration", format!("{from} is sound")));
     good.into_iter().chain(wrong).chain(worth).collect()
 }
 

@@ -24,7 +24,7 @@ pub enum File {
 pub fn judge(facts: &Facts) -> Finding {
     let Facts { key, program, file } = facts;
     let (subject, path) = (format!("hook {key}"), program.display());
-    let caution = |text, cure: String| Finding::caution("hook", subject.clone(), text, cure);
+    let caution = |text, cure: String| Finding::warning("hook", subject.clone(), text, cure);
     match file {
         File::Absent => caution(format!("{path} does not exist"), format!("put the program there, or correct {key}")),
         File::NotAProgram => caution(format!("{path} is not an executable file"), format!("chmod 755 {path}")),
@@ -32,7 +32,7 @@ pub fn judge(facts: &Facts) -> Finding {
             format!("{path} is below a directory that the shipped units hide from the daemon"),
             "move it, to /usr/local/bin for one".to_owned(),
         ),
-        File::Program => Finding::good("hook", subject, format!("{path} can be run")),
+        File::Program => Finding::pass("hook", subject, format!("{path} can be run")),
     }
 }
 
@@ -47,10 +47,10 @@ mod tests {
     #[test]
     fn a_program_has_to_be_there_to_be_executable_and_to_be_seen_by_the_daemon() {
         let level = |program: &str, file| judge(&Facts { key: "on-acquire", program: program.into(), file }).level;
-        assert_eq!(level("/usr/local/bin/moved", File::Program), Level::Good);
-        assert_eq!(level("/usr/local/bin/moved", File::Absent), Level::Caution);
-        assert_eq!(level("/usr/local/bin/moved", File::NotAProgram), Level::Caution);
-        assert_eq!(level("/home/me/moved", File::Program), Level::Caution);
-        assert_eq!(level("/homely/moved", File::Program), Level::Good);
+        assert_eq!(level("/usr/local/bin/moved", File::Program), Level::Pass);
+        assert_eq!(level("/usr/local/bin/moved", File::Absent), Level::Warning);
+        assert_eq!(level("/usr/local/bin/moved", File::NotAProgram), Level::Warning);
+        assert_eq!(level("/home/me/moved", File::Program), Level::Warning);
+        assert_eq!(level("/homely/moved", File::Program), Level::Pass);
     }
 }

@@ -33,10 +33,10 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
             None => "set interface to one of these, or bring it into being; it is waited for".to_owned(),
         };
         let text = format!("does not exist; this host has {}", names::listed(&others));
-        return vec![Finding::bad("interface-missing", subject, text, cure)];
+        return vec![Finding::error("interface-missing", subject, text, cure)];
     };
     if let Some(master) = &link.master {
-        return vec![Finding::bad(
+        return vec![Finding::error(
             "interface-port",
             subject,
             format!("is a port of {master}: an address on it is not answered for"),
@@ -46,11 +46,11 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
     let name = &facts.name;
     if !link.switched_on {
         let cure = format!("ip link set {name} up, and have it so at boot");
-        return vec![Finding::bad("interface-down", subject, "is switched off", cure)];
+        return vec![Finding::error("interface-down", subject, "is switched off", cure)];
     }
     if !link.up {
         let text = "is switched on and has no carrier: no frame passes";
-        return vec![Finding::bad(
+        return vec![Finding::error(
             "interface-no-carrier",
             subject,
             text,
@@ -58,14 +58,14 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
         )];
     }
     if !link.has_mac {
-        return vec![Finding::caution(
+        return vec![Finding::warning(
             "interface-no-mac",
             subject,
             "is up and has no hardware address: the VIP stands there and cannot be announced",
             "right where routing brings clients here (BGP, tunnels); otherwise set interface to the one that clients are on",
         )];
     }
-    vec![Finding::good("interface", subject, "is up")]
+    vec![Finding::pass("interface", subject, "is up")]
 }
 
 fn only(names: &[&str]) -> Option<String> {

@@ -4,63 +4,22 @@ use std::time::Duration;
 
 use super::Finding;
 use super::names::{self, Difference, Meant, listed};
+use crate::source::facts::{Forbidden, Held, KeyFacts, LeaseFacts, scope};
 use crate::text::brief;
 
+/// A VIP's key and what this host makes of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Facts {
     pub key: String,
     /// The value that means this host.
     pub expected: String,
-    pub held: Result<Option<Held>, Forbidden>,
-    pub around: Around,
-    /// What the old v2 store holds under this name, where it could be asked.
-    pub v2: Option<String>,
+    pub found: KeyFacts,
     pub hold_timeout: Duration,
     pub lease_margin: Duration,
 }
 
-/// This user may not read the key.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Forbidden;
-
-/// What the key holds.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Held {
-    pub value: String,
-    pub created: i64,
-    pub changed: i64,
-    pub lease: Lease,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Lease {
-    None,
-    /// Seconds left, and granted.
-    Left {
-        left: i64,
-        granted: i64,
-    },
-    /// It could not be asked after.
-    Unknown,
-}
-
-/// What else the store holds.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Around {
-    /// The names of Patroni's members in this scope; nothing where this user may not list them.
-    pub members: Option<Vec<String>>,
-    /// Whether there is any key of this scope.
-    pub scope: bool,
-    /// Leader keys of other scopes.
-    pub leaders: Vec<String>,
-    /// Whether everything may be listed, and so what was not seen is not there.
-    pub listed: bool,
-    /// Whether there is any key at all.
-    pub anything: bool,
-}
-
 pub fn judge(facts: &Facts) -> Vec<Finding> {
-    match &facts.held {
+    match &facts.found.held {
         Ok(Some(held)) => present(facts, held),
         Ok(None) => vec![absent(facts)],
         Err(Forbidden) => vec![forbidden(facts)],
@@ -80,15 +39,15 @@ fn present(facts: &Facts, held: &Held) -> Vec<Finding> {
 }
 
 fn value(facts: &Facts, held: &Held, since: &str) -> Finding {
-    let Facts { expected, around, .. } = facts;
+    let (expected, around) = (&facts.expected, &facts.found.around);
     let value = &held.value;
     if value == expected {
         let text = format!("holds \"{value}\", which is this host (since {since})");
-        return Finding::good("key-value", subject(facts), text);
+        return Finding::pass("key-value", subject(facts), text);
     }
     if value.is_empty() {
         let text = "is there and empty: it names nobody";
-        return Finding::bad(
+        return Finding::error(
             "key-empty",
             subject(facts),
             text,
@@ -98,7 +57,7 @@ fn value(facts: &Facts, held: &Held, since: &str) -> Finding {
     if value.trim_start().starts_with('{') {
         let text = format!("holds \"{}\", which is no member's name", brief(value, 30));
         let cure = "set trigger-key to Patroni's leader key, /<namespace>/<scope>/leader";
-        return Finding::bad("key-not-leader", subject(facts), text, cure);
+        return Finding::error("key-not-leader", subject(facts), text, cure);
     }
     let told = format!("holds \"{value}\" since {since}; this host expects \"{expected}\"");
     let Some(names) = &around.members else { return unlisted(facts, value, &told) };
@@ -108,7 +67,7 @@ fn value(facts: &Facts, held: &Held, since: &str) -> Finding {
     match names::meant(expected, &[value]).filter(|meant| !other_is_member || meant.by.is_around()) {
         Some(meant) => differs(facts, &meant, told),
         None if other_is_member || names.is_empty() => {
-            Finding::good("key-value", subject(facts), format!("{told}: another host leads"))
+            Finding::pass("key-value", subject(facts), format!("{told}: another host leads"))
         }
         None => never(facts, names, told),
     }
@@ -121,7 +80,7 @@ fn unlisted(facts: &Facts, value: &String, told: &str) -> Finding {
         return differs(facts, &meant, told.to_owned());
     }
     let text = format!("{told}; whether a member is called that cannot be told: this user may not list them");
-    Finding::caution("key-members-unlisted", subject(facts), text, grant(&format!("{}members/", root(&facts.key))))
+    Finding::warning("key-members-unlisted", subject(facts), text, grant(&format!("{}members/", root(&facts.key))))
 }
 
 fn differs(facts: &Facts, meant: &Meant, told: String) -> Finding {
@@ -133,15 +92,15 @@ fn differs(facts: &Facts, meant: &Meant, told: String) -> Finding {
     } else {
         format!("{by}: where both mean this host, set trigger-value: {name}")
     };
-    Finding::bad("key-value-differs", subject(facts), told, cure)
+    Finding::error("key-value-differs", subject(facts), told, cure)
 }
 
 /// The key names somebody else; and would it ever name us?
 fn never_meant(facts: &Facts, held: &Held) -> Option<Finding> {
-    let Facts { expected, around, .. } = facts;
+    let (expected, around) = (&facts.expected, &facts.found.around);
     let names = around.members.as_ref().filter(|names| !names.is_empty())?;
     (held.value == *expected && !names.contains(expected)).then(|| {
-        Finding::caution(
+        Finding::warning(
             "key-no-member",
             subject(facts),
             format!("names \"{expected}\", and no member of Patroni is called that; {}", members(names)),
@@ -155,7 +114,7 @@ fn never(facts: &Facts, members: &[String], told: String) -> Finding {
         Some(Meant { name, by }) => format!("{by}: set trigger-value: {name}"),
         None => "set trigger-value to this host's name in Patroni (name: in its file)".to_owned(),
     };
-    Finding::bad("key-value-unknown", subject(facts), told, cure)
+    Finding::error("key-value-unknown", subject(facts), told, cure)
 }
 
 fn members(names: &[String]) -> String {
@@ -170,8 +129,8 @@ fn lease(facts: &Facts, held: &Held) -> Option<Finding> {
     let subject = subject(facts);
     let margin = seconds(facts.lease_margin);
     let finding = match held.lease {
-        Lease::Unknown => return None,
-        Lease::None => Finding::caution(
+        LeaseFacts::Unknown => return None,
+        LeaseFacts::None => Finding::warning(
             "key-no-lease",
             subject,
             format!(
@@ -180,7 +139,7 @@ fn lease(facts: &Facts, held: &Held) -> Option<Finding> {
             ),
             "Patroni always sets one; a key written by hand (etcdctl put) has to be deleted by hand",
         ),
-        Lease::Left { granted, .. } if granted <= margin => Finding::bad(
+        LeaseFacts::Left { granted, .. } if granted <= margin => Finding::error(
             "lease-too-short",
             subject,
             format!(
@@ -188,7 +147,7 @@ fn lease(facts: &Facts, held: &Held) -> Option<Finding> {
             ),
             "set lease-margin well below Patroni's ttl, or raise the ttl (patronictl edit-config)",
         ),
-        Lease::Left { granted, left } if granted - margin < seconds(facts.hold_timeout) => Finding::caution(
+        LeaseFacts::Left { granted, left } if granted - margin < seconds(facts.hold_timeout) => Finding::warning(
             "lease-short",
             subject,
             format!(
@@ -197,17 +156,17 @@ fn lease(facts: &Facts, held: &Held) -> Option<Finding> {
             ),
             "all is well; outages of etcd are survived for that much shorter",
         ),
-        Lease::Left { granted, left } => {
-            Finding::good("key-lease", subject, format!("is on a lease of {granted} s, of which {left} s are left"))
+        LeaseFacts::Left { granted, left } => {
+            Finding::pass("key-lease", subject, format!("is on a lease of {granted} s, of which {left} s are left"))
         }
     };
     Some(finding)
 }
 
 fn absent(facts: &Facts) -> Finding {
-    let Facts { around, key, .. } = facts;
-    if let Some(value) = &facts.v2 {
-        return Finding::bad(
+    let (key, around) = (&facts.key, &facts.found.around);
+    if let Some(value) = &facts.found.v2 {
+        return Finding::error(
             "key-v2",
             subject(facts),
             format!(
@@ -218,7 +177,7 @@ fn absent(facts: &Facts) -> Finding {
     }
     if around.scope {
         let names = around.members.as_ref().map(|names| format!("; {}", members(names)));
-        return Finding::caution(
+        return Finding::warning(
             "key-no-leader",
             subject(facts),
             format!("is not there, and its scope is: nobody leads now{}", names.unwrap_or_default()),
@@ -227,10 +186,10 @@ fn absent(facts: &Facts) -> Finding {
     }
     if !around.leaders.is_empty() {
         let text = format!("is not there; etcd has {}", listed(&around.leaders));
-        return Finding::bad("key-wrong", subject(facts), text, path::cure(key, &around.leaders));
+        return Finding::error("key-wrong", subject(facts), text, path::cure(key, &around.leaders));
     }
     if !around.listed {
-        return Finding::caution(
+        return Finding::warning(
             "key-absent",
             subject(facts),
             "is not there, and what else is may not be listed by this user: a slip in the key and a cluster without a \
@@ -245,13 +204,13 @@ fn absent(facts: &Facts) -> Finding {
     };
     let cure =
         "start Patroni with this etcd; its section must be etcd3:, since what etcd: writes (v2) cannot be seen here";
-    Finding::bad(id, subject(facts), text, cure)
+    Finding::error(id, subject(facts), text, cure)
 }
 
 fn forbidden(facts: &Facts) -> Finding {
     let cure =
         format!("allow it: etcdctl role grant-permission ROLE read {}, etcdctl user grant-role USER ROLE", facts.key);
-    Finding::bad("key-forbidden", subject(facts), "etcd does not let this user read it", cure)
+    Finding::error("key-forbidden", subject(facts), "etcd does not let this user read it", cure)
 }
 
 /// What lets a user list the keys that begin with `prefix`.
@@ -266,17 +225,6 @@ fn root(key: &str) -> &str {
 
 fn seconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
-}
-
-/// `/service/pg/leader` → `/service/pg/`: what all keys of the scope begin with.
-pub fn scope(key: &str) -> Option<&str> {
-    key.strip_suffix("leader").filter(|scope| scope.ends_with('/'))
-}
-
-/// `/service/pg/leader` → `/service/`: what all scopes of the namespace begin with.
-pub fn namespace(key: &str) -> Option<&str> {
-    let scope = scope(key)?.trim_end_matches('/');
-    scope.rfind('/').map(|at| &scope[..=at])
 }
 
 mod path;

@@ -1,32 +1,23 @@
 //! `vip-manager check`: everything that can be known before it matters.
 //!
 //! "Why is my VIP not there?" has some thirty answers that all look alike from outside. Here each of them is a
-//! [`Finding`]: what is so, and what to do about it.
+//! [`Finding`]: what is wrong, and the cure.
 //!
-//! Judging and looking are apart. Each subject has a file with the facts that it needs and a pure function from facts
-//! to findings; `gather` looks at the host and at etcd, under a deadline, and changes nothing anywhere: it reads in
-//! etcd, and its probes bear no sender's address. So it may run at any time, beside the daemon, and on the holder.
+//! This room only judges. Each subject has a file with the facts that it needs and a pure function from facts to
+//! findings. `command::check` gathers the facts.
 
+pub mod address;
 pub mod announcements;
 pub mod cloud;
 pub mod configuration;
-mod finding;
-#[cfg(feature = "daemon")]
-mod gather;
+pub mod endpoints;
 pub mod hooks;
 pub mod interface;
-mod json;
 pub mod key;
-pub mod member;
 pub mod names;
 pub mod postgres;
 pub mod privileges;
+mod report;
 pub mod rival;
-pub mod standing;
-mod text;
 
-pub use finding::{Finding, Level, Report};
-#[cfg(feature = "daemon")]
-pub use gather::run;
-pub use json::json;
-pub use text::{Look, text};
+pub use report::{Finding, Level, Look, Report};

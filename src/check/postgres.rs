@@ -66,7 +66,7 @@ fn one(facts: &Facts, server: &Server) -> Option<Finding> {
     match server.program {
         Program::Pooler(_) => return None,
         Program::Unknown if !server.takes(vip) => {
-            return Some(Finding::caution(
+            return Some(Finding::warning(
                 "postgres-unseen",
                 format!("port {port}"),
                 format!(
@@ -78,12 +78,12 @@ fn one(facts: &Facts, server: &Server) -> Option<Finding> {
         Program::Postgres | Program::Unknown => {}
     }
     let subject = format!("PostgreSQL on port {port}");
-    let good = |text: String| Some(Finding::good("postgres-listens", subject.clone(), text));
+    let good = |text: String| Some(Finding::pass("postgres-listens", subject.clone(), text));
     if server.takes_any(vip) || (server.listening.contains(&vip) && facts.nonlocal_bind) {
         return good(format!("takes connections for {vip}"));
     }
     if server.listening.contains(&vip) {
-        return Some(Finding::caution(
+        return Some(Finding::warning(
             "postgres-nonlocal",
             subject,
             format!(
@@ -93,7 +93,7 @@ fn one(facts: &Facts, server: &Server) -> Option<Finding> {
         ));
     }
     if server.told.contains(&vip) {
-        return Some(Finding::bad(
+        return Some(Finding::error(
             "postgres-late",
             subject,
             format!("was told to listen on {vip} and does not, since the VIP was not here when it started"),
@@ -103,7 +103,7 @@ fn one(facts: &Facts, server: &Server) -> Option<Finding> {
     if let Some((name, at)) = pooler(facts) {
         return good(format!("{alone}, and {name} takes connections for {vip} on port {at}"));
     }
-    Some(Finding::bad(
+    Some(Finding::error(
         "postgres-listens",
         subject,
         format!("{alone}: clients of {vip} will be refused"),
@@ -147,29 +147,29 @@ mod tests {
     fn a_server_on_loopback_alone_refuses_the_vips_clients() {
         assert_eq!(judged(vec![], false), []);
         let on = |addresses: &[&str]| judged(vec![server(Program::Postgres, addresses)], false);
-        assert_eq!(on(&["127.0.0.1"]), [("postgres-listens", Level::Bad)]);
-        assert_eq!(on(&["127.0.0.1", "0.0.0.0"]), [("postgres-listens", Level::Good)]);
+        assert_eq!(on(&["127.0.0.1"]), [("postgres-listens", Level::Error)]);
+        assert_eq!(on(&["127.0.0.1", "0.0.0.0"]), [("postgres-listens", Level::Pass)]);
         // PostgreSQL keeps the families apart, others need not.
-        assert_eq!(on(&["::"]), [("postgres-listens", Level::Bad)]);
-        assert_eq!(judged(vec![server(Program::Unknown, &["::"])], false), [("postgres-listens", Level::Good)]);
-        assert_eq!(judged(vec![server(Program::Unknown, &["::1"])], false), [("postgres-unseen", Level::Caution)]);
+        assert_eq!(on(&["::"]), [("postgres-listens", Level::Error)]);
+        assert_eq!(judged(vec![server(Program::Unknown, &["::"])], false), [("postgres-listens", Level::Pass)]);
+        assert_eq!(judged(vec![server(Program::Unknown, &["::1"])], false), [("postgres-unseen", Level::Warning)]);
     }
 
     #[test]
     fn a_server_that_names_the_vip_needs_a_kernel_that_lets_it() {
         let named = || vec![server(Program::Postgres, &["127.0.0.1", "10.0.0.5"])];
-        assert_eq!(judged(named(), true), [("postgres-listens", Level::Good)]);
-        assert_eq!(judged(named(), false), [("postgres-nonlocal", Level::Caution)]);
+        assert_eq!(judged(named(), true), [("postgres-listens", Level::Pass)]);
+        assert_eq!(judged(named(), false), [("postgres-nonlocal", Level::Warning)]);
         let mut late = server(Program::Postgres, &["127.0.0.1"]);
         late.told = ["10.0.0.5".parse().unwrap()].into();
-        assert_eq!(judged(vec![late], false), [("postgres-late", Level::Bad)]);
+        assert_eq!(judged(vec![late], false), [("postgres-late", Level::Error)]);
     }
 
     #[test]
     fn a_pooler_may_take_the_clients_instead() {
         let pooler = |address| server(Program::Pooler("pgbouncer".into()), &[address]);
         let with = |address| judged(vec![server(Program::Postgres, &["127.0.0.1"]), pooler(address)], false);
-        assert_eq!(with("0.0.0.0"), [("postgres-listens", Level::Good)]);
-        assert_eq!(with("127.0.0.1"), [("postgres-listens", Level::Bad)]);
+        assert_eq!(with("0.0.0.0"), [("postgres-listens", Level::Pass)]);
+        assert_eq!(with("127.0.0.1"), [("postgres-listens", Level::Error)]);
     }
 }

@@ -29,9 +29,9 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
         .map(|(name, _)| *name)
         .collect();
     let capabilities = if missing.is_empty() {
-        Finding::good("privileges", "privileges", "CAP_NET_ADMIN and CAP_NET_RAW are there")
+        Finding::pass("privileges", "privileges", "CAP_NET_ADMIN and CAP_NET_RAW are there")
     } else {
-        Finding::bad(
+        Finding::error(
             "privileges",
             "privileges",
             format!("this user lacks {}: addresses cannot be changed and announced", missing.join(" and ")),
@@ -43,7 +43,7 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
         )
     };
     let files = facts.unreadable.iter().map(|file| {
-        Finding::bad(
+        Finding::error(
             "file-unreadable",
             file.option,
             format!("{} cannot be read by the user {UNIT_USER}, as whom the unit runs", file.path),

@@ -39,7 +39,7 @@ pub fn judge(facts: &Facts) -> Finding {
     let answers = match &facts.probe {
         Probe::Impossible(why) => {
             let text = format!("it cannot be told from here who answers: {why}");
-            return Finding::caution(
+            return Finding::warning(
                 "rival-unknown",
                 subject,
                 text,
@@ -51,36 +51,36 @@ pub fn judge(facts: &Facts) -> Finding {
     let macs: Vec<String> = answers.iter().map(ToString::to_string).collect();
     let who = listed(&macs);
     match (macs.len(), facts.leader, facts.carried) {
-        (0, Leader::Another, _) => Finding::caution(
+        (0, Leader::Another, _) => Finding::warning(
             "nobody-answers",
             subject,
             "another host leads, and nobody answers for the VIP",
             "run this check on the leader; where all is well there, the network between carries no ARP or multicast",
         ),
-        (0, _, true) => Finding::good("rival", subject, "nobody else answers"),
-        (0, _, false) => Finding::good("rival", subject, "nobody answers, so it is free"),
-        (2.., _, _) => Finding::bad(
+        (0, _, true) => Finding::pass("rival", subject, "nobody else answers"),
+        (0, _, false) => Finding::pass("rival", subject, "nobody answers, so it is free"),
+        (2.., _, _) => Finding::error(
             "rival-several",
             subject,
             format!("several hosts answer: {who}"),
             "find them by these hardware addresses (ip neigh, the switch) and leave the address to one",
         ),
-        (_, _, true) | (_, Leader::ThisHost, false) => Finding::bad(
+        (_, _, true) | (_, Leader::ThisHost, false) => Finding::error(
             "rival",
             subject,
             format!("{who} answers for it, and this host is the one that should"),
             "find that host by its hardware address (ip neigh, the switch) and take the address from it",
         ),
-        (_, Leader::Nobody, false) => Finding::bad(
+        (_, Leader::Nobody, false) => Finding::error(
             "rival-no-leader",
             subject,
             format!("{who} answers for it, and nobody leads: it is in use by somebody else, or was left behind"),
             "find that host by its hardware address; on a database host, vip-manager release removes it",
         ),
         (_, Leader::Another, false) => {
-            Finding::good("rival", subject, format!("{who} answers: the host that leads, it seems"))
+            Finding::pass("rival", subject, format!("{who} answers: the host that leads, it seems"))
         }
-        (_, Leader::Unknown, false) => Finding::caution(
+        (_, Leader::Unknown, false) => Finding::warning(
             "rival-unjudged",
             subject,
             format!("{who} answers; without the key nobody can tell whether it should"),

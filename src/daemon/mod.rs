@@ -19,10 +19,12 @@ pub(crate) mod systemd;
 mod timer;
 mod watch;
 
+use std::io;
 use std::process::ExitCode;
 
 pub use release::release;
 pub use status::status;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::config::{Loaded, Sources};
 use crate::host::keep_capabilities_to_ourselves;
@@ -40,7 +42,7 @@ pub fn run(loaded: Loaded, sources: Sources) -> ExitCode {
     if let Err(error) = keep_capabilities_to_ourselves() {
         tracing::warn!("programs that this one runs inherit its capabilities: {error}");
     }
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build() {
+    let runtime = match runtime(BLOCKING_THREADS) {
         Ok(runtime) => runtime,
         Err(error) => return Fatal::SetUp(error).log(),
     };
@@ -69,3 +71,11 @@ async fn drive(loaded: Loaded, sources: Sources, logging: Logging) -> Result<(),
     }
     ended
 }
+
+/// The runtime of the daemon and of the subcommands: one thread, and some for what blocks, such as the resolver.
+pub(crate) fn runtime(blocking_threads: usize) -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().max_blocking_threads(blocking_threads).build()
+}
+
+/// A hung resolver must not pile up threads.
+pub(crate) const BLOCKING_THREADS: usize = 4;

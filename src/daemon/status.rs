@@ -1,6 +1,6 @@
 //! `vip-manager status`: asks the running daemon how it is. Without one it says so, and asks the kernel and etcd itself.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -21,11 +21,11 @@ use crate::source::etcd;
 use crate::source::{Report, Watched};
 use crate::status::text::Colour;
 use crate::status::{Counters, Process, Status, json, text};
-use crate::terminal::Terminal;
+use crate::terminal::{self, Terminal};
 
 /// Prints the status, once or again and again.
 pub fn status(loaded: &Loaded, asked: StatusAsked) -> ExitCode {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build() else {
+    let Ok(runtime) = super::runtime(super::BLOCKING_THREADS) else {
         return ExitCode::FAILURE;
     };
     let ended =
@@ -37,7 +37,7 @@ pub fn status(loaded: &Loaded, asked: StatusAsked) -> ExitCode {
 async fn once(loaded: &Loaded, asked: StatusAsked) -> ExitCode {
     let answer = answer(loaded, asked).await;
     answer.complain();
-    say(io::stdout(), &answer.text);
+    terminal::write(io::stdout(), &answer.text);
     answer.code()
 }
 
@@ -57,7 +57,7 @@ impl Answer {
     /// Tells on the standard error why the daemon does not answer.
     pub(super) fn complain(&self) {
         if let Some(why) = &self.nobody {
-            say(io::stderr(), &format!("no daemon answers: {why}\n"));
+            terminal::write(io::stderr(), format_args!("no daemon answers: {why}\n"));
         }
     }
 }
@@ -172,11 +172,6 @@ async fn ask_etcd(config: &Config, status: &mut Status) {
         }
     }
     status.endpoints = source.members().iter().map(|member| snapshot::endpoint(member, now)).collect();
-}
-
-/// Whether somebody is left to be told.
-pub(super) fn say(mut to: impl Write, text: &str) -> bool {
-    to.write_all(text.as_bytes()).and_then(|()| to.flush()).is_ok()
 }
 
 /// How long an answer is waited for.

@@ -10,12 +10,12 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep;
 
-use super::status::{Answer, answer, say};
+use super::status::{Answer, answer};
 use crate::cli::StatusAsked;
 use crate::config::Loaded;
 use crate::status::screen::{self, Keep, Room};
 use crate::status::text;
-use crate::terminal::Terminal;
+use crate::terminal::{self, Terminal};
 
 /// Shows answers until it is ended; the exit status is that of the last one.
 pub(super) async fn watch(loaded: &Loaded, asked: StatusAsked) -> ExitCode {
@@ -38,7 +38,7 @@ pub(super) async fn watch(loaded: &Loaded, asked: StatusAsked) -> ExitCode {
     }
     if show.painted {
         // What was typed stands on the last row.
-        say(io::stdout(), "\n");
+        terminal::write(io::stdout(), "\n");
     }
     code
 }
@@ -68,7 +68,7 @@ impl Show {
         let nobody = answer.nobody.as_ref().map_or_else(String::new, |why| text::nobody(why, answer.colour) + "\n");
         let keep = if self.asked.events { Keep::End } else { Keep::Beginning };
         let frame = screen::frame(&format!("{nobody}{}", answer.text), room, keep);
-        say(io::stdout(), &format!("{opening}{frame}"))
+        terminal::write(io::stdout(), format_args!("{opening}{frame}"))
     }
 
     /// Why nobody answers is told once, and again when it has changed.
@@ -79,7 +79,7 @@ impl Show {
             answer.complain();
             self.told.clone_from(&answer.nobody);
         }
-        say(io::stdout(), &format!("{gap}{}", answer.text))
+        terminal::write(io::stdout(), format_args!("{gap}{}", answer.text))
     }
 }
 

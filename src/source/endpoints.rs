@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::etcd::session::Session;
-use crate::status::SourceError;
+use super::facts::SourceError;
 
 /// The place of a member in the list of endpoints.
 pub(in crate::source) type EndpointIndex = usize;

@@ -8,10 +8,13 @@
 mod endpoints;
 #[cfg(feature = "daemon")]
 pub mod etcd;
+pub mod facts;
 pub mod rounds;
 
 use std::sync::Arc;
 
+#[cfg(feature = "daemon")]
+pub(crate) use self::etcd::inspect;
 use crate::keeper::{KeyEvent, KeyRead};
 
 /// One leader key and the value of it that names this host.

@@ -1,8 +1,9 @@
 //! What has been counted since the start: totals that only grow, through reloads too.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
+
+use crate::source::facts::SourceError;
 
 /// All counters.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -31,14 +32,6 @@ pub struct Tally {
     /// Another host claimed the VIP while it was held.
     pub conflicts: u64,
     pub transitions: BTreeMap<(&'static str, &'static str), u64>,
-}
-
-/// What went wrong with which member of etcd.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct SourceError {
-    pub endpoint: Arc<str>,
-    /// One word.
-    pub kind: &'static str,
 }
 
 impl Counters {

@@ -18,7 +18,7 @@ pub mod text;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use counters::{Counters, SourceError, Tally};
+pub use counters::{Counters, Tally};
 pub use history::{History, Transition};
 
 use crate::keeper::{Tenure, Version};

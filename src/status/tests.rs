@@ -3,6 +3,7 @@
 use super::http::Form;
 use super::text::Colour;
 use super::*;
+use crate::source::facts::SourceError;
 use crate::status::{json, openmetrics, text};
 
 fn made_up() -> Status {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::source::facts::Around;
 
 fn around(members: &[&str]) -> Around {
     Around {
@@ -11,20 +12,22 @@ fn around(members: &[&str]) -> Around {
 }
 
 fn holding(value: &str, expected: &str, members: &[&str]) -> Facts {
-    let lease = Lease::Left { left: 25, granted: 30 };
+    let lease = LeaseFacts::Left { left: 25, granted: 30 };
     Facts {
         key: "/service/pg/leader".into(),
         expected: expected.into(),
-        held: Ok(Some(Held { value: value.into(), created: 3, changed: 7, lease })),
-        around: around(members),
-        v2: None,
+        found: KeyFacts {
+            held: Ok(Some(Held { value: value.into(), changed: 7, lease })),
+            around: around(members),
+            v2: None,
+        },
         hold_timeout: Duration::from_secs(10),
         lease_margin: Duration::from_secs(3),
     }
 }
 
 fn held(facts: &mut Facts) -> &mut Held {
-    facts.held.as_mut().unwrap().as_mut().unwrap()
+    facts.found.held.as_mut().unwrap().as_mut().unwrap()
 }
 
 fn first(facts: &Facts) -> Finding {
@@ -33,9 +36,9 @@ fn first(facts: &Facts) -> Finding {
 
 #[test]
 fn a_host_that_leads_and_one_that_follows_are_both_fine() {
-    assert_eq!(first(&holding("pg1", "pg1", &["pg1", "pg2"])).level, super::super::Level::Good);
+    assert_eq!(first(&holding("pg1", "pg1", &["pg1", "pg2"])).level, super::super::Level::Pass);
     let follower = first(&holding("pg1", "pg2", &["pg1", "pg2"]));
-    assert_eq!(follower.level, super::super::Level::Good);
+    assert_eq!(follower.level, super::super::Level::Pass);
     assert!(follower.text.ends_with("members are pg1 and pg2: another host leads"), "{}", follower.text);
 }
 
@@ -62,15 +65,15 @@ fn a_name_that_no_member_bears_never_leads() {
 #[test]
 fn a_key_without_leader_is_told_from_a_wrong_one_and_from_an_empty_store() {
     let mut facts = holding("", "pg1", &["pg1"]);
-    facts.held = Ok(None);
+    facts.found.held = Ok(None);
     assert_eq!(first(&facts).id, "key-no-leader");
-    facts.around = Around { leaders: vec!["/service/pg-main/leader".into()], ..around(&[]) };
+    facts.found.around = Around { leaders: vec!["/service/pg-main/leader".into()], ..around(&[]) };
     assert_eq!(first(&facts).id, "key-wrong");
-    facts.around.leaders.clear();
+    facts.found.around.leaders.clear();
     assert_eq!(first(&facts).id, "key-no-scope");
-    facts.around.anything = false;
+    facts.found.around.anything = false;
     assert_eq!(first(&facts).id, "store-empty");
-    facts.v2 = Some("pg1".into());
+    facts.found.v2 = Some("pg1".into());
     assert_eq!(first(&facts).id, "key-v2");
 }
 
@@ -85,14 +88,14 @@ fn what_somebody_left_around_a_value_goes_from_where_it_is() {
 #[test]
 fn a_user_that_may_not_list_is_told_what_cannot_be_said() {
     let mut facts = holding("pg1", "pg2", &[]);
-    facts.around = Around::default();
+    facts.found.around = Around::default();
     assert_eq!(first(&facts).id, "key-members-unlisted");
     assert!(first(&facts).cure.unwrap().ends_with(" read --prefix=true /service/pg/members/"));
     facts.expected = "PG1".into();
     assert_eq!(first(&facts).id, "key-value-differs");
-    facts.held = Ok(None);
+    facts.found.held = Ok(None);
     assert_eq!(first(&facts).id, "key-absent");
-    facts.held = Err(Forbidden);
+    facts.found.held = Err(Forbidden);
     assert_eq!(first(&facts).id, "key-forbidden");
 }
 
@@ -101,17 +104,10 @@ fn a_lease_that_cannot_hold_anything_is_a_mistake() {
     let mut facts = holding("pg1", "pg1", &["pg1"]);
     let lease = |facts: &Facts| judge(facts).last().unwrap().id;
     assert_eq!(lease(&facts), "key-lease");
-    held(&mut facts).lease = Lease::Left { left: 2, granted: 3 };
+    held(&mut facts).lease = LeaseFacts::Left { left: 2, granted: 3 };
     assert_eq!(lease(&facts), "lease-too-short");
-    held(&mut facts).lease = Lease::Left { left: 9, granted: 10 };
+    held(&mut facts).lease = LeaseFacts::Left { left: 9, granted: 10 };
     assert_eq!(lease(&facts), "lease-short");
-    held(&mut facts).lease = Lease::None;
+    held(&mut facts).lease = LeaseFacts::None;
     assert_eq!(lease(&facts), "key-no-lease");
-}
-
-#[test]
-fn keys_are_taken_apart_as_patroni_makes_them() {
-    assert_eq!(scope("/service/pg/leader"), Some("/service/pg/"));
-    assert_eq!(namespace("/service/pg/leader"), Some("/service/"));
-    assert_eq!(scope("/something/else"), None);
 }

@@ -1,13 +1,13 @@
-//! One look at one member, for `vip-manager check`: who it is, what the keys hold and what stands around them.
+//! Inspects the endpoints for `vip-manager check`: who they are, what the keys hold and what is around them.
 //!
-//! It takes the same way in as the daemon does, so what refuses the one refuses the other. It reads, and nothing else. Plain
-//! HTTP on the same port tells the member's time and what the old v2 store holds.
+//! It connects as the daemon does, so whatever refuses one refuses the other. It only reads. Plain HTTP on the same
+//! port tells an endpoint's time and what the old v2 store holds.
 
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use etcd_client::{GetOptions, KeyValue};
 use hyper::Response;
@@ -18,44 +18,32 @@ use tokio::time::timeout;
 
 use super::error::CallError;
 use super::session::{Connector, OpenError, Session};
-use crate::check::key::{Around, Forbidden, Held, Lease, namespace, scope};
-use crate::check::member::{Answer, Refusal, http_date};
 use crate::clock;
 use crate::config::model::{Endpoint, EtcdConfig};
 use crate::error::chain;
+use crate::source::facts::{
+    Answer, Around, EndpointFacts, Forbidden, Held, Inspection, KeyFacts, LeaseFacts, Refusal, namespace, scope,
+};
+use crate::time::WallTime;
 use crate::transport::dial::{DialError, Dialer};
 use crate::transport::http::Limits;
 use crate::transport::tls::{HandshakeError, TlsSettings};
 
-/// What one member said.
-#[derive(Debug)]
-pub(crate) struct Visit {
-    pub(crate) answer: Result<Told, Refusal>,
-    pub(crate) needless_login: bool,
-    /// Seconds by which its clock is ahead.
-    pub(crate) ahead: Option<i64>,
-    /// What the v2 store holds under the keys.
-    pub(crate) v2: BTreeMap<String, String>,
-    /// It is the port at which members talk to each other.
-    pub(crate) serves_peers: bool,
+/// Inspects all endpoints at once, in their order. It returns within about three times `limit`, whatever they do.
+pub(crate) async fn inspect(config: &EtcdConfig, keys: &[String], limit: Duration) -> Vec<Inspection> {
+    let tasks: Vec<_> = config
+        .endpoints
+        .iter()
+        .map(|endpoint| tokio::spawn(inspect_endpoint(endpoint.clone(), config.clone(), keys.to_vec(), limit)))
+        .collect();
+    let mut inspections = Vec::new();
+    for task in tasks {
+        inspections.extend(task.await);
+    }
+    inspections
 }
 
-/// What a member that answers said.
-#[derive(Debug)]
-pub(crate) struct Told {
-    pub(crate) answer: Answer,
-    pub(crate) keys: BTreeMap<String, Seen>,
-}
-
-/// What stands at a key and around it.
-#[derive(Debug)]
-pub(crate) struct Seen {
-    pub(crate) held: Result<Option<Held>, Forbidden>,
-    pub(crate) around: Around,
-}
-
-/// Looks at one member. It comes back within about three times `limit`, whatever the member does.
-pub(crate) async fn visit(endpoint: Endpoint, config: EtcdConfig, keys: Vec<String>, limit: Duration) -> Visit {
+async fn inspect_endpoint(endpoint: Endpoint, config: EtcdConfig, keys: Vec<String>, limit: Duration) -> Inspection {
     let tls = super::tls_settings(&config);
     let needless = Arc::new(AtomicBool::new(false));
     let connector = Connector {
@@ -67,13 +55,32 @@ pub(crate) async fn visit(endpoint: Endpoint, config: EtcdConfig, keys: Vec<Stri
         told_needless: Arc::clone(&needless),
     };
     let (answer, pages) = tokio::join!(ask(connector, &keys, limit), over_http(&endpoint, &tls, &keys, limit));
-    let Pages { ahead, v2, serves_peers } = pages;
-    Visit { answer, needless_login: needless.load(Ordering::Relaxed), ahead, v2, serves_peers }
+    let Pages { ahead, mut v2, serves_peers } = pages;
+    let (outcome, keys) = match answer {
+        Ok((answer, keys)) => (Ok(answer), Some(keys)),
+        Err(refusal) => (Err(refusal), None),
+    };
+    let with_v2 = |(key, facts)| {
+        let v2 = v2.remove(&key);
+        (key, KeyFacts { v2, ..facts })
+    };
+    Inspection {
+        endpoint: EndpointFacts {
+            endpoint: endpoint.to_string(),
+            outcome,
+            ahead,
+            needless_login: needless.load(Ordering::Relaxed),
+            serves_peers,
+        },
+        keys: keys.map(|keys| keys.into_iter().map(with_v2).collect()),
+    }
 }
 
-async fn ask(mut connector: Connector, keys: &[String], limit: Duration) -> Result<Told, Refusal> {
+type Keys = BTreeMap<String, KeyFacts>;
+
+async fn ask(mut connector: Connector, keys: &[String], limit: Duration) -> Result<(Answer, Keys), Refusal> {
     let tls = connector.tls.clone();
-    let (session, _keeping) = connector.open().await.map_err(|error| refusal_to_open(&error))?;
+    let (session, _guard) = connector.open().await.map_err(|error| refusal_to_open(&error))?;
     let read = async {
         let started = clock::now();
         let first = session.maintenance().status().await;
@@ -83,17 +90,17 @@ async fn ask(mut connector: Connector, keys: &[String], limit: Duration) -> Resu
         let answer = Answer { version: status.version().to_owned(), cluster, took };
         let mut found = BTreeMap::new();
         for key in keys {
-            let seen = match held(&session, key).await.map_err(|error| session.correct(error.into())) {
-                Ok(held) => Seen { held: Ok(held), around: around(&session, key).await },
-                Err(CallError::Forbidden) => Seen { held: Err(Forbidden), around: Around::default() },
+            let (held, around) = match held(&session, key).await.map_err(|error| session.correct(error.into())) {
+                Ok(held) => (Ok(held), around(&session, key).await),
+                Err(CallError::Forbidden) => (Err(Forbidden), Around::default()),
                 Err(error) => return Err(error),
             };
-            found.insert(key.clone(), seen);
+            found.insert(key.clone(), KeyFacts { held, around, v2: None });
         }
-        Ok::<_, CallError>(Told { answer, keys: found })
+        Ok::<_, CallError>((answer, found))
     };
     match timeout(limit, read).await {
-        Ok(Ok(told)) => Ok(told),
+        Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(refusal_of_call(&error)),
         Err(_elapsed) => Err(refusal_of_call(&CallError::Silent { limit })),
     }
@@ -104,20 +111,20 @@ async fn held(session: &Session, key: &str) -> Result<Option<Held>, etcd_client:
     let Some(found) = answer.kvs().first() else { return Ok(None) };
     let value = String::from_utf8_lossy(found.value()).into_owned();
     let lease = lease(session, found.lease()).await;
-    Ok(Some(Held { value, created: found.create_revision(), changed: found.mod_revision(), lease }))
+    Ok(Some(Held { value, changed: found.mod_revision(), lease }))
 }
 
-async fn lease(session: &Session, id: i64) -> Lease {
+async fn lease(session: &Session, id: i64) -> LeaseFacts {
     if id == 0 {
-        return Lease::None;
+        return LeaseFacts::None;
     }
     match session.leases().time_to_live(id, None).await {
-        Ok(answer) => Lease::Left { left: answer.ttl(), granted: answer.granted_ttl() },
-        Err(_) => Lease::Unknown,
+        Ok(answer) => LeaseFacts::Left { left: answer.ttl(), granted: answer.granted_ttl() },
+        Err(_) => LeaseFacts::Unknown,
     }
 }
 
-/// What else is there, as far as this user may list it.
+/// What else the store holds, as far as this user may list it.
 async fn around(session: &Session, key: &str) -> Around {
     let mut around = Around::default();
     if let Some(scope) = scope(key) {
@@ -132,7 +139,7 @@ async fn around(session: &Session, key: &str) -> Around {
         around.listed = all.is_some();
         let mut known = all.unwrap_or_default();
         around.anything = !known.is_empty();
-        // Where there are more keys than are listed, Patroni's may be behind them.
+        // If there are more keys than were listed, Patroni's may be among the rest.
         for namespace in namespace(key).into_iter().chain(NAMESPACES) {
             known.extend(names(session, namespace).await.unwrap_or_default());
         }
@@ -144,14 +151,14 @@ async fn around(session: &Session, key: &str) -> Around {
 }
 
 async fn names(session: &Session, prefix: &str) -> Option<Vec<String>> {
-    let options = GetOptions::new().with_keys_only().with_serializable().with_limit(MOST_NAMES);
+    let options = GetOptions::new().with_keys_only().with_serializable().with_limit(MAX_NAMES);
     let options = if prefix.is_empty() { options.with_all_keys() } else { options.with_prefix() };
     let answer = session.kv().get(prefix, Some(options)).await.ok()?;
     let name = |found: &KeyValue| String::from_utf8_lossy(found.key()).into_owned();
     Some(answer.kvs().iter().map(name).collect())
 }
 
-/// What plain HTTP tells.
+/// What plain HTTP told.
 #[derive(Default)]
 struct Pages {
     ahead: Option<i64>,
@@ -159,14 +166,13 @@ struct Pages {
     serves_peers: bool,
 }
 
-/// The member's time, the keys in its v2 store, and whether this is its port for members.
+/// The endpoint's time, the keys in its v2 store, and whether it is a peer port.
 async fn over_http(endpoint: &Endpoint, tls: &Arc<TlsSettings>, keys: &[String], limit: Duration) -> Pages {
     let mut pages = Pages::default();
     let mut dialer = Dialer::new(endpoint.clone(), Arc::clone(tls));
     let limits = Limits { time: limit, body: MAX_BODY };
     let Ok(version) = dialer.get("/version", limits).await else { return pages };
-    let date = version.headers().get(DATE).and_then(|date| http_date(date.to_str().ok()?));
-    pages.ahead = date.map(|theirs| theirs - i64::try_from(clock::wall_time().0.as_secs()).unwrap_or(i64::MAX));
+    pages.ahead = version.headers().get(DATE).and_then(|date| ahead(date.to_str().ok()?, clock::wall_time()));
     let members = dialer.get("/members", limits).await.ok();
     pages.serves_peers = members.and_then(|page| json(&page)).is_some_and(|members| !members[0]["peerURLs"].is_null());
     for key in keys.iter().filter(|key| key.starts_with('/') && key.bytes().all(is_plain)) {
@@ -176,6 +182,12 @@ async fn over_http(endpoint: &Endpoint, tls: &Arc<TlsSettings>, keys: &[String],
         }
     }
     pages
+}
+
+/// The seconds by which an HTTP date is ahead of `now`.
+fn ahead(date: &str, now: WallTime) -> Option<i64> {
+    let theirs = httpdate::parse_http_date(date).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    Some(i64::try_from(theirs.as_secs()).ok()? - i64::try_from(now.0.as_secs()).ok()?)
 }
 
 /// Whether a byte needs no escape in a request's path.
@@ -206,11 +218,11 @@ fn refusal_to_open(error: &OpenError) -> Refusal {
         OpenError::Dial(DialError::Handshake(HandshakeError::Broken { .. })) => {
             return Refusal {
                 cure: "does it speak TLS at all? if not, set http:// in dcs-endpoints".to_owned(),
-                ..told(error)
+                ..split(error)
             };
         }
         OpenError::Login(error) => return refusal_of_call(error),
-        OpenError::Dial(_) | OpenError::Password { .. } => return told(error),
+        OpenError::Dial(_) | OpenError::Password { .. } => return split(error),
     };
     Refusal { why: chain(error), cure }
 }
@@ -225,21 +237,21 @@ fn refusal_of_call(error: &CallError) -> Refusal {
             why: format!("is connected and does not answer within {limit:.1?}: hung, overloaded, or without a quorum"),
             cure: "look at that member's log and disk (etcdctl endpoint status --cluster)".to_owned(),
         },
-        other => told(other),
+        other => split(other),
     }
 }
 
-/// The errors of the daemon end with the cure; what lies below them tells more of the cause.
-fn told(error: &(dyn Error + 'static)) -> Refusal {
-    let (told, whole) = (error.to_string(), chain(error));
-    let below = whole.strip_prefix(&told).unwrap_or_default();
-    let (why, cure) = told.split_once("; ").unwrap_or((&told, "look at that file, or at the log of that member"));
-    Refusal { why: format!("{why}{below}"), cure: cure.to_owned() }
+/// The daemon's errors end with the cure; their sources tell more of the cause.
+fn split(error: &(dyn Error + 'static)) -> Refusal {
+    let (top, whole) = (error.to_string(), chain(error));
+    let sources = whole.strip_prefix(&top).unwrap_or_default();
+    let (why, cure) = top.split_once("; ").unwrap_or((&top, "look at that file, or at the log of that member"));
+    Refusal { why: format!("{why}{sources}"), cure: cure.to_owned() }
 }
 
-/// What namespaces of Patroni mostly begin with: its own default, Spilo's, and slips of the pen in them.
+/// Common prefixes of Patroni's namespaces: its default, Spilo's, and typos of them.
 const NAMESPACES: [&str; 4] = ["/service/", "/db/", "service/", "//"];
-const MOST_NAMES: i64 = 1000;
+const MAX_NAMES: i64 = 1000;
 const MAX_BODY: usize = 64 * 1024;
 
 #[cfg(test)]
@@ -256,7 +268,14 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_parted_into_cause_and_cure() {
+    fn a_date_is_compared_with_this_hosts_time() {
+        let now = WallTime(Duration::from_secs(1_795_270_800));
+        assert_eq!(ahead("Sat, 21 Nov 2026 14:20:20 GMT", now), Some(20));
+        assert_eq!(ahead("yesterday", now), None);
+    }
+
+    #[test]
+    fn an_error_is_split_into_cause_and_cure() {
         let refusal = refusal_of_call(&CallError::UserDemanded);
         assert_eq!(
             (refusal.why.as_str(), refusal.cure.as_str()),

@@ -39,7 +39,7 @@ mod reader;
 pub(super) mod session;
 mod watch;
 
-pub(crate) use inspect::{Seen, visit};
+pub(crate) use inspect::inspect;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -56,7 +56,7 @@ use super::{Report, Watched};
 use crate::clock;
 use crate::config::model::EtcdConfig;
 use crate::source::endpoints::Endpoints;
-use crate::status::SourceError;
+use crate::source::facts::SourceError;
 use crate::time::Moment;
 use crate::transport::dial::Dialer;
 use crate::transport::tls::{OptionNames, TlsFiles, TlsSettings};

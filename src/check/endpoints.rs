@@ -1,34 +1,7 @@
 //! One endpoint of etcd, as this host reaches it.
 
-use std::time::Duration;
-
 use super::Finding;
-
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Facts {
-    pub endpoint: String,
-    pub outcome: Result<Answer, Refusal>,
-    /// How far the member's wall clock is ahead of ours, in seconds; nothing where it did not say.
-    pub ahead: Option<i64>,
-    /// A user is configured and etcd has authentication off.
-    pub needless_login: bool,
-    /// It answers as the port at which members talk to each other.
-    pub serves_peers: bool,
-}
-
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Answer {
-    pub version: String,
-    pub cluster: u64,
-    pub took: Duration,
-}
-
-/// Why it could not be asked, and what helps.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Refusal {
-    pub why: String,
-    pub cure: String,
-}
+use crate::source::facts::{EndpointFacts as Facts, Refusal};
 
 pub fn judge(all: &[Facts]) -> Vec<Finding> {
     let mut findings: Vec<Finding> = all.iter().flat_map(one).collect();
@@ -41,25 +14,25 @@ pub fn judge(all: &[Facts]) -> Vec<Finding> {
 fn one(facts: &Facts) -> Vec<Finding> {
     let subject = || format!("etcd {}", facts.endpoint);
     let mut findings = match &facts.outcome {
-        Err(Refusal { why, cure }) if facts.endpoint.ends_with(PEERS) && !facts.serves_peers => vec![Finding::bad(
+        Err(Refusal { why, cure }) if facts.endpoint.ends_with(PEERS) && !facts.serves_peers => vec![Finding::error(
             "endpoint",
             subject(),
             why.as_str(),
             format!("{cure}; members mostly talk to each other at 2380, and clients to them at 2379"),
         )],
-        Err(Refusal { why, cure }) => vec![Finding::bad("endpoint", subject(), why.as_str(), cure.as_str())],
+        Err(Refusal { why, cure }) => vec![Finding::error("endpoint", subject(), why.as_str(), cure.as_str())],
         Ok(answer) => {
             let text = format!(
                 "etcd {} answered in {:.1} ms, and it sees a leader",
                 answer.version,
                 answer.took.as_secs_f64() * 1000.0
             );
-            vec![Finding::good("endpoint", subject(), text)]
+            vec![Finding::pass("endpoint", subject(), text)]
         }
     };
     if let Some(ahead) = facts.ahead.filter(|ahead| ahead.abs() > MOST_SKEW) {
         let way = if ahead > 0 { "ahead of" } else { "behind" };
-        findings.push(Finding::caution(
+        findings.push(Finding::warning(
             "clock-skew",
             subject(),
             format!(
@@ -70,7 +43,7 @@ fn one(facts: &Facts) -> Vec<Finding> {
         ));
     }
     if facts.serves_peers {
-        findings.push(Finding::caution(
+        findings.push(Finding::warning(
             "endpoint-peers",
             subject(),
             "is the port at which members of etcd talk to each other, which is not meant for clients",
@@ -78,7 +51,7 @@ fn one(facts: &Facts) -> Vec<Finding> {
         ));
     }
     if facts.needless_login {
-        findings.push(Finding::caution(
+        findings.push(Finding::warning(
             "login-needless",
             subject(),
             "has authentication turned off: etcd-user is not needed",
@@ -92,7 +65,7 @@ fn several_clusters(all: &[Facts]) -> Option<Finding> {
     let mut answers = all.iter().filter_map(|facts| Some((&facts.endpoint, facts.outcome.as_ref().ok()?)));
     let (first, answer) = answers.next()?;
     let (other, _) = answers.find(|(_, other)| other.cluster != answer.cluster)?;
-    Some(Finding::bad(
+    Some(Finding::error(
         "endpoints-differ",
         "dcs-endpoints",
         format!("{first} and {other} belong to different etcd clusters"),
@@ -103,7 +76,7 @@ fn several_clusters(all: &[Facts]) -> Option<Finding> {
 fn mixed_schemes(all: &[Facts]) -> Option<Finding> {
     let of = |scheme: &str| all.iter().map(|facts| &facts.endpoint).find(|endpoint| endpoint.starts_with(scheme));
     let (plain, tls) = (of("http://")?, of("https://")?);
-    Some(Finding::caution(
+    Some(Finding::warning(
         "endpoints-mixed",
         "dcs-endpoints",
         format!("{plain} is asked in clear and {tls} by TLS: members of one cluster mostly want the same"),
@@ -115,7 +88,7 @@ fn mixed_schemes(all: &[Facts]) -> Option<Finding> {
 fn together(all: &[Facts]) -> Option<Finding> {
     let good = all.iter().filter(|facts| facts.outcome.is_ok()).count();
     match (good, all.len()) {
-        (1, 1) => Some(Finding::caution(
+        (1, 1) => Some(Finding::warning(
             "endpoint-single",
             "dcs-endpoints",
             "only one endpoint is configured: when it restarts, nobody can be asked",
@@ -131,15 +104,12 @@ const PEERS: &str = ":2380";
 /// A `Date` header tells whole seconds, and the answer took its way.
 const MOST_SKEW: i64 = 2;
 
-/// Seconds since 1970 in an HTTP date, "Sat, 21 Nov 2026 14:20:20 GMT".
-pub fn http_date(text: &str) -> Option<i64> {
-    let since = httpdate::parse_http_date(text).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
-    i64::try_from(since.as_secs()).ok()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::source::facts::Answer;
 
     fn answered(endpoint: &str, cluster: u64) -> Facts {
         let answer = Answer { version: "3.5.16".into(), cluster, took: Duration::from_micros(1500) };
@@ -181,13 +151,5 @@ mod tests {
         assert_eq!(told(&peers)[1].id, "endpoint-peers");
         let mixed = judge(&[answered("http://a:2379", 1), answered("https://b:2379", 1)]);
         assert_eq!(mixed.last().map(|finding| finding.id), Some("endpoints-mixed"));
-    }
-
-    #[test]
-    fn a_date_of_http_is_understood() {
-        assert_eq!(http_date("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));
-        assert_eq!(http_date("Sat, 21 Nov 2026 14:20:20 GMT"), Some(1_795_270_820));
-        assert_eq!(http_date("Thu, 29 Feb 2024 12:00:00 GMT"), Some(1_709_208_000));
-        assert_eq!(http_date("yesterday"), None);
     }
 }

@@ -10,7 +10,7 @@ pub struct Facts {
     pub vip: Vip,
     pub interface: String,
     /// Every address on the interface, the VIP too.
-    pub here: Vec<Standing>,
+    pub here: Vec<Present>,
     /// Other interfaces that carry the VIP.
     pub elsewhere: Vec<String>,
     /// Whether the kernel keeps secondary addresses when the first of their subnet goes.
@@ -20,7 +20,7 @@ pub struct Facts {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Standing {
+pub struct Present {
     pub address: IpAddr,
     pub prefix: u8,
     pub ours: bool,
@@ -50,7 +50,7 @@ fn own_address(facts: &Facts) -> Option<Finding> {
     let mut others = facts.here.iter().filter(|other| other.address != vip && other.address.is_ipv4() == vip.is_ipv4());
     let alone = others.all(|other| link_local(other.address));
     (alone && standing.permanent).then(|| {
-        Finding::bad(
+        Finding::error(
             "vip-own-address",
             subject(facts),
             "is this host's own and only address there: it would be taken away with the leadership",
@@ -63,20 +63,20 @@ fn carried(facts: &Facts) -> Option<Finding> {
     let standing = facts.here.iter().find(|standing| standing.address == facts.vip.address())?;
     let subject = subject(facts);
     Some(match standing {
-        Standing { duplicate: true, .. } => Finding::bad(
+        Present { duplicate: true, .. } => Finding::error(
             "vip-duplicate",
             subject,
             "stands here and the kernel does not use it: another host answered for it (duplicate)",
             "find the other host by the answer to a probe below, and take the address from it",
         ),
-        Standing { ours: true, .. } => Finding::good("vip-here", subject, "stands here, put up by vip-manager"),
-        Standing { permanent: true, .. } => Finding::caution(
+        Present { ours: true, .. } => Finding::pass("vip-here", subject, "stands here, put up by vip-manager"),
+        Present { permanent: true, .. } => Finding::warning(
             "vip-foreign",
             subject,
             "stands here for ever, and not vip-manager put it up",
             "remove it from the host's network set-up (netplan, ifcfg, keepalived); the daemon takes over what stands",
         ),
-        Standing { .. } => Finding::caution(
+        Present { .. } => Finding::warning(
             "vip-foreign",
             subject,
             "stands here for a while, without vip-manager's mark",
@@ -88,7 +88,7 @@ fn carried(facts: &Facts) -> Option<Finding> {
 fn elsewhere(facts: &Facts) -> Option<Finding> {
     let other = facts.elsewhere.first()?;
     let vip = facts.vip.address();
-    Some(Finding::bad(
+    Some(Finding::error(
         "vip-elsewhere",
         subject(facts),
         format!("stands on {other} of this host, which vip-manager will not look at"),
@@ -98,7 +98,7 @@ fn elsewhere(facts: &Facts) -> Option<Finding> {
 
 fn disabled(facts: &Facts) -> Option<Finding> {
     (facts.vip.address().is_ipv6() && facts.ipv6_disabled).then(|| {
-        Finding::bad(
+        Finding::error(
             "ipv6-disabled",
             subject(facts),
             format!("cannot stand: IPv6 is disabled on {}", facts.interface),
@@ -109,14 +109,14 @@ fn disabled(facts: &Facts) -> Option<Finding> {
 
 fn subnet(facts: &Facts) -> Option<Finding> {
     let vip = facts.vip.address();
-    let others: Vec<&Standing> = facts
+    let others: Vec<&Present> = facts
         .here
         .iter()
         .filter(|other| other.address != vip && other.address.is_ipv4() == vip.is_ipv4() && !link_local(other.address))
         .collect();
     if let Some(near) = others.iter().find(|other| covers(other.address, other.prefix, vip)) {
         let text = format!("is in the subnet of {}/{}", near.address, near.prefix);
-        return Some(Finding::good("vip-subnet", subject(facts), text));
+        return Some(Finding::pass("vip-subnet", subject(facts), text));
     }
     // A prefix that was asked for makes a subnet of its own.
     if facts.vip.prefix() < full_prefix(vip) && others.is_empty() {
@@ -126,7 +126,7 @@ fn subnet(facts: &Facts) -> Option<Finding> {
         Some(first) => format!("{}/{}", first.address, first.prefix),
         None => "no address of its family".to_owned(),
     };
-    Some(Finding::caution(
+    Some(Finding::warning(
         "vip-subnet",
         subject(facts),
         format!("is in no subnet of this interface, which has {there}: neighbours will not look for it there"),
@@ -144,7 +144,7 @@ fn promotion(facts: &Facts) -> Option<Finding> {
     });
     let trap = vip.address().is_ipv4() && vip.prefix() < full_prefix(vip.address()) && shared && !facts.promotes;
     trap.then(|| {
-        Finding::caution(
+        Finding::warning(
             "vip-promotion",
             subject(facts),
             format!(
@@ -179,11 +179,11 @@ fn link_local(address: IpAddr) -> bool {
 mod tests {
     use super::*;
 
-    fn standing(address: &str, prefix: u8) -> Standing {
-        Standing { address: address.parse().unwrap(), prefix, ours: false, permanent: true, duplicate: false }
+    fn standing(address: &str, prefix: u8) -> Present {
+        Present { address: address.parse().unwrap(), prefix, ours: false, permanent: true, duplicate: false }
     }
 
-    fn facts(vip: &str, prefix: u8, here: Vec<Standing>) -> Facts {
+    fn facts(vip: &str, prefix: u8, here: Vec<Present>) -> Facts {
         Facts {
             vip: Vip::new(vip.parse().unwrap(), prefix).unwrap(),
             interface: "eth0".into(),
@@ -203,16 +203,16 @@ mod tests {
         let mine = standing("10.0.0.5", 24);
         assert!(ids(&facts("10.0.0.5", 32, vec![mine])).contains(&"vip-own-address"));
         assert!(!ids(&facts("10.0.0.5", 32, vec![mine, standing("10.0.0.1", 24)])).contains(&"vip-own-address"));
-        assert!(!ids(&facts("10.0.0.5", 32, vec![Standing { ours: true, ..mine }])).contains(&"vip-own-address"));
+        assert!(!ids(&facts("10.0.0.5", 32, vec![Present { ours: true, ..mine }])).contains(&"vip-own-address"));
     }
 
     #[test]
     fn a_vip_of_another_subnet_is_told_from_one_that_neighbours_look_for() {
         let subnet =
             |vip: &str, prefix, host: &str| judge(&facts(vip, prefix, vec![standing(host, 24)])).remove(0).level;
-        assert_eq!(subnet("10.0.0.5", 32, "10.0.0.1"), super::super::Level::Good);
-        assert_eq!(subnet("10.0.1.5", 32, "10.0.0.1"), super::super::Level::Caution);
-        assert_eq!(subnet("10.0.1.5", 24, "10.0.0.1"), super::super::Level::Caution);
+        assert_eq!(subnet("10.0.0.5", 32, "10.0.0.1"), super::super::Level::Pass);
+        assert_eq!(subnet("10.0.1.5", 32, "10.0.0.1"), super::super::Level::Warning);
+        assert_eq!(subnet("10.0.1.5", 24, "10.0.0.1"), super::super::Level::Warning);
     }
 
     #[test]

@@ -1,0 +1,166 @@
+//! `vip-manager check`: gathers the facts, has `check` judge them, and prints the report.
+//!
+//! It looks at the host and at the store, all at once, and changes nothing: it only reads in the store, and its probes
+//! carry no sender's address. So it may run at any time, beside the daemon and on the holder. Everything has its own
+//! time limit, so the whole ends within about ten seconds even if nobody answers.
+
+mod interfaces;
+mod machine;
+
+use std::env;
+use std::io;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use self::interfaces::{Host, probe_all};
+use self::machine::Servers;
+use crate::check::{
+    Finding, Look, Report, announcements, cloud, configuration, endpoints, hooks, key, postgres, privileges, rival,
+};
+use crate::config::{Config, Examined, Sources, VipConfig, examine};
+use crate::daemon::{BLOCKING_THREADS, runtime};
+use crate::source;
+use crate::source::facts::{Forbidden, Inspection};
+use crate::terminal::{self, Terminal};
+
+/// Looks at everything, prints what is found, and says whether all is well.
+pub fn run(sources: &Sources, as_json: bool) -> ExitCode {
+    let report = report(sources);
+    terminal::write(io::stdout(), if as_json { report.json() } else { report.text(look()) });
+    if report.passes() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn report(sources: &Sources) -> Report {
+    let Examined { config, problems, notices, file } = examine(sources);
+    let file = file.map(|file| file.display().to_string());
+    let mut findings = configuration::judge(file.as_deref(), &problems, &notices);
+    findings.extend(privileges::judge(&machine::privileges(config.as_ref())));
+    let cloud = cloud::judge(&machine::firmware());
+    let in_cloud = cloud.is_some();
+    findings.extend(cloud);
+    if let Some(config) = config {
+        findings.extend(about(&config, in_cloud));
+    }
+    let mut told: Vec<Finding> = Vec::new();
+    for finding in findings {
+        if !told.contains(&finding) {
+            told.push(finding);
+        }
+    }
+    Report { findings: told }
+}
+
+/// What a configuration leads to.
+fn about(config: &Config, in_cloud: bool) -> Vec<Finding> {
+    let host = match Host::list() {
+        Ok(host) => host,
+        Err(error) => return vec![Finding::error("host", "host", error, "is this Linux, with netlink permitted?")],
+    };
+    let mut findings: Vec<Finding> = config.vips.iter().flat_map(|vip| host.findings(vip)).collect();
+    findings.extend(config.vips.iter().flat_map(machine::hooks).map(|facts| hooks::judge(&facts)));
+    let runtime = match runtime(BLOCKING_THREADS + interfaces::MAX_PROBES) {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let text = format!("cannot ask anybody: {error}");
+            findings.push(Finding::error("host", "host", text, "raise the limit of open files"));
+            return findings;
+        }
+    };
+    let keys: Vec<String> = config.vips.iter().map(|vip| vip.key.clone()).collect();
+    let (inspections, probes) = runtime.block_on(async {
+        tokio::join!(source::inspect(&config.etcd, &keys, ENDPOINT_LIMIT), probe_all(config, &host))
+    });
+    runtime.shutdown_background();
+
+    let all: Vec<_> = inspections.iter().map(|inspection| inspection.endpoint.clone()).collect();
+    findings.extend(endpoints::judge(&all));
+    let servers = Servers::look();
+    let mut probes = probes.into_iter();
+    for vip in &config.vips {
+        let facts = key_facts(vip, &inspections);
+        findings.extend(facts.as_ref().map(key::judge).unwrap_or_default());
+        let leader = leader(facts.as_ref());
+        if let Some(probe) = probes.next().filter(|_| host.can_speak(vip)) {
+            // A cloud's network answers in others' names: what seems to be heard there tells nothing.
+            if let Some(heard) = probe.as_ref().ok().filter(|_| !in_cloud) {
+                findings.push(announcements::judge(&host.announcements(vip, heard)));
+            }
+            findings.push(rival::judge(&rival::Facts {
+                vip: vip.vip.address(),
+                interface: vip.interface.to_string(),
+                leader,
+                carried: host.carries(vip),
+                probe: match probe {
+                    Ok(heard) => rival::Probe::Answers(heard.claimants),
+                    Err(why) => rival::Probe::Impossible(why),
+                },
+            }));
+        }
+        findings.extend(postgres::judge(&servers.facts(vip)));
+    }
+    findings
+}
+
+/// What the first endpoint that answered says about the key of this VIP; nothing if none answered.
+fn key_facts(vip: &VipConfig, inspections: &[Inspection]) -> Option<key::Facts> {
+    let keys = inspections.iter().find_map(|inspection| inspection.keys.as_ref())?;
+    Some(key::Facts {
+        key: vip.key.clone(),
+        expected: vip.value.clone(),
+        found: keys.get(&vip.key)?.clone(),
+        hold_timeout: vip.hold_timeout,
+        lease_margin: vip.lease_margin,
+    })
+}
+
+fn leader(facts: Option<&key::Facts>) -> rival::Leader {
+    match facts {
+        None => rival::Leader::Unknown,
+        Some(facts) => match &facts.found.held {
+            Err(Forbidden) => rival::Leader::Unknown,
+            Ok(None) => rival::Leader::Nobody,
+            Ok(Some(held)) if held.value == facts.expected => rival::Leader::ThisHost,
+            Ok(Some(_)) => rival::Leader::Another,
+        },
+    }
+}
+
+fn look() -> Look {
+    let terminal = Terminal::behind(io::stdout());
+    Look {
+        width: terminal.map(|terminal| terminal.columns.clamp(NARROWEST, WIDEST)),
+        colour: terminal.is_some_and(|terminal| terminal.abilities.colour),
+        unicode: has_utf8(|name| env::var(name).ok()),
+    }
+}
+
+/// Whether the locale says UTF-8; where there is none at all, as under a service manager, so do most readers.
+fn has_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
+    let locale =
+        ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| variable(name).filter(|value| !value.is_empty()));
+    locale.is_none_or(|locale| {
+        let locale = locale.to_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    })
+}
+
+/// For each step with an endpoint; there are at most three.
+const ENDPOINT_LIMIT: Duration = Duration::from_millis(2500);
+const NARROWEST: usize = 40;
+const WIDEST: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_locale_that_is_set_decides() {
+        let with = |pairs: &'static [(&str, &str)]| {
+            has_utf8(|name| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+        };
+        assert!(with(&[]));
+        assert!(with(&[("LANG", "en_US.UTF-8")]));
+        assert!(!with(&[("LC_ALL", "C"), ("LANG", "en_US.UTF-8")]));
+        assert!(!with(&[("LC_ALL", ""), ("LANG", "POSIX")]));
+    }
+}

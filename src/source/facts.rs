@@ -1,0 +1,120 @@
+//! What `check` and `status` need to know about endpoints and keys. Pure: nothing here asks a store.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What one endpoint told when it was inspected.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    pub endpoint: EndpointFacts,
+    /// Nothing if it did not answer.
+    pub keys: Option<BTreeMap<String, KeyFacts>>,
+}
+
+/// One endpoint, as this host reaches it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EndpointFacts {
+    pub endpoint: String,
+    pub outcome: Result<Answer, Refusal>,
+    /// How far its wall clock is ahead of ours, in seconds; nothing if it did not say.
+    pub ahead: Option<i64>,
+    /// A user is configured, but the store has authentication off.
+    pub needless_login: bool,
+    /// It is the port at which the store's members talk to each other.
+    pub serves_peers: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Answer {
+    pub version: String,
+    pub cluster: u64,
+    pub took: Duration,
+}
+
+/// Why an endpoint could not be asked, and the cure.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refusal {
+    pub why: String,
+    pub cure: String,
+}
+
+/// A key and what else the store holds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeyFacts {
+    pub held: Result<Option<Held>, Forbidden>,
+    pub around: Around,
+    /// What etcd's old v2 store holds under this name, if it answered.
+    pub v2: Option<String>,
+}
+
+/// This user may not read the key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Forbidden;
+
+/// What a key holds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Held {
+    pub value: String,
+    /// The revision of its last change.
+    pub changed: i64,
+    pub lease: LeaseFacts,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LeaseFacts {
+    None,
+    /// In seconds.
+    Left {
+        left: i64,
+        granted: i64,
+    },
+    /// The store did not say.
+    Unknown,
+}
+
+/// What else the store holds.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Around {
+    /// The names of Patroni's members in this scope; nothing if this user may not list them.
+    pub members: Option<Vec<String>>,
+    /// Whether the scope has any key.
+    pub scope: bool,
+    /// Leader keys of other scopes.
+    pub leaders: Vec<String>,
+    /// Whether this user may list everything, so that what was not listed does not exist.
+    pub listed: bool,
+    /// Whether there is any key at all.
+    pub anything: bool,
+}
+
+/// One kind of error of one endpoint.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct SourceError {
+    pub endpoint: Arc<str>,
+    /// One word.
+    pub kind: &'static str,
+}
+
+/// `/service/pg/leader` → `/service/pg/`: the prefix of all keys of the scope.
+pub fn scope(key: &str) -> Option<&str> {
+    key.strip_suffix("leader").filter(|scope| scope.ends_with('/'))
+}
+
+/// `/service/pg/leader` → `/service/`: the prefix of all scopes of the namespace.
+pub fn namespace(key: &str) -> Option<&str> {
+    let scope = scope(key)?.trim_end_matches('/');
+    scope.rfind('/').map(|at| &scope[..=at])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_split_as_patroni_builds_them() {
+        assert_eq!(scope("/service/pg/leader"), Some("/service/pg/"));
+        assert_eq!(namespace("/service/pg/leader"), Some("/service/"));
+        assert_eq!(scope("/something/else"), None);
+    }
+}
