@@ -95,6 +95,19 @@ monitoring-test: deps privilege nextest ## Look at the page in a browser, and ha
 	@promtool test rules packaging/monitoring/alerts-test.yml
 	@$(AS_ROOT) cargo nextest run --test monitoring $(ARGS)
 
+.PHONY: cluster-test
+cluster-test: TOOLS += patroni:patroni patronictl:patroni psql:postgresql-client setpriv:util-linux
+cluster-test: FILES += /usr/lib/python3/dist-packages/psycopg2/__init__.py:python3-psycopg2 \
+	/usr/lib/python3/dist-packages/etcd/__init__.py:python3-etcd /usr/share/doc/postgresql:postgresql
+cluster-test: no-main-cluster deps privilege nextest ## Run real Patroni and PostgreSQL clusters behind the VIP
+	@$(AS_ROOT) cargo nextest run --test cluster $(ARGS)
+
+# The package of PostgreSQL would start a cluster of its own.
+.PHONY: no-main-cluster
+no-main-cluster: privilege
+	@[ -e /usr/share/doc/postgresql ] || { $(SUDO) mkdir -p /etc/postgresql-common/createcluster.d && \
+		echo 'create_main_cluster = false' | $(SUDO) tee /etc/postgresql-common/createcluster.d/vip-manager.conf >/dev/null; }
+
 .PHONY: lint
 lint: TOOLS += python3:python3
 lint: deps ## Formatting, clippy, the purity of the pure rooms, imports, sizes, documentation
@@ -102,7 +115,7 @@ lint: deps ## Formatting, clippy, the purity of the pure rooms, imports, sizes, 
 	cargo fmt --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --all-targets --quiet -- -D warnings
-	cargo clippy --test package --test monitoring --quiet -- -D warnings
+	cargo clippy --test cluster --test package --test monitoring --quiet -- -D warnings
 	cargo check --lib --no-default-features --quiet
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --quiet
 

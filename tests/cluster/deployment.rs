@@ -1,0 +1,197 @@
+//! Three database hosts with Debian's Patroni and PostgreSQL, three etcd members, and a daemon on each database host.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::support::clock::wait_for;
+use crate::support::command::run;
+use crate::support::daemon::{ConfigFile, Daemon};
+use crate::support::etcd::{self, Cluster};
+use crate::support::fail::OrFail;
+use crate::support::host::{Host, VIP};
+use crate::support::lab::Lab;
+use crate::support::observer::AddressObserver;
+use crate::support::process::Process;
+
+/// `initdb` and two base backups on a busy machine.
+pub(crate) const LIMIT: Duration = Duration::from_secs(90);
+/// Patroni's scope, which is part of [`KEY`](crate::support::daemon::KEY).
+const SCOPE: &str = "pg_cluster";
+const REST_PORT: u16 = 8008;
+const HOSTS: usize = 3;
+/// Where Debian installs PostgreSQL, one directory per version.
+const POSTGRES: &str = "/usr/lib/postgresql";
+
+/// The fields are dropped in this order: the daemons first, the lab last.
+#[derive(Debug)]
+pub(crate) struct Deployment {
+    daemons: Vec<Daemon>,
+    patronis: Vec<Process>,
+    _etcd: Cluster,
+    pub(crate) hosts: Vec<Host>,
+    pub(crate) client: Host,
+    pub(crate) observer: AddressObserver,
+    _lab: Lab,
+}
+
+impl Deployment {
+    /// Starts everything. The first host leads, the others are its replicas.
+    pub(crate) fn start(name: &str) -> Self {
+        assert!(
+            Path::new("/usr/bin/patroni").exists() && Path::new(POSTGRES).exists(),
+            "Patroni and PostgreSQL are missing; `make cluster-test` installs them"
+        );
+        let lab = Lab::new(name);
+        let etcd = Cluster::start(&lab, 3);
+        let hosts: Vec<Host> = (1..=HOSTS).map(|number| lab.host(&format!("db{number}"))).collect();
+        let client = lab.host("client");
+        let observer = AddressObserver::over(&hosts.iter().collect::<Vec<_>>());
+        let daemons: Vec<Daemon> =
+            hosts.iter().map(|host| Daemon::start(host, &ConfigFile::basic(host, &etcd))).collect();
+        let mut patronis = vec![start_patroni(&hosts[0], &etcd)];
+        wait_for("db1 to lead", LIMIT, || rest_answers(&hosts[0], "/primary"));
+        patronis.extend(hosts[1..].iter().map(|host| start_patroni(host, &etcd)));
+        for host in &hosts[1..] {
+            wait_for(&format!("{} to replicate", host.name()), LIMIT, || rest_answers(host, "/replica?lag=1MB"));
+        }
+        observer.wait_held(&hosts[0], VIP, LIMIT);
+        let deployment = Self { daemons, patronis, _etcd: etcd, hosts, client, observer, _lab: lab };
+        deployment.query("CREATE TABLE writes (number bigint PRIMARY KEY)");
+        deployment
+    }
+
+    /// Runs a statement on the database behind the VIP and returns its rows, one per line.
+    pub(crate) fn query(&self, statement: &str) -> String {
+        let target = format!("host={VIP} user=postgres dbname=postgres sslmode=disable");
+        self.client.run("psql", &["--no-psqlrc", "--tuples-only", "--no-align", "--dbname", &target, "-c", statement])
+    }
+
+    /// The numbers of the rows that the application has written.
+    pub(crate) fn stored(&self) -> BTreeSet<u64> {
+        self.query("SELECT number FROM writes").lines().filter_map(|line| line.trim().parse().ok()).collect()
+    }
+
+    /// Switches over as an administrator does.
+    pub(crate) fn switch_over(&self, from: usize, to: usize) {
+        let config = patroni_config_file(&self.hosts[from]).to_string_lossy().into_owned();
+        let (from, to) = (self.hosts[from].name(), self.hosts[to].name());
+        let arguments = ["-c", &config, "switchover", SCOPE, "--leader", from, "--candidate", to, "--force"];
+        self.client.run("patronictl", &arguments);
+    }
+
+    /// Waits until Patroni leads on this host.
+    pub(crate) fn wait_leads(&self, host: usize) {
+        let host = &self.hosts[host];
+        wait_for(&format!("{} to lead", host.name()), LIMIT, || rest_answers(host, "/primary"));
+    }
+
+    /// For how long any two hosts had the VIP at the same time.
+    pub(crate) fn overlap(&self) -> Duration {
+        let pairs = (0..HOSTS).flat_map(|one| (0..one).map(move |other| (one, other)));
+        pairs.map(|(one, other)| self.observer.overlap(&self.hosts[one], &self.hosts[other], VIP)).sum()
+    }
+
+    /// Asserts that every Patroni and every daemon still runs.
+    #[track_caller]
+    pub(crate) fn assert_running(&mut self) {
+        for daemon in &mut self.daemons {
+            assert_eq!(daemon.process.ended(), None, "the daemon on {} has ended", daemon.host.name());
+        }
+        for (patroni, host) in self.patronis.iter_mut().zip(&self.hosts) {
+            assert_eq!(patroni.ended(), None, "Patroni on {} has ended", host.name());
+        }
+    }
+}
+
+/// Whether Patroni's REST API on this host answers the path with 200.
+fn rest_answers(host: &Host, path: &str) -> bool {
+    let (address, path) = ((host.v4(), REST_PORT), path.to_owned());
+    host.enter(move || {
+        let ask = || -> std::io::Result<String> {
+            let mut stream = TcpStream::connect(address)?;
+            stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+            write!(stream, "GET {path} HTTP/1.0\r\n\r\n")?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            Ok(answer)
+        };
+        ask().is_ok_and(|answer| answer.split(' ').nth(1) == Some("200"))
+    })
+}
+
+fn start_patroni(host: &Host, etcd: &Cluster) -> Process {
+    let home = home(host);
+    run("install", &["-d", "-o", "postgres", "-g", "postgres", "-m", "700", &home.to_string_lossy()]);
+    let file = patroni_config_file(host);
+    fs::write(&file, patroni_config(host, etcd)).or_fail("writing Patroni's configuration");
+    let mut command = host.command("setpriv");
+    command.args(["--reuid=postgres", "--regid=postgres", "--init-groups", "patroni"]).arg(&file);
+    Process::start(&format!("Patroni on {}", host.name()), command)
+}
+
+/// The directory of a host's data, socket and password file.
+fn home(host: &Host) -> PathBuf {
+    host.directory().join(format!("{}-postgres", host.name()))
+}
+
+fn patroni_config_file(host: &Host) -> PathBuf {
+    host.directory().join(format!("{}-patroni.yml", host.name()))
+}
+
+/// The directory of the programs of the newest installed PostgreSQL.
+fn programs() -> PathBuf {
+    let versions = fs::read_dir(POSTGRES).or_fail("listing the versions of PostgreSQL").flatten();
+    let newest = versions.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()).max();
+    Path::new(POSTGRES).join(newest.or_fail("finding PostgreSQL").to_string()).join("bin")
+}
+
+fn patroni_config(host: &Host, etcd: &Cluster) -> String {
+    let (name, address, home) = (host.name(), host.v4(), home(host));
+    let members: Vec<String> =
+        etcd.members.iter().map(|member| format!("\"{}:{}\"", member.host.v4(), etcd::PORT)).collect();
+    format!(
+        "\
+scope: {SCOPE}
+namespace: /service/
+name: {name}
+restapi:
+  listen: 0.0.0.0:{REST_PORT}
+  connect_address: {address}:{REST_PORT}
+etcd3:
+  hosts: [{members}]
+bootstrap:
+  dcs:
+    ttl: 20
+    loop_wait: 1
+    retry_timeout: 3
+    postgresql:
+      use_pg_rewind: true
+  initdb: [encoding: UTF8, auth: trust, no-sync]
+postgresql:
+  listen: 0.0.0.0:5432
+  connect_address: {address}:5432
+  data_dir: {home}/data
+  bin_dir: {programs}
+  pgpass: {home}/pgpass
+  authentication:
+    superuser: {{username: postgres, password: postgres}}
+    replication: {{username: replicator, password: replicator}}
+  parameters:
+    unix_socket_directories: {home}
+    shared_buffers: 16MB
+    max_connections: 20
+    fsync: \"off\"
+  pg_hba:
+    - local all all trust
+    - host all all 0.0.0.0/0 trust
+    - host replication all 0.0.0.0/0 trust
+",
+        members = members.join(", "),
+        home = home.display(),
+        programs = programs().display(),
+    )
+}
