@@ -1,10 +1,10 @@
 //! The configuration, with every mistake that the loader found.
 
 use super::Finding;
-use crate::config::{Notice, Problem};
+use crate::config::Diagnostic;
 
 /// What the loader has to say. `file` is the one that was read.
-pub fn judge(file: Option<&str>, problems: &[Problem], notices: &[Notice]) -> Vec<Finding> {
+pub fn judge(file: Option<&str>, problems: &[Diagnostic], notices: &[Diagnostic]) -> Vec<Finding> {
     let wrong = problems.iter().map(|problem| {
         let told = problem.to_string();
         let (text, cure) = parted(&told);

@@ -3,13 +3,12 @@
 //! A historic name is a flag of its own rather than an alias, so that every message and `show-config` can repeat what
 //! was typed.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use clap::{Arg, ArgAction, ArgMatches, parser::ValueSource, value_parser};
 
+use super::diagnostic::{Findings, Place};
 use super::keys::{self, Found, Key, Spec, TABLE, Takes};
-use super::place::Place;
-use super::problem::Findings;
 use super::setting::{Item, Setting, name_modern};
 
 /// The flags that were given, each under the name that was typed.
@@ -118,6 +117,45 @@ fn setting(name: &str, value: &OsString, findings: &mut Findings) -> Option<Sett
     name_modern(found, &place, &written, findings);
     let item = Item { text: text.to_owned(), place: place.clone() };
     Some(Setting::new(found.key, name, place, vec![item]))
+}
+
+/// The settings among these variables.
+pub(super) fn variables(variables: &[(OsString, OsString)], findings: &mut Findings) -> Vec<Setting> {
+    let ours = variables.iter().filter(|(name, _)| is_ours(name));
+    ours.filter_map(|(name, value)| variable(&name.to_string_lossy(), value, findings)).collect()
+}
+
+/// Whether a variable of this name is meant for this program.
+pub(super) fn is_ours(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b"VIP_")
+}
+
+fn variable(name: &str, value: &OsStr, findings: &mut Findings) -> Option<Setting> {
+    let place = Place::Variable(name.to_owned());
+    let Some(found) = keys::find_variable(name) else {
+        findings.problem(&place, unknown(name));
+        return None;
+    };
+    let Some(text) = value.to_str() else {
+        findings.problem(&place, "the value is not UTF-8 text; expected UTF-8");
+        return None;
+    };
+    name_modern(found, &place, name, findings);
+    let item = Item { text: text.to_owned(), place: place.clone() };
+    Some(Setting::new(found.key, name, place, vec![item]))
+}
+
+fn unknown(name: &str) -> String {
+    let rest = name.strip_prefix("VIP_").unwrap_or(name);
+    if rest == "VIPS" {
+        return "a list of virtual IPs cannot stand in a variable; expected it in the file, as vips".to_owned();
+    }
+    match keys::nearest(rest) {
+        Some(near) if near != "vips" => format!("unknown variable; did you mean {}?", keys::variable(near)),
+        Some(_) | None => {
+            "unknown variable; expected VIP_ and a name that \"vip-manager --help\" lists, in upper case".to_owned()
+        }
+    }
 }
 
 #[cfg(test)]

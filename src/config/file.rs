@@ -9,9 +9,8 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::diagnostic::{Findings, Place, brief};
 use super::keys::{self, Key, Takes};
-use super::place::Place;
-use super::problem::{Findings, brief};
 use super::setting::{Item, Setting, name_modern};
 use super::yaml::{self, Content, Node, Pair};
 
@@ -246,6 +245,7 @@ fn shape(takes: Takes) -> &'static str {
     if takes.listed() { "a single value or a list" } else { "a single value" }
 }
 
+pub(super) const DEFAULT_FILE: &str = "/etc/default/vip-manager.yml";
 /// Far more than any configuration needs, and no burden to hold.
 const LARGEST: u64 = 1 << 20;
 

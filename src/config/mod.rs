@@ -6,15 +6,13 @@
 //! `keys` is the one table that they all go by.
 
 mod args;
-mod check;
-mod env;
+mod diagnostic;
 mod file;
 pub mod keys;
 pub mod model;
-mod place;
-mod problem;
 mod setting;
 mod show;
+mod validate;
 mod values;
 mod yaml;
 
@@ -23,18 +21,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use args::{Flags, arrange, flags};
+pub use diagnostic::{Diagnostic, Place, Problems};
 pub use model::{
     Config, Endpoint, EtcdConfig, Hook, Hooks, Identity, LogFormat, LogLevel, Login, OnStop, Password, Secret,
     StatusConfig, StatusSocket, VipConfig,
 };
-pub use place::Place;
-pub use problem::{Notice, Problem, Problems};
 pub use show::Settings;
 
-use check::Given;
+use diagnostic::Findings;
+use file::DEFAULT_FILE;
 use keys::Key;
-use problem::Findings;
 use setting::Layer;
+use validate::Given;
 
 /// What a configuration is made of, captured once, so that it can be loaded again when the file has changed.
 #[derive(Clone)]
@@ -53,7 +51,7 @@ pub struct Sources {
 pub struct Loaded {
     pub config: Config,
     /// What works and is worth a word in the log.
-    pub notices: Vec<Notice>,
+    pub notices: Vec<Diagnostic>,
     /// Every value with where it came from, for `show-config`.
     pub settings: Settings,
     /// The file that was read.
@@ -67,7 +65,7 @@ impl Sources {
         environment: impl IntoIterator<Item = (OsString, OsString)>,
         host_name: Option<String>,
     ) -> Self {
-        let ours = environment.into_iter().filter(|(name, _)| env::belongs(name));
+        let ours = environment.into_iter().filter(|(name, _)| args::is_ours(name));
         let mut variables: Vec<_> = ours.collect();
         variables.sort();
         let host_name = host_name.filter(|name| !name.is_empty());
@@ -101,8 +99,8 @@ pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
 pub struct Examined {
     /// What can be made of it in spite of its mistakes.
     pub config: Option<Config>,
-    pub problems: Vec<Problem>,
-    pub notices: Vec<Notice>,
+    pub problems: Vec<Diagnostic>,
+    pub notices: Vec<Diagnostic>,
     pub file: Option<PathBuf>,
 }
 
@@ -114,7 +112,7 @@ pub fn examine(sources: &Sources) -> Examined {
 }
 
 struct Read {
-    checked: Option<(Config, check::Origins)>,
+    checked: Option<(Config, validate::Origins)>,
     findings: Findings,
     file: Option<PathBuf>,
 }
@@ -122,7 +120,7 @@ struct Read {
 fn read(sources: &Sources) -> Read {
     let mut findings = Findings::default();
     let flags = Layer::gather(sources.flags.settings(&mut findings), &mut findings);
-    let variables = Layer::gather(env::read(&sources.variables, &mut findings), &mut findings);
+    let variables = Layer::gather(args::variables(&sources.variables, &mut findings), &mut findings);
     let named = flags.over(variables);
     let path = match named.find(Key::Config) {
         Some(setting) => named_file(setting.text()),
@@ -130,7 +128,7 @@ fn read(sources: &Sources) -> Read {
     };
     let file = path.as_ref().map(|path| (Arc::from(path.display().to_string()), file::read(path, &mut findings)));
     let given = Given::new(named, file, sources.host_name.clone(), &mut findings);
-    let checked = check::check(&given, &mut findings);
+    let checked = validate::validate(&given, &mut findings);
     Read { checked, findings, file: path }
 }
 
@@ -142,8 +140,6 @@ fn named_file(text: &str) -> Option<PathBuf> {
         None => Some(PathBuf::from(text)),
     }
 }
-
-const DEFAULT_FILE: &str = "/etc/default/vip-manager.yml";
 
 #[cfg(test)]
 mod tests;

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::diagnostic::{Findings, Place, brief};
 use super::keys::{self, Found, Key, Takes};
-use super::place::Place;
-use super::problem::{Findings, brief};
 
 /// One key with what it was set to. Without items it was written down and left empty, which counts as not set.
 #[derive(Clone, PartialEq, Eq)]

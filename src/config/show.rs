@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use super::check::{Origin, Origins};
+use super::diagnostic::Place;
 use super::keys::{Key, Spec, TABLE};
 use super::model::{Config, Hook, Password, StatusSocket, VipConfig};
-use super::place::Place;
+use super::validate::{Origin, Origins};
 use super::values::{LOG_FORMATS, LOG_LEVELS, ON_STOP, show_duration, word};
 use crate::text::one_line;
 

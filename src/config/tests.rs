@@ -17,14 +17,14 @@ use super::*;
 const SOUND: &str = "ip: 10.0.0.5\ninterface: eth0\ntrigger-key: /service/pg/leader\n";
 
 /// Checks a text as the file, with these variables; the host is called db1.
-fn read(text: &str, variables: &[(&str, &str)]) -> Result<(Config, String, Vec<Notice>), Problems> {
+fn read(text: &str, variables: &[(&str, &str)]) -> Result<(Config, String, Vec<Diagnostic>), Problems> {
     let mut findings = Findings::default();
     let path: Arc<str> = Arc::from("f");
     let variables: Vec<_> = variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
-    let named = Layer::gather(env::read(&variables, &mut findings), &mut findings);
+    let named = Layer::gather(args::variables(&variables, &mut findings), &mut findings);
     let file = file::interpret(&path, text, &mut findings);
     let given = Given::new(named, Some((path, file)), Some("db1".to_owned()), &mut findings);
-    let checked = check::check(&given, &mut findings);
+    let checked = validate::validate(&given, &mut findings);
     let ((config, origins), notices) = findings.close(checked)?;
     let shown = Settings::of(&config, &origins, None).to_string();
     Ok((config, shown, notices))

@@ -1,6 +1,6 @@
 //! The rows of the table of keys.
 
-use super::{Key, Spec, Takes};
+use super::spec::{Key, Spec, Takes};
 
 /// Every key, in the order in which people read about them.
 pub static TABLE: [Spec; 37] = [
@@ -322,6 +322,16 @@ pub static TABLE: [Spec; 37] = [
         ..PLAIN
     },
 ];
+
+impl Key {
+    pub fn spec(self) -> &'static Spec {
+        &TABLE[self as usize]
+    }
+
+    pub fn name(self) -> &'static str {
+        self.spec().name
+    }
+}
 
 /// What a row need not say.
 const PLAIN: Spec = Spec {

@@ -3,30 +3,68 @@
 //! A problem is a place and a sentence, not a variant of an enum: nobody decides by it, somebody reads it.
 
 use std::fmt;
+use std::sync::Arc;
 
-use super::place::Place;
 use crate::text;
 
-/// One mistake: where it stands, what was found, what was expected.
+/// A place that a user can go to and mend. Ordered by precedence, the strongest first.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Place {
+    /// A flag, as it was written: `--iface`.
+    Flag(String),
+    /// An environment variable.
+    Variable(String),
+    /// A line of the file; 0 for the file as a whole. The column is 0 where the line says enough.
+    Line { path: Arc<str>, line: usize, column: usize },
+    /// Nowhere yet: the configuration lacks something, and there is no file it could stand in.
+    Nowhere,
+}
+
+impl Place {
+    pub(super) fn line(path: &Arc<str>, line: usize) -> Self {
+        Self::Line { path: Arc::clone(path), line, column: 0 }
+    }
+
+    pub(super) fn file(path: &Arc<str>) -> Self {
+        Self::line(path, 0)
+    }
+
+    /// The level of precedence: a smaller one wins.
+    pub(super) fn level(&self) -> u8 {
+        match self {
+            Self::Flag(_) => 0,
+            Self::Variable(_) => 1,
+            Self::Line { .. } => 2,
+            Self::Nowhere => 3,
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(name) | Self::Variable(name) => f.write_str(name),
+            Self::Line { path, line: 0, .. } => f.write_str(path),
+            Self::Line { path, line, column: 0 } => write!(f, "{path}:{line}"),
+            Self::Line { path, line, column } => write!(f, "{path}:{line}:{column}"),
+            Self::Nowhere => f.write_str("configuration"),
+        }
+    }
+}
+
+/// One thing to report: where, what was found, what was expected.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Problem {
+pub struct Diagnostic {
     pub place: Place,
     pub text: String,
 }
 
 /// Every mistake of a configuration, sorted by place. Never empty where it is an error.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Problems(Vec<Problem>);
-
-/// Something that works and that its author would want to know: a historic name, a setting without effect.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Notice {
-    pub place: Place,
-    pub text: String,
-}
+pub struct Problems(Vec<Diagnostic>);
 
 impl Problems {
-    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+    pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
         self.0.iter()
     }
 
@@ -50,13 +88,7 @@ impl fmt::Display for Problems {
     }
 }
 
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.text)
-    }
-}
-
-impl fmt::Display for Notice {
+impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.place, self.text)
     }
@@ -74,21 +106,21 @@ const MOST_SHOWN: usize = 100;
 /// Gathers what reading and checking find, in the order in which they find it.
 #[derive(Default, Debug)]
 pub(super) struct Findings {
-    problems: Vec<Problem>,
-    notices: Vec<Notice>,
+    problems: Vec<Diagnostic>,
+    notices: Vec<Diagnostic>,
 }
 
 impl Findings {
     pub(super) fn problem(&mut self, place: &Place, text: impl Into<String>) {
-        self.problems.push(Problem { place: place.clone(), text: text::one_line(&text.into()) });
+        self.problems.push(Diagnostic { place: place.clone(), text: text::one_line(&text.into()) });
     }
 
     pub(super) fn notice(&mut self, place: &Place, text: impl Into<String>) {
-        self.notices.push(Notice { place: place.clone(), text: text::one_line(&text.into()) });
+        self.notices.push(Diagnostic { place: place.clone(), text: text::one_line(&text.into()) });
     }
 
     /// The notices where all is right, else the problems.
-    pub(super) fn close<T>(self, found: Option<T>) -> Result<(T, Vec<Notice>), Problems> {
+    pub(super) fn close<T>(self, found: Option<T>) -> Result<(T, Vec<Diagnostic>), Problems> {
         let (problems, notices) = self.sorted();
         match found {
             Some(found) if problems.is_empty() => Ok((found, notices)),
@@ -97,17 +129,17 @@ impl Findings {
     }
 
     /// Problems and notices, sorted by place, each once.
-    pub(super) fn sorted(self) -> (Vec<Problem>, Vec<Notice>) {
-        (in_order(self.problems, |one| &one.place), in_order(self.notices, |one| &one.place))
+    pub(super) fn sorted(self) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
+        (in_order(self.problems), in_order(self.notices))
     }
 }
 
-fn in_order<T: PartialEq>(mut all: Vec<T>, place: impl Fn(&T) -> &Place) -> Vec<T> {
-    all.sort_by(|a, b| place(a).cmp(place(b)));
-    let mut kept: Vec<T> = Vec::with_capacity(all.len());
+fn in_order(mut all: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    all.sort_by(|a, b| a.place.cmp(&b.place));
+    let mut kept: Vec<Diagnostic> = Vec::with_capacity(all.len());
     for one in all {
-        // Only what stands at the same place can be the same.
-        if !kept.iter().rev().take_while(|other| place(other) == place(&one)).any(|other| *other == one) {
+        // Duplicates are at the same place.
+        if !kept.iter().rev().take_while(|other| other.place == one.place).any(|other| *other == one) {
             kept.push(one);
         }
     }

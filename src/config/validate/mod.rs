@@ -6,90 +6,30 @@
 mod addresses;
 mod endpoints;
 mod etcd;
+mod scope;
+mod validator;
 mod vips;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::file::FileSettings;
+use super::diagnostic::Findings;
 use super::keys::Key;
 use super::model::{Config, LogFormat, LogLevel, OnStop, StatusConfig, StatusSocket};
-use super::place::Place;
-use super::problem::Findings;
-use super::setting::{Layer, Setting};
+use super::setting::Setting;
 use super::values;
-
-/// The problem is among the findings.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Reported;
-
-/// What was given, sorted by precedence.
-pub(super) struct Given {
-    pub(super) top: Layer,
-    /// The entries of `vips`; nothing where there is no such list.
-    pub(super) entries: Option<Vec<(Place, Layer)>>,
-    /// The file that was read, or would have been.
-    pub(super) file: Option<Arc<str>>,
-    /// Whether all that was given could be read. Else what seems to be missing may well be there.
-    pub(super) complete: bool,
-    pub(super) host_name: Option<String>,
-}
-
-impl Given {
-    /// Takes flags and variables together with the file, if one was read: its name, and what it holds if it could be
-    /// understood.
-    pub(super) fn new(
-        named: Layer,
-        file: Option<(Arc<str>, Option<FileSettings>)>,
-        host_name: Option<String>,
-        findings: &mut Findings,
-    ) -> Self {
-        let (path, file) = file.map_or((None, Some(FileSettings::default())), |(path, file)| (Some(path), file));
-        let complete = file.is_some();
-        let FileSettings { top, entries } = file.unwrap_or_default();
-        let top = named.over(Layer::gather(top, findings));
-        let gather = |(place, settings)| (place, Layer::gather(settings, findings));
-        let entries = entries.map(|entries| entries.into_iter().map(gather).collect());
-        Self { top, entries, file: path, complete, host_name }
-    }
-}
-
-/// Where each value of a configuration comes from; what is absent is a default.
-#[derive(Clone, Default, Debug)]
-pub(super) struct Origins {
-    pub(super) top: BTreeMap<Key, Origin>,
-    /// In the order of [`Config::vips`].
-    pub(super) vips: Vec<BTreeMap<Key, Origin>>,
-}
-
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Origin {
-    pub(super) place: Place,
-    /// The name that the value was given under.
-    pub(super) name: String,
-}
-
-impl Origin {
-    pub(super) fn of(setting: &Setting) -> Self {
-        Self { place: setting.place.clone(), name: setting.name.clone() }
-    }
-}
+use validator::Validator;
+pub(super) use validator::{Given, Origin, Origins, Reported};
 
 /// The configuration, or nothing where a problem was found.
-pub(super) fn check(given: &Given, findings: &mut Findings) -> Option<(Config, Origins)> {
-    let mut checker = Checker { given, findings };
-    checker.check().ok()
+pub(super) fn validate(given: &Given, findings: &mut Findings) -> Option<(Config, Origins)> {
+    let mut validator = Validator { given, findings };
+    validator.config().ok()
 }
 
-struct Checker<'a> {
-    given: &'a Given,
-    findings: &'a mut Findings,
-}
-
-impl<'a> Checker<'a> {
-    fn check(&mut self) -> Result<(Config, Origins), Reported> {
+impl<'a> Validator<'a> {
+    fn config(&mut self) -> Result<(Config, Origins), Reported> {
         let interval = self.interval();
         let vips = self.vips(interval);
         let etcd = self.etcd();
@@ -159,29 +99,6 @@ impl<'a> Checker<'a> {
 
     fn choice<T: Copy>(&mut self, key: Key, words: values::Words<T>) -> Result<Option<T>, Reported> {
         self.value(self.given.top.find(key), |text| values::choice(text, words))
-    }
-
-    /// The value of a setting; nothing where it is not set.
-    fn value<T>(
-        &mut self,
-        setting: Option<&Setting>,
-        parse: impl Fn(&str) -> Result<T, String>,
-    ) -> Result<Option<T>, Reported> {
-        let Some(setting) = setting else { return Ok(None) };
-        match parse(setting.text()) {
-            Ok(value) => Ok(Some(value)),
-            Err(why) => Err(self.problem(&setting.place, format!("{} {why}", setting.quoted()))),
-        }
-    }
-
-    fn problem(&mut self, place: &Place, text: impl Into<String>) -> Reported {
-        self.findings.problem(place, text);
-        Reported
-    }
-
-    /// The place to point to where a key is set nowhere.
-    fn lacking(&self) -> Place {
-        self.given.file.as_ref().map_or(Place::Nowhere, Place::file)
     }
 }
 

@@ -4,62 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::addresses::{Address, Joined};
-use super::{Checker, Origin, Reported};
-use crate::config::DEFAULT_FILE;
-use crate::config::keys::{self, Key, TABLE};
+use super::scope::Scope;
+use super::validator::{Origin, Reported, Validator};
+use crate::config::diagnostic::{Place, brief};
+use crate::config::keys::{Key, TABLE};
 use crate::config::model::{Hook, Hooks, VipConfig};
-use crate::config::place::Place;
-use crate::config::problem::brief;
-use crate::config::setting::{Layer, Setting};
+use crate::config::setting::Setting;
 use crate::config::values::{count, duration_within, show_duration, switch};
 use crate::keeper::Schedule;
 use crate::vip::InterfaceName;
-
-/// Where the keys of one VIP are looked up.
-#[derive(Clone)]
-pub(super) struct Scope<'a> {
-    entry: Option<(&'a Place, &'a Layer)>,
-    top: &'a Layer,
-}
-
-impl<'a> Scope<'a> {
-    pub(super) fn find(&self, key: Key) -> Option<&'a Setting> {
-        self.entry.and_then(|(_, layer)| layer.find(key)).or_else(|| self.top.find(key))
-    }
-
-    /// Whether the entry itself sets the key.
-    pub(super) fn is_own(&self, key: Key) -> bool {
-        self.entry.is_some_and(|(_, layer)| layer.find(key).is_some())
-    }
-
-    /// The setting of a key that has a historic twin; the twin counts where the key is not set on the same level.
-    fn find_either(&self, modern: Key, historic: Key) -> Option<&'a Setting> {
-        let entry = self.entry.map(|(_, layer)| layer);
-        [entry, Some(self.top)]
-            .into_iter()
-            .flatten()
-            .find_map(|layer| layer.find(modern).or_else(|| layer.find(historic)))
-    }
-
-    fn blank(&self, key: Key) -> Option<&'a Place> {
-        self.entry.and_then(|(_, layer)| layer.blank(key)).or_else(|| self.top.blank(key))
-    }
-
-    fn origins(&self, joined: Joined<'a>) -> BTreeMap<Key, Origin> {
-        let per_vip = TABLE.iter().filter(|spec| spec.per_vip);
-        let mut origins: BTreeMap<_, _> =
-            per_vip.filter_map(|spec| self.find(spec.key).map(|setting| (spec.key, Origin::of(setting)))).collect();
-        for (modern, historic) in TWINS {
-            if let Some(setting) = self.find_either(modern, historic) {
-                origins.insert(modern, Origin::of(setting));
-            }
-        }
-        origins.entry(Key::Ip).and_modify(|origin| origin.place = joined.place.clone());
-        origins.remove(&Key::Netmask);
-        origins.extend(joined.prefix.map(|origin| (Key::Netmask, origin)));
-        origins
-    }
-}
 
 /// What the VIPs of one scope have in common.
 struct Common {
@@ -75,7 +28,7 @@ struct Common {
 
 type Vips = (Vec<VipConfig>, Vec<BTreeMap<Key, Origin>>);
 
-impl<'a> Checker<'a> {
+impl<'a> Validator<'a> {
     pub(super) fn vips(&mut self, interval: Result<Duration, Reported>) -> Result<Vips, Reported> {
         let scopes = self.scopes();
         self.note_overridden();
@@ -94,7 +47,7 @@ impl<'a> Checker<'a> {
                     for joined in joined {
                         vips.push(common.of(joined.vip));
                         places.push(joined.place);
-                        origins.push(scope.origins(joined));
+                        origins.push(origins_of(scope, joined));
                     }
                 }
                 (Err(Reported), _) | (_, Err(Reported)) => sound = Err(Reported),
@@ -260,34 +213,6 @@ impl<'a> Checker<'a> {
         taken
     }
 
-    /// The setting of a key that has no default.
-    pub(super) fn required(&mut self, scope: &Scope<'a>, key: Key, expected: &str) -> Result<&'a Setting, Reported> {
-        if let Some(setting) = scope.find(key) {
-            return Ok(setting);
-        }
-        let name = key.name();
-        if let Some(blank) = scope.blank(key) {
-            return Err(self.problem(blank, format!("{name} is empty; expected {expected}")));
-        }
-        if !self.given.complete {
-            return Err(Reported);
-        }
-        let variable = keys::variable(name);
-        let (place, text) = match (scope.entry, &self.given.file) {
-            (Some((place, _)), _) => {
-                (place.clone(), format!("{name} is missing; expected {expected}, in this entry of vips or at the top"))
-            }
-            (None, Some(_)) => {
-                (self.lacking(), format!("{name} is missing; expected {expected}, here, in {variable} or by --{name}"))
-            }
-            (None, None) => (
-                Place::Nowhere,
-                format!("{name} is missing; expected {expected}, in {DEFAULT_FILE}, in {variable} or by --{name}"),
-            ),
-        };
-        Err(self.problem(&place, text))
-    }
-
     fn refuse_twice(&mut self, vips: &[VipConfig], places: &[&Place]) -> Result<(), Reported> {
         let mut seen = BTreeMap::new();
         let mut sound = Ok(());
@@ -313,6 +238,21 @@ impl<'a> Checker<'a> {
             }
         }
     }
+}
+
+fn origins_of<'a>(scope: &Scope<'a>, joined: Joined<'a>) -> BTreeMap<Key, Origin> {
+    let per_vip = TABLE.iter().filter(|spec| spec.per_vip);
+    let mut origins: BTreeMap<_, _> =
+        per_vip.filter_map(|spec| scope.find(spec.key).map(|setting| (spec.key, Origin::of(setting)))).collect();
+    for (modern, historic) in TWINS {
+        if let Some(setting) = scope.find_either(modern, historic) {
+            origins.insert(modern, Origin::of(setting));
+        }
+    }
+    origins.entry(Key::Ip).and_modify(|origin| origin.place = joined.place.clone());
+    origins.remove(&Key::Netmask);
+    origins.extend(joined.prefix.map(|origin| (Key::Netmask, origin)));
+    origins
 }
 
 impl Common {

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::{Checker, Reported};
+use super::validator::{Reported, Validator};
 use crate::config::keys::Key;
 use crate::config::model::{Endpoint, EtcdConfig, Identity, Login, Password, Secret};
 
-impl Checker<'_> {
+impl Validator<'_> {
     pub(super) fn etcd(&mut self) -> Result<EtcdConfig, Reported> {
         let top = &self.given.top;
         let ca_file = self.path(Key::EtcdCaFile);

@@ -4,13 +4,12 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::{Checker, Reported};
+use super::validator::{Reported, Validator};
+use crate::config::diagnostic::{Place, brief};
 use crate::config::keys::Key;
 use crate::config::model::Endpoint;
-use crate::config::place::Place;
-use crate::config::problem::brief;
 
-impl Checker<'_> {
+impl Validator<'_> {
     /// `tls`: whether an endpoint without a scheme means https.
     pub(super) fn endpoints(&mut self, tls: bool) -> Result<Vec<Endpoint>, Reported> {
         let Some(setting) = self.given.top.find(Key::DcsEndpoints) else {

@@ -6,11 +6,10 @@
 
 use std::net::IpAddr;
 
-use super::vips::Scope;
-use super::{Checker, Origin, Reported};
+use super::scope::Scope;
+use super::validator::{Origin, Reported, Validator};
+use crate::config::diagnostic::{Place, brief};
 use crate::config::keys::Key;
-use crate::config::place::Place;
-use crate::config::problem::brief;
 use crate::config::setting::{Item, Setting};
 use crate::vip::Vip;
 
@@ -38,7 +37,7 @@ pub(super) struct Joined<'a> {
     pub(super) prefix: Option<Origin>,
 }
 
-impl<'a> Checker<'a> {
+impl<'a> Validator<'a> {
     /// The addresses of one scope, not yet joined with their netmask.
     pub(super) fn addresses(&mut self, scope: &Scope<'a>) -> Result<Vec<Address<'a>>, Reported> {
         let netmask = self.netmask(scope);

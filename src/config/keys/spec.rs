@@ -1,0 +1,123 @@
+//! What a key is: its meaning, what it takes, what a row of the table says of it.
+
+/// A key by its meaning, whatever name it was given under. The order is that of [`TABLE`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Key {
+    Config,
+    Ip,
+    Netmask,
+    Interface,
+    TriggerKey,
+    TriggerValue,
+    DcsType,
+    DcsEndpoints,
+    EtcdUser,
+    EtcdPassword,
+    EtcdPasswordFile,
+    EtcdCaFile,
+    EtcdCertFile,
+    EtcdKeyFile,
+    ConsulToken,
+    Interval,
+    HoldTimeout,
+    LeaseMargin,
+    ManagerType,
+    OnStop,
+    AnnounceCount,
+    AnnounceInterval,
+    AnnounceRefresh,
+    RetryNum,
+    RetryAfter,
+    ResetConnections,
+    OnAcquire,
+    OnRelease,
+    OnConflict,
+    HookTimeout,
+    LogLevel,
+    LogFormat,
+    LogFile,
+    Verbose,
+    StatusSocket,
+    StatusListen,
+    Vips,
+}
+
+/// What a key takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Takes {
+    /// One address or several.
+    Addresses,
+    Netmask,
+    Interface,
+    /// Any text, taken literally.
+    Text,
+    /// One of a few words.
+    Choice,
+    /// One endpoint or several.
+    Endpoints,
+    File,
+    /// A program, alone or in a list with its arguments.
+    Program,
+    Duration,
+    /// An address and a port to listen on.
+    Listen,
+    Count,
+    Switch,
+    /// A list of mappings; only a file can hold it.
+    Entries,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    pub key: Key,
+    /// The modern name, in kebab-case: the flag without its dashes, the key of the file.
+    pub name: &'static str,
+    /// Historic names, as they were written.
+    pub aliases: &'static [&'static str],
+    pub takes: Takes,
+    /// What serves where nothing is given, in words where it is no fixed value.
+    pub default: &'static str,
+    pub help: &'static str,
+    pub secret: bool,
+    /// Whether an entry of `vips` may hold it.
+    pub per_vip: bool,
+}
+
+impl Key {
+    /// Whether it can be given as a flag or a variable.
+    pub fn is_flat(self) -> bool {
+        self != Self::Vips
+    }
+}
+
+impl Takes {
+    /// Whether several values may be given under one key.
+    pub fn several(self) -> bool {
+        matches!(self, Self::Addresses | Self::Endpoints)
+    }
+
+    /// Whether the file may hold a list, whose elements are taken as they are.
+    pub fn listed(self) -> bool {
+        self.several() || self == Self::Program
+    }
+
+    /// The word that stands for the value in the help text.
+    pub fn placeholder(self) -> &'static str {
+        match self {
+            Self::Addresses => "ADDRESS[/PREFIX]",
+            Self::Netmask => "BITS",
+            Self::Interface => "NAME",
+            Self::Text => "TEXT",
+            Self::Choice => "CHOICE",
+            Self::Endpoints => "URL",
+            Self::File => "FILE",
+            Self::Program => "PROGRAM",
+            Self::Duration => "DURATION",
+            Self::Listen => "ADDRESS:PORT",
+            Self::Count => "NUMBER",
+            Self::Switch => "BOOL",
+            Self::Entries => "LIST",
+        }
+    }
+}
