@@ -83,36 +83,40 @@ pub fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about(env!("CARGO_PKG_DESCRIPTION"))
         .long_about(
-            "Keeps one stable IP address on the leader of a PostgreSQL cluster.\n\nWithout a command it is the daemon: \
-             it watches the leader key in etcd, puts the virtual IP on the interface while the key names this host, \
-             and takes it away otherwise.",
+            "Keeps one stable IP address on the leader of a PostgreSQL cluster.\n\nWithout a command it runs as the \
+             daemon: it watches the leader key in etcd, adds the virtual IP to the interface while the key names \
+             this host, and removes it otherwise.",
         )
         .after_help(
-            "Every option is also a key of the file, and a variable: --trigger-key, trigger-key:, VIP_TRIGGER_KEY. \
-             Options win over variables, variables over the file.\nDurations are milliseconds, or such as 250ms, 10s, \
-             1m.\n\nExit status: 0 ended as told, 64 command line, 77 privileges missing, 78 configuration.",
+            "Every option is also a key of the file and a variable: --trigger-key, trigger-key:, VIP_TRIGGER_KEY. \
+             Options override variables, variables override the file.\nDurations are milliseconds or, for example, \
+             250ms, 10s, 1m.\n\nExit status: 0 stopped as requested, 64 command line, 77 privileges missing, 78 \
+             configuration.",
         )
         .disable_help_subcommand(true)
         .args(config::flags())
         .subcommand(
             Command::new(CHECK)
-                .about("Tell why the VIP may not come: configuration, host, network, etcd and key, each with its cure")
+                .about(
+                    "Report what can keep the VIP away in configuration, host, network, etcd and key, each with \
+                        its cure",
+                )
                 .arg(flag(JSON, "Print one JSON object")),
         )
         .subcommand(Command::new(SHOW_CONFIG).about("Print every value of the configuration with where it came from"))
-        .subcommand(Command::new(RELEASE).about("Take this host's virtual IPs from it; needs no running daemon"))
+        .subcommand(Command::new(RELEASE).about("Remove the virtual IPs from this host; needs no running daemon"))
         .subcommand(status())
 }
 
 fn status() -> Command {
     Command::new(STATUS)
-        .about("Ask the running daemon who holds each virtual IP and why; --events tells the last transitions")
+        .about("Ask the running daemon who holds each virtual IP and why; --events lists the last transitions")
         .after_help(
-            "Without a daemon it says so, and shows what the kernel and etcd say.\n\nExit status: 0 the daemon has \
-             answered, 1 it has not, 64 command line, 78 configuration.",
+            "Without a daemon it says so and shows what the kernel and etcd report.\n\nExit status: 0 the daemon \
+             answered, 1 it did not, 64 command line, 78 configuration.",
         )
-        .arg(flag(JSON, "As JSON"))
-        .arg(flag(WATCH, "Again each second, until interrupted"))
+        .arg(flag(JSON, "Print one JSON object"))
+        .arg(flag(WATCH, "Refresh each second until interrupted"))
         .arg(flag(EVENTS, "The last 256 transitions, with cause and timing"))
 }
 

@@ -17,9 +17,9 @@ pub struct Vip {
 /// Why an address cannot serve as a VIP.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum VipError {
-    #[error("{0} is not an address that a host can answer for; expected a unicast address")]
+    #[error("{0} cannot be a VIP; expected a unicast address")]
     NotUnicast(IpAddr),
-    #[error("prefix length {prefix} does not fit {address}; expected 1 to {}", full_prefix(*.address))]
+    #[error("prefix length {prefix} is invalid for {address}; expected 1 to {}", full_prefix(*.address))]
     Prefix { address: IpAddr, prefix: u8 },
 }
 
@@ -71,7 +71,7 @@ pub struct InterfaceName(String);
 
 /// Why a text cannot name an interface.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("\"{0}\" cannot name an interface; expected 1 to 15 characters without blanks, '/' or ':'")]
+#[error("\"{0}\" is not a valid interface name; expected 1 to 15 characters without spaces, '/' or ':'")]
 pub struct InterfaceNameError(String);
 
 impl InterfaceName {

@@ -16,8 +16,8 @@ pub(crate) fn page() -> String {
         .section("DESCRIPTION");
     let page = paragraphs(&command).into_iter().skip(1).fold(page, |page, text| page.text(&text));
     let page = page.text(
-        "The address never outlives the lease of the leader key: it is given a lifetime in the kernel that each read of \
-         the key renews, so it goes even when the daemon is killed, hangs, or is cut off from etcd.",
+        "The address never outlives the lease of the leader key: each read of the key renews a lifetime in the kernel, \
+         so the address is removed even if the daemon is killed, hangs, or is cut off from etcd.",
     );
     let page = command
         .get_subcommands()
@@ -30,7 +30,7 @@ pub(crate) fn page() -> String {
 }
 
 const SPELLING: &str = "Options, keys and variables have the same names and take the same values; *vip-manager.yml*(5) \
-                        tells more of both. Options stand before or behind the command.";
+                        describes both in detail. Options may precede or follow the command.";
 
 fn closing(page: Page) -> Page {
     page.section("ENVIRONMENT")
@@ -52,16 +52,16 @@ fn closing(page: Page) -> Page {
         .section("SIGNALS")
         .term(
             "*SIGTERM*, *SIGINT*",
-            "Release the address and end. Where systemd restarts the unit, and where *on-stop* is keep, the address stays \
+            "Release the address and exit. Where systemd restarts the unit, and where *on-stop* is keep, the address stays \
              for the rest of its lifetime in the kernel and the next start takes it over.",
         )
-        .term("*SIGHUP*", "Read the configuration again; with a mistake in it the old one stays.")
+        .term("*SIGHUP*", "Reload the configuration; if it is invalid, the old one stays in effect.")
         .section("EXIT STATUS")
-        .term("*0*", "It ended as it was told to.")
-        .term("*1*", "Something failed that may work the next time; of *status*: no daemon has answered.")
-        .term("*64*", "The command line cannot be understood.")
+        .term("*0*", "Stopped as requested.")
+        .term("*1*", "A failure that may be temporary; for *status*: no daemon answered.")
+        .term("*64*", "The command line is invalid.")
         .term("*77*", "A privilege is missing; CAP_NET_ADMIN and CAP_NET_RAW are needed, and no other.")
-        .term("*78*", "The configuration has mistakes, each told with its place.")
+        .term("*78*", "The configuration is invalid; each mistake is reported with its place.")
         .section("SYSTEMD")
         .text(
             "*systemctl* *stop* releases the address, *systemctl* *restart* and an upgrade keep it and the connections \
@@ -74,7 +74,7 @@ fn closing(page: Page) -> Page {
         .section("EXAMPLES")
         .text("Try a configuration, and see where each value came from:")
         .literal("vip-manager show-config --config /etc/default/vip-manager.yml")
-        .text("Tell why the VIP may not come, with the cure of each cause (*--json* for programs; exit status 1 where something is to be mended):")
+        .text("Report everything that can keep the VIP away, each with its cure (*--json* for programs; exit status 1 if there are errors):")
         .literal("vip-manager check --config /etc/default/vip-manager.yml")
         .text("Start it now and at every boot:")
         .literal("systemctl enable --now vip-manager")

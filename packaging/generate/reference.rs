@@ -10,9 +10,9 @@ pub(crate) fn page() -> String {
         .text("vip-manager.yml - configuration of vip-manager")
         .section("DESCRIPTION")
         .text(
-            "A file of YAML: one mapping of the keys below. Options win over variables, variables over the file, the file \
-             over the defaults. *vip-manager* *show-config* prints every value with where it came from. Keys that are \
-             unknown and values that cannot be are errors, and all of them are told at once.",
+            "A file of YAML: one mapping of the keys below. Options override variables, variables override the file, and the \
+             file overrides the defaults. *vip-manager* *show-config* prints every value with where it came from. Keys that are \
+             unknown and values that are invalid are errors, and all of them are reported at once.",
         )
         .text("Three keys are required, and a fourth where etcd is not on this host:")
         .literal(
@@ -20,7 +20,7 @@ pub(crate) fn page() -> String {
              dcs-endpoints: [10.0.0.1, 10.0.0.2, 10.0.0.3]",
         )
         .section("VALUES")
-        .term("Durations", "A number of milliseconds, or such as 250ms, 10s, 1m, 1h.")
+        .term("Durations", "A number of milliseconds, or, for example, 250ms, 10s, 1m, 1h.")
         .term("Switches", "true, yes, on, 1 or false, no, off, 0. As an option a switch needs no value.")
         .term("Lists", "A list of YAML, or separated by commas.")
         .term("Texts", "Taken literally, quoted or not.")

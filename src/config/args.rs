@@ -111,7 +111,7 @@ fn setting(name: &str, value: &OsString, findings: &mut Findings) -> Option<Sett
     let place = Place::Flag(written.clone());
     let found = keys::find(name).unwrap_or(Found { key: Key::Config, historic: false });
     let Some(text) = value.to_str() else {
-        findings.problem(&place, "the value is not UTF-8 text; expected UTF-8");
+        findings.problem(&place, "the value is not valid UTF-8");
         return None;
     };
     name_modern(found, &place, &written, findings);
@@ -137,7 +137,7 @@ fn variable(name: &str, value: &OsStr, findings: &mut Findings) -> Option<Settin
         return None;
     };
     let Some(text) = value.to_str() else {
-        findings.problem(&place, "the value is not UTF-8 text; expected UTF-8");
+        findings.problem(&place, "the value is not valid UTF-8");
         return None;
     };
     name_modern(found, &place, name, findings);
@@ -148,7 +148,7 @@ fn variable(name: &str, value: &OsStr, findings: &mut Findings) -> Option<Settin
 fn unknown(name: &str) -> String {
     let rest = name.strip_prefix("VIP_").unwrap_or(name);
     if rest == "VIPS" {
-        return "a list of virtual IPs cannot stand in a variable; expected it in the file, as vips".to_owned();
+        return "a list of virtual IPs cannot be given in a variable; set vips in the file".to_owned();
     }
     match keys::nearest(rest) {
         Some(near) if near != "vips" => format!("unknown variable; did you mean {}?", keys::variable(near)),

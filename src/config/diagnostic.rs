@@ -83,7 +83,7 @@ impl fmt::Display for Problems {
         }
         match self.0.len().saturating_sub(MOST_SHOWN) {
             0 => Ok(()),
-            more => write!(f, "\nand {more} more; is this a file of vip-manager?"),
+            more => write!(f, "\nand {more} more; is this a vip-manager configuration?"),
         }
     }
 }
@@ -168,6 +168,6 @@ mod tests {
         }
         let text = findings.close::<()>(None).unwrap_err().to_string();
         assert_eq!(text.lines().count(), MOST_SHOWN + 1);
-        assert!(text.ends_with("\nand 19900 more; is this a file of vip-manager?"), "{text}");
+        assert!(text.ends_with("\nand 19900 more; is this a vip-manager configuration?"), "{text}");
     }
 }

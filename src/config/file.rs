@@ -36,7 +36,7 @@ enum FileError {
     Directory,
     #[error("the file is larger than 1 MiB; expected a configuration")]
     TooLarge,
-    #[error("this line is not UTF-8 text; expected the file in UTF-8")]
+    #[error("this line is not valid UTF-8; expected the file in UTF-8")]
     NotText { line: usize },
     #[error("the file cannot be read: {0}")]
     Io(io::Error),
@@ -82,7 +82,7 @@ pub(super) fn interpret(path: &Arc<str>, text: &str, findings: &mut Findings) ->
     match yaml::parse(text.trim_start_matches('\u{feff}')) {
         Ok(Some(root)) => Reader { path, findings }.root(&root),
         Ok(None) => {
-            findings.notice(&Place::file(path), "the file sets nothing");
+            findings.notice(&Place::file(path), "the file contains no settings");
             Some(FileSettings::default())
         }
         Err(error) => {
@@ -117,7 +117,7 @@ impl Reader<'_> {
             if key == Key::Vips {
                 file.entries = self.entries(&name, value);
             } else if key == Key::Config {
-                self.complain(line, format!("\"{name}\" names this very file; remove it"));
+                self.complain(line, format!("\"{name}\" cannot be set in the file itself; remove it"));
             } else {
                 file.top.extend(self.setting(key, &name, line, value));
             }
@@ -157,7 +157,7 @@ impl Reader<'_> {
             if key.spec().per_vip {
                 settings.extend(self.setting(key, &name, line, value));
             } else {
-                self.complain(line, format!("\"{name}\" holds for all entries of vips; expected it at the top"));
+                self.complain(line, format!("\"{name}\" cannot be set per entry of vips; move it to the top level"));
             }
         }
         Some((Place::line(self.path, node.line), settings))
@@ -170,11 +170,14 @@ impl Reader<'_> {
         for (name, value) in pairs {
             let line = name.line;
             let Content::Scalar(text) = &name.content else {
-                self.complain(line, format!("{} stands where a key is expected", kind(name)));
+                self.complain(line, format!("expected a key, found {}", kind(name)));
                 continue;
             };
             if let Some(first) = seen.insert(text.clone(), line) {
-                self.complain(line, format!("\"{}\" stands here and on line {first}; expected it once", brief(text)));
+                self.complain(
+                    line,
+                    format!("duplicate key \"{}\", first on line {first}; remove one of them", brief(text)),
+                );
             } else if let Some(found) = keys::find(text) {
                 name_modern(found, &Place::line(self.path, line), text, self.findings);
                 known.push((found.key, text.clone(), line, &**value));
@@ -227,7 +230,7 @@ fn unknown(name: &str) -> String {
     let name = &brief(name);
     match keys::nearest(name) {
         Some(near) => format!("unknown key \"{name}\"; did you mean \"{near}\"?"),
-        None if name == "<<" => "merge keys are not read; expected the keys themselves".to_owned(),
+        None if name == "<<" => "merge keys are not supported; write the keys out".to_owned(),
         None => format!("unknown key \"{name}\"; expected one that \"vip-manager --help\" lists, without its dashes"),
     }
 }

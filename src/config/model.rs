@@ -14,7 +14,7 @@ pub struct Config {
     /// At least one, no two with the same address on the same interface.
     pub vips: Vec<VipConfig>,
     pub etcd: EtcdConfig,
-    /// The time between two reads of the truth.
+    /// The time between two reads of the leader key.
     pub interval: Duration,
     pub on_stop: OnStop,
     pub log_level: LogLevel,

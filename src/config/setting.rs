@@ -126,9 +126,9 @@ impl Layer {
 fn contradiction(first: &Setting, second: &Setting) -> String {
     let other = &first.place;
     if first.is_secret() || second.is_secret() {
-        format!("{} contradicts {other}; expected it once", second.name)
+        format!("{} conflicts with {other}; set it only once", second.name)
     } else {
-        format!("{} contradicts {} at {other}; expected it once", second.quoted(), first.quoted())
+        format!("{} conflicts with {} at {other}; set it only once", second.quoted(), first.quoted())
     }
 }
 
@@ -141,6 +141,6 @@ pub(super) fn name_modern(found: Found, place: &Place, name: &str, findings: &mu
             Place::Variable(_) => keys::variable(key),
             Place::Line { .. } | Place::Nowhere => key.to_owned(),
         };
-        findings.notice(place, format!("\"{name}\" is accepted as ever; its modern name is \"{modern}\""));
+        findings.notice(place, format!("\"{name}\" is deprecated; use \"{modern}\""));
     }
 }

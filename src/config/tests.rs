@@ -75,7 +75,10 @@ fn tls_files_make_https_the_scheme_of_endpoints_without_one() {
 fn an_endpoint_given_twice_is_used_once() {
     let (config, _, notices) = read(&format!("{SOUND}dcs-endpoints: [a, b, 'http://A:2379/']\n"), &[]).unwrap();
     assert_eq!(config.etcd.endpoints.len(), 2);
-    assert_eq!(notices[0].to_string(), "f:4: endpoint \"http://a:2379\" is given twice, first at f:4; it is used once");
+    assert_eq!(
+        notices[0].to_string(),
+        "f:4: endpoint \"http://a:2379\" is listed twice, first at f:4; it is used once"
+    );
 }
 
 #[test]
@@ -107,7 +110,7 @@ fn aliases_of_yaml_are_followed_and_bounded() {
         writeln!(bomb, "a{level}: &a{level} [{inner}]").unwrap();
     }
     let problems = read(&bomb, &[]).unwrap_err().to_string();
-    assert!(problems.contains("aliases multiply"), "{problems}");
+    assert!(problems.contains("aliases expand"), "{problems}");
 }
 
 #[test]
@@ -132,7 +135,7 @@ fn values_that_are_no_text_are_mistakes() {
     let variables = vec![(OsString::from("VIP_INTERFACE"), broken)];
     let sources = Sources { default_file: "/nonexistent".into(), ..Sources::new(Flags::default(), variables, None) };
     let problems = load(&sources).unwrap_err().to_string();
-    assert!(problems.contains("VIP_INTERFACE: the value is not UTF-8 text; expected UTF-8"), "{problems}");
+    assert!(problems.contains("VIP_INTERFACE: the value is not valid UTF-8"), "{problems}");
     assert!(problems.contains("configuration: ip is missing"), "{problems}");
     assert!(problems.contains("trigger-value is missing; expected the name of this host's member"), "{problems}");
 }

@@ -23,7 +23,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     };
     let milliseconds = number.parse::<u64>().ok().zip(scale).and_then(|(number, scale)| number.checked_mul(scale));
     milliseconds.map(Duration::from_millis).ok_or_else(|| {
-        "is not a duration; expected a number of milliseconds, or one such as 250ms, 10s or 1m".to_owned()
+        "is not a duration; expected a number of milliseconds or, for example, 250ms, 10s or 1m".to_owned()
     })
 }
 
@@ -66,7 +66,7 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
     let text = text.trim().to_lowercase();
     SWITCH.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
         let near = keys::nearest_of(&text, SWITCH.iter().map(|(word, _)| (word, *word)));
-        format!("is neither yes nor no; expected true or false{}", meant(near))
+        format!("is not a boolean; expected true or false{}", meant(near))
     })
 }
 
@@ -112,7 +112,7 @@ pub(super) fn status_socket(text: &str) -> Result<StatusSocket, String> {
         "none" => Ok(StatusSocket::Nowhere),
         path if path.len() > LONGEST_SOCKET => Err(format!("is too long; expected at most {LONGEST_SOCKET} bytes")),
         path if path.starts_with('/') => Ok(StatusSocket::At(PathBuf::from(path))),
-        _ => Err("is no full path; expected such as /run/vip-manager/vip-manager.sock, or none".to_owned()),
+        _ => Err("is not an absolute path; for example /run/vip-manager/vip-manager.sock, or none".to_owned()),
     }
 }
 
@@ -124,7 +124,7 @@ pub(super) fn listen(text: &str) -> Result<Option<SocketAddr>, String> {
         text => match text.parse::<SocketAddr>() {
             Ok(address) if address.port() != 0 => Ok(Some(address)),
             Ok(_) => Err(format!("has no port; {expected}")),
-            Err(_) => Err(format!("cannot be listened on; {expected}")),
+            Err(_) => Err(format!("is not a socket address; {expected}")),
         },
     }
 }
@@ -200,7 +200,7 @@ mod tests {
         for text in ["false", "no", "OFF", "0"] {
             assert_eq!(switch(text), Ok(false), "{text}");
         }
-        assert_eq!(switch("ture"), Err("is neither yes nor no; expected true or false; did you mean \"true\"?".into()));
+        assert_eq!(switch("ture"), Err("is not a boolean; expected true or false; did you mean \"true\"?".into()));
     }
 
     #[test]
@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(status_socket(" none "), Ok(StatusSocket::Nowhere));
         assert_eq!(status_socket(&path(107)), Ok(StatusSocket::At(path(107).into())));
         assert_eq!(status_socket(&path(108)), Err("is too long; expected at most 107 bytes".into()));
-        assert!(status_socket("run/vip.sock").unwrap_err().starts_with("is no full path"));
+        assert!(status_socket("run/vip.sock").unwrap_err().starts_with("is not an absolute path"));
     }
 
     #[test]
@@ -229,6 +229,6 @@ mod tests {
         assert_eq!(listen("none"), Ok(None));
         assert_eq!(listen("[::1]:9899"), Ok("[::1]:9899".parse().ok()));
         assert!(listen("127.0.0.1:0").unwrap_err().starts_with("has no port"));
-        assert!(listen("localhost").unwrap_err().starts_with("cannot be listened on"));
+        assert!(listen("localhost").unwrap_err().starts_with("is not a socket address"));
     }
 }

@@ -29,19 +29,19 @@ pub(super) type Pair = (Rc<Node>, Rc<Node>);
 /// Why a text is no YAML that could be a configuration.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub(super) enum YamlError {
-    #[error("a tab stands where YAML wants blanks; expected blanks")]
+    #[error("YAML does not allow a tab for indentation; use spaces")]
     Tab { line: usize, column: usize },
     #[error(
-        "not readable as YAML: {why}; expected lines such as \"key: value\", with a blank after the colon, and quotes \
-         around a value that holds \": \""
+        "invalid YAML: {why}; expected lines such as \"key: value\", with a space after the colon, and quotes \
+         around a value that contains \": \""
     )]
     Syntax { line: usize, column: usize, why: String },
-    #[error("a second document begins; expected one")]
+    #[error("a second YAML document starts here; expected only one")]
     SecondDocument { line: usize },
     // What follows the sign may be a password that wants quotes, so it is not repeated.
-    #[error("a value begins with \"{sign}\", which has a meaning of its own in YAML; put the value in quotes")]
+    #[error("a value begins with \"{sign}\", which is special in YAML; put the value in quotes")]
     Sign { line: usize, sign: char },
-    #[error("aliases multiply to more than {LARGEST_TREE} nodes; expected a configuration")]
+    #[error("aliases expand to more than {LARGEST_TREE} nodes; is this a vip-manager configuration?")]
     TooMany { line: usize },
     #[error("the document ends in the middle of a value")]
     Cut { line: usize },

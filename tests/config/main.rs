@@ -169,7 +169,7 @@ fn a_flag_before_the_subcommand_is_not_lost_to_one_behind_it() {
     let (stdout, _) = show(&["--ip", "10.0.0.6"], &["--ip", "10.0.0.7"]);
     assert!(stdout.contains("10.0.0.6/32 on eth0") && stdout.contains("10.0.0.7/32 on eth0"), "{stdout}");
     let (_, stderr) = show(&["--interface", "eth6"], &["--interface", "eth7"]);
-    assert!(stderr.starts_with("--interface: interface \"eth7\" contradicts interface \"eth6\""), "{stderr}");
+    assert!(stderr.starts_with("--interface: interface \"eth7\" conflicts with interface \"eth6\""), "{stderr}");
     let (stdout, _) = show(&["--interface", "eth6"], &["--on-stop", "keep"]);
     assert!(stdout.contains("10.0.0.5/32 on eth6") && stdout.contains("keep"), "{stdout}");
 }

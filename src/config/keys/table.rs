@@ -10,7 +10,7 @@ pub static TABLE: [Spec; 37] = [
         aliases: &["configfile"],
         takes: Takes::File,
         default: "/etc/default/vip-manager.yml where it exists",
-        help: "The file to read; it cannot stand in the file itself; with - before a full path it may be missing",
+        help: "The configuration file; a - before an absolute path makes it optional. Not valid in the file itself",
         ..PLAIN
     },
     Spec {
@@ -18,7 +18,7 @@ pub static TABLE: [Spec; 37] = [
         name: "ip",
         takes: Takes::Addresses,
         default: "required",
-        help: "The virtual IP address, or several, IPv4 and IPv6; each may carry its prefix: 10.0.0.5/24",
+        help: "One or more virtual IP addresses, IPv4 or IPv6, each with an optional prefix length: 10.0.0.5/24",
         per_vip: true,
         ..PLAIN
     },
@@ -28,8 +28,8 @@ pub static TABLE: [Spec; 37] = [
         aliases: &["mask"],
         takes: Takes::Netmask,
         default: "32, or 128 for IPv6",
-        help: "The prefix length, 1 to 32 or 1 to 128; -1 for the default. With both families up to 32 means IPv4, \
-               above it IPv6",
+        help: "The prefix length, 1 to 32, or 1 to 128 for IPv6; -1 for the default. With both families, values up \
+               to 32 apply to IPv4 only, larger ones to IPv6 only",
         per_vip: true,
         ..PLAIN
     },
@@ -39,7 +39,7 @@ pub static TABLE: [Spec; 37] = [
         aliases: &["iface"],
         takes: Takes::Interface,
         default: "required",
-        help: "The network interface that the address is put on",
+        help: "The network interface to add the address to",
         per_vip: true,
         ..PLAIN
     },
@@ -57,7 +57,7 @@ pub static TABLE: [Spec; 37] = [
         name: "trigger-value",
         aliases: &["host", "nodename", "node_name"],
         default: "the host name",
-        help: "The value of the key that means this host: the name of its member in Patroni",
+        help: "The value of the key that means this host: its member name in Patroni",
         per_vip: true,
         ..PLAIN
     },
@@ -67,7 +67,7 @@ pub static TABLE: [Spec; 37] = [
         aliases: &["type", "endpoint_type"],
         takes: Takes::Choice,
         default: "etcd",
-        help: "Where the leader key lives: etcd or etcd3, which mean the same",
+        help: "The store of the leader key: etcd or etcd3, which mean the same",
         ..PLAIN
     },
     Spec {
@@ -76,22 +76,23 @@ pub static TABLE: [Spec; 37] = [
         aliases: &["endpoint", "endpoints"],
         takes: Takes::Endpoints,
         default: "127.0.0.1:2379",
-        help: "The members of etcd, as a list or with commas. Without a scheme: http, or https where an etcd-*-file for \
-               TLS is set",
+        help: "The etcd endpoints, as a list or separated by commas. Without a scheme: http, or https if an \
+               etcd-*-file for TLS is set",
         ..PLAIN
     },
     Spec {
         key: Key::EtcdUser,
         name: "etcd-user",
         aliases: &["etcd_user", "dcs-user"],
-        help: "The user of etcd to authenticate as",
+        help: "The etcd user to authenticate as",
         ..PLAIN
     },
     Spec {
         key: Key::EtcdPassword,
         name: "etcd-password",
         aliases: &["etcd_password", "dcs-secret"],
-        help: "The password of that user. As a flag every user of the host can read it: prefer the file or a variable",
+        help: "The password of that user. Every user of the host can read it on the command line: prefer the file \
+               or a variable",
         secret: true,
         ..PLAIN
     },
@@ -99,7 +100,7 @@ pub static TABLE: [Spec; 37] = [
         key: Key::EtcdPasswordFile,
         name: "etcd-password-file",
         takes: Takes::File,
-        help: "A file that holds the password, read anew at each login; instead of etcd-password",
+        help: "A file that contains the password, read again at each login; replaces etcd-password",
         ..PLAIN
     },
     Spec {
@@ -107,7 +108,7 @@ pub static TABLE: [Spec; 37] = [
         name: "etcd-ca-file",
         aliases: &["etcd_ca_file"],
         takes: Takes::File,
-        default: "the roots of the system",
+        default: "the system's roots",
         help: "The certificate authorities to trust, in PEM",
         ..PLAIN
     },
@@ -131,7 +132,7 @@ pub static TABLE: [Spec; 37] = [
         key: Key::ConsulToken,
         name: "consul-token",
         aliases: &["consul_token"],
-        help: "Accepted for old files; etcd has no use for it",
+        help: "Accepted for compatibility; not used with etcd",
         secret: true,
         ..PLAIN
     },
@@ -140,15 +141,15 @@ pub static TABLE: [Spec; 37] = [
         name: "interval",
         takes: Takes::Duration,
         default: "1s",
-        help: "The time between two reads of the truth, 50ms to 60s",
+        help: "The time between two reads of the leader key, 50ms to 60s",
         ..PLAIN
     },
     Spec {
         key: Key::HoldTimeout,
         name: "hold-timeout",
         takes: Takes::Duration,
-        default: "10s, or three intervals where that is more",
-        help: "How long the address may stay without a fresh read that says so, 2s to 1h, at least three intervals",
+        default: "10s, or three intervals if that is longer",
+        help: "How long the address may stay without a confirming read, 2s to 1h, at least three intervals",
         per_vip: true,
         ..PLAIN
     },
@@ -157,7 +158,7 @@ pub static TABLE: [Spec; 37] = [
         name: "lease-margin",
         takes: Takes::Duration,
         default: "3s",
-        help: "How long before the end of the key's lease the address goes, 1s to 60s",
+        help: "How long before the end of the leader key's lease the address is removed, 1s to 60s",
         per_vip: true,
         ..PLAIN
     },
@@ -167,7 +168,7 @@ pub static TABLE: [Spec; 37] = [
         aliases: &["hosting-type", "hostingtype", "hosting_type", "manager-mode"],
         takes: Takes::Choice,
         default: "basic",
-        help: "How the address is managed: basic, on the interface of this host",
+        help: "How the address is managed: only basic, on an interface of this host",
         ..PLAIN
     },
     Spec {
@@ -175,8 +176,8 @@ pub static TABLE: [Spec; 37] = [
         name: "on-stop",
         takes: Takes::Choice,
         default: "release",
-        help: "What becomes of a held address when the daemon is stopped: release, or keep it for its kernel lifetime so \
-               that the next start takes it over. When systemd restarts the daemon it is always kept",
+        help: "What happens to a held address when the daemon stops: release it, or keep it for its kernel lifetime \
+               so that the next start adopts it. A restart by systemd always keeps it",
         ..PLAIN
     },
     Spec {
@@ -184,7 +185,7 @@ pub static TABLE: [Spec; 37] = [
         name: "announce-count",
         takes: Takes::Count,
         default: "6",
-        help: "Announcements in a series, at least 1",
+        help: "Announcements per series, 1 to 1000",
         per_vip: true,
         ..PLAIN
     },
@@ -202,7 +203,7 @@ pub static TABLE: [Spec; 37] = [
         name: "announce-refresh",
         takes: Takes::Duration,
         default: "60s",
-        help: "The time between two announcements afterwards, 1s to 24h; 0 for none",
+        help: "The time between two later announcements, 1s to 24h; 0 disables them",
         per_vip: true,
         ..PLAIN
     },
@@ -211,7 +212,7 @@ pub static TABLE: [Spec; 37] = [
         name: "retry-num",
         aliases: &["retry_num"],
         takes: Takes::Count,
-        help: "The historic announce-count; counts where that is not set",
+        help: "Deprecated form of announce-count; used if that is not set",
         per_vip: true,
         ..PLAIN
     },
@@ -220,7 +221,7 @@ pub static TABLE: [Spec; 37] = [
         name: "retry-after",
         aliases: &["retry_after"],
         takes: Takes::Duration,
-        help: "The historic announce-interval; counts where that is not set",
+        help: "Deprecated form of announce-interval; used if that is not set",
         per_vip: true,
         ..PLAIN
     },
@@ -229,7 +230,8 @@ pub static TABLE: [Spec; 37] = [
         name: "reset-connections",
         takes: Takes::Switch,
         default: "true",
-        help: "Whether TCP connections to the address are reset before it goes, so that clients reconnect at once",
+        help: "Whether TCP connections to the address are reset before it is removed, so that clients reconnect at \
+               once",
         per_vip: true,
         ..PLAIN
     },
@@ -237,7 +239,8 @@ pub static TABLE: [Spec; 37] = [
         key: Key::OnAcquire,
         name: "on-acquire",
         takes: Takes::Program,
-        help: "A program to run when the address has come: its full path, or in the file a list with its arguments; no shell",
+        help: "A program to run after the address is acquired: an absolute path or, in the file, a list with \
+               arguments; no shell",
         per_vip: true,
         ..PLAIN
     },
@@ -245,7 +248,7 @@ pub static TABLE: [Spec; 37] = [
         key: Key::OnRelease,
         name: "on-release",
         takes: Takes::Program,
-        help: "A program to run when the address has gone; nothing waits for it",
+        help: "A program to run after the address is released; nothing waits for it",
         per_vip: true,
         ..PLAIN
     },
@@ -253,7 +256,7 @@ pub static TABLE: [Spec; 37] = [
         key: Key::OnConflict,
         name: "on-conflict",
         takes: Takes::Program,
-        help: "A program to run when another host begins to claim the address",
+        help: "A program to run when another host starts to claim the address",
         per_vip: true,
         ..PLAIN
     },
@@ -262,7 +265,7 @@ pub static TABLE: [Spec; 37] = [
         name: "hook-timeout",
         takes: Takes::Duration,
         default: "10s",
-        help: "How long such a program may take, 100ms to 10m, before it is ended",
+        help: "How long such a program may run, 100ms to 10m, before it is killed",
         per_vip: true,
         ..PLAIN
     },
@@ -271,7 +274,7 @@ pub static TABLE: [Spec; 37] = [
         name: "log-level",
         takes: Takes::Choice,
         default: "info",
-        help: "How much is logged: error, warn, info, debug or trace",
+        help: "The log level: error, warn, info, debug or trace",
         ..PLAIN
     },
     Spec {
@@ -279,14 +282,14 @@ pub static TABLE: [Spec; 37] = [
         name: "log-format",
         takes: Takes::Choice,
         default: "auto",
-        help: "How it is logged: auto (for journald, a terminal or plain, whichever listens) or json",
+        help: "The log format: auto (for journald, a terminal or plain text) or json",
         ..PLAIN
     },
     Spec {
         key: Key::LogFile,
         name: "log-file",
         takes: Takes::File,
-        help: "Accepted for old files; the log goes to standard error, which systemd hands to the journal",
+        help: "Accepted for compatibility; the log goes to standard error, which systemd passes to the journal",
         ..PLAIN
     },
     Spec {
@@ -294,15 +297,15 @@ pub static TABLE: [Spec; 37] = [
         name: "verbose",
         takes: Takes::Switch,
         default: "false",
-        help: "The historic log-level: debug",
+        help: "Deprecated form of log-level: debug",
         ..PLAIN
     },
     Spec {
         key: Key::StatusSocket,
         name: "status-socket",
         takes: Takes::File,
-        default: "NAME.sock in the unit's /run/vip-manager, NAME as of the file; none without a unit",
-        help: "The Unix socket that answers vip-manager status: a full path, or none",
+        default: "/run/vip-manager/NAME.sock, named after the file; none without a unit",
+        help: "The Unix socket for vip-manager status: an absolute path, or none",
         ..PLAIN
     },
     Spec {
@@ -310,15 +313,15 @@ pub static TABLE: [Spec; 37] = [
         name: "status-listen",
         takes: Takes::Listen,
         default: "none",
-        help: "Where status page and metrics are served over HTTP, such as 127.0.0.1:9899. Whoever reaches it may read \
-               them",
+        help: "The address that serves the status page and metrics over HTTP, such as 127.0.0.1:9899. Anyone who \
+               can connect can read them",
         ..PLAIN
     },
     Spec {
         key: Key::Vips,
         name: "vips",
         takes: Takes::Entries,
-        help: "Several virtual IPs: a list of mappings whose entries override the keys at the top. Only in the file",
+        help: "Several virtual IPs: a list of mappings that override the top-level keys. Only in the file",
         ..PLAIN
     },
 ];

@@ -14,7 +14,7 @@ fn a_key_is_misspelt() {
 
 #[test]
 fn a_merge_key_stands_in_the_file() {
-    let merged = "vip-manager.yml:5: merge keys are not read; expected the keys themselves";
+    let merged = "vip-manager.yml:5: merge keys are not supported; write the keys out";
     refuses(&format!("{SOUND}<<: {{interval: 1s}}\n"), &[], &[], &[merged]);
 }
 
@@ -24,7 +24,7 @@ fn a_secret_is_given_twice() {
         &format!("{SOUND}consul-token: one\nconsul_token: two\n"),
         &[],
         &[],
-        &["vip-manager.yml:6: consul_token contradicts vip-manager.yml:5; expected it once"],
+        &["vip-manager.yml:6: consul_token conflicts with vip-manager.yml:5; set it only once"],
     );
 }
 
@@ -34,7 +34,9 @@ fn two_names_of_one_list_disagree() {
         &format!("{SOUND}dcs-endpoints: a\nendpoints: b\n"),
         &[],
         &[],
-        &["vip-manager.yml:6: endpoints \"b\" contradicts dcs-endpoints \"a\" at vip-manager.yml:5; expected it once"],
+        &[
+            "vip-manager.yml:6: endpoints \"b\" conflicts with dcs-endpoints \"a\" at vip-manager.yml:5; set it only once",
+        ],
     );
 }
 
@@ -54,7 +56,7 @@ fn a_variable_is_misspelt() {
             "VIP_COLOUR: unknown variable; expected VIP_ and a name that \"vip-manager --help\" lists, in upper case",
             "VIP_TRIGER_KEY: unknown variable; did you mean VIP_TRIGGER_KEY?",
             "VIP_VIPPS: unknown variable; expected VIP_ and a name that \"vip-manager --help\" lists, in upper case",
-            "VIP_VIPS: a list of virtual IPs cannot stand in a variable; expected it in the file, as vips",
+            "VIP_VIPS: a list of virtual IPs cannot be given in a variable; set vips in the file",
         ],
     );
 }
@@ -66,12 +68,12 @@ fn nothing_is_filled_in() {
         &[],
         &[],
         &[
-            "vip-manager.yml: ip is missing; expected the virtual IP address, such as 10.0.0.5, here, in VIP_IP or by \
+            "vip-manager.yml: ip is missing; expected the virtual IP address, such as 10.0.0.5, here, in VIP_IP or with \
              --ip",
             "vip-manager.yml: interface is missing; expected the name of a network interface, such as eth0, here, in \
-             VIP_INTERFACE or by --interface",
+             VIP_INTERFACE or with --interface",
             "vip-manager.yml: trigger-key is missing; expected the leader key, such as /service/pg_cluster/leader, \
-             here, in VIP_TRIGGER_KEY or by --trigger-key",
+             here, in VIP_TRIGGER_KEY or with --trigger-key",
         ],
     );
 }
@@ -87,19 +89,17 @@ fn the_file_is_not_there() {
 
 #[test]
 fn the_file_is_no_yaml() {
-    let hint = "expected lines such as \"key: value\", with a blank after the colon, and quotes around a value that \
-                holds \": \"";
-    let colon =
-        format!("vip-manager.yml:2:10: not readable as YAML: mapping values are not allowed in this context; {hint}");
+    let hint = "expected lines such as \"key: value\", with a space after the colon, and quotes around a value that \
+                contains \": \"";
+    let colon = format!("vip-manager.yml:2:10: invalid YAML: mapping values are not allowed in this context; {hint}");
     refuses("ip:10.0.0.5\ninterface: eth0\n", &[], &[], &[&colon]);
-    let tab = "vip-manager.yml:2:1: a tab stands where YAML wants blanks; expected blanks";
+    let tab = "vip-manager.yml:2:1: YAML does not allow a tab for indentation; use spaces";
     refuses("vips:\n\t- ip: 10.0.0.5\n", &[], &[], &[tab]);
     let text = "vip-manager.yml:1: the file is a single value; expected lines of the form \"key: value\"";
     refuses("VIP_IP=10.0.0.5\n", &[], &[], &[text]);
-    let second = "vip-manager.yml:6: a second document begins; expected one";
+    let second = "vip-manager.yml:6: a second YAML document starts here; expected only one";
     refuses(&format!("{SOUND}\n---\nip: 10.0.0.6\n"), &[], &[], &[second]);
-    let sign = "vip-manager.yml:5: a value begins with \"@\", which has a meaning of its own in YAML; put the value in \
-                quotes";
+    let sign = "vip-manager.yml:5: a value begins with \"@\", which is special in YAML; put the value in quotes";
     refuses(&format!("{SOUND}etcd-password: @home\n"), &[], &[], &[sign]);
 }
 
@@ -108,7 +108,7 @@ fn the_file_is_no_text() {
     let read = |bytes: &[u8]| Run::new().file(bytes).told();
     assert_eq!(
         read(b"ip: 10.0.0.5\ninterface: \xff\n"),
-        "vip-manager.yml:2: this line is not UTF-8 text; expected the file in UTF-8"
+        "vip-manager.yml:2: this line is not valid UTF-8; expected the file in UTF-8"
     );
     assert!(read(&vec![b'#'; 1 << 20]).contains("ip is missing"));
     assert_eq!(
@@ -124,10 +124,10 @@ fn a_key_stands_twice_or_under_two_names() {
         &[("VIP_HOST", "db1"), ("VIP_NODENAME", "db2")],
         &["-iface", "eth1", "--interface", "eth2"],
         &[
-            "--iface: iface \"eth1\" contradicts interface \"eth2\" at --interface; expected it once",
-            "VIP_NODENAME: VIP_NODENAME \"db2\" contradicts VIP_HOST \"db1\" at VIP_HOST; expected it once",
-            "vip-manager.yml:5: iface \"eth1\" contradicts interface \"eth0\" at vip-manager.yml:2; expected it once",
-            "vip-manager.yml:6: \"ip\" stands here and on line 1; expected it once",
+            "--iface: iface \"eth1\" conflicts with interface \"eth2\" at --interface; set it only once",
+            "VIP_NODENAME: VIP_NODENAME \"db2\" conflicts with VIP_HOST \"db1\" at VIP_HOST; set it only once",
+            "vip-manager.yml:5: iface \"eth1\" conflicts with interface \"eth0\" at vip-manager.yml:2; set it only once",
+            "vip-manager.yml:6: duplicate key \"ip\", first on line 1; remove one of them",
         ],
     );
 }
@@ -142,11 +142,11 @@ fn the_address_is_none() {
         &[],
         &[
             &format!("vip-manager.yml:2: ip \"10.0.0\" is not an address; {expected}"),
-            &format!("vip-manager.yml:3: ip \"10.0.0.5/x\" has no number as its prefix; {expected}"),
-            "vip-manager.yml:4: ip: 224.0.0.1 is not an address that a host can answer for; expected a unicast address",
-            "vip-manager.yml:5: ip: prefix length 33 does not fit 10.0.0.5; expected 1 to 32",
-            "vip-manager.yml:6: ip: prefix length 0 does not fit fd00::5; expected 1 to 128",
-            "vip-manager.yml:7: ip: 0.0.0.0 is not an address that a host can answer for; expected a unicast address",
+            &format!("vip-manager.yml:3: ip \"10.0.0.5/x\" has an invalid prefix length; {expected}"),
+            "vip-manager.yml:4: ip: 224.0.0.1 cannot be a VIP; expected a unicast address",
+            "vip-manager.yml:5: ip: prefix length 33 is invalid for 10.0.0.5; expected 1 to 32",
+            "vip-manager.yml:6: ip: prefix length 0 is invalid for fd00::5; expected 1 to 128",
+            "vip-manager.yml:7: ip: 0.0.0.0 cannot be a VIP; expected a unicast address",
         ],
     );
 }
@@ -158,11 +158,11 @@ fn address_and_netmask_disagree() {
         &[("VIP_MASK", "32")],
         &[],
         &[
-            "vip-manager.yml:1: ip \"10.0.0.5/24\" disagrees with VIP_MASK \"32\" at VIP_MASK; expected the prefix in one \
-           of the two",
+            "vip-manager.yml:1: ip \"10.0.0.5/24\" conflicts with VIP_MASK \"32\" at VIP_MASK; set the prefix length in \
+           only one of them",
         ],
     );
-    let misfit = "vip-manager.yml:5: netmask: prefix length 64 does not fit 10.0.0.5; expected 1 to 32";
+    let misfit = "vip-manager.yml:5: netmask: prefix length 64 is invalid for 10.0.0.5; expected 1 to 32";
     refuses(&format!("{SOUND}netmask: 64\n"), &[], &[], &[misfit]);
     for netmask in ["0", "129", "255.255.255.0", "-2"] {
         let expected = format!(
@@ -180,7 +180,7 @@ fn the_interface_has_no_possible_name() {
         &[],
         &["--interface", "eth0:1"],
         &[
-            "--interface: interface: \"eth0:1\" cannot name an interface; expected 1 to 15 characters without blanks, '/' \
+            "--interface: interface: \"eth0:1\" is not a valid interface name; expected 1 to 15 characters without spaces, '/' \
            or ':'",
         ],
     );
@@ -198,7 +198,7 @@ fn a_store_or_a_manager_that_is_not_supported() {
             "vip-manager.yml:7: on-stop \"kep\" is not supported; expected release or keep; did you mean \"keep\"?",
             "vip-manager.yml:8: log-level \"warning\" is not supported; expected error, warn, info, debug or trace; \
              did you mean \"warn\"?",
-            "vip-manager.yml:9: verbose \"maybe\" is neither yes nor no; expected true or false",
+            "vip-manager.yml:9: verbose \"maybe\" is not a boolean; expected true or false",
         ],
     );
 }
@@ -215,11 +215,11 @@ fn durations_and_counts_are_impossible() {
         &[
             "vip-manager.yml:5: interval \"10\" is too short; expected 50ms to 60s",
             "vip-manager.yml:6: lease-margin \"2m\" is too long; expected 1s to 60s",
-            "vip-manager.yml:7: hold-timeout \"soon\" is not a duration; expected a number of milliseconds, or one such \
-             as 250ms, 10s or 1m",
+            "vip-manager.yml:7: hold-timeout \"soon\" is not a duration; expected a number of milliseconds or, for \
+             example, 250ms, 10s or 1m",
             "vip-manager.yml:8: announce-count \"0\" is out of range; expected a whole number from 1 to 1000",
-            "vip-manager.yml:9: announce-interval \"-5\" is not a duration; expected a number of milliseconds, or one \
-             such as 250ms, 10s or 1m",
+            "vip-manager.yml:9: announce-interval \"-5\" is not a duration; expected a number of milliseconds or, for \
+             example, 250ms, 10s or 1m",
             "vip-manager.yml:10: announce-refresh \"500ms\" is too short; expected 1s to 24h, or 0 for no refresh",
         ],
     );
@@ -246,12 +246,12 @@ fn endpoints_are_none() {
         &[],
         &[
             "vip-manager.yml:6: endpoint \"ftp://a\" has the scheme \"ftp\"; expected http or https",
-            "vip-manager.yml:7: endpoint \"http://a/v2/keys\" carries a path or a query; expected only a host and a \
+            "vip-manager.yml:7: endpoint \"http://a/v2/keys\" has a path or a query; expected only a host and a \
              port, such as http://10.0.0.1:2379",
             "vip-manager.yml:8: endpoint \"a:70000\" has the port \"70000\"; expected 1 to 65535",
             "vip-manager.yml:9: endpoint \"fd00::1\" looks like IPv6 without brackets; expected [ADDRESS]:PORT",
-            "vip-manager.yml:10: endpoint \"[fd00::1]x\" has text behind its brackets; expected [ADDRESS]:PORT",
-            "vip-manager.yml:11: endpoint \"http://\" names no host; expected one, such as http://10.0.0.1:2379",
+            "vip-manager.yml:10: endpoint \"[fd00::1]x\" has text after the brackets; expected [ADDRESS]:PORT",
+            "vip-manager.yml:11: endpoint \"http://\" has no host; expected one, such as http://10.0.0.1:2379",
         ],
     );
 }
@@ -262,17 +262,17 @@ fn a_password_stands_in_the_url_of_an_endpoint() {
         SOUND,
         &[("VIP_DCS_ENDPOINTS", "http://10.0.0.1,http://root:secret@10.0.0.2:2379")],
         &[],
-        &["VIP_DCS_ENDPOINTS: an endpoint carries a user or a password; expected them in etcd-user and etcd-password"],
+        &["VIP_DCS_ENDPOINTS: an endpoint contains a user or a password; set etcd-user and etcd-password instead"],
     );
 }
 
 #[test]
 fn a_password_stands_in_an_endpoint_that_is_given_under_two_names() {
     let twice = |first, second| format!("{SOUND}dcs-endpoints: {first}\nendpoint: {second}\n");
-    let contradiction = "vip-manager.yml:6: endpoint contradicts vip-manager.yml:5; expected it once";
+    let contradiction = "vip-manager.yml:6: endpoint conflicts with vip-manager.yml:5; set it only once";
     refuses(&twice("10.0.0.1", "http://root:se,cret@10.0.0.2"), &[], &[], &[contradiction]);
-    let carried = "vip-manager.yml:5: an endpoint carries a user or a password; expected them in etcd-user and \
-                   etcd-password";
+    let carried = "vip-manager.yml:5: an endpoint contains a user or a password; set etcd-user and \
+                   etcd-password instead";
     refuses(&twice("http://root:se,cret@10.0.0.2", "10.0.0.1"), &[], &[], &[carried, contradiction]);
 }
 
@@ -306,7 +306,7 @@ fn the_same_address_is_given_twice() {
          - ip: 10.0.0.5\n    interface: eth1\n",
         &[],
         &[],
-        &["vip-manager.yml:6: ip 10.0.0.5 on eth0 is given twice, first at vip-manager.yml:5; expected it once"],
+        &["vip-manager.yml:6: ip 10.0.0.5 on eth0 is given twice, first at vip-manager.yml:5; set it only once"],
     );
 }
 
@@ -327,11 +327,11 @@ vips:
         &[
             "vip-manager.yml:3: this entry of vips is a single value; expected keys such as \"ip: 10.0.0.5\"",
             "vip-manager.yml:4: interface is missing; expected the name of a network interface, such as eth0, in this \
-             entry of vips or at the top",
+             entry of vips or at the top level",
             "vip-manager.yml:4: trigger-key is missing; expected the leader key, such as /service/pg_cluster/leader, in \
-             this entry of vips or at the top",
+             this entry of vips or at the top level",
             "vip-manager.yml:5: interface is a list; expected a single value",
-            "vip-manager.yml:6: \"etcd-user\" holds for all entries of vips; expected it at the top",
+            "vip-manager.yml:6: \"etcd-user\" cannot be set per entry of vips; move it to the top level",
             "vip-manager.yml:7: unknown key \"triger-key\"; did you mean \"trigger-key\"?",
         ],
     );
@@ -366,16 +366,16 @@ config: other.yml
             "VIP_LEASE_MARGIN: VIP_LEASE_MARGIN \"0\" is too short; expected 1s to 60s",
             "vip-manager.yml:1: ip \"10.0.0.256\" is not an address; expected IPv4 or IPv6, with or without a prefix: \
              10.0.0.5 or 10.0.0.5/24",
-            "vip-manager.yml:2: iface: \"eth 0\" cannot name an interface; expected 1 to 15 characters without blanks, \
+            "vip-manager.yml:2: iface: \"eth 0\" is not a valid interface name; expected 1 to 15 characters without spaces, \
              '/' or ':'",
             "vip-manager.yml:3: trigger-key is empty; expected the leader key, such as /service/pg_cluster/leader",
             "vip-manager.yml:5: dcs-type \"etdc\" is not supported; expected etcd or etcd3; did you mean \"etcd\"?",
             "vip-manager.yml:6: endpoint \"10.0.0.2:x\" has the port \"x\"; expected 1 to 65535",
             "vip-manager.yml:7: unknown key \"hold-timout\"; did you mean \"hold-timeout\"?",
-            "vip-manager.yml:8: interval \"1 fortnight\" is not a duration; expected a number of milliseconds, or one \
-             such as 250ms, 10s or 1m",
-            "vip-manager.yml:10: reset-connections \"perhaps\" is neither yes nor no; expected true or false",
-            "vip-manager.yml:11: \"config\" names this very file; remove it",
+            "vip-manager.yml:8: interval \"1 fortnight\" is not a duration; expected a number of milliseconds or, for \
+             example, 250ms, 10s or 1m",
+            "vip-manager.yml:10: reset-connections \"perhaps\" is not a boolean; expected true or false",
+            "vip-manager.yml:11: \"config\" cannot be set in the file itself; remove it",
         ],
     );
 }

@@ -21,8 +21,8 @@ fn flags_win_over_variables_variables_over_the_file_and_the_file_over_defaults()
     assert_eq!(
         notices.lines().collect::<Vec<_>>(),
         [
-            "--iface: \"--iface\" is accepted as ever; its modern name is \"--interface\"",
-            "VIP_KEY: \"VIP_KEY\" is accepted as ever; its modern name is \"VIP_TRIGGER_KEY\"",
+            "--iface: \"--iface\" is deprecated; use \"--interface\"",
+            "VIP_KEY: \"VIP_KEY\" is deprecated; use \"VIP_TRIGGER_KEY\"",
         ]
     );
 }
@@ -119,9 +119,9 @@ fn the_help_tells_of_each_flag_what_it_is_for_and_its_default() {
         let arg = command.get_arguments().find(|arg| arg.get_long() == Some(flag)).unwrap();
         arg.get_help().unwrap().to_string()
     };
-    assert_eq!(help("interval"), "The time between two reads of the truth, 50ms to 60s [default: 1s]");
-    assert_eq!(help("interface"), "The network interface that the address is put on [required]");
-    assert_eq!(help("etcd-user"), "The user of etcd to authenticate as");
+    assert_eq!(help("interval"), "The time between two reads of the leader key, 50ms to 60s [default: 1s]");
+    assert_eq!(help("interface"), "The network interface to add the address to [required]");
+    assert_eq!(help("etcd-user"), "The etcd user to authenticate as");
 }
 
 #[test]
@@ -130,7 +130,10 @@ fn a_flag_that_takes_several_values_may_be_given_several_times() {
     has_row(&shown, "10.0.0.6/32 on eth0");
     has_row(&shown, "10.0.0.7/32 on eth0");
     let told = Run::new().file(SOUND).args(&["--interface", "eth6", "--interface", "eth7"]).told();
-    assert_eq!(told, "--interface: interface \"eth7\" contradicts interface \"eth6\" at --interface; expected it once");
+    assert_eq!(
+        told,
+        "--interface: interface \"eth7\" conflicts with interface \"eth6\" at --interface; set it only once"
+    );
 }
 
 #[test]

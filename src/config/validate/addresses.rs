@@ -77,7 +77,7 @@ impl<'a> Validator<'a> {
             Some(Ok(bits)) => Some(bits),
             Some(Err(_)) => {
                 return Err(self
-                    .problem(&item.place, format!("ip \"{}\" has no number as its prefix; {expected}", brief(text))));
+                    .problem(&item.place, format!("ip \"{}\" has an invalid prefix length; {expected}", brief(text))));
             }
         };
         // What the netmask adds is checked when it is joined: here, what is wrong with the address by itself.
@@ -98,7 +98,8 @@ impl<'a> Validator<'a> {
             (None, None) => (Vip::single(address.ip), None),
             (Some(prefix), Some(netmask)) if address.beside && prefix != netmask.bits => {
                 let (ip, mask, at) = (&address.item.text, netmask.setting.quoted(), &netmask.setting.place);
-                let text = format!("ip \"{ip}\" disagrees with {mask} at {at}; expected the prefix in one of the two");
+                let text =
+                    format!("ip \"{ip}\" conflicts with {mask} at {at}; set the prefix length in only one of them");
                 return Err(self.problem(place, text));
             }
             (Some(prefix), _) => {

@@ -27,7 +27,8 @@ impl Validator<'_> {
                 Ok(endpoint) => match endpoints.iter().find(|(known, _)| *known == endpoint) {
                     None => endpoints.push((endpoint, &item.place)),
                     Some((_, first)) => {
-                        let text = format!("endpoint \"{endpoint}\" is given twice, first at {first}; it is used once");
+                        let text =
+                            format!("endpoint \"{endpoint}\" is listed twice, first at {first}; it is used once");
                         self.findings.notice(&item.place, text);
                     }
                 },
@@ -49,9 +50,7 @@ fn endpoint(text: &str, tls: bool) -> Result<Endpoint, String> {
     }
     let rest = rest.strip_suffix('/').unwrap_or(rest);
     if rest.contains(['/', '?', '#']) {
-        return Err(
-            "carries a path or a query; expected only a host and a port, such as http://10.0.0.1:2379".to_owned()
-        );
+        return Err("has a path or a query; expected only a host and a port, such as http://10.0.0.1:2379".to_owned());
     }
     let (host, port) = split_port(rest)?;
     let port = match port {
@@ -72,7 +71,7 @@ fn split_port(authority: &str) -> Result<(String, Option<&str>), String> {
         return match after.strip_prefix(':') {
             Some(port) => Ok((address.to_string(), Some(port))),
             None if after.is_empty() => Ok((address.to_string(), None)),
-            None => Err("has text behind its brackets; expected [ADDRESS]:PORT".to_owned()),
+            None => Err("has text after the brackets; expected [ADDRESS]:PORT".to_owned()),
         };
     }
     if authority.matches(':').count() > 1 {
@@ -87,19 +86,16 @@ fn check_host(host: &str) -> Result<(), String> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     let numeric = host.chars().all(|c| c.is_ascii_digit() || c == '.');
     if host.is_empty() {
-        Err("names no host; expected one, such as http://10.0.0.1:2379".to_owned())
+        Err("has no host; expected one, such as http://10.0.0.1:2379".to_owned())
     } else if !host.chars().all(legal) || (numeric && host.parse::<Ipv4Addr>().is_err()) {
-        Err(format!(
-            "has the host \"{}\", which is neither a name nor an address; expected one of the two",
-            brief(host)
-        ))
+        Err(format!("has the invalid host \"{}\"; expected a name or an address", brief(host)))
     } else {
         Ok(())
     }
 }
 
 const PORT: u16 = 2379;
-const USER_INFO: &str = "an endpoint carries a user or a password; expected them in etcd-user and etcd-password";
+const USER_INFO: &str = "an endpoint contains a user or a password; set etcd-user and etcd-password instead";
 
 #[cfg(test)]
 mod tests {

@@ -52,15 +52,17 @@ impl<'a> Validator<'a> {
         }
         let variable = keys::variable(name);
         let (place, text) = match (scope.entry, &self.given.file) {
-            (Some((place, _)), _) => {
-                (place.clone(), format!("{name} is missing; expected {expected}, in this entry of vips or at the top"))
-            }
-            (None, Some(_)) => {
-                (self.lacking(), format!("{name} is missing; expected {expected}, here, in {variable} or by --{name}"))
-            }
+            (Some((place, _)), _) => (
+                place.clone(),
+                format!("{name} is missing; expected {expected}, in this entry of vips or at the top level"),
+            ),
+            (None, Some(_)) => (
+                self.lacking(),
+                format!("{name} is missing; expected {expected}, here, in {variable} or with --{name}"),
+            ),
             (None, None) => (
                 Place::Nowhere,
-                format!("{name} is missing; expected {expected}, in {DEFAULT_FILE}, in {variable} or by --{name}"),
+                format!("{name} is missing; expected {expected}, in {DEFAULT_FILE}, in {variable} or with --{name}"),
             ),
         };
         Err(self.problem(&place, text))

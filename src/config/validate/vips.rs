@@ -96,7 +96,7 @@ impl<'a> Validator<'a> {
         let key = setting.text();
         if !key.starts_with('/') || !key.ends_with("/leader") {
             let text = format!(
-                "{} does not look like a leader key of Patroni, which is such as /service/pg_cluster/leader; it is \
+                "{} does not look like a Patroni leader key, for example /service/pg_cluster/leader; it is \
                  watched exactly as written",
                 setting.quoted()
             );
@@ -110,7 +110,7 @@ impl<'a> Validator<'a> {
             (Some(setting), _) => Ok(setting.text().to_owned()),
             (None, Some(host_name)) => Ok(host_name.clone()),
             (None, None) => {
-                let expected = "the name of this host's member in Patroni, since the host name is not known";
+                let expected = "the name of this host's member in Patroni, because the host name is unknown";
                 self.required(scope, Key::TriggerValue, expected).map(|setting| setting.text().to_owned())
             }
         }
@@ -139,7 +139,7 @@ impl<'a> Validator<'a> {
             (_, Some(given)) => Ok(given),
             (_, None) => {
                 if let (true, Some(interval)) = (least > HOLD_TIMEOUT, self.given.top.find(Key::Interval)) {
-                    let text = format!("so long an interval raises hold-timeout to {}", show_duration(least));
+                    let text = format!("this interval raises hold-timeout to {}", show_duration(least));
                     self.findings.notice(&interval.place, text);
                 }
                 Ok(least.max(HOLD_TIMEOUT))
@@ -159,8 +159,8 @@ impl<'a> Validator<'a> {
     /// Whether the program exists is seen when it is run: it may be installed later, or on a disk that comes later.
     fn hook(&mut self, setting: Option<&Setting>) -> Result<Option<Hook>, Reported> {
         let program = self.value(setting, |text| {
-            let cure = "is not the full path of a program; expected such as /usr/local/bin/moved, its arguments as \
-                        further elements of a list";
+            let cure = "is not an absolute path; for example /usr/local/bin/moved, with arguments as further \
+                        list elements";
             if text.starts_with('/') { Ok(text.into()) } else { Err(cure.to_owned()) }
         })?;
         let arguments = setting.map(|setting| setting.items.iter().skip(1).map(|item| item.text.clone()).collect());
@@ -208,7 +208,8 @@ impl<'a> Validator<'a> {
     fn within<T: Ord + Copy>(&mut self, setting: &Setting, given: T, bounds: (T, T), show: fn(T) -> String) -> T {
         let taken = given.clamp(bounds.0, bounds.1);
         if taken != given {
-            self.findings.notice(&setting.place, format!("{} is taken as {}", setting.quoted(), show(taken)));
+            self.findings
+                .notice(&setting.place, format!("{} is out of range; using {}", setting.quoted(), show(taken)));
         }
         taken
     }
@@ -219,7 +220,7 @@ impl<'a> Validator<'a> {
         for (config, place) in vips.iter().zip(places) {
             if let Some(first) = seen.insert((config.vip.address(), &config.interface), *place) {
                 let (address, interface) = (config.vip.address(), &config.interface);
-                let text = format!("ip {address} on {interface} is given twice, first at {first}; expected it once");
+                let text = format!("ip {address} on {interface} is given twice, first at {first}; set it only once");
                 sound = Err(self.problem(place, text));
             }
         }
