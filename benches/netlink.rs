@@ -44,6 +44,7 @@ async fn measure() {
     println!("{:<52} {:>9} {:>9} {:>9}", "µs a call", "p50", "p99", "CPU mean");
     for vip in [vip("10.9.0.5"), vip("fd00::5")] {
         held(&mut socket, index, &vip);
+        polled(index, &vip).await;
         handle(index, &vip).await;
         removed(&mut socket, index, &vip);
     }
@@ -86,6 +87,22 @@ async fn handle(index: u32, vip: &Vip) {
     times.print();
     drop(handle);
     task.abort();
+}
+
+/// The same renewal with the connection polled by the caller: no task, but the channel and the reactor remain.
+async fn polled(index: u32, vip: &Vip) {
+    let (mut connection, handle, _) = rtnetlink::new_connection().unwrap();
+    let mut times = Times::new(format!("renew {vip}: rtnetlink, connection polled by hand"));
+    for _ in 0..ROUNDS {
+        let start = Start::now();
+        tokio::select! {
+            biased;
+            () = renew(&handle, index, vip) => {}
+            () = &mut connection => panic!("the connection ended"),
+        }
+        times.note(start);
+    }
+    times.print();
 }
 
 async fn renew(handle: &Handle, index: u32, vip: &Vip) {
