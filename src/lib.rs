@@ -12,14 +12,18 @@
 mod backoff;
 pub mod check;
 pub mod cli;
+#[warn(missing_docs)]
 pub mod config;
 pub mod driver;
 pub mod keeper;
 pub mod source;
 pub mod status;
+#[warn(missing_docs)]
 pub mod text;
 pub mod time;
+#[warn(missing_docs)]
 pub mod vip;
+#[warn(missing_docs)]
 pub mod wire;
 
 #[cfg(feature = "daemon")]

@@ -17,10 +17,17 @@ pub struct Vip {
 /// Why an address cannot serve as a VIP.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum VipError {
+    /// Unspecified, multicast or broadcast.
     #[error("{0} cannot be a VIP; expected a unicast address")]
     NotUnicast(IpAddr),
+    /// The prefix length is 0 or too long for the address.
     #[error("prefix length {prefix} is invalid for {address}; expected 1 to {}", full_prefix(*.address))]
-    Prefix { address: IpAddr, prefix: u8 },
+    Prefix {
+        /// The address.
+        address: IpAddr,
+        /// The rejected prefix length.
+        prefix: u8,
+    },
 }
 
 impl Vip {
@@ -42,10 +49,12 @@ impl Vip {
         Self::new(address, full_prefix(address.to_canonical()))
     }
 
+    /// The address alone.
     pub const fn address(&self) -> IpAddr {
         self.address
     }
 
+    /// The prefix length.
     pub const fn prefix(&self) -> u8 {
         self.prefix
     }
@@ -77,6 +86,7 @@ pub struct InterfaceNameError(String);
 impl InterfaceName {
     const LONGEST: usize = 15;
 
+    /// Accepts what the kernel accepts, apart from the names that no tool can handle.
     pub fn new(name: &str) -> Result<Self, InterfaceNameError> {
         let fits = (1..=Self::LONGEST).contains(&name.len());
         let legal = !name.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/' || c == ':');
@@ -87,6 +97,7 @@ impl InterfaceName {
         }
     }
 
+    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

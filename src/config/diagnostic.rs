@@ -15,7 +15,14 @@ pub enum Place {
     /// An environment variable.
     Variable(String),
     /// A line of the file; 0 for the file as a whole. The column is 0 where the line says enough.
-    Line { path: Arc<str>, line: usize, column: usize },
+    Line {
+        /// The path of the file, as it was given.
+        path: Arc<str>,
+        /// Counted from 1; 0 for the whole file.
+        line: usize,
+        /// Counted from 1; 0 if the line is precise enough.
+        column: usize,
+    },
     /// Nowhere yet: the configuration lacks something, and there is no file it could stand in.
     Nowhere,
 }
@@ -55,7 +62,9 @@ impl fmt::Display for Place {
 /// One thing to report: where, what was found, what was expected.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Diagnostic {
+    /// Where it was found.
     pub place: Place,
+    /// What was found and what was expected, on one line.
     pub text: String,
 }
 
@@ -64,10 +73,12 @@ pub struct Diagnostic {
 pub struct Problems(Vec<Diagnostic>);
 
 impl Problems {
+    /// Every problem, in the order of its place.
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
         self.0.iter()
     }
 
+    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -1,9 +1,24 @@
-//! What the user asked for: flags over environment over file over defaults, checked as a whole.
+//! What the user asked for: flags over environment over file over defaults, validated as a whole.
 //!
-//! [`load`] reads the file, and that is all that is impure here. The way of a value: `args`, `env` and `file` each
-//! yield settings that know their place, a layer of precedence is made of each, and `check` turns the layers into a
-//! [`Config`] of types that hold only what is right. Every mistake on the way is gathered, and all are told at once.
-//! `keys` is the one table that they all go by.
+//! Only [`load`] and [`examine`] do I/O: they read the file. `args` and `file` turn flags, variables and the file into
+//! settings that know their place; `setting` forms one layer of precedence from each; `validate` turns the layers into
+//! a [`Config`] whose types hold only valid values. All mistakes are collected and reported at once. `keys` is the one
+//! table of keys that everything else follows.
+//!
+//! ```
+//! use vip_manager::config::{Flags, Sources, load};
+//!
+//! let file = std::env::temp_dir().join(format!("vip-manager-example-{}.yml", std::process::id()));
+//! std::fs::write(&file, "ip: 10.0.0\ninterface: eth0\ntriger-key: /service/pg/leader\n")?;
+//! let variables = [("VIP_CONFIG".into(), file.clone().into())];
+//! let problems = load(&Sources::new(Flags::default(), variables, Some("db1".to_owned()))).unwrap_err();
+//! let text = problems.to_string();
+//! assert!(text.contains(":1: ip \"10.0.0\" is not an address; expected IPv4 or IPv6"));
+//! assert!(text.contains(":3: unknown key \"triger-key\"; did you mean \"trigger-key\"?"));
+//! assert!(text.contains("trigger-key is missing"));
+//! # std::fs::remove_file(&file)?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 mod args;
 mod diagnostic;
@@ -49,6 +64,7 @@ pub struct Sources {
 /// A configuration without mistakes.
 #[derive(Clone, Debug)]
 pub struct Loaded {
+    /// The validated configuration.
     pub config: Config,
     /// What works and is worth a word in the log.
     pub notices: Vec<Diagnostic>,
@@ -99,8 +115,11 @@ pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
 pub struct Examined {
     /// What can be made of it in spite of its mistakes.
     pub config: Option<Config>,
+    /// Every mistake.
     pub problems: Vec<Diagnostic>,
+    /// What works and deserves a warning.
     pub notices: Vec<Diagnostic>,
+    /// The file that was read.
     pub file: Option<PathBuf>,
 }
 

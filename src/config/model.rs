@@ -13,19 +13,26 @@ use crate::vip::{InterfaceName, Vip};
 pub struct Config {
     /// At least one, no two with the same address on the same interface.
     pub vips: Vec<VipConfig>,
+    /// The store of the leader keys.
     pub etcd: EtcdConfig,
     /// The time between two reads of the leader key.
     pub interval: Duration,
+    /// What happens to held VIPs at a stop.
     pub on_stop: OnStop,
+    /// The least severe level that is logged.
     pub log_level: LogLevel,
+    /// The format of log lines.
     pub log_format: LogFormat,
+    /// Where the status is served.
     pub status: StatusConfig,
 }
 
 /// Where the daemon answers for itself.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StatusConfig {
+    /// The Unix socket.
     pub socket: StatusSocket,
+    /// The address of the HTTP listener, if any.
     pub listen: Option<SocketAddr>,
 }
 
@@ -34,7 +41,9 @@ pub struct StatusConfig {
 pub enum StatusSocket {
     /// The file of this name in the runtime directory that systemd has made for the unit, if it has.
     Named(String),
+    /// This path.
     At(PathBuf),
+    /// No socket.
     Nowhere,
 }
 
@@ -55,25 +64,34 @@ impl StatusSocket {
 /// One VIP: where it stands, which key speaks of it, how long it may stay unconfirmed, how it is announced.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct VipConfig {
+    /// The address and its prefix length.
     pub vip: Vip,
+    /// The interface that it is added to.
     pub interface: InterfaceName,
+    /// The leader key to watch.
     pub key: String,
     /// The value of the key that means this host.
     pub value: String,
     /// At least three intervals.
     pub hold_timeout: Duration,
+    /// How long before the end of the key's lease the VIP is removed.
     pub lease_margin: Duration,
+    /// How often the VIP is announced.
     pub announce: Schedule,
     /// Whether the TCP connections of the VIP are reset before it goes.
     pub reset_connections: bool,
+    /// Programs to run at its transitions.
     pub hooks: Hooks,
 }
 
 /// Programs of the user's, run when something happened to a VIP.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Hooks {
+    /// After the VIP is acquired.
     pub acquire: Option<Hook>,
+    /// After it is released.
     pub release: Option<Hook>,
+    /// When another host claims it.
     pub conflict: Option<Hook>,
     /// How long each may take.
     pub limit: Duration,
@@ -82,7 +100,9 @@ pub struct Hooks {
 /// A program by its full path, and its arguments. No shell is involved.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Hook {
+    /// An absolute path.
     pub program: PathBuf,
+    /// Passed as they are.
     pub arguments: Vec<String>,
 }
 
@@ -91,6 +111,7 @@ pub struct Hook {
 pub struct EtcdConfig {
     /// At least one, no two the same.
     pub endpoints: Vec<Endpoint>,
+    /// The user to authenticate as, if any.
     pub login: Option<Login>,
     /// Roots to trust; the system's where none is given.
     pub ca_file: Option<PathBuf>,
@@ -101,9 +122,11 @@ pub struct EtcdConfig {
 /// One member's client address. User-info of the URL is never part of it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Endpoint {
+    /// Whether to use TLS.
     pub tls: bool,
     /// A name or an address, IPv6 without brackets.
     pub host: String,
+    /// The TCP port.
     pub port: u16,
 }
 
@@ -121,14 +144,18 @@ impl fmt::Display for Endpoint {
 /// A user of etcd and where the password comes from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Login {
+    /// The user name.
     pub user: String,
+    /// Where the password comes from.
     pub password: Password,
 }
 
 /// Where a password comes from. A file is read anew at each login, so that it can change.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Password {
+    /// The password itself.
     Given(Secret),
+    /// The file that contains it.
     File(PathBuf),
 }
 
@@ -137,6 +164,7 @@ pub enum Password {
 pub struct Secret(String);
 
 impl Secret {
+    /// Takes the text.
     pub fn new(text: String) -> Self {
         Self(text)
     }
@@ -156,19 +184,24 @@ impl fmt::Debug for Secret {
 /// The files of a client certificate.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Identity {
+    /// The certificate chain, in PEM.
     pub certificate: PathBuf,
+    /// The private key, in PEM.
     pub key: PathBuf,
 }
 
 /// What becomes of a held VIP when the daemon is told to stop.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OnStop {
+    /// It is removed.
     Release,
     /// It stays for its kernel lifetime, for the next start to adopt.
     Keep,
 }
 
+/// How much is logged.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[expect(missing_docs, reason = "the names are the usual ones")]
 pub enum LogLevel {
     Error,
     Warn,
@@ -177,9 +210,11 @@ pub enum LogLevel {
     Trace,
 }
 
+/// The format of log lines.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LogFormat {
     /// Journald, a terminal or plain text, whichever stderr is.
     Auto,
+    /// One JSON object per line.
     Json,
 }

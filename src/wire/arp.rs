@@ -42,14 +42,20 @@ pub fn question(target: Ipv4Addr, own: Ipv4Addr, mac: Mac) -> [u8; LENGTH] {
 /// What an ARP packet on Ethernet says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Arp {
+    /// Request or reply.
     pub operation: Operation,
+    /// The sender's hardware and IP address.
     pub sender: (Mac, Ipv4Addr),
+    /// The target's hardware and IP address.
     pub target: (Mac, Ipv4Addr),
 }
 
+/// The operation of an ARP packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Operation {
+    /// "Who has the target address?"
     Request,
+    /// "The sender address is at this hardware address."
     Reply,
 }
 

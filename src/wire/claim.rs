@@ -18,7 +18,9 @@ pub const LONGEST: u32 = 512;
 /// "This address is at this hardware address."
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Claim {
+    /// The claimed address.
     pub address: IpAddr,
+    /// The hardware address of the claimant.
     pub mac: Mac,
 }
 
@@ -40,9 +42,13 @@ pub fn parse(frame: &[u8]) -> Option<Claim> {
 /// One instruction of a packet filter, as the kernel lays it out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Instruction {
+    /// The operation.
     pub code: u16,
+    /// Instructions to skip if a comparison holds.
     pub jump_true: u8,
+    /// Instructions to skip if it does not.
     pub jump_false: u8,
+    /// The operand.
     pub value: u32,
 }
 

@@ -1,11 +1,22 @@
-//! The bytes that go out: announcements, made and read without a packet crate.
+//! Bytes on the wire: announcements and probes to send, claims of other hosts and netlink messages to read.
 //!
-//! A neighbour that still sends to the old host has to be told. Each frame here is complete, from the Ethernet
-//! header on, because it leaves through a packet socket: that one works for an address that the IP layer would not
-//! yet send from. What goes into which field was measured against the neighbour tables of Linux; the reasons stand
-//! beside the fields.
+//! When a VIP moves, neighbours that still send to the old host must learn its new hardware address. Each frame is
+//! complete from the Ethernet header on, because it leaves through a packet socket: that works even for an address
+//! from which the IP layer would not send yet. The value of each field was tested against the neighbour tables of
+//! Linux; comments beside the fields give the reasons.
 //!
-//! And the bytes that come in: what others claim on the wire, what the kernel says by netlink.
+//! ```
+//! use std::net::Ipv4Addr;
+//!
+//! use vip_manager::vip::Mac;
+//! use vip_manager::wire::{BROADCAST, arp};
+//!
+//! let (vip, mac) = (Ipv4Addr::new(10, 0, 0, 5), Mac([2, 0, 0, 0, 0, 1]));
+//! let gratuitous = arp::request(vip, mac);
+//! assert_eq!(gratuitous[..6], BROADCAST);
+//! let read = arp::parse(&gratuitous).unwrap();
+//! assert_eq!((read.sender, read.target.1), ((mac, vip), vip));
+//! ```
 
 pub mod arp;
 pub mod claim;

@@ -93,11 +93,15 @@ fn seal(frame: &mut [u8]) {
 /// What a neighbour advertisement says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Advertisement {
+    /// The source address of the packet.
     pub source: Ipv6Addr,
+    /// The address that is advertised.
     pub target: Ipv6Addr,
     /// The hardware address that the packet came from.
     pub from: Mac,
+    /// The Router flag.
     pub router: bool,
+    /// The Override flag.
     pub overrides: bool,
 }
 

@@ -14,6 +14,7 @@ pub use table::TABLE;
 /// A key found by one of its names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Found {
+    /// The key.
     pub key: Key,
     /// Whether the name is not the modern one.
     pub historic: bool,

@@ -2,6 +2,7 @@
 
 /// A key by its meaning, whatever name it was given under. The order is that of [`TABLE`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[expect(missing_docs, reason = "the row of the table describes each key")]
 pub enum Key {
     Config,
     Ip,
@@ -47,7 +48,9 @@ pub enum Key {
 pub enum Takes {
     /// One address or several.
     Addresses,
+    /// A prefix length, or -1.
     Netmask,
+    /// The name of a network interface.
     Interface,
     /// Any text, taken literally.
     Text,
@@ -55,13 +58,17 @@ pub enum Takes {
     Choice,
     /// One endpoint or several.
     Endpoints,
+    /// A path.
     File,
     /// A program, alone or in a list with its arguments.
     Program,
+    /// Milliseconds, or a number with a unit.
     Duration,
     /// An address and a port to listen on.
     Listen,
+    /// A whole number.
     Count,
+    /// A boolean.
     Switch,
     /// A list of mappings; only a file can hold it.
     Entries,
@@ -70,15 +77,19 @@ pub enum Takes {
 /// One row of the table.
 #[derive(Clone, Copy, Debug)]
 pub struct Spec {
+    /// The key that the row describes.
     pub key: Key,
     /// The modern name, in kebab-case: the flag without its dashes, the key of the file.
     pub name: &'static str,
     /// Historic names, as they were written.
     pub aliases: &'static [&'static str],
+    /// The kind of its value.
     pub takes: Takes,
     /// What serves where nothing is given, in words where it is no fixed value.
     pub default: &'static str,
+    /// One sentence for `--help`, the man page and the reference.
     pub help: &'static str,
+    /// Whether no output may show the value.
     pub secret: bool,
     /// Whether an entry of `vips` may hold it.
     pub per_vip: bool,

@@ -327,10 +327,12 @@ pub static TABLE: [Spec; 37] = [
 ];
 
 impl Key {
+    /// The row of this key.
     pub fn spec(self) -> &'static Spec {
         &TABLE[self as usize]
     }
 
+    /// The modern name of this key.
     pub fn name(self) -> &'static str {
         self.spec().name
     }

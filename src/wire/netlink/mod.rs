@@ -19,16 +19,32 @@ use crate::vip::{InterfaceName, Mac};
 /// One thing that the kernel says.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Notice {
+    /// An interface is there, or changed.
     Link(Link),
-    LinkGone { index: u32 },
+    /// An interface was removed.
+    LinkGone {
+        /// The index of the interface.
+        index: u32,
+    },
+    /// An address is there, or changed.
     Address(Address),
-    AddressGone { index: u32, address: IpAddr, prefix: u8 },
+    /// An address was removed.
+    AddressGone {
+        /// The index of the interface.
+        index: u32,
+        /// The address.
+        address: IpAddr,
+        /// Its prefix length.
+        prefix: u8,
+    },
 }
 
 /// A network interface.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Link {
+    /// The index of the interface.
     pub index: u32,
+    /// Its current name.
     pub name: InterfaceName,
     /// Switched on, and frames pass (`IFF_UP` and `IFF_RUNNING`). The carrier alone would not do: a port that still
     /// negotiates has one and swallows what it is given.
@@ -40,9 +56,13 @@ pub struct Link {
 /// An address that stands on an interface.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Address {
+    /// The index of the interface.
     pub index: u32,
+    /// The address.
     pub address: IpAddr,
+    /// Its prefix length.
     pub prefix: u8,
+    /// Its remaining lifetime.
     pub valid: Lifetime,
     /// It bears our mark. Kernels before 5.18 have no such mark, and nothing is ours there.
     pub ours: bool,

@@ -98,7 +98,9 @@ fn address(payload: &[u8], at: Moment) -> Option<Address> {
 /// Somebody on the segment of an interface who answered at some time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Neighbour {
+    /// The index of the interface.
     pub index: u32,
+    /// The neighbour's address.
     pub address: IpAddr,
     /// A moment ago.
     pub fresh: bool,
@@ -138,7 +140,9 @@ pub const PROTOCOL: u8 = 0x76;
 
 const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;
+/// The message type of an added or changed address.
 pub const RTM_NEWADDR: u16 = 20;
+/// The message type of a removed address.
 pub const RTM_DELADDR: u16 = 21;
 
 const LINK_HEADER: usize = 16;
