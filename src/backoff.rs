@@ -1,4 +1,4 @@
-//! How long to wait before something that the kernel refused is tried again.
+//! How long to wait before something that failed is tried again.
 
 use std::time::Duration;
 
@@ -7,6 +7,7 @@ use crate::time::Moment;
 /// Doubling pauses with a jitter that comes from a seed, so that a keeper stays a function of its inputs.
 #[derive(Clone, Debug)]
 pub(crate) struct Backoff {
+    longest: Duration,
     failures: u32,
     retry_at: Option<Moment>,
     seed: u64,
@@ -14,7 +15,12 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     pub(crate) const fn new(seed: u64) -> Self {
-        Self { failures: 0, retry_at: None, seed }
+        Self::up_to(LONGEST, seed)
+    }
+
+    /// Pauses that grow up to `longest`, which must not be longer than the usual limit.
+    pub(crate) const fn up_to(longest: Duration, seed: u64) -> Self {
+        Self { longest, failures: 0, retry_at: None, seed }
     }
 
     /// Whether a try may be made now.
@@ -28,7 +34,7 @@ impl Backoff {
 
     /// A try has not succeeded; returns the pause until the next.
     pub(crate) fn failed(&mut self, now: Moment) -> Duration {
-        let full = FIRST.saturating_mul(1 << self.failures.min(DOUBLINGS)).min(LONGEST);
+        let full = FIRST.saturating_mul(1 << self.failures.min(DOUBLINGS)).min(self.longest);
         let pause = jittered(full, &mut self.seed);
         self.failures = self.failures.saturating_add(1);
         self.retry_at = Some(now + pause);
@@ -74,6 +80,13 @@ mod tests {
         backoff.reset();
         assert!(backoff.ready(now));
         assert!(backoff.failed(now) <= FIRST * 11 / 10);
+    }
+
+    #[test]
+    fn pauses_stay_below_a_limit_of_their_own() {
+        let longest = Duration::from_secs(1);
+        let mut backoff = Backoff::up_to(longest, 7);
+        assert!((0..12).all(|_| backoff.failed(Moment::default()) <= longest * 11 / 10));
     }
 
     #[test]

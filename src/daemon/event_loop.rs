@@ -23,8 +23,7 @@ use crate::driver::{Driver, Message};
 use crate::error;
 use crate::host::{ClaimsHeard, Host, Notices};
 use crate::keeper::{Event as Told, StopMode};
-use crate::source::etcd::{self, Source};
-use crate::source::{KeyIndex, Report, Watched};
+use crate::source::{self, KeyIndex, Report, Settings, Source, Watched};
 use crate::time::Moment;
 
 /// What the loop waits for.
@@ -161,6 +160,11 @@ impl EventLoop {
             Report::Changed(changes) => {
                 for (key, change) in changes {
                     self.tell(key, &Told::Changed(change), now);
+                }
+            }
+            Report::Unreadable(keys) => {
+                for (key, why) in keys {
+                    self.tell(key, &Told::Unreachable { why }, now);
                 }
             }
             Report::Unreachable { why } => self.driver.tell_all(&Told::Unreachable { why }, now),
@@ -315,7 +319,13 @@ pub(crate) fn watched(vips: &[VipConfig]) -> Vec<Watched> {
 }
 
 fn start_source(config: &Config, watched: &[Watched]) -> Source {
-    etcd::start(&config.etcd, config.interval, call_limit(config), watched.to_vec())
+    let settings = Settings {
+        interval: config.interval,
+        call_limit: call_limit(config),
+        clock: clock::now,
+        seed: u64::try_from(clock::now().since_boot().as_nanos()).unwrap_or(0) ^ u64::from(std::process::id()),
+    };
+    source::start(&config.etcd, settings, watched.to_vec())
 }
 
 /// A call may take so long that two more can follow it before the first deadline.

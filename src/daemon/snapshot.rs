@@ -10,7 +10,7 @@ use crate::clock;
 use crate::config::VipConfig;
 use crate::driver::{Actuator, Driver, ManagedVip, Mirror};
 use crate::keeper::{KeyRead, Target, Tenure};
-use crate::source::etcd::{EndpointState, Link, Source};
+use crate::source::{EndpointState, Link, Source};
 use crate::status::{EndpointLink, EndpointStatus, Process, ReadStatus, Status, VipStatus};
 use crate::time::Moment;
 
@@ -33,7 +33,7 @@ pub(super) fn status<A: Actuator>(
         config: file.map(|file| file.display().to_string()),
         daemon: true,
         vips: driver.vips().map(|vip| vip_status(vip, driver.kernel(), now)).collect(),
-        endpoints: source.members().iter().map(|member| endpoint(member, now)).collect(),
+        endpoints: source.endpoints().iter().map(|member| endpoint(member, now)).collect(),
         events: recorder.history.all(),
         counters,
         process: Process::default(),

@@ -1,8 +1,10 @@
 //! `vip-manager status`: asks the running daemon how it is. Without one it says so, and asks the kernel and etcd itself.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,8 +19,7 @@ use crate::clock;
 use crate::config::{Config, Loaded, StatusSocket};
 use crate::driver::Mirror;
 use crate::host::AddressSocket;
-use crate::source::etcd;
-use crate::source::{Report, Watched};
+use crate::source::{self, Report, Settings};
 use crate::status::text::Colour;
 use crate::status::{Counters, Process, Status, json, text};
 use crate::terminal::{self, Terminal};
@@ -149,29 +150,31 @@ fn from_the_kernel(loaded: &Loaded) -> Status {
 /// One read of all keys, or the reasons why there was none in time.
 async fn ask_etcd(config: &Config, status: &mut Status) {
     let keys = watched(&config.vips);
-    let mut source = etcd::start(&config.etcd, config.interval, LIMIT, keys.clone());
-    let answer = timeout(LIMIT, async {
-        loop {
+    let settings = Settings { interval: config.interval, call_limit: LIMIT, clock: clock::now, seed: 0 };
+    let mut source = source::start(&config.etcd, settings, keys.clone());
+    let (mut answers, mut why) = (BTreeMap::new(), Arc::from("no answer in time"));
+    let all = async {
+        while answers.len() < keys.len() {
             match source.reports.recv().await {
+                Some(Report::Read(reads)) => answers.extend(reads.into_iter().map(|(key, read)| (key, Ok(read)))),
+                Some(Report::Unreadable(keys)) => answers.extend(keys.into_iter().map(|(key, why)| (key, Err(why)))),
                 Some(Report::Changed(_)) => {}
-                other => return other,
+                Some(Report::Unreachable { why: cause }) => return why = cause,
+                None => return,
             }
         }
-    });
-    let answer = answer.await.ok().flatten();
+    };
+    let _late = timeout(LIMIT, all).await;
     let now = clock::now();
     for vip in &mut status.vips {
-        match &answer {
-            Some(Report::Read(reads)) => {
-                let is_its = |key: &Watched| *key.key == *vip.key && *key.value == *vip.expected;
-                let ours = reads.iter().find(|(key, _)| keys.get(*key).is_some_and(is_its));
-                vip.read = ours.map(|(_, read)| snapshot::read(read, &vip.expected, now));
-            }
-            Some(Report::Unreachable { why }) => vip.unreachable = Some(why.clone()),
-            Some(Report::Changed(_)) | None => vip.unreachable = Some("no answer in time".into()),
+        let key = keys.iter().position(|key| *key.key == *vip.key && *key.value == *vip.expected);
+        match key.and_then(|key| answers.get(&key)) {
+            Some(Ok(read)) => vip.read = Some(snapshot::read(read, &vip.expected, now)),
+            Some(Err(why)) => vip.unreachable = Some(Arc::clone(why)),
+            None => vip.unreachable = Some(Arc::clone(&why)),
         }
     }
-    status.endpoints = source.members().iter().map(|member| snapshot::endpoint(member, now)).collect();
+    status.endpoints = source.endpoints().iter().map(|endpoint| snapshot::endpoint(endpoint, now)).collect();
 }
 
 /// How long an answer is waited for.

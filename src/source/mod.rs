@@ -1,41 +1,46 @@
-//! Learns what the cluster says about the leader keys, and hands it on without judging it.
+//! Learns what the cluster says about the leader keys, and reports it without judging it.
 //!
-//! A source gives three kinds of report: the answer to a linearizable read, a change that a watch saw, and the
-//! news that nobody could be asked. It makes sure that every change is followed by a read, and that a read is tried
-//! every interval; what follows from either is for the keeper to decide.
+//! A source reports the answers to linearizable reads, the changes that a watch saw, and that nobody answers. It makes sure
+//! that every change is followed by a read, and that a read is tried every interval; what follows is for the keeper to decide.
+//!
+//! One engine serves all stores. A store brings a folder of its own with a `Connector`, a `Client` and its `Events`, and a row
+//! in the `match` of [`start`].
 
+pub mod facts;
+mod report;
+pub mod rounds;
+
+#[cfg(feature = "daemon")]
+mod client;
 #[cfg(feature = "daemon")]
 mod endpoints;
 #[cfg(feature = "daemon")]
-pub mod etcd;
-pub mod facts;
-pub mod rounds;
+mod engine;
+#[cfg(feature = "daemon")]
+mod etcd;
+#[cfg(feature = "daemon")]
+mod keys;
+#[cfg(feature = "daemon")]
+mod member;
+#[cfg(feature = "daemon")]
+mod reader;
+#[cfg(feature = "daemon")]
+mod session;
+#[cfg(feature = "daemon")]
+mod states;
 
-use std::sync::Arc;
+pub use report::{KeyIndex, Report, Watched};
 
 #[cfg(feature = "daemon")]
-pub(crate) use self::etcd::inspect;
-use crate::keeper::{KeyEvent, KeyRead};
+pub use engine::{Settings, Source};
+#[cfg(feature = "daemon")]
+pub(crate) use etcd::inspect;
+#[cfg(feature = "daemon")]
+pub use states::{EndpointState, Link};
 
-/// One leader key and the value of it that names this host.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Watched {
-    pub key: Arc<str>,
-    pub value: Arc<str>,
-}
-
-/// The place of a key in the list that the source was started with.
-pub type KeyIndex = usize;
-
-/// What a source tells the driver.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Report {
-    /// A linearizable read was answered. Reads overlap, and a slow member's answer may come after a later one of
-    /// another: their instants and revisions tell which is the newer.
-    Read(Vec<(KeyIndex, KeyRead)>),
-    /// A watch saw keys change; a read of them is on its way.
-    Changed(Vec<(KeyIndex, KeyEvent)>),
-    /// Every member failed, or two intervals passed without an answer; the text names each member's cause. Told once an
-    /// interval for as long as it lasts.
-    Unreachable { why: Arc<str> },
+/// Starts to read and watch. Must be called within a tokio runtime.
+#[cfg(feature = "daemon")]
+pub fn start(config: &crate::config::model::EtcdConfig, settings: Settings, watched: Vec<Watched>) -> Source {
+    let keys = std::sync::Arc::new(keys::Keys::new(watched));
+    engine::start(settings, keys.clone(), etcd::connectors(config, settings, &keys))
 }

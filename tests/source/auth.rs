@@ -1,11 +1,16 @@
 //! Users and passwords.
 
+use etcd_client::{Client, Permission};
+use tokio::time::timeout;
 use vip_manager::config::model::{EtcdConfig, Login, Password, Secret};
-use vip_manager::source::etcd::Link;
+use vip_manager::source::{Link, Report, Source};
 
 use crate::etcd::{Cluster, Folder};
-use crate::wait::{SOON, all_up, until, why_down};
-use crate::{KEY, US, change_to, config, read_naming, source};
+use crate::telling::Lines;
+use crate::wait::{SOON, all_up, eventually, until, why_down};
+use crate::{
+    INTERVAL, KEY, US, change_of, change_to, config, read_naming, read_of, source, start, unreadable, watched,
+};
 
 fn config_of(cluster: &Cluster, user: &str, password: &str) -> EtcdConfig {
     let login = Login { user: user.into(), password: Password::Given(Secret::new(password.into())) };
@@ -54,7 +59,7 @@ async fn a_user_that_etcd_does_not_ask_for_does_no_harm() {
     let cluster = Cluster::new(1).await;
     let mut source = source(&config_of(&cluster, "vip", "secret"));
     all_up(&mut source).await;
-    assert_eq!(source.members()[0].link, Link::Up);
+    assert_eq!(source.endpoints()[0].link, Link::Up);
 }
 
 #[tokio::test]
@@ -77,12 +82,91 @@ async fn a_missing_user_is_called_one() {
 }
 
 #[tokio::test]
-async fn a_user_without_the_right_to_read_the_key_is_told_how_to_get_it() {
+async fn a_user_who_may_not_read_the_key_is_told_how_to_get_the_permission() {
     let cluster = Cluster::new(1).await;
     cluster.turn_authentication_on("vip", "secret").await;
     let mut source = source(&config_of(&cluster, "stranger", "stranger"));
-    let why = why_down(&mut source).await;
-    assert!(why.contains("role grant-permission"), "{why}");
+    let why = until(&mut source, "the refusal", SOON, |report| unreadable(report, 0)).await;
+    assert!(why.contains(&format!("role grant-permission ROLE read {KEY}")), "{why}");
+    all_up(&mut source).await;
+}
+
+const OTHER: &str = "/other/leader";
+
+/// Two keys of the same user; it may read the first.
+async fn two_keys(cluster: &Cluster) -> (Client, Source) {
+    cluster.turn_authentication_on("vip", "secret").await;
+    let source = start(&config_of(cluster, "vip", "secret"), INTERVAL, vec![watched(KEY), watched(OTHER)]);
+    (cluster.client_of("root", "root").await, source)
+}
+
+async fn grant_other(root: &mut Client) {
+    root.role_grant_permission("reader", Permission::read(OTHER)).await.unwrap();
+}
+
+/// Reads and changes of the first key, while the other one cannot be read.
+async fn first_key_is_read_and_watched(root: &mut Client, source: &mut Source) {
+    for _ in 0..5 {
+        until(source, "reads of the first key", SOON, |report| {
+            assert!(!matches!(report, Report::Unreachable { .. }) && unreadable(report, 0).is_none(), "{report:?}");
+            read_of(report, 0)
+        })
+        .await;
+    }
+    for value in ["host2", US] {
+        root.put(KEY, value, None).await.unwrap();
+        until(source, "the change", SOON, change_to(Some(value))).await;
+        until(source, "its read", SOON, read_naming(Some(value))).await;
+    }
+    assert_eq!(source.endpoints()[0].link, Link::Up);
+}
+
+#[tokio::test]
+async fn a_key_whose_permission_is_revoked_fails_alone() {
+    let cluster = Cluster::new(1).await;
+    cluster.turn_authentication_on("vip", "secret").await;
+    let mut root = cluster.client_of("root", "root").await;
+    grant_other(&mut root).await;
+    let keys = vec![watched(KEY), watched(OTHER)];
+    let mut source = start(&config_of(&cluster, "vip", "secret"), INTERVAL, keys);
+    all_up(&mut source).await;
+    until(&mut source, "the other key", SOON, |report| read_of(report, 1)).await;
+
+    let (lines, _guard) = Lines::listen();
+    root.role_revoke_permission("reader", OTHER, None).await.unwrap();
+    let why = until(&mut source, "the refusal", SOON, |report| unreadable(report, 1)).await;
+    assert!(why.contains(&format!("role grant-permission ROLE read {OTHER}")), "{why}");
+    first_key_is_read_and_watched(&mut root, &mut source).await;
+    let told = lines.take();
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert!(told[0].contains("WARN") && told[0].contains(OTHER), "{told:#?}");
+
+    grant_other(&mut root).await;
+    until(&mut source, "the other key again", SOON, |report| read_of(report, 1)).await;
+    root.put(OTHER, US, None).await.unwrap();
+    until(&mut source, "its change", SOON, |report| change_of(report, 1)).await;
+    let told = lines.take();
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert!(told[0].contains("INFO") && told[0].contains(OTHER), "{told:#?}");
+}
+
+#[tokio::test]
+async fn a_key_that_may_be_read_later_is_watched_from_then_on() {
+    let cluster = Cluster::new(1).await;
+    let (mut root, mut source) = two_keys(&cluster).await;
+    all_up(&mut source).await;
+    until(&mut source, "the refusal", SOON, |report| unreadable(report, 1)).await;
+    first_key_is_read_and_watched(&mut root, &mut source).await;
+
+    grant_other(&mut root).await;
+    until(&mut source, "the other key", SOON, |report| read_of(report, 1)).await;
+    eventually("its watch", SOON, async || {
+        root.put(OTHER, US, None).await.unwrap();
+        let report = timeout(INTERVAL, source.reports.recv()).await.ok().flatten();
+        report.and_then(|report| change_of(&report, 1))
+    })
+    .await;
+    assert_eq!(source.endpoints()[0].link, Link::Up);
 }
 
 #[tokio::test]

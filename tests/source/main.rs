@@ -16,10 +16,10 @@ mod wait;
 
 use std::time::Duration;
 
+use vip_manager::clock;
 use vip_manager::config::model::{Endpoint, EtcdConfig};
 use vip_manager::keeper::{KeyEvent, KeyRead};
-use vip_manager::source::etcd::{Source, start};
-use vip_manager::source::{KeyIndex, Report, Watched};
+use vip_manager::source::{self, KeyIndex, Report, Settings, Source, Watched};
 
 const KEY: &str = "/service/pg_cluster/leader";
 const US: &str = "host1";
@@ -34,9 +34,14 @@ fn watched(key: &str) -> Watched {
     Watched { key: key.into(), value: US.into() }
 }
 
+fn start(config: &EtcdConfig, interval: Duration, keys: Vec<Watched>) -> Source {
+    let settings = Settings { interval, call_limit: CALL_LIMIT, clock: clock::now, seed: 1 };
+    source::start(config, settings, keys)
+}
+
 /// A source of the one key.
 fn source(config: &EtcdConfig) -> Source {
-    start(config, INTERVAL, CALL_LIMIT, vec![watched(KEY)])
+    start(config, INTERVAL, vec![watched(KEY)])
 }
 
 fn read_of(report: &Report, key: KeyIndex) -> Option<KeyRead> {
@@ -47,6 +52,12 @@ fn read_of(report: &Report, key: KeyIndex) -> Option<KeyRead> {
 fn change_of(report: &Report, key: KeyIndex) -> Option<KeyEvent> {
     let Report::Changed(seen) = report else { return None };
     seen.iter().find(|(of, _)| *of == key).map(|(_, change)| change.clone())
+}
+
+/// Why a key cannot be read.
+fn unreadable(report: &Report, key: KeyIndex) -> Option<String> {
+    let Report::Unreadable(keys) = report else { return None };
+    keys.iter().find(|(of, _)| *of == key).map(|(_, why)| why.to_string())
 }
 
 /// A read that names this holder.

@@ -6,8 +6,7 @@ use etcd_client::CompactionOptions;
 use nix::sys::signal::Signal;
 use vip_manager::clock;
 use vip_manager::config::model::Endpoint;
-use vip_manager::source::Report;
-use vip_manager::source::etcd::{Link, Source};
+use vip_manager::source::{Link, Report, Source};
 use vip_manager::time::Moment;
 
 use crate::etcd::{Cluster, free_port};
@@ -100,7 +99,7 @@ async fn a_slow_etcd_still_answers() {
         }
         proxy.set(Wire::Open);
         until(&mut source, "the late answer", INTERVAL, |report| read_of(report, 0)).await;
-        assert_eq!(source.members()[0].link, Link::Up, "no session was given up");
+        assert_eq!(source.endpoints()[0].link, Link::Up, "no session was given up");
     }
     assert!(unreachable > 0, "four intervals without an answer are worth a word");
 }
@@ -115,7 +114,7 @@ async fn etcd_goes_away_and_comes_back_and_nothing_has_to_be_restarted() {
     cluster.members[0].kill();
     let why = until(&mut source, "blind", SOON, |report| match report {
         Report::Unreachable { why } if why.contains("refused") => Some(why.to_string()),
-        Report::Unreachable { .. } | Report::Read(_) | Report::Changed(_) => None,
+        Report::Unreachable { .. } | Report::Unreadable(_) | Report::Read(_) | Report::Changed(_) => None,
     })
     .await;
     assert!(why.starts_with(&cluster.members[0].url()), "{why}");
@@ -209,7 +208,7 @@ async fn a_member_without_its_cluster_is_no_observer() {
     cluster.members[2].kill();
     let why = until(&mut source, "blind", SOON, |report| match report {
         Report::Unreachable { why } => Some(why.to_string()),
-        Report::Read(_) | Report::Changed(_) => None,
+        Report::Unreadable(_) | Report::Read(_) | Report::Changed(_) => None,
     })
     .await;
     assert!(cluster.members.iter().all(|member| why.contains(&member.url())), "each member has its cause: {why}");
@@ -220,7 +219,7 @@ async fn a_member_without_its_cluster_is_no_observer() {
         until(&mut source, "blind, and never a read", SOON, |report| match report {
             Report::Unreachable { .. } => Some(()),
             Report::Read(_) => panic!("read without a quorum: {report:?}"),
-            Report::Changed(_) => None,
+            Report::Unreadable(_) | Report::Changed(_) => None,
         })
         .await;
     }
@@ -240,7 +239,7 @@ async fn an_endpoint_of_another_cluster_is_not_believed() {
     late.set(Wire::Open);
     let refused = async {
         loop {
-            if let Link::Down { why } = &source.members()[1].link
+            if let Link::Down { why } = &source.endpoints()[1].link
                 && why.contains("another etcd cluster")
             {
                 return;

@@ -5,11 +5,11 @@ use std::time::Duration;
 use etcd_client::PutOptions;
 use tokio::time::sleep;
 use vip_manager::keeper::{Names, Tenure};
-use vip_manager::source::etcd::start;
+use vip_manager::source::Report;
 
 use crate::etcd::{Cluster, handled};
 use crate::wait::{SOON, all_up, until};
-use crate::{CALL_LIMIT, INTERVAL, KEY, US, config, read_naming, source, watched};
+use crate::{INTERVAL, KEY, US, config, read_naming, source, start, watched};
 
 #[tokio::test]
 async fn a_key_that_names_us_says_what_its_lease_has_left() {
@@ -70,7 +70,7 @@ async fn three_hundred_keys_cost_three_transactions_and_one_question_for_their_l
         client.put(format!("/service/{number}/leader"), US, Some(options)).await.unwrap();
     }
     let keys = (0..300).map(|number| watched(&format!("/service/{number}/leader"))).collect();
-    let mut source = start(&config(cluster.endpoints()), INTERVAL, CALL_LIMIT, keys);
+    let mut source = start(&config(cluster.endpoints()), INTERVAL, keys);
     all_up(&mut source).await;
 
     // The reports tell the intervals: each read gives every key once.
@@ -78,7 +78,7 @@ async fn three_hundred_keys_cost_three_transactions_and_one_question_for_their_l
     let before = counts(member).await;
     let mut seen = 0;
     until(&mut source, "ten intervals", SOON, |report| {
-        if let vip_manager::source::Report::Read(keys) = report {
+        if let Report::Read(keys) = report {
             seen += keys.len();
         }
         (seen >= 3_000).then_some(())
@@ -116,7 +116,7 @@ async fn the_members_are_asked_in_turn() {
 async fn a_key_named_twice_is_told_twice() {
     let cluster = Cluster::new(1).await;
     let mut client = cluster.client().await;
-    let mut source = start(&config(cluster.endpoints()), INTERVAL, CALL_LIMIT, vec![watched(KEY), watched(KEY)]);
+    let mut source = start(&config(cluster.endpoints()), INTERVAL, vec![watched(KEY), watched(KEY)]);
     all_up(&mut source).await;
     client.put(KEY, US, None).await.unwrap();
     for key in [0, 1] {

@@ -14,16 +14,16 @@ use crate::{config, read_naming, source};
 
 /// The lines that were logged, down to INFO.
 #[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl Lines {
-    fn take(&self) -> Vec<String> {
+    pub(crate) fn take(&self) -> Vec<String> {
         let text = std::mem::take(&mut *self.0.lock().unwrap());
         String::from_utf8(text).unwrap().lines().map(str::to_owned).collect()
     }
 
     /// Listens to what this thread logs, which is all that a test does.
-    fn listen() -> (Self, tracing::subscriber::DefaultGuard) {
+    pub(crate) fn listen() -> (Self, tracing::subscriber::DefaultGuard) {
         let lines = Self::default();
         let writer = lines.clone();
         let subscriber = tracing_subscriber::fmt()

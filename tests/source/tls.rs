@@ -10,7 +10,7 @@ use rcgen::{
 };
 use vip_manager::config::model::{Endpoint, EtcdConfig, Identity};
 use vip_manager::source::Report;
-use vip_manager::source::etcd::{Link, Source};
+use vip_manager::source::{Link, Source};
 
 use crate::etcd::{Cluster, Folder, connections_to};
 use crate::wait::{SOON, all_up, down_saying, until};
@@ -287,7 +287,7 @@ async fn stays_connected(source: &mut Source, port: u16, before: &BTreeSet<Strin
         until(source, "reads go on", SOON, read_naming(None)).await;
     }
     assert!(connections_to(port).is_superset(before));
-    assert_eq!(source.members()[0].link, Link::Up);
+    assert_eq!(source.endpoints()[0].link, Link::Up);
 }
 
 #[tokio::test]

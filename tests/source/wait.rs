@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
-use vip_manager::source::Report;
-use vip_manager::source::etcd::{Link, Source};
+use vip_manager::source::{Link, Report, Source};
 
 /// No test waits longer than this for anything that ought to happen soon.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
@@ -37,30 +36,30 @@ pub(crate) async fn until<T>(
             }
         }
     };
-    timeout(limit, waiting).await.unwrap_or_else(|_| panic!("not within {limit:?}: {what}; {:?}", source.members()))
+    timeout(limit, waiting).await.unwrap_or_else(|_| panic!("not within {limit:?}: {what}; {:?}", source.endpoints()))
 }
 
 /// Waits until every member is up, and takes the reports of that time.
 pub(crate) async fn all_up(source: &mut Source) {
     let waiting = async {
-        while source.members().iter().any(|member| member.link != Link::Up) {
+        while source.endpoints().iter().any(|member| member.link != Link::Up) {
             let _report_or_not = timeout(Duration::from_millis(10), source.reports.recv()).await;
         }
     };
-    timeout(SOON, waiting).await.unwrap_or_else(|_| panic!("not all up: {:?}", source.members()));
+    timeout(SOON, waiting).await.unwrap_or_else(|_| panic!("not all up: {:?}", source.endpoints()));
 }
 
 /// Waits until the only member is down, and says why.
 pub(crate) async fn why_down(source: &mut Source) -> String {
     let waiting = async {
         loop {
-            if let Link::Down { why } = &source.members()[0].link {
+            if let Link::Down { why } = &source.endpoints()[0].link {
                 return why.to_string();
             }
             let _report_or_not = timeout(Duration::from_millis(10), source.reports.recv()).await;
         }
     };
-    timeout(SOON, waiting).await.unwrap_or_else(|_| panic!("not down: {:?}", source.members()))
+    timeout(SOON, waiting).await.unwrap_or_else(|_| panic!("not down: {:?}", source.endpoints()))
 }
 
 /// Waits until the only member is down for a cause with these words in it.

@@ -1,4 +1,4 @@
-//! What went wrong with a member, in words that lead to a cure.
+//! What went wrong at an endpoint, in words that lead to a cure.
 //!
 //! The library's own words hide the cause: a refused certificate shows as a broken pipe, a missing login as an invalid
 //! argument. Here a status is sorted by what it means for the session, and the cause is dug out of the bottom of the
@@ -10,6 +10,7 @@ use tokio_rustls::rustls::{self, AlertDescription};
 use tonic::{Code, Status};
 
 use crate::error::root;
+use crate::source::client;
 use crate::transport::stream::{Failure, FirstFailure};
 use crate::transport::tls::{TlsSettings, find_tls};
 
@@ -18,9 +19,7 @@ use crate::transport::tls::{TlsSettings, find_tls};
 pub(super) enum CallError {
     #[error("no answer within {limit:.1?}")]
     Silent { limit: Duration },
-    #[error("the session ended")]
-    Ended,
-    /// The member lives, but cannot answer now: an election, no quorum, overload.
+    /// The endpoint lives, but cannot answer now: an election, no quorum, overload.
     #[error("it cannot answer: {0}")]
     NotNow(String),
     #[error("etcd no longer accepts the session's login")]
@@ -29,12 +28,11 @@ pub(super) enum CallError {
     WrongPassword,
     #[error("etcd demands a user; set etcd-user and etcd-password")]
     UserDemanded,
-    #[error(
-        "etcd does not let this user read the trigger key; allow it: \
-         etcdctl role grant-permission ROLE read KEY, etcdctl user grant-role USER ROLE"
-    )]
+    #[error("etcd does not let this user do that")]
     Forbidden,
-    #[error("it belongs to another etcd cluster (id {0:x}) than the members that answered before; check dcs-endpoints")]
+    #[error(
+        "it belongs to another etcd cluster (id {0:x}) than the endpoints that answered before; check dcs-endpoints"
+    )]
     OtherCluster(u64),
     #[error("etcd has authentication turned off")]
     AuthenticationOff,
@@ -57,10 +55,9 @@ pub(super) enum CallError {
 
 impl CallError {
     /// One word for the counters.
-    pub(super) const fn kind(&self) -> &'static str {
+    const fn kind(&self) -> &'static str {
         match self {
             Self::Silent { .. } => "timeout",
-            Self::Ended => "ended",
             Self::NotNow(_) => "unavailable",
             Self::LoginLost | Self::WrongPassword | Self::UserDemanded | Self::Forbidden | Self::AuthenticationOff => {
                 "login"
@@ -70,11 +67,6 @@ impl CallError {
             Self::Broken(_) | Self::BrokenAtOnce { .. } => "connection",
             Self::Alert(_) | Self::CertificateRefused(_) | Self::CertificateDemanded => "tls",
         }
-    }
-
-    /// Whether another session is needed before this member can be asked again.
-    pub(super) fn ends_session(&self) -> bool {
-        !matches!(self, Self::NotNow(_))
     }
 
     /// An error of TLS after the handshake: with TLS 1.3 the server judges the client's certificate only then.
@@ -114,10 +106,16 @@ impl CallError {
             (other, _) => other,
         }
     }
+}
 
-    /// Whether nothing is wrong but the age of the login: no reason to wake anybody.
-    pub(super) fn is_routine(&self) -> bool {
-        matches!(self, Self::LoginLost)
+impl From<CallError> for client::Failure {
+    fn from(error: CallError) -> Self {
+        Self {
+            ends_session: !matches!(error, CallError::NotNow(_)),
+            // Nothing is wrong but the age of the login.
+            routine: matches!(error, CallError::LoginLost),
+            ..Self::new(error.kind(), &error)
+        }
     }
 }
 
@@ -181,13 +179,13 @@ mod tests {
     }
 
     #[test]
-    fn a_member_that_cannot_answer_now_keeps_its_session_and_a_broken_connection_does_not() {
+    fn an_endpoint_that_cannot_answer_now_keeps_its_session_and_a_broken_connection_does_not() {
+        let ends_session = |code, message: &str| client::Failure::from(meaning(code, message)).ends_session;
         for message in ["no leader", "request timed out", "leader changed", "too many requests"] {
-            let error = meaning(Code::Unavailable, &format!("etcdserver: {message}"));
-            assert!(!error.ends_session(), "{error}");
+            assert!(!ends_session(Code::Unavailable, &format!("etcdserver: {message}")), "{message}");
         }
-        assert!(meaning(Code::Unavailable, "tcp connect error").ends_session());
-        assert!(meaning(Code::Cancelled, "Timeout expired").ends_session());
-        assert!(meaning(Code::Unauthenticated, "etcdserver: invalid auth token").ends_session());
+        assert!(ends_session(Code::Unavailable, "tcp connect error"));
+        assert!(ends_session(Code::Cancelled, "Timeout expired"));
+        assert!(ends_session(Code::Unauthenticated, "etcdserver: invalid auth token"));
     }
 }

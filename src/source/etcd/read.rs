@@ -1,58 +1,53 @@
-//! One read of some keys through one member: transactions of up to 128 gets, and beside them the leases' times to live.
+//! One read of some keys through one endpoint: transactions of up to 128 gets, and beside them the leases' times to live.
 //!
-//! Transactions that only read are linearizable in etcd. What a lease has left is asked for at the same time where it
-//! is known which lease it will be, else right after. Whatever is complete is reported at once: a key that does not name
-//! us waits for no lease, and a batch for no other batch.
+//! Transactions that only read are linearizable in etcd. What a lease has left is asked at the same time if it is known
+//! which lease it will be, else right after. Whatever is complete is handed over at once: a key that does not name us
+//! waits for no lease, and a batch for no other batch.
+//!
+//! etcd refuses a whole transaction for a single key that this user may not read. Its keys are then read one by one, and
+//! a key that was refused stays alone in its transaction until it can be read again.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use etcd_client::{KeyValue, Txn, TxnOp, TxnOpResponse, TxnResponse};
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::context::Context;
 use super::error::CallError;
-use super::keys::{BATCH, Keys};
-use super::session::Session;
-use crate::clock;
 use crate::keeper::{KeyRead, Names, Tenure, Version};
-use crate::source::{KeyIndex, Report};
+use crate::source::client::{Answers, Failure};
+use crate::source::report::KeyIndex;
 use crate::time::Moment;
 
+/// etcd takes this many operations in one transaction (`--max-txn-ops`) unless told otherwise.
+const BATCH: usize = 128;
 /// Transactions of one read that are under way at the same time.
 const AT_ONCE: usize = 8;
 
-/// Reads the keys, reports what was seen, and returns the oldest store revision that an answer was given at.
-pub(super) async fn read(
-    session: &Session,
-    keys: &Arc<Keys>,
-    which: &[KeyIndex],
-    limit: Duration,
-    reports: &mpsc::Sender<Report>,
-) -> Result<i64, CallError> {
-    let mut reading = Reading::new(session, keys, which, reports);
-    match tokio::time::timeout(limit, reading.run()).await {
+/// Reads the keys and hands over what was seen.
+pub(super) async fn read(context: &Context, keys: &[KeyIndex], answers: &Answers) -> Result<(), Failure> {
+    let mut reading = Reading::new(context, keys, answers);
+    let result = match tokio::time::timeout(context.limit, reading.run()).await {
         Ok(result) => result,
         Err(_elapsed) => {
             reading.give_up_on_leases().await;
-            reading.result_at_limit(limit)
+            reading.result_at_limit()
         }
-    }
+    };
+    result.map_err(|error| context.correct(error).into())
 }
 
 struct Reading<'a> {
-    session: &'a Session,
-    keys: &'a Arc<Keys>,
-    reports: &'a mpsc::Sender<Report>,
+    context: &'a Context,
+    answers: &'a Answers,
     sent_at: Moment,
-    batches: std::vec::IntoIter<Vec<KeyIndex>>,
-    unanswered: usize,
+    batches: VecDeque<Vec<KeyIndex>>,
+    under_way: usize,
     parts: JoinSet<Part>,
     leases: BTreeMap<i64, Asked>,
     /// Seen, ours, and complete but for the lease.
     waiting: Vec<(KeyIndex, i64, KeyRead)>,
-    oldest: i64,
 }
 
 /// What came back.
@@ -68,48 +63,55 @@ enum Asked {
 }
 
 impl<'a> Reading<'a> {
-    fn new(session: &'a Session, keys: &'a Arc<Keys>, which: &[KeyIndex], reports: &'a mpsc::Sender<Report>) -> Self {
-        let batches: Vec<_> = which.chunks(BATCH).map(<[_]>::to_vec).collect();
+    fn new(context: &'a Context, keys: &[KeyIndex], answers: &'a Answers) -> Self {
+        let (alone, together): (Vec<_>, Vec<_>) = keys.iter().partition(|&&key| context.memory.is_forbidden(key));
+        let batches = together.chunks(BATCH).chain(alone.chunks(1)).map(<[_]>::to_vec).collect();
         let mut reading = Self {
-            session,
-            keys,
-            reports,
-            sent_at: clock::now(),
-            unanswered: batches.len(),
-            batches: batches.into_iter(),
+            context,
+            answers,
+            sent_at: (context.clock)(),
+            batches,
+            under_way: 0,
             parts: JoinSet::new(),
             leases: BTreeMap::new(),
             waiting: Vec::new(),
-            oldest: i64::MAX,
         };
-        for _ in 0..AT_ONCE {
-            reading.ask_next_batch();
-        }
-        let known: BTreeSet<i64> = which.iter().filter_map(|&key| keys.lease(key)).collect();
+        reading.ask_more();
+        let known: BTreeSet<i64> = keys.iter().filter_map(|&key| context.memory.lease(key)).collect();
         for lease in known {
             reading.ask_lease(lease);
         }
         reading
     }
 
-    async fn run(&mut self) -> Result<i64, CallError> {
-        while self.unanswered > 0 || !self.waiting.is_empty() {
+    async fn run(&mut self) -> Result<(), CallError> {
+        while self.under_way > 0 || !self.waiting.is_empty() {
             match self.parts.join_next().await {
                 Some(Ok(Part::Batch(batch, answer))) => {
-                    self.take_batch(&batch, &answer?).await?;
+                    self.under_way -= 1;
+                    match answer.map_err(CallError::from) {
+                        Ok(answer) => self.take_batch(&batch, &answer).await?,
+                        Err(CallError::Forbidden) => self.take_refusal(&batch).await,
+                        Err(error) => return Err(error),
+                    }
+                    self.ask_more();
                 }
                 Some(Ok(Part::Lease(id, lease))) => self.take_lease(id, lease).await,
-                Some(Err(_)) | None => return Err(CallError::Ended),
+                Some(Err(error)) => return Err(CallError::Broken(error.to_string())),
+                None => break,
             }
         }
-        Ok(self.oldest)
+        Ok(())
     }
 
-    fn ask_next_batch(&mut self) {
-        let Some(batch) = self.batches.next() else { return };
-        let mut kv = self.session.kv();
-        let gets: Vec<_> = batch.iter().map(|&key| TxnOp::get(self.keys.name(key), None)).collect();
-        self.parts.spawn(async move { Part::Batch(batch, kv.txn(Txn::new().and_then(gets)).await) });
+    fn ask_more(&mut self) {
+        while self.under_way < AT_ONCE {
+            let Some(batch) = self.batches.pop_front() else { return };
+            let mut kv = self.context.session.kv();
+            let gets: Vec<_> = batch.iter().map(|&key| TxnOp::get(self.context.keys.name(key), None)).collect();
+            self.parts.spawn(async move { Part::Batch(batch, kv.txn(Txn::new().and_then(gets)).await) });
+            self.under_way += 1;
+        }
     }
 
     fn ask_lease(&mut self, id: i64) {
@@ -117,94 +119,108 @@ impl<'a> Reading<'a> {
             return;
         }
         self.leases.insert(id, Asked::Pending);
-        let mut leases = self.session.leases();
+        let mut leases = self.context.session.leases();
         self.parts.spawn(async move { Part::Lease(id, left(leases.time_to_live(id, None).await)) });
     }
 
     async fn take_batch(&mut self, batch: &[KeyIndex], answer: &TxnResponse) -> Result<(), CallError> {
         let (cluster, revision) = answer.header().map_or((0, 0), |header| (header.cluster_id(), header.revision()));
-        if !self.keys.is_from(cluster) {
+        if !self.context.memory.is_from(cluster) {
             return Err(CallError::OtherCluster(cluster));
         }
+        self.context.note_revision(revision);
         let values = answer.op_responses().into_iter().map(first_value);
-        self.ask_next_batch();
-        self.unanswered -= 1;
-        self.oldest = self.oldest.min(revision);
-        let answered_at = clock::now();
+        let answered_at = (self.context.clock)();
         let mut complete = Vec::with_capacity(batch.len());
         for (&key, value) in batch.iter().zip(values) {
-            let (mut sighting, lease) = self.sighting(key, revision, answered_at, value.as_ref());
+            self.context.memory.set_forbidden(key, false);
+            let (mut read, lease) = self.key_read(key, revision, answered_at, value.as_ref());
             let Some(id) = lease else {
-                complete.push((key, sighting));
+                complete.push((key, Ok(read)));
                 continue;
             };
             match self.leases.get(&id) {
                 Some(Asked::Answered(lease)) => {
-                    sighting.tenure = *lease;
-                    complete.push((key, sighting));
+                    read.tenure = *lease;
+                    complete.push((key, Ok(read)));
                 }
-                Some(Asked::Pending) => self.waiting.push((key, id, sighting)),
+                Some(Asked::Pending) => self.waiting.push((key, id, read)),
                 None => {
                     self.ask_lease(id);
-                    self.waiting.push((key, id, sighting));
+                    self.waiting.push((key, id, read));
                 }
             }
         }
-        self.report(complete).await;
+        self.answers.give(complete).await;
         Ok(())
     }
 
+    /// One of the keys may not be read. Alone in its transaction, it is this one.
+    async fn take_refusal(&mut self, batch: &[KeyIndex]) {
+        if let [key] = *batch {
+            self.context.memory.set_forbidden(key, true);
+            self.answers.give(vec![(key, Err(forbidden(self.context.keys.name(key))))]).await;
+        } else {
+            self.batches.extend(batch.iter().map(|&key| vec![key]));
+        }
+    }
+
     /// What the answer says of one key, and the lease that has to be asked for.
-    fn sighting(
+    fn key_read(
         &self,
         key: KeyIndex,
         revision: i64,
         answered_at: Moment,
         value: Option<&KeyValue>,
     ) -> (KeyRead, Option<i64>) {
-        let names = value.map_or(Names::Nobody, |value| self.keys.judge(key, value.value()));
+        let names = value.map_or(Names::Nobody, |value| self.context.keys.judge(key, value.value()));
         let lease = value.map_or(0, KeyValue::lease);
         let wanted = Some(lease).filter(|&lease| names.is_us() && lease != 0);
-        self.keys.remember_lease(key, wanted);
-        let sighting = KeyRead {
+        self.context.memory.remember_lease(key, wanted);
+        let read = KeyRead {
             names,
             version: Some(Version(revision)),
             modified: Some(Version(value.map_or(0, KeyValue::mod_revision))),
             sent_at: self.sent_at,
             answered_at,
             tenure: if lease == 0 { Tenure::NoLease } else { Tenure::Unknown },
-            from: self.session.name(),
+            from: self.context.session.name(),
         };
-        (sighting, wanted)
+        (read, wanted)
     }
 
     async fn take_lease(&mut self, id: i64, lease: Tenure) {
         self.leases.insert(id, Asked::Answered(lease));
         let (complete, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(|(_, of, _)| *of == id);
         self.waiting = waiting;
-        self.report_waiting(complete, lease).await;
+        self.give_waiting(complete, lease).await;
     }
 
     /// The keys were read, but not what their leases have left: that is for the keeper to judge.
     async fn give_up_on_leases(&mut self) {
         let waiting = std::mem::take(&mut self.waiting);
-        self.report_waiting(waiting, Tenure::Unknown).await;
+        self.give_waiting(waiting, Tenure::Unknown).await;
     }
 
-    fn result_at_limit(&self, limit: Duration) -> Result<i64, CallError> {
-        if self.unanswered == 0 { Ok(self.oldest) } else { Err(CallError::Silent { limit }) }
+    const fn result_at_limit(&self) -> Result<(), CallError> {
+        if self.under_way == 0 { Ok(()) } else { Err(CallError::Silent { limit: self.context.limit }) }
     }
 
-    async fn report_waiting(&self, waiting: Vec<(KeyIndex, i64, KeyRead)>, tenure: Tenure) {
-        let complete = waiting.into_iter().map(|(key, _, sighting)| (key, KeyRead { tenure, ..sighting }));
-        self.report(complete.collect()).await;
+    async fn give_waiting(&self, waiting: Vec<(KeyIndex, i64, KeyRead)>, tenure: Tenure) {
+        let complete = waiting.into_iter().map(|(key, _, read)| (key, Ok(KeyRead { tenure, ..read })));
+        self.answers.give(complete.collect()).await;
     }
+}
 
-    async fn report(&self, complete: Vec<(KeyIndex, KeyRead)>) {
-        if !complete.is_empty() {
-            // Nobody listens only while the source is being dropped, and this task with it.
-            let _gone = self.reports.send(Report::Read(complete)).await;
-        }
+fn forbidden(key: &str) -> Failure {
+    Failure {
+        kind: "login",
+        ends_session: false,
+        routine: false,
+        why: format!("etcd does not let this user read {key}"),
+        cure: Some(format!(
+            "allow it: etcdctl role grant-permission ROLE read {key}, etcdctl user grant-role USER ROLE"
+        )),
     }
 }
 

@@ -1,0 +1,152 @@
+//! What a store has to bring: a way to connect, a read and a watch. Everything else is the same for all stores.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::keys::Keys;
+use super::report::{KeyIndex, Report};
+use super::rounds::EndpointIndex;
+use super::states::States;
+use crate::error::chain;
+use crate::keeper::{KeyEvent, KeyRead};
+
+/// Makes sessions with one endpoint.
+pub(crate) trait Connector: Send + 'static {
+    type Client: Client;
+
+    /// Connects and logs in. It has time limits of its own.
+    fn connect(&mut self) -> impl Future<Output = Result<Self::Client, Failure>> + Send;
+
+    /// What has changed so that a new session is better than this one, which works. Asked now and then.
+    fn has_changed(&mut self, _client: &Self::Client) -> Option<&'static str> {
+        None
+    }
+
+    /// No endpoint serves any more: what was remembered of the store as a whole may not hold for the one that comes back.
+    fn all_down(&self) {}
+}
+
+/// A session with one endpoint. It is dropped as soon as anything about it fails.
+pub(crate) trait Client: Clone + Send + Sync + 'static {
+    type Events: Events;
+
+    /// Reads the keys, linearizably where the store can, and hands over each answer as soon as it is complete. One key
+    /// that cannot be read is a failed answer; an error says that the endpoint did not answer. It returns within the
+    /// limit of a call.
+    fn read(&self, keys: &[KeyIndex], answers: &Answers) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Begins to watch, so that no change is missed that came after the first read of this session.
+    fn watch(&self) -> impl Future<Output = Result<Self::Events, Failure>> + Send;
+}
+
+/// What a session hears of changes: from a watch, from long polls, or nothing ever.
+pub(crate) trait Events: Send + 'static {
+    /// Waits for the next message. Cancel-safe.
+    fn next(&mut self) -> impl Future<Output = Result<Heard, Failure>> + Send;
+
+    /// Asks for a sign of life, which comes as a message.
+    fn ask_for_sign(&mut self) -> impl Future<Output = Result<(), Failure>> + Send;
+}
+
+/// What a message said. Any message shows that the session lives.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    Changed(Vec<(KeyIndex, KeyEvent)>),
+    /// Everything is watched: from here on nothing can be missed.
+    Complete,
+    Sign,
+}
+
+/// Why an endpoint or a key could not be read, watched or reached.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Failure {
+    /// One word for the counters.
+    pub(crate) kind: &'static str,
+    /// Whether another session is needed before this endpoint can be asked again.
+    pub(crate) ends_session: bool,
+    /// Part of normal operation, not worth a warning.
+    pub(crate) routine: bool,
+    pub(crate) why: String,
+    pub(crate) cure: Option<String>,
+}
+
+impl Failure {
+    /// A failure that ends the session. If the error's own text has a semicolon, the cure follows it.
+    pub(crate) fn new(kind: &'static str, error: &(dyn Error + 'static)) -> Self {
+        let (own, whole) = (error.to_string(), chain(error));
+        let below = whole.strip_prefix(&own).unwrap_or_default();
+        let (why, cure) = match own.split_once("; ") {
+            Some((why, cure)) => (format!("{why}{below}"), Some(cure.to_owned())),
+            None => (whole, None),
+        };
+        Self { kind, ends_session: true, routine: false, why, cure }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)?;
+        self.cure.iter().try_for_each(|cure| write!(f, "; {cure}"))
+    }
+}
+
+/// Takes the answers of a read, and reports them.
+#[derive(Clone, Debug)]
+pub(crate) struct Answers {
+    pub(super) keys: Arc<Keys>,
+    pub(super) reports: mpsc::Sender<Report>,
+    pub(super) states: States,
+    pub(super) endpoint: EndpointIndex,
+    /// It is the first read of a session.
+    pub(super) first: bool,
+}
+
+impl Answers {
+    pub(crate) async fn give(&self, answers: Vec<(KeyIndex, Result<KeyRead, Failure>)>) {
+        let (mut reads, mut unreadable) = (Vec::with_capacity(answers.len()), Vec::new());
+        for (key, answer) in answers {
+            match answer {
+                Ok(read) => {
+                    self.keys.note_readable(key);
+                    if self.first {
+                        self.keys.rewind(key, read.version);
+                    }
+                    reads.push((key, read));
+                }
+                Err(failure) => {
+                    let why = failure.to_string().into();
+                    self.keys.note_unreadable(key, &why);
+                    self.states.count_error(self.endpoint, failure.kind);
+                    unreadable.push((key, why));
+                }
+            }
+        }
+        // Nobody receives only while the source is being dropped, and this task with it.
+        if !reads.is_empty() {
+            let _dropped = self.reports.send(Report::Read(reads)).await;
+        }
+        if !unreadable.is_empty() {
+            let _dropped = self.reports.send(Report::Unreadable(unreadable)).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot log in; check the password")]
+    struct LoginError(#[source] std::io::Error);
+
+    #[test]
+    fn a_failure_names_the_cause_before_the_cure() {
+        let failure = Failure::new("login", &LoginError(std::io::Error::other("refused")));
+        assert_eq!((&*failure.why, failure.cure.as_deref()), ("cannot log in: refused", Some("check the password")));
+        assert_eq!(failure.to_string(), "cannot log in: refused; check the password");
+        assert_eq!(Failure::new("x", &std::io::Error::other("refused")).to_string(), "refused");
+    }
+}

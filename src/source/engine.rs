@@ -1,0 +1,124 @@
+//! Starts the tasks of a source. They are the same for every store.
+//!
+//! # Why not one client over all endpoints
+//! Every endpoint has a session and a watch of its own, all of them at once. A client over several endpoints picks one at
+//! random for each call, so a single silent endpoint fails a third of them for as long as it is silent, and a watch that
+//! must first fail over comes late. With a watch on each endpoint, the first event counts.
+//!
+//! # Tasks
+//! | task | owns | gives |
+//! |---|---|---|
+//! | `member`, one per endpoint | session, first read, watch, sign of life | `Report::Read`, `Report::Changed`, a `Wake` per change, its session in `endpoints`, its row in `states` |
+//! | `reader` | the interval, reads | `Report::Unreachable` |
+//! | reads, one per read | the order in which endpoints are asked | `Report::Read`, `Report::Unreadable` |
+//!
+//! `reports` is bounded, and whoever fills it waits for the driver. No task waits for another but through `wakes`, which the
+//! reader always empties: it waits for nobody but the driver. So there is no circle in which tasks wait for each other.
+//!
+//! # Sessions end, reads decide
+//! Whatever goes wrong with a session drops it whole, and the next begins with a linearizable read. What a watch says only
+//! wakes: it is reported at once and followed by a read, first through the endpoint that said it.
+//!
+//! # Cancellation
+//! Dropping a [`Source`] aborts the tasks, and with them everything they wait for. No task holds anything that would have to
+//! be given back. Reads that nobody waits for end with their session. A question to the system's resolver cannot be stopped
+//! and may outlive the source by a few seconds: end the runtime with `shutdown_background`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::client::Connector;
+use super::endpoints::Endpoints;
+use super::facts::SourceError;
+use super::keys::Keys;
+use super::member::Member;
+use super::reader::{Reader, Shared};
+use super::report::Report;
+use super::rounds::EndpointIndex;
+use super::states::{EndpointState, StateReporter, States};
+use crate::backoff::Backoff;
+use crate::time::Moment;
+
+/// How a source works, whatever the store.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// The time between two reads of every key.
+    pub interval: Duration,
+    /// How long an answer may take before the endpoint is given up and connected anew: about three intervals, and no more
+    /// than a third of the shortest hold-timeout.
+    pub call_limit: Duration,
+    pub clock: fn() -> Moment,
+    /// Spreads the retries, so that hosts do not connect in step.
+    pub seed: u64,
+}
+
+/// A running source. Dropping it ends everything it started.
+#[derive(Debug)]
+pub struct Source {
+    pub reports: mpsc::Receiver<Report>,
+    states: States,
+    _tasks: JoinSet<()>,
+}
+
+impl Source {
+    /// The state of each endpoint.
+    pub fn endpoints(&self) -> Vec<EndpointState> {
+        self.states.all()
+    }
+
+    /// What went wrong since the start, by endpoint and kind.
+    pub fn errors(&self) -> Vec<(SourceError, u64)> {
+        self.states.errors()
+    }
+}
+
+/// Starts the tasks: one per endpoint, given by its name and its connector, and the reader.
+pub(super) fn start<C: Connector>(settings: Settings, keys: Arc<Keys>, endpoints: Vec<(Arc<str>, C)>) -> Source {
+    let names: Vec<_> = endpoints.iter().map(|(name, _)| Arc::clone(name)).collect();
+    let states = States::new(&names, settings.clock);
+    let (report_sender, reports) = mpsc::channel(REPORTS);
+    let (wake_sender, wakes) = mpsc::channel(WAKES);
+    let shared = Arc::new(Shared {
+        keys,
+        endpoints: Endpoints::new(&names),
+        states: states.clone(),
+        reports: report_sender,
+        interval: settings.interval,
+    });
+    let mut tasks = JoinSet::new();
+    for (index, (name, connector)) in endpoints.into_iter().enumerate() {
+        let member = Member {
+            index,
+            connector,
+            shared: Arc::clone(&shared),
+            wakes: wake_sender.clone(),
+            limit: settings.call_limit,
+            keepalive: settings.interval * KEEPALIVE,
+            reporter: StateReporter::new(states.clone(), index, name),
+            backoff: Backoff::up_to(LONGEST_PAUSE, spread(settings.seed, index)),
+            clock: settings.clock,
+        };
+        tasks.spawn(member.run());
+    }
+    tasks.spawn(Reader::new(shared, wakes).run());
+    Source { reports, states, _tasks: tasks }
+}
+
+/// A seed of its own for each endpoint.
+fn spread(seed: u64, index: EndpointIndex) -> u64 {
+    seed.wrapping_add(u64::try_from(index).unwrap_or(0).wrapping_mul(GOLDEN))
+}
+
+/// Reports that may wait for the driver.
+const REPORTS: usize = 64;
+/// Changes that may wait for the reader.
+const WAKES: usize = 64;
+/// Intervals after which a silent watch is asked for a sign of life. The reads, which go to every endpoint in turn, find a
+/// dead connection sooner; this finds the stream that died on a living one.
+const KEEPALIVE: u32 = 5;
+/// A store that comes back must be noticed within two seconds.
+const LONGEST_PAUSE: Duration = Duration::from_millis(1350);
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;

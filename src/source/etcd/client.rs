@@ -1,0 +1,71 @@
+//! etcd as a store of the engine.
+
+use std::sync::Arc;
+
+use super::context::{Context, Memory};
+use super::read;
+use super::session::{self, OpenError};
+use super::watch::Watcher;
+use crate::source::client::{Answers, Client, Connector, Failure};
+use crate::source::keys::Keys;
+use crate::source::report::KeyIndex;
+use crate::time::Moment;
+
+/// Makes sessions with one endpoint, and the contexts that go with them.
+#[derive(Debug)]
+pub(crate) struct EtcdConnector {
+    pub(super) session: session::Connector,
+    pub(super) keys: Arc<Keys>,
+    pub(super) memory: Arc<Memory>,
+    pub(super) clock: fn() -> Moment,
+    /// The TLS files that were used or tried last.
+    pub(super) generation: u64,
+}
+
+impl Connector for EtcdConnector {
+    type Client = Arc<Context>;
+
+    async fn connect(&mut self) -> Result<Arc<Context>, Failure> {
+        let (session, generation) = self.session.open().await?;
+        self.generation = generation;
+        let (keys, memory, tls) = (Arc::clone(&self.keys), Arc::clone(&self.memory), self.session.tls.clone());
+        Ok(Arc::new(Context::new(session, keys, memory, tls, self.session.limit, self.clock)))
+    }
+
+    fn has_changed(&mut self, client: &Arc<Context>) -> Option<&'static str> {
+        if let Some(Ok(credentials)) = self.session.tls.as_ref().map(|tls| tls.current())
+            && credentials.generation != self.generation
+        {
+            self.generation = credentials.generation;
+            return Some("changed TLS files");
+        }
+        client.can_watch_more().then_some("a permission that was granted")
+    }
+
+    /// The next to come may be of a new cluster.
+    fn all_down(&self) {
+        self.memory.forget_cluster();
+    }
+}
+
+impl Client for Arc<Context> {
+    type Events = Watcher;
+
+    async fn read(&self, keys: &[KeyIndex], answers: &Answers) -> Result<(), Failure> {
+        read::read(self, keys, answers).await
+    }
+
+    async fn watch(&self) -> Result<Watcher, Failure> {
+        Watcher::start(self).await
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Login(error) => error.into(),
+            OpenError::Dial(_) => Self::new("connect", &error),
+            OpenError::Password { .. } => Self::new("login", &error),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The watched keys, and what the tasks of a source remember about them together.
+//!
+//! For each key it is the newest version that a watch spoke of: every endpoint delivers every event, and only the first is
+//! news. Also the keys that cannot be read, so that each is logged once.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::report::{KeyIndex, Watched};
+use crate::keeper::{Names, Version};
+
+#[derive(Debug)]
+pub(crate) struct Keys {
+    watched: Vec<Watched>,
+    /// The positions of the keys, sorted by name: an event brings a name.
+    by_name: Vec<KeyIndex>,
+    newest: Vec<AtomicI64>,
+    /// The keys that cannot be read, and why.
+    unreadable: Mutex<BTreeMap<Arc<str>, Arc<str>>>,
+}
+
+impl Keys {
+    pub(crate) fn new(watched: Vec<Watched>) -> Self {
+        let mut by_name: Vec<KeyIndex> = (0..watched.len()).collect();
+        by_name.sort_by(|&a, &b| watched[a].key.cmp(&watched[b].key));
+        let newest = watched.iter().map(|_| AtomicI64::new(0)).collect();
+        Self { newest, by_name, watched, unreadable: Mutex::default() }
+    }
+
+    pub(crate) fn all(&self) -> Range<KeyIndex> {
+        0..self.watched.len()
+    }
+
+    pub(crate) fn name(&self, key: KeyIndex) -> &str {
+        &self.watched[key].key
+    }
+
+    /// The positions of a key: more than one if it is watched for several values.
+    pub(crate) fn places(&self, name: &[u8]) -> &[KeyIndex] {
+        let from = self.by_name.partition_point(|&key| self.name(key).as_bytes() < name);
+        let to = self.by_name.partition_point(|&key| self.name(key).as_bytes() <= name);
+        &self.by_name[from..to]
+    }
+
+    /// One position of each different key.
+    pub(crate) fn distinct(&self) -> Vec<KeyIndex> {
+        let mut keys = self.by_name.clone();
+        keys.dedup_by(|a, b| self.name(*a) == self.name(*b));
+        keys
+    }
+
+    /// Who is named by a key with this value.
+    pub(crate) fn judge(&self, key: KeyIndex, value: &[u8]) -> Names {
+        let text = String::from_utf8_lossy(value);
+        if *text == *self.watched[key].value { Names::Us } else { Names::Other(text.into()) }
+    }
+
+    /// Remembers the version that a watch spoke of, and returns whether it was news. Without versions everything is.
+    pub(super) fn is_news(&self, key: KeyIndex, version: Option<Version>) -> bool {
+        version.is_none_or(|Version(version)| self.newest[key].fetch_max(version, Ordering::Relaxed) < version)
+    }
+
+    /// A read was answered at this version: nothing newer was true before. A store that was restored from a backup counts
+    /// from an older version, and its events are news all the same.
+    pub(super) fn rewind(&self, key: KeyIndex, version: Option<Version>) {
+        if let Some(Version(version)) = version {
+            self.newest[key].fetch_min(version, Ordering::Relaxed);
+        }
+    }
+
+    /// Logs that a key cannot be read, unless that is known.
+    pub(super) fn note_unreadable(&self, key: KeyIndex, why: &Arc<str>) {
+        let name = &self.watched[key].key;
+        if self.unreadable().insert(Arc::clone(name), Arc::clone(why)).as_ref() != Some(why) {
+            tracing::warn!("cannot read the key {name}: {why}");
+        }
+    }
+
+    pub(super) fn note_readable(&self, key: KeyIndex) {
+        let name = &self.watched[key].key;
+        if self.unreadable().remove(name).is_some() {
+            tracing::info!("the key {name} can be read again");
+        }
+    }
+
+    fn unreadable(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Arc<str>>> {
+        self.unreadable.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(names: &[&str]) -> Keys {
+        let watched = |name: &&str| Watched { key: Arc::from(*name), value: "us".into() };
+        Keys::new(names.iter().map(watched).collect())
+    }
+
+    #[test]
+    fn a_key_is_found_by_its_name_and_by_nothing_like_it() {
+        let keys = keys(&["/b", "/a", "/ab", "/a"]);
+        assert_eq!(keys.places(b"/b"), [0]);
+        assert_eq!(keys.places(b"/a"), [1, 3]);
+        assert_eq!(keys.places(b"/ab"), [2]);
+        assert!(keys.places(b"/").is_empty() && keys.places(b"/abc").is_empty() && keys.places(b"/z").is_empty());
+        assert_eq!(keys.distinct(), [1, 2, 0]);
+    }
+
+    #[test]
+    fn the_same_event_from_a_second_endpoint_is_no_news() {
+        let keys = keys(&["/a"]);
+        let is_news = |version| keys.is_news(0, Some(Version(version)));
+        assert!(is_news(7));
+        assert!(!is_news(7));
+        assert!(!is_news(6));
+        assert!(is_news(8));
+        assert!(keys.is_news(0, None) && keys.is_news(0, None), "a store without versions cannot tell");
+    }
+
+    #[test]
+    fn events_of_a_restored_store_are_news_again() {
+        let keys = keys(&["/a"]);
+        assert!(keys.is_news(0, Some(Version(1_000))));
+        keys.rewind(0, Some(Version(10)));
+        assert!(keys.is_news(0, Some(Version(11))));
+    }
+
+    #[test]
+    fn only_the_exact_value_is_ours() {
+        let keys = keys(&["/a"]);
+        assert_eq!(keys.judge(0, b"us"), Names::Us);
+        assert_eq!(keys.judge(0, b"us2"), Names::Other("us2".into()));
+        assert_eq!(keys.judge(0, b"US"), Names::Other("US".into()));
+    }
+}

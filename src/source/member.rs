@@ -1,0 +1,150 @@
+//! The task of one endpoint: connect, read, watch, and all of that again whenever anything of it fails.
+//!
+//! The read comes first and the watch begins after what it saw, so that nothing is missed in between. A session that ends
+//! for whatever reason is followed by a new one with a new read: what happened meanwhile is never guessed.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+
+use super::client::{Client, Connector, Events, Failure, Heard};
+use super::reader::{Shared, Wake};
+use super::report::{KeyIndex, Report};
+use super::rounds::{EndpointIndex, Rounds};
+use super::session::{Session, SessionGuard};
+use super::states::StateReporter;
+use crate::backoff::Backoff;
+use crate::time::Moment;
+
+/// A session that lived this long is followed by the next one at once.
+const PROVED: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(super) struct Member<C: Connector> {
+    pub(super) index: EndpointIndex,
+    pub(super) connector: C,
+    pub(super) shared: Arc<Shared<C::Client>>,
+    pub(super) wakes: mpsc::Sender<Wake>,
+    /// How long an answer may take.
+    pub(super) limit: Duration,
+    /// How long the session may be silent before a sign of life is asked for.
+    pub(super) keepalive: Duration,
+    pub(super) reporter: StateReporter,
+    pub(super) backoff: Backoff,
+    pub(super) clock: fn() -> Moment,
+}
+
+/// A session with its watch.
+struct ActiveSession<C: Client> {
+    session: Session<C>,
+    guard: SessionGuard,
+    events: C::Events,
+}
+
+impl<C: Connector> Member<C> {
+    pub(super) async fn run(mut self) {
+        loop {
+            let began = (self.clock)();
+            let Err(failure) = self.serve().await;
+            let now = (self.clock)();
+            self.shared.states.count_error(self.index, failure.kind);
+            let why = failure.to_string().into();
+            if self.shared.endpoints.down(self.index, Arc::clone(&why)) {
+                self.connector.all_down();
+            }
+            let was_up = self.reporter.is_up();
+            self.reporter.down(&why, was_up && failure.routine);
+            if was_up && now.since(began) >= PROVED {
+                self.backoff.reset();
+            } else {
+                // Counted from the start of the attempt: one that hung until its limit has waited enough.
+                let pause = self.backoff.failed(began);
+                sleep((began + pause).since(now)).await;
+            }
+        }
+    }
+
+    /// One session from its beginning to its end.
+    async fn serve(&mut self) -> Result<Infallible, Failure> {
+        let mut active = self.establish().await?;
+        self.follow(&mut active).await
+    }
+
+    /// Connects, reads every key, and begins to watch.
+    async fn establish(&mut self) -> Result<ActiveSession<C::Client>, Failure> {
+        let (session, guard) = Session::new(self.connector.connect().await?);
+        let all: Vec<KeyIndex> = self.shared.keys.all().collect();
+        session.client().read(&all, &self.shared.answers(self.index, true)).await?;
+        self.shared.endpoints.up(self.index, session.clone());
+        self.shared.endpoints.rounds(Rounds::note_answer);
+        match timeout(self.limit, session.client().watch()).await {
+            Ok(events) => Ok(ActiveSession { events: events?, session, guard }),
+            Err(_elapsed) => Err(silent(format!("the watch did not begin within {:.1?}", self.limit))),
+        }
+    }
+
+    async fn follow(&mut self, active: &mut ActiveSession<C::Client>) -> Result<Infallible, Failure> {
+        // The confirmation of the watch is the first sign to wait for.
+        let mut awaiting_sign = true;
+        loop {
+            let patience = if awaiting_sign { self.limit } else { self.keepalive };
+            tokio::select! {
+                // What has arrived counts before the time that it took: a process that was stopped finds both.
+                biased;
+                heard = active.events.next() => {
+                    awaiting_sign = false;
+                    self.hear(heard?).await;
+                }
+                Some(failure) = active.guard.failure() => return Err(failure),
+                () = sleep(patience) => {
+                    if awaiting_sign {
+                        return Err(silent(format!("the watch gave no sign of life within {patience:.1?}")));
+                    }
+                    self.renew(active).await;
+                    active.events.ask_for_sign().await?;
+                    awaiting_sign = true;
+                }
+            }
+        }
+    }
+
+    /// Changes over to a new session if there is a reason, once that works. Until then the old one is kept: TLS files are
+    /// seldom changed everywhere at the same instant, and sometimes wrongly.
+    async fn renew(&mut self, active: &mut ActiveSession<C::Client>) {
+        let Some(change) = self.connector.has_changed(active.session.client()) else { return };
+        match self.establish().await {
+            Ok(new) => {
+                *active = new;
+                tracing::info!(endpoint = %self.reporter.name(), "endpoint has a new session because of {change}");
+            }
+            Err(failure) => {
+                tracing::warn!(endpoint = %self.reporter.name(), "keeping the old session, no new one for {change}: {failure}");
+                self.shared.endpoints.up(self.index, active.session.clone());
+            }
+        }
+    }
+
+    async fn hear(&mut self, heard: Heard) {
+        match heard {
+            Heard::Complete => self.reporter.up(),
+            Heard::Sign => self.shared.endpoints.rounds(|rounds| rounds.trust(self.index)),
+            Heard::Changed(mut changes) => {
+                changes.retain(|(key, event)| self.shared.keys.is_news(*key, event.version));
+                if changes.is_empty() {
+                    return self.shared.endpoints.rounds(|rounds| rounds.trust(self.index));
+                }
+                let keys = changes.iter().map(|&(key, _)| key).collect();
+                // Nobody receives only while the source is being dropped, and this task with it.
+                let _dropped = self.shared.reports.send(Report::Changed(changes)).await;
+                let _dropped = self.wakes.send(Wake { endpoint: self.index, keys }).await;
+            }
+        }
+    }
+}
+
+const fn silent(why: String) -> Failure {
+    Failure { kind: "timeout", ends_session: true, routine: false, why, cure: None }
+}

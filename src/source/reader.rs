@@ -1,0 +1,158 @@
+//! The reads: one of all keys every interval, and one of the changed keys whenever a watch saw a change.
+//!
+//! Each is a task that asks one endpoint, and the next one too if the first is slow or fails. A slow answer is still waited
+//! for up to the limit of a call, and counts when it comes: a store that needs a second and a half works. Changes that come
+//! faster than they are read are collected and read together.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, sleep};
+
+use super::client::{Answers, Client};
+use super::endpoints::Endpoints;
+use super::keys::Keys;
+use super::report::{KeyIndex, Report};
+use super::rounds::{Ask, EndpointIndex, Purpose, Read, Rounds, hedge_after};
+use super::session::Session;
+use super::states::States;
+
+/// Reads of changes that are under way at the same time; what changes meanwhile is read together afterwards.
+const READS_AT_ONCE: usize = 8;
+
+/// An endpoint saw keys change.
+#[derive(Debug)]
+pub(super) struct Wake {
+    pub(super) endpoint: EndpointIndex,
+    pub(super) keys: Vec<KeyIndex>,
+}
+
+/// What all tasks of a source share.
+#[derive(Debug)]
+pub(super) struct Shared<C> {
+    pub(super) keys: Arc<Keys>,
+    pub(super) endpoints: Endpoints<C>,
+    pub(super) states: States,
+    pub(super) reports: mpsc::Sender<Report>,
+    pub(super) interval: Duration,
+}
+
+impl<C> Shared<C> {
+    /// What takes the answers of an endpoint.
+    pub(super) fn answers(&self, endpoint: EndpointIndex, first: bool) -> Answers {
+        let (keys, reports, states) = (Arc::clone(&self.keys), self.reports.clone(), self.states.clone());
+        Answers { keys, reports, states, endpoint, first }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Reader<C> {
+    shared: Arc<Shared<C>>,
+    wakes: mpsc::Receiver<Wake>,
+    /// Changed, and no read sent since.
+    due: BTreeSet<KeyIndex>,
+    reads: JoinSet<bool>,
+    rounds: JoinSet<bool>,
+}
+
+impl<C: Client> Reader<C> {
+    pub(super) fn new(shared: Arc<Shared<C>>, wakes: mpsc::Receiver<Wake>) -> Self {
+        Self { shared, wakes, due: BTreeSet::new(), reads: JoinSet::new(), rounds: JoinSet::new() }
+    }
+
+    pub(super) async fn run(mut self) {
+        let mut ticks = tokio::time::interval(self.shared.interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // The first tick comes at once, and the first reads of the sessions do its work.
+        ticks.tick().await;
+        loop {
+            tokio::select! {
+                Some(wake) = self.wakes.recv() => {
+                    self.due.extend(wake.keys);
+                    while let Ok(more) = self.wakes.try_recv() {
+                        self.due.extend(more.keys);
+                    }
+                    self.read_changed(Some(wake.endpoint));
+                }
+                Some(_done) = self.reads.join_next() => self.read_changed(None),
+                Some(answered) = self.rounds.join_next() => {
+                    let failed = !answered.unwrap_or(false);
+                    if failed && self.shared.endpoints.rounds(Rounds::round_failed) {
+                        self.report_unreachable().await;
+                    }
+                }
+                _ = ticks.tick() => self.begin_round().await,
+            }
+        }
+    }
+
+    /// Reads what changed, first through the endpoint that said so: it lives.
+    fn read_changed(&mut self, wanted: Option<EndpointIndex>) {
+        if self.due.is_empty() || self.reads.len() >= READS_AT_ONCE {
+            return;
+        }
+        let keys = std::mem::take(&mut self.due).into_iter().collect();
+        self.reads.spawn(read_any(Arc::clone(&self.shared), Read::new(Purpose::Change, wanted), keys));
+    }
+
+    async fn begin_round(&mut self) {
+        if self.shared.endpoints.rounds(Rounds::begin_round) {
+            self.report_unreachable().await;
+        }
+        let all = self.shared.keys.all().collect();
+        self.rounds.spawn(read_any(Arc::clone(&self.shared), Read::new(Purpose::Round, None), all));
+    }
+
+    async fn report_unreachable(&self) {
+        let why = self.shared.endpoints.rounds(|rounds| rounds.why_unreachable());
+        // Nobody receives only while the source is being dropped, and this task with it.
+        let _dropped = self.shared.reports.send(Report::Unreachable { why }).await;
+    }
+}
+
+/// Asks one endpoint after the other until one has answered. Returns whether one did.
+async fn read_any<C: Client>(shared: Arc<Shared<C>>, mut read: Read, keys: Arc<[KeyIndex]>) -> bool {
+    let mut calls = JoinSet::new();
+    loop {
+        let next = shared.endpoints.ask(&mut read);
+        let more = next.is_some();
+        if let Some((ask, session)) = next {
+            calls.spawn(call(Arc::clone(&shared), ask, session, Arc::clone(&keys)));
+        }
+        tokio::select! {
+            done = calls.join_next() => match done {
+                Some(Ok(true)) => {
+                    // The others may still answer, and that counts. They end with their limit or their session.
+                    calls.detach_all();
+                    return true;
+                }
+                Some(Ok(false) | Err(_)) => {}
+                None => return false,
+            },
+            () = sleep(hedge_after(shared.interval)), if more => {
+                shared.endpoints.rounds(|rounds| rounds.slow(&read));
+            }
+        }
+    }
+}
+
+/// One read through one endpoint. Returns whether it was answered.
+async fn call<C: Client>(shared: Arc<Shared<C>>, ask: Ask, session: Session<C>, keys: Arc<[KeyIndex]>) -> bool {
+    let answer = session.read(&keys, &shared.answers(ask.endpoint, false)).await;
+    let why = answer.as_ref().err().and_then(Option::as_ref).map(|failure| Arc::from(failure.to_string()));
+    shared.endpoints.rounds(|rounds| match answer {
+        Ok(()) => rounds.answered(ask),
+        Err(_) => rounds.failed(ask, why),
+    });
+    if let Err(Some(failure)) = answer {
+        shared.states.count_error(ask.endpoint, failure.kind);
+        if failure.ends_session {
+            session.end(failure);
+        }
+        return false;
+    }
+    answer.is_ok()
+}

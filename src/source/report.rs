@@ -1,0 +1,30 @@
+//! What a source is asked to watch, and what it reports.
+
+use std::sync::Arc;
+
+use crate::keeper::{KeyEvent, KeyRead};
+
+/// One leader key and the value of it that names this host.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Watched {
+    pub key: Arc<str>,
+    pub value: Arc<str>,
+}
+
+/// The position of a key in the list that the source was started with.
+pub type KeyIndex = usize;
+
+/// What a source tells the driver.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Report {
+    /// A linearizable read was answered. Reads overlap, and the answer of a slow endpoint may come after a later answer of
+    /// another one: their instants and versions tell which is newer.
+    Read(Vec<(KeyIndex, KeyRead)>),
+    /// A watch saw keys change; a read of them follows.
+    Changed(Vec<(KeyIndex, KeyEvent)>),
+    /// The store answers, but refuses to show these keys; the text is the cause. Repeated with every read.
+    Unreadable(Vec<(KeyIndex, Arc<str>)>),
+    /// Every endpoint failed, or two intervals passed without an answer; the text names the cause of each endpoint.
+    /// Repeated once per interval for as long as it lasts.
+    Unreachable { why: Arc<str> },
+}
