@@ -228,12 +228,12 @@ impl EventLoop {
             return;
         }
         let (mode, words) = match (self.config.on_stop, then) {
-            (OnStop::Release, Then::Nobody) => (StopMode::Release, "releasing what is held"),
+            (OnStop::Release, Then::Nobody) => (StopMode::Release, "releasing all VIPs"),
             (OnStop::Release, Then::Restart) => {
-                (StopMode::Keep, "systemd restarts it, so what is held stays for the new process to take over")
+                (StopMode::Keep, "keeping all VIPs, since systemd restarts the daemon and the new process adopts them")
             }
             (OnStop::Keep, Then::Nobody | Then::Restart) => {
-                (StopMode::Keep, "what is held stays for its kernel lifetime, for the next start to take over")
+                (StopMode::Keep, "keeping all VIPs for their kernel lifetime, for the next start to adopt")
             }
         };
         tracing::info!("stopping on {signal}: {words}");
@@ -273,7 +273,7 @@ impl EventLoop {
                 for problem in problems.iter() {
                     tracing::error!("{problem}");
                 }
-                tracing::error!("the new configuration has mistakes; going on with the old one");
+                tracing::error!("new configuration rejected, keeping the old one");
             }
         }
         self.systemd.ready();
@@ -283,7 +283,7 @@ impl EventLoop {
         let changes = match self.driver.reload(&new.vips, new.interval) {
             Ok(changes) => changes,
             Err(own) => {
-                tracing::error!("{}; going on with the old configuration", error::chain(&own));
+                tracing::error!("{}; new configuration rejected, keeping the old one", error::chain(&own));
                 return;
             }
         };
@@ -294,7 +294,7 @@ impl EventLoop {
         self.server.change_to(&self.config.status);
         self.recorder.reloaded(&self.config);
         tracing::info!(
-            "the configuration was read again: {} VIPs taken in, {} let go, the others untouched",
+            "configuration reloaded: {} VIPs added, {} removed, the others unchanged",
             changes.added,
             changes.removed
         );

@@ -13,7 +13,7 @@ use crate::host::{MonitorError, OpenError};
 pub(crate) enum Fatal {
     #[error(transparent)]
     Open(#[from] OpenError),
-    #[error("the driver's timer or signals cannot be set up")]
+    #[error("cannot set up the timer or the signals")]
     SetUp(#[source] io::Error),
     #[error(transparent)]
     OwnAddress(#[from] OwnAddress),
@@ -21,9 +21,9 @@ pub(crate) enum Fatal {
     Monitor(#[from] MonitorError),
     #[error(transparent)]
     Host(#[from] Failure),
-    #[error("the tasks that watch etcd have ended by themselves")]
+    #[error("the tasks that watch etcd ended unexpectedly")]
     SourceEnded,
-    #[error("{left} could not be removed within {} s; the kernel's own lifetime ends it", STOP_LIMIT.as_secs())]
+    #[error("{left} not removed within {} s; the kernel removes it when its lifetime ends", STOP_LIMIT.as_secs())]
     NotReleased { left: String },
 }
 

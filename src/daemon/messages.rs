@@ -1,7 +1,7 @@
-//! Turns what a keeper has to say into the one line that answers "why".
+//! Log lines about VIPs: the one place for their text.
 //!
-//! Each names the VIP, what the key holds, what was expected, when it was read and from whom, and what is left of
-//! the lease: the questions that people ask of such a daemon, answered before they are asked.
+//! Each line starts with the VIP and what happened to it, then says why: what the key holds and what was expected, when
+//! it was read and from which endpoint, and what is left of the lease.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -17,14 +17,14 @@ use crate::text::span;
 use crate::time::Moment;
 use crate::vip::Mac;
 
-/// The line for a note, and how loud it is.
+/// The level and the text of a note.
 pub(super) fn note(note: &Note, vip: &VipConfig, now: Moment) -> (Level, String) {
     let place = format!("{} on {}", vip.vip, vip.interface);
     let teller = Teller { vip, now };
     match note {
         Note::Adopted { until } => {
             let text = format!(
-                "{place} was there at the start and may stay for {} unless a read of {} says otherwise",
+                "{place} found at start: keeping it for {}, until a read of {} decides",
                 span(until.since(now)),
                 vip.key
             );
@@ -33,7 +33,7 @@ pub(super) fn note(note: &Note, vip: &VipConfig, now: Moment) -> (Level, String)
         Note::Waiting { evidence, for_what } => teller.waiting(&place, evidence, *for_what),
         Note::Acquired { evidence, until, took } => {
             let text = format!(
-                "{place} is up after {}: {}; held for {} unless confirmed",
+                "{place} acquired in {}: {}; held for {} unless confirmed",
                 span(*took),
                 teller.read(evidence),
                 span(until.since(now))
@@ -42,7 +42,7 @@ pub(super) fn note(note: &Note, vip: &VipConfig, now: Moment) -> (Level, String)
         }
         Note::Doubtful { last, why, until } => {
             let text = format!(
-                "{place} is in doubt: no confirmation{}{}; kept for {} more, not announced",
+                "{place} unconfirmed{}{}; kept for {} more, not announced",
                 teller.since(last.as_ref()),
                 because(why.as_ref()),
                 span(until.since(now))
@@ -50,46 +50,46 @@ pub(super) fn note(note: &Note, vip: &VipConfig, now: Moment) -> (Level, String)
             (Level::INFO, text)
         }
         Note::Confirmed { evidence, silent_for } => {
-            let text =
-                format!("{place} is confirmed again after {} of silence: {}", span(*silent_for), teller.read(evidence));
+            let text = format!("{place} confirmed again after {}: {}", span(*silent_for), teller.read(evidence));
             (Level::INFO, text)
         }
         Note::Missing { untold } => {
             let text = format!(
-                "{place} was taken away by somebody else, or went with its link{}; putting it back",
+                "{place} removed by another program or with its interface{}; adding it again",
                 times_more(*untold)
             );
             (Level::WARN, text)
         }
-        Note::Restored => (Level::INFO, format!("{place} is back, and announced")),
-        Note::Leaving { cause } => (Level::DEBUG, format!("{place} has to go: {}", teller.cause(cause))),
+        Note::Restored => (Level::INFO, format!("{place} restored and announced")),
+        Note::Leaving { cause } => (Level::DEBUG, format!("{place} releasing: {}", teller.cause(cause))),
         Note::Released { cause, after } => {
-            (loudness(cause), format!("{place} is gone, {} after the decision: {}", span(*after), teller.cause(cause)))
+            (level(cause), format!("{place} released in {}: {}", span(*after), teller.cause(cause)))
         }
-        Note::StandingBy { cause } => (Level::INFO, format!("{place} stays away: {}", teller.cause(cause))),
+        Note::StandingBy { cause } => (Level::INFO, format!("{place} not acquiring: {}", teller.cause(cause))),
         Note::Echo { rival } => (
             Level::INFO,
             format!(
-                "{place} was claimed by {rival} just after it came here, as by a former holder's last word; answered"
+                "{place} claimed by {rival} just after it was acquired, probably the previous holder's last announcement; \
+                 announced again"
             ),
         ),
         Note::Contested { rival } => (Level::WARN, teller.contested(&place, *rival)),
         Note::StillContested { rival, claims, since } => {
             let text = format!(
-                "{place} is still claimed by {rival}: {claims} claims seen in {}; answered each time at a bounded pace",
+                "{place} still claimed by {rival}: {claims} claims in {}; answered at a limited rate",
                 span(now.since(*since))
             );
             (Level::WARN, text)
         }
         Note::Uncontested { rival, claims, lasted } => {
             let text = format!(
-                "{place} is claimed by nobody else any more: {claims} claims in {}, the last by {rival}",
+                "{place} no longer claimed by another host: {claims} claims in {}, the last by {rival}",
                 span(*lasted)
             );
             (Level::INFO, text)
         }
         Note::Refused { why, retry_in } => {
-            (Level::ERROR, format!("{place} cannot be changed: {why}; trying again, in {} at first", span(*retry_in)))
+            (Level::ERROR, format!("{place} not changed: {why}; retrying, first in {}", span(*retry_in)))
         }
     }
 }
@@ -106,9 +106,9 @@ pub(super) fn log(message: &Message) {
                 tracing::trace!("announced {} on {} from {mac}", vip.vip.address(), vip.interface);
             }
             Ok(Announced::NoHardwareAddress) => tracing::info!(
-                "{} has no hardware address, so {} is not announced there",
-                vip.interface,
-                vip.vip.address()
+                "{} not announced on {}: the interface has no hardware address",
+                vip.vip.address(),
+                vip.interface
             ),
             Err(failure) => warn(failure),
         },
@@ -122,7 +122,7 @@ pub(super) fn log(message: &Message) {
             Ok(Removed::WasAbsent) => {}
             Err(failure) => tracing::error!("{failure}"),
         },
-        Message::DumpFailed(failure) => tracing::warn!("{failure}; trying again until it succeeds"),
+        Message::DumpFailed(failure) => tracing::warn!("{failure}; retrying until it succeeds"),
         Message::ListenFailed(failure) => tracing::warn!("{failure}"),
     }
 }
@@ -138,7 +138,7 @@ fn listed(addresses: &BTreeSet<IpAddr>) -> String {
     }
 }
 
-/// Writes a line as loud as it is.
+/// Logs a line at its level.
 pub(super) fn say(level: Level, line: &str) {
     match level {
         Level::ERROR => tracing::error!("{line}"),
@@ -164,14 +164,13 @@ pub(super) fn overview<'a>(vips: impl Iterator<Item = &'a ManagedVip>) -> String
 
 fn one(managed: &ManagedVip) -> String {
     let vip = &managed.config;
-    let holder =
-        managed.keeper.last_read().map_or_else(|| "was not read yet".to_owned(), |read| holds(&read.names, vip));
+    let holder = managed.keeper.last_read().map_or_else(|| "not read yet".to_owned(), |read| holds(&read.names, vip));
     let state = managed.keeper.state().name();
     format!("{} on {}: {state} ({} {holder}; this host is \"{}\")", vip.vip, vip.interface, vip.key, vip.value)
 }
 
-/// A decision by the clock deserves to wake someone; one by the key is daily business.
-fn loudness(cause: &Cause) -> Level {
+/// A release by the clock is a warning; one by the key is routine.
+fn level(cause: &Cause) -> Level {
     match cause {
         Cause::Read(_) | Cause::Event(_) | Cause::Stop => Level::INFO,
         Cause::Deadline { .. } | Cause::LeaseEnding(_) | Cause::NeverConfirmed { .. } | Cause::Intruder => Level::WARN,
@@ -186,20 +185,20 @@ struct Teller<'a> {
 impl Teller<'_> {
     fn waiting(&self, place: &str, evidence: &KeyRead, obstacle: Obstacle) -> (Level, String) {
         let reason = match obstacle {
-            Obstacle::NoInterface => format!("there is no interface {}; waiting for it", self.vip.interface),
+            Obstacle::NoInterface => format!("interface {} does not exist; waiting for it", self.vip.interface),
             Obstacle::LeaseTooShort => format!(
-                "its lease has no more than the margin of {} left; waiting for a refresh",
+                "the lease has no more than the margin of {} left; waiting for its refresh",
                 span(self.vip.lease_margin)
             ),
         };
-        (Level::WARN, format!("{place} cannot be put up yet: {reason}; {}", self.read(evidence)))
+        (Level::WARN, format!("{place} not acquired yet: {reason}; {}", self.read(evidence)))
     }
 
     fn contested(&self, place: &str, rival: Mac) -> String {
         format!(
-            "{place} is also claimed by {rival}, while {} names this host; announcing it anew. Find the machine with \
-             that hardware address: the address may be set up there by hand or by an old configuration, or the host \
-             was cut off from etcd and runs another manager",
+            "{place} also claimed by {rival}, while {} names this host; announcing it again. Find the machine with \
+             that hardware address: the address may be configured there by hand or by an old configuration, or the \
+             host was cut off from etcd and runs another manager",
             self.vip.key
         )
     }
@@ -209,18 +208,18 @@ impl Teller<'_> {
             Cause::Read(read) => self.read(read),
             Cause::Event(change) => self.event(change),
             Cause::Deadline { last, why } => {
-                format!("its time is over: no confirmation{}{}", self.since(last.as_ref()), because(why.as_ref()))
+                format!("hold deadline passed, unconfirmed{}{}", self.since(last.as_ref()), because(why.as_ref()))
             }
             Cause::LeaseEnding(read) => {
-                format!("the lease of {} is about to end; {}", self.vip.key, self.read(read))
+                format!("the lease of {} is about to expire; {}", self.vip.key, self.read(read))
             }
             Cause::NeverConfirmed { why } => {
-                format!("it was there at the start, and no read confirmed it in time{}", because(why.as_ref()))
+                format!("found at start and not confirmed in time{}", because(why.as_ref()))
             }
             Cause::Intruder => {
-                format!("somebody put it there, but {} does not say that it is this host's", self.vip.key)
+                format!("added by another program, but {} does not name this host", self.vip.key)
             }
-            Cause::Stop => "told to stop".to_owned(),
+            Cause::Stop => "stopping".to_owned(),
         }
     }
 
@@ -262,7 +261,7 @@ impl Teller<'_> {
 
     fn since(&self, last: Option<&KeyRead>) -> String {
         last.map_or_else(String::new, |last| {
-            format!(" for {}, since {} said so", span(self.now.since(last.answered_at)), last.from)
+            format!(" for {}, since {} answered", span(self.now.since(last.answered_at)), last.from)
         })
     }
 }
@@ -280,7 +279,7 @@ fn because(why: Option<&Arc<str>>) -> String {
 }
 
 fn times_more(untold: u32) -> String {
-    if untold == 0 { String::new() } else { format!(" (and {untold} times more since this was last said)") }
+    if untold == 0 { String::new() } else { format!(" ({untold} more times since last logged)") }
 }
 
 #[cfg(test)]
@@ -327,23 +326,23 @@ mod tests {
     }
 
     #[test]
-    fn a_line_says_what_the_key_holds_what_was_expected_read_when_and_from_whom() {
+    fn a_line_says_what_the_key_holds_what_was_expected_and_when_and_where_it_was_read() {
         assert_eq!(
             said(&Note::StandingBy { cause: Cause::Read(read(Some("pg-node1"))) }),
-            "10.0.0.5/32 on eth0 stays away: /service/pg/leader holds \"pg-node1\", this host is \"pg-node-1\" \
+            "10.0.0.5/32 on eth0 not acquiring: /service/pg/leader holds \"pg-node1\", this host is \"pg-node-1\" \
              (read 2.0 ms ago from http://10.0.0.1:2379, revision 37, lease 27.0 s left)"
         );
         assert_eq!(
             said(&Note::Leaving { cause: Cause::Read(read(None)) }),
-            "10.0.0.5/32 on eth0 has to go: /service/pg/leader is absent, this host is \"pg-node-1\" \
+            "10.0.0.5/32 on eth0 releasing: /service/pg/leader is absent, this host is \"pg-node-1\" \
              (read 2.0 ms ago from http://10.0.0.1:2379, revision 37)"
         );
     }
 
     #[test]
-    fn a_deadline_says_why_nobody_confirmed() {
+    fn a_passed_deadline_says_why_no_read_confirmed() {
         let cause = Cause::Deadline { last: Some(read(Some("pg-node-1"))), why: Some("no route to host".into()) };
-        assert_eq!(loudness(&cause), Level::WARN);
+        assert_eq!(level(&cause), Level::WARN);
         assert!(said(&Note::Leaving { cause }).ends_with("(no route to host)"));
     }
 }

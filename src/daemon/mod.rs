@@ -38,9 +38,9 @@ pub fn run(loaded: Loaded, sources: Sources) -> ExitCode {
     for notice in &loaded.notices {
         tracing::info!("{notice}");
     }
-    // A program that is run for somebody else, a hook above all, gets no right to change the network with it.
+    // Hooks do not need the right to change the network.
     if let Err(error) = keep_capabilities_to_ourselves() {
-        tracing::warn!("programs that this one runs inherit its capabilities: {error}");
+        tracing::warn!("hooks inherit the capabilities of vip-manager: {error}");
     }
     let runtime = match runtime(BLOCKING_THREADS) {
         Ok(runtime) => runtime,

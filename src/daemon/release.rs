@@ -21,7 +21,7 @@ use crate::host::{AddressSocket, Connections, ResetError};
 pub fn release(config: &Config) -> ExitCode {
     Logging::start(config.log_level, config.log_format);
     if kept_on_purpose(config) {
-        tracing::debug!("the daemon ended as it should and left what it held; so does this");
+        tracing::debug!("the daemon ended cleanly and kept its VIPs; keeping them");
         return ExitCode::SUCCESS;
     }
     match remove_all(config) {
@@ -49,7 +49,7 @@ fn remove_all(config: &Config) -> Result<usize, Fatal> {
     for vip in standing {
         for (link, prefix) in prefixes(&kernel, vip) {
             match addresses.remove(link, vip.vip.address(), prefix) {
-                Ok(Removed::Gone) => tracing::info!("{}/{prefix} is gone from {}", vip.vip.address(), vip.interface),
+                Ok(Removed::Gone) => tracing::info!("{}/{prefix} removed from {}", vip.vip.address(), vip.interface),
                 Ok(Removed::WasAbsent) => {}
                 Err(error) => {
                     left += 1;
@@ -67,7 +67,7 @@ fn prefixes(kernel: &Mirror, vip: &VipConfig) -> Vec<(u32, u8)> {
     let Some(link) = kernel.link_by_name(interface) else { return Vec::new() };
     let ours = kernel.addresses(link.index, address).any(|standing| standing.ours);
     if !ours && kernel.only_address_of_family(link.index, address) {
-        tracing::warn!("{address} is the host's own address on {interface}; it is left alone");
+        tracing::warn!("{address} not removed from {interface}: it is the host's own address");
         return Vec::new();
     }
     kernel.addresses(link.index, address).map(|standing| (link.index, standing.prefix)).collect()
@@ -83,6 +83,6 @@ fn reset_connections(vips: &[&VipConfig]) {
     match reset {
         Ok(Ok(_) | Err(ResetError::Unsupported)) => {}
         Ok(Err(error)) => tracing::warn!("{}", error::chain(&error)),
-        Err(errno) => tracing::warn!("connections cannot be reset: {errno}"),
+        Err(errno) => tracing::warn!("cannot reset connections: {errno}"),
     }
 }

@@ -69,8 +69,8 @@ struct News {
 /// A VIP is the host's own address, which must not be touched.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(
-    "{address} is the only address of its family on {interface} and was not put there by vip-manager; it looks like the \
-     host's own: choose another address for \"ip\", or give the host one of its own first"
+    "{address} is the only address of its family on {interface} and was not added by vip-manager, so it is probably the \
+     host's own; choose another address for \"ip\", or add an address of the host's own first"
 )]
 pub struct OwnAddress {
     pub address: IpAddr,

@@ -24,7 +24,7 @@ fn made_up() -> Status {
         from: "standby",
         to: "held",
         cause: "read",
-        reason: "10.0.0.5/32 on eth0 is up after 0.4 ms: /service/pg/leader holds \"pg1\", which is this host".into(),
+        reason: "10.0.0.5/32 on eth0 acquired in 0.4 ms: /service/pg/leader holds \"pg1\", which is this host".into(),
         source: Some("http://10.0.0.1:2379".into()),
         took: Some(Duration::from_micros(400)),
     });

@@ -40,7 +40,7 @@ fn a_daemon_that_starts_before_its_interface_waits_for_it() {
     setup.set_leader(setup.host());
     let config = setup.config().with("interface", "eth1").with("ip", format!("[{VIP}, \"{VIP6}\"]"));
     let daemon = Daemon::start(setup.host(), &config);
-    wait_logged(&daemon, "there is no interface eth1");
+    wait_logged(&daemon, "interface eth1 does not exist");
     wait_for("readiness", SOON, || daemon.ready());
     let switch = setup.lab.switch();
     setup.host().ip(&format!("link add eth1 type veth peer name late netns {switch}"));
@@ -59,7 +59,7 @@ fn a_daemon_that_starts_before_its_interface_waits_for_it() {
         });
     }
     let text = daemon.process.text();
-    assert_eq!(text.matches("there is no interface eth1").count(), 2, "once for each address: {text}");
+    assert_eq!(text.matches("interface eth1 does not exist").count(), 2, "once for each address: {text}");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_daemon_whose_interface_is_down_at_boot_announces_when_it_comes_up() {
     crate::support::command::run("ip", &["-n", &switch, "link", "set", "late", "master", "br0", "up"]);
     let config = setup.config().with("interface", "eth1").with("ip", format!("[{VIP}, \"{VIP6}\"]"));
     let daemon = Daemon::start(setup.host(), &config);
-    wait_logged(&daemon, "10.66.0.100/32 on eth1 is up");
+    wait_logged(&daemon, "10.66.0.100/32 on eth1 acquired");
     pause(Duration::from_secs(1));
     assert_eq!(capture.all().iter().filter(|seen| seen.address == VIP).count(), 0);
     let up = now();

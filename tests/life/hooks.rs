@@ -93,7 +93,7 @@ fn a_hook_that_hangs_is_ended_with_all_that_it_started_and_delays_nothing() {
     setup.set_leader(setup.host());
     setup.observer.wait_held(setup.host(), VIP, SOON);
     wait_logged(&daemon, "on-release of 10.");
-    wait_logged(&daemon, "took longer than 1 s and is ended");
+    wait_logged(&daemon, "exceeded 1 s and is killed");
     for pid in read(&pids).split_whitespace() {
         wait_for("the end of the whole group", SOON, || {
             let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -124,7 +124,7 @@ fn a_program_that_is_missing_or_fails_is_told_and_the_vip_does_not_care() {
     let daemon = setup.lead(&config, VIP);
     let text = || daemon.process.text();
     wait_logged(&daemon, "cannot run /nowhere/at-all");
-    assert!(text().contains("expected the full path of a program"), "{}", text());
+    assert!(text().contains("expected the absolute path of a program"), "{}", text());
     setup.set_unknown_leader();
     wait_logged(&daemon, "failed with exit status 3");
     assert!(text().contains("what it said"), "{}", text());

@@ -60,8 +60,8 @@ fn the_same_address_with_our_mark_is_taken_over() {
     mark(setup.host(), Duration::from_secs(30));
     setup.set_leader(setup.host());
     let daemon = Daemon::start(setup.host(), &on_eth1(&setup));
-    wait_logged(&daemon, "was there at the start");
-    wait_logged(&daemon, "is up");
+    wait_logged(&daemon, "found at start");
+    wait_logged(&daemon, "acquired in");
     assert!(setup.host().carries(VIP));
     setup.set_unknown_leader();
     setup.observer.wait_gone(setup.host(), VIP, SOON);
@@ -86,7 +86,7 @@ fn an_address_left_for_ever_gets_an_end_at_once_though_etcd_is_silent() {
     });
     report("a finite lifetime after", now().since(started));
     setup.observer.wait_gone(setup.host(), VIP, SOON);
-    wait_logged(&daemon, "no read confirmed it in time");
+    wait_logged(&daemon, "not confirmed in time");
     setup.cluster.members[0].thaw();
     setup.observer.wait_held(setup.host(), VIP, SOON);
 }
@@ -110,7 +110,7 @@ fn an_address_left_for_ever_becomes_ours_without_a_lost_ping_when_the_key_names_
     let pinger = Pinger::start(&setup.client, VIP, Duration::from_millis(10));
     wait_for("some answers", SOON, || pinger.pings().answers.len() > 20);
     let daemon = Daemon::start(setup.host(), &setup.config());
-    wait_logged(&daemon, "is up");
+    wait_logged(&daemon, "acquired in");
     wait_for("our prefix length alone", SOON, || {
         let shown = setup.host().ip(&format!("-o addr show to {VIP}"));
         shown.contains("10.66.0.100/32 ") && !shown.contains(LEFT) && !shown.contains("valid_lft forever")

@@ -22,7 +22,7 @@ use crate::support::store::User;
 fn each_transition_is_one_line_that_says_what_was_found_expected_read_when_and_from_whom() {
     let setup = Setup::new("logs", 1);
     let daemon = Daemon::start(setup.host(), &setup.config());
-    wait_logged(&daemon, "stays away: /service/pg_cluster/leader is absent, this host is \"db1\"");
+    wait_logged(&daemon, "not acquiring: /service/pg_cluster/leader is absent, this host is \"db1\"");
 
     // A name that is nearly right.
     setup.cluster.store().put(KEY, "db1.example.com");
@@ -30,10 +30,10 @@ fn each_transition_is_one_line_that_says_what_was_found_expected_read_when_and_f
 
     let lease = setup.cluster.store().grant(20);
     setup.cluster.store().put_leased(KEY, "db1", lease);
-    wait_logged(&daemon, "is up after");
+    wait_logged(&daemon, "acquired in");
     wait_status(&daemon, "held");
     setup.cluster.store().revoke(lease);
-    wait_logged(&daemon, "is gone,");
+    wait_logged(&daemon, "released in");
     wait_status(&daemon, "standby");
     daemon.process.signal(Signal::SIGTERM);
 
@@ -44,17 +44,17 @@ fn each_transition_is_one_line_that_says_what_was_found_expected_read_when_and_f
         lines[0].to_owned()
     };
     let member = format!("from http://{}:2379", setup.cluster.members[0].host.v4());
-    let up = the_line("is up after");
+    let up = the_line("acquired in");
     for word in [" INFO ", "10.66.0.100/32 on eth0", KEY, "holds \"db1\"", "which is this host", "ago ", &member] {
         assert!(up.contains(word), "no {word:?} in: {up}");
     }
     assert!(up.contains("lease 19.0 s left") || up.contains("lease 20.0 s left"), "{up}");
     assert!(up.contains("held for 10.0 s unless confirmed") || up.contains("held for 9.9 s unless"), "{up}");
-    let gone = the_line("is gone,");
-    for word in [" INFO ", "after the decision", KEY, "is absent", "this host is \"db1\"", &member] {
+    let gone = the_line("released in");
+    for word in [" INFO ", " ms: ", KEY, "is absent", "this host is \"db1\"", &member] {
         assert!(gone.contains(word), "no {word:?} in: {gone}");
     }
-    assert_eq!(text.lines().filter(|line| line.contains("stays away")).count(), 2, "{text}");
+    assert_eq!(text.lines().filter(|line| line.contains("not acquiring")).count(), 2, "{text}");
 }
 
 /// "The same line every 10 s for ever."
@@ -109,7 +109,7 @@ fn journald_gets_priorities_and_no_timestamps() {
         File::open(&path).unwrap().read_to_string(&mut text).unwrap();
         text
     };
-    wait_for("a warning", SOON, || read().contains("is back"));
+    wait_for("a warning", SOON, || read().contains("restored and announced"));
     daemon.signal(Signal::SIGTERM);
     daemon.wait(SOON);
     let text = read();
@@ -117,7 +117,7 @@ fn journald_gets_priorities_and_no_timestamps() {
         assert!(["<3>", "<4>", "<6>", "<7>"].iter().any(|priority| line.starts_with(priority)), "{line}");
         assert!(!line.contains("202") && !line.contains('\x1b'), "a timestamp or colour: {line}");
     }
-    for beginning in ["<6>10.66.0.100/32 on eth0 is up", "<4>10.66.0.100/32 on eth0 was taken away", "<7>"] {
+    for beginning in ["<6>10.66.0.100/32 on eth0 acquired", "<4>10.66.0.100/32 on eth0 removed", "<7>"] {
         assert!(text.lines().any(|line| line.starts_with(beginning)), "{beginning}: {text}");
     }
 }
@@ -130,7 +130,7 @@ fn json_lines_can_be_read_by_a_machine_whatever_the_key_holds() {
     wait_logged(&daemon, "quoted");
     setup.set_leader(setup.host());
     setup.observer.wait_held(setup.host(), VIP, SOON);
-    wait_logged(&daemon, "is up");
+    wait_logged(&daemon, "acquired in");
     for line in daemon.process.lines() {
         let members: BTreeMap<String, String> =
             serde_json::from_str(&line.text).unwrap_or_else(|error| panic!("{error}: {}", line.text));
@@ -165,11 +165,11 @@ fn no_output_ever_shows_a_password() {
         .with("etcd-password", secret)
         .with("log-level", "trace");
     let mut daemon = Daemon::start(&host, &config);
-    wait_logged(&daemon, "is up");
+    wait_logged(&daemon, "acquired in");
     daemon.process.signal(Signal::SIGHUP);
-    wait_logged(&daemon, "was read again");
+    wait_logged(&daemon, "configuration reloaded");
     cluster.store().put(KEY, "nobody");
-    wait_logged(&daemon, "is gone");
+    wait_logged(&daemon, "released in");
     daemon.process.signal(Signal::SIGTERM);
     daemon.process.wait(SOON);
     assert!(!daemon.process.text().contains(secret));

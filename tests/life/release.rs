@@ -32,7 +32,7 @@ fn release_removes_what_a_killed_daemon_left_and_a_second_time_finds_nothing() {
     daemon.process.kill();
     assert!(setup.host().carries(VIP));
     let said = release(setup.host(), &setup.config());
-    assert!(said.contains("10.66.0.100/32 is gone from eth0"), "{said}");
+    assert!(said.contains("10.66.0.100/32 removed from eth0"), "{said}");
     assert!(!setup.host().carries(VIP));
     wait_for("the reset", SOON, || matches!(client.status().state, ConnectionState::Reset(_)));
     assert_eq!(release(setup.host(), &setup.config()), "", "nothing to do, nothing to say");
@@ -56,7 +56,7 @@ fn release_removes_every_prefix_length_and_both_families() {
     let said = release(&host, &config.with("ip", format!("[{VIP}, \"{VIP6}\"]")));
     assert!(!host.carries(VIP) && !host.carries(VIP6), "{said}");
     assert!(host.carries(host.v4().into()) && host.carries(host.v6().into()), "the host's own stay");
-    assert_eq!(said.matches("is gone from").count(), 4, "{said}");
+    assert_eq!(said.matches("removed from").count(), 4, "{said}");
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn reload(daemon: &Daemon, text: &str) {
 fn wait_reloaded(daemon: &Daemon, times: usize) {
     wait_for("the end of the reload", SOON, || {
         let lines = daemon.process.lines();
-        lines.iter().filter(|line| line.text.contains("configuration was read again")).count() == times
+        lines.iter().filter(|line| line.text.contains("configuration reloaded")).count() == times
     });
 }
 
@@ -64,7 +64,7 @@ fn a_reload_adds_one_address_and_removes_another_and_does_not_touch_the_third() 
     assert!(renewals as u128 <= most, "{renewals} notices of an address that was not to be touched, in {span:?}");
     assert_eq!(pinger.stop().lost(), 0);
     assert_eq!(setup.times_held(VIP), 1);
-    assert_eq!(daemon.process.text().matches(&format!("{VIP}/32 on eth0 is up")).count(), 1);
+    assert_eq!(daemon.process.text().matches(&format!("{VIP}/32 on eth0 acquired")).count(), 1);
 }
 
 /// "After netmask was changed the old prefix stayed for ever."
@@ -107,7 +107,7 @@ fn a_reload_of_a_file_with_mistakes_names_each_and_keeps_the_old_configuration()
     let daemon = setup.lead(&setup.config(), VIP);
     let wrong = setup.config().with("netmask", 77).with("hold-timout", "9s").with("on-stop", "explode");
     reload(&daemon, &wrong.text());
-    wait_logged(&daemon, "going on with the old one");
+    wait_logged(&daemon, "keeping the old one");
     let said = daemon.process.text();
     for mistake in ["77", "did you mean \"hold-timeout\"", "explode"] {
         let line = said.lines().find(|line| line.contains(mistake)).unwrap_or_else(|| panic!("{mistake}: {said}"));
@@ -171,7 +171,7 @@ fn a_reload_that_names_the_hosts_own_address_is_refused() {
     setup.host().ip(&format!("addr del {VIP}/32 dev eth0"));
     setup.observer.wait_held(setup.host(), VIP, SOON);
     reload(&daemon, &setup.config().with("interface", "lo").with("ip", "127.0.0.1").text());
-    wait_logged(&daemon, "going on with the old");
+    wait_logged(&daemon, "keeping the old");
     assert!(setup.host().carries("127.0.0.1".parse().unwrap()));
     assert!(setup.host().carries(VIP));
 }

@@ -28,7 +28,7 @@ fn an_upgrade_with_on_stop_keep_loses_not_one_ping_and_no_connection() {
     first.process.signal(Signal::SIGTERM);
     assert_eq!(first.process.wait(SOON).code(), Some(0));
     let mut second = Daemon::start(setup.host(), &config);
-    wait_logged(&second, "was there at the start");
+    wait_logged(&second, "found at start");
     wait_status(&second, "2 held");
 
     // The same once more without a goodbye, within the kernel's lifetime.
@@ -70,7 +70,7 @@ fn a_restart_after_the_key_has_moved_on_gives_the_address_up() {
     assert!(setup.host().carries(VIP));
     let second = Daemon::start(setup.host(), &config);
     let gone = setup.observer.wait_gone(setup.host(), VIP, SOON).unwrap();
-    let said = wait_logged(&second, "is gone");
+    let said = wait_logged(&second, "released in");
     report("said after", said.since(gone));
     assert!(second.process.logged("holds \"nobody\""), "{}", second.process.text());
 }

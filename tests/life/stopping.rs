@@ -34,7 +34,7 @@ fn lets_go_on(signal: Signal, address: IpAddr) {
     report(&format!("{signal}: its client reset after"), reset.since(asked));
     report(&format!("{signal}: the daemon ended after"), ended.since(asked));
     assert!(gone.since(asked) < AT_ONCE && reset.since(asked) < AT_ONCE && ended.since(asked) < 2 * AT_ONCE);
-    assert!(daemon.process.logged("told to stop"), "{}", daemon.process.text());
+    assert!(daemon.process.logged("stopping"), "{}", daemon.process.text());
     pause(Duration::from_millis(500));
     assert_eq!(capture.since(gone, address), [], "nothing is sent to say goodbye");
 }

@@ -90,7 +90,7 @@ fn nothing_is_announced_in_doubt_and_a_fresh_series_follows_it() {
     let daemon = setup.lead(&config, VIP);
     wait_status(&daemon, "held");
     setup.cluster.members[0].freeze();
-    wait_logged(&daemon, "is in doubt");
+    wait_logged(&daemon, "unconfirmed for");
     wait_status(&daemon, "doubtful");
     pause(Duration::from_millis(100));
     let doubtful = now();
@@ -98,7 +98,7 @@ fn nothing_is_announced_in_doubt_and_a_fresh_series_follows_it() {
     assert!(setup.host().carries(VIP), "it is kept");
     assert_eq!(capture.since(doubtful, VIP), [], "but nobody is told to come here");
     setup.cluster.members[0].thaw();
-    wait_logged(&daemon, "is confirmed again");
+    wait_logged(&daemon, "confirmed again");
     wait_for("a fresh series", SOON, || rounds(&capture, doubtful).len() >= 3);
 }
 

@@ -43,7 +43,7 @@ fn an_interface_renamed_away_loses_the_address_and_has_it_back_with_its_name() {
     setup.host().ip("link set eth1 name lan0");
     setup.host().ip("link set lan0 up");
     let renamed = now();
-    wait_logged(&daemon, "there is no interface eth1");
+    wait_logged(&daemon, "interface eth1 does not exist");
     // Under another name it is not where the configuration wants it.
     let gone = setup.observer.wait_gone(setup.host(), VIP, SOON).unwrap();
     report("gone from the renamed interface after", gone.since(renamed));
@@ -96,7 +96,7 @@ fn an_interface_deleted_and_made_again_has_the_address_again() {
     let capture = Capture::on(&setup.client);
     setup.host().ip("link del eth1");
     setup.observer.wait_gone(setup.host(), VIP, SOON);
-    wait_logged(&daemon, "there is no interface eth1");
+    wait_logged(&daemon, "interface eth1 does not exist");
     pause(Duration::from_secs(2));
     let since = now();
     plug_in(&setup, setup.host(), "eth1");
@@ -178,7 +178,7 @@ fn a_loopback_carries_the_vip_and_that_it_is_not_announced_is_said_once() {
     let capture = Capture::on(&setup.client);
     let config = setup.config().with("interface", "lo").with("announce-refresh", "1s");
     let daemon = setup.lead(&config, VIP);
-    wait_logged(&daemon, "lo has no hardware address");
+    wait_logged(&daemon, "on lo: the interface has no hardware address");
     pause(Duration::from_secs(6));
     assert_eq!(daemon.process.text().matches("no hardware address").count(), 1, "{}", daemon.process.text());
     assert_eq!(capture.all().iter().filter(|seen| seen.address == VIP).count(), 0);

@@ -56,7 +56,7 @@ fn a_storm_of_notices_about_other_interfaces_costs_no_ping_and_hides_no_deletion
 
     // What matters is seen among all that.
     setup.host().ip(&format!("addr del {VIP}/32 dev {INTERFACE}"));
-    wait_logged(&daemon, "is back, and announced");
+    wait_logged(&daemon, "restored and announced");
     setup.observer.wait_held(setup.host(), VIP, SOON);
     setup.set_unknown_leader();
     setup.observer.wait_gone(setup.host(), VIP, SOON);

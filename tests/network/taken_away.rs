@@ -1,4 +1,4 @@
-//! Somebody else takes the address away: it is back, and announced, before anybody notices.
+//! Somebody else takes the address away: it is back and announced before anybody notices.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -49,7 +49,7 @@ fn an_address_deleted_by_hand_is_back_and_announced_at_once() {
         let since = now();
         setup.host().ip(&format!("addr del {address}/{length} dev {INTERFACE}"));
         assert_back(&setup, &capture, address, since);
-        wait_logged(&daemon, &format!("{address}/{length} on eth0 was taken away by somebody else"));
+        wait_logged(&daemon, &format!("{address}/{length} on eth0 removed by another program"));
     }
 }
 
@@ -101,7 +101,7 @@ fn an_address_put_up_by_hand_where_the_key_does_not_say_so_goes() {
     });
     report("an intruder gone after", gone.since(put));
     assert!(gone.since(put) < Duration::from_secs(1));
-    wait_logged(&daemon, "somebody put it there");
+    wait_logged(&daemon, "added by another program");
 }
 
 /// "The VIP goes with its link and does not come back."

@@ -46,7 +46,7 @@ fn a_reload_applies_a_new_configuration_and_keeps_the_vips() {
     let clients = crate::site::Clients::at(&site);
     site.machine.write(FILE, &site.config().with("announce-refresh", "30s").text());
     site.machine.run("systemctl reload vip-manager");
-    site.wait_logged("the configuration was read again");
+    site.wait_logged("configuration reloaded");
     clients.assert_undisturbed(&site);
 }
 

@@ -63,7 +63,7 @@ fn systemctl_stop_releases_immediately_and_resets_connections() {
         assert!(gone.since(asked) < AT_ONCE, "{}", site.machine.journal(UNIT));
     }
     assert!(matches!(clients.state(), ConnectionState::Reset(_)), "{:?}", clients.state());
-    site.wait_logged("releasing what is held");
+    site.wait_logged("releasing all VIPs");
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_manual_sigterm_releases_the_vip() {
     site.wait_process(before);
     site.wait_held();
     assert_eq!(site.setup.times_held(VIP), 2, "released, and acquired by the new process");
-    assert!(site.machine.journal(UNIT).contains("releasing what is held"));
+    assert!(site.machine.journal(UNIT).contains("releasing all VIPs"));
 }
 
 /// A daemon that cannot tell a restart from a stop assumes a stop.

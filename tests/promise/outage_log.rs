@@ -37,7 +37,7 @@ fn check_log(name: &str, lose: impl FnOnce(&mut Setup) -> Option<Cut>, find: imp
         assert!(warned.iter().any(|line| line.contains(cause)), "the cause is missing: {warned:?}");
         assert!(warned.len() <= 3, "logged repeatedly: {warned:?}");
     }
-    for once in ["is in doubt", "is gone"] {
+    for once in ["unconfirmed for", "released in"] {
         let lines: Vec<_> = said.iter().filter(|line| line.text.contains(once)).collect();
         assert_eq!(lines.len(), 1, "\"{once}\": {lines:?}");
     }
@@ -51,7 +51,7 @@ fn check_log(name: &str, lose: impl FnOnce(&mut Setup) -> Option<Cut>, find: imp
         lines.iter().filter(|line| line.text.contains("answers again")).count() == 3
     });
     wait_for("a line about the VIP", SOON, || {
-        daemon.lines_after(before).iter().any(|line| line.text.contains("is up"))
+        daemon.lines_after(before).iter().any(|line| line.text.contains("acquired in"))
     });
 }
 

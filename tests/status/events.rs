@@ -22,7 +22,7 @@ fn after_a_switchover_both_hosts_tell_it_with_cause_and_timing_and_a_reload_forg
 
     one.rewrite_config(&told(&setup, setup.host()).with("interval", "500ms"));
     one.process.signal(Signal::SIGHUP);
-    wait_logged(&one, "the configuration was read again");
+    wait_logged(&one, "configuration reloaded");
     let (_, after) = ask(&one.host, "/events");
     assert!(after.contains("\"number\":1,") && after.contains("\"from\":\"held\",\"to\":\"standby\""), "{after}");
     wait_told(&one.host, "/metrics", "vip_manager_reloads_total 1");

@@ -36,7 +36,7 @@ fn a_rival_is_in_the_status_its_json_the_events_and_the_metrics() {
     let (_, events, _) = program(&daemon, &["--events"]);
     let words: Vec<&str> = events.split_whitespace().collect();
     let story = words.join(" ");
-    assert!(story.contains("on eth0: held conflict: 10.66.0.100/32 on eth0 is also claimed by"), "{events}");
+    assert!(story.contains("on eth0: held conflict: 10.66.0.100/32 on eth0 also claimed by"), "{events}");
     assert!(story.contains(&theirs), "{events}");
     let metrics = wait_told(setup.host(), "/metrics", &format!("vip_manager_conflicts_total{PLACE} 1\n"));
     assert!(metrics.contains("to=\"held\",cause=\"conflict\"} 1\n"), "{metrics}");
@@ -47,7 +47,7 @@ fn a_rival_is_in_the_status_its_json_the_events_and_the_metrics() {
 fn the_end_of_a_conflict_is_told_too_and_counts_as_no_other() {
     let (setup, daemon, theirs) = contested("over");
     setup.set_unknown_leader();
-    wait_logged(&daemon, "claimed by nobody else any more");
+    wait_logged(&daemon, "no longer claimed by another host");
     let over = wait_told(setup.host(), "/events", "\"cause\":\"conflict-over\"");
     assert!(over.contains(&format!("the last by {theirs}")), "{over}");
     let (_, text, _) = program(&daemon, &[]);

@@ -86,11 +86,7 @@ impl Hooks {
         }
         let job = Job { event, vip: vip.vip, hook: hook.clone(), limit: vip.hooks.limit, environment };
         if let Some(dropped) = self.queue.push((vip.interface.clone(), vip.vip.address()), job) {
-            tracing::warn!(
-                "too many hooks of {} wait for one that runs; an {} is left out",
-                vip.vip,
-                dropped.event.key().name()
-            );
+            tracing::warn!("too many hooks of {} are waiting; dropping an {}", vip.vip, dropped.event.key().name());
         }
         self.start();
     }
@@ -115,7 +111,7 @@ impl Hooks {
             }
         };
         if tokio::time::timeout(limit, all).await.is_err() {
-            tracing::warn!("a hook is still running; it is left to itself");
+            tracing::warn!("a hook is still running; not waiting for it");
         }
     }
 

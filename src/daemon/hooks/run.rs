@@ -24,7 +24,7 @@ pub(super) async fn run(job: Job) {
         Ok(Ok(child)) => child,
         Ok(Err(error)) => {
             tracing::error!(
-                "{name} cannot run {program}: {error}; expected the full path of a program that this user may execute, \
+                "{name} cannot run {program}: {error}; expected the absolute path of a program that this user may execute, \
                  its arguments as further elements of a list"
             );
             return;
@@ -37,7 +37,7 @@ pub(super) async fn run(job: Job) {
         tell(&name, status);
         return;
     }
-    tracing::warn!("{name} took longer than {} s and is ended", limit.as_secs_f32());
+    tracing::warn!("{name} exceeded {} s and is killed", limit.as_secs_f32());
     signal(group, Signal::SIGTERM);
     let gone = timeout(GRACE, child.wait()).await.is_ok();
     // What is left of the group, whether its first process has gone or not.
@@ -93,21 +93,21 @@ fn say(name: &str, line: &[u8], lines: &mut usize) {
     if *lines < MOST_LINES {
         tracing::info!("{name}: {}", String::from_utf8_lossy(line));
     } else if *lines == MOST_LINES {
-        tracing::warn!("{name} says more than {MOST_LINES} lines; the rest is not logged");
+        tracing::warn!("{name} wrote more than {MOST_LINES} lines; the rest is not logged");
     }
 }
 
 fn tell(name: &str, status: std::io::Result<ExitStatus>) {
     match status {
-        Ok(status) if status.success() => tracing::debug!("{name} is done"),
+        Ok(status) if status.success() => tracing::debug!("{name} succeeded"),
         Ok(status) => {
             let how = match (status.signal(), status.code()) {
-                (Some(signal), _) => format!("was ended by signal {signal}"),
+                (Some(signal), _) => format!("was killed by signal {signal}"),
                 (None, code) => format!("failed with exit status {}", code.unwrap_or_default()),
             };
             tracing::warn!("{name} {how}");
         }
-        Err(error) => tracing::warn!("{name} was lost sight of: {error}"),
+        Err(error) => tracing::warn!("{name}: exit status unknown: {error}"),
     }
 }
 

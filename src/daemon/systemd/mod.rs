@@ -31,7 +31,7 @@ impl Systemd {
         let socket = env::var_os("NOTIFY_SOCKET").and_then(|path| match open(&path) {
             Ok(socket) => Some(socket),
             Err(error) => {
-                tracing::warn!("systemd's socket {} cannot be reached: {error}", path.display());
+                tracing::warn!("cannot reach systemd's socket {}: {error}", path.display());
                 None
             }
         });

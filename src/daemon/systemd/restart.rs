@@ -30,9 +30,7 @@ pub(in crate::daemon) fn is_restart() -> bool {
         Some(Ok(answer)) => answer.unwrap_or(false),
         Some(Err(_)) => {
             let limit = LIMIT.as_secs();
-            tracing::warn!(
-                "systemctl list-jobs did not say within {limit} s whether this is a restart: it is taken for a stop"
-            );
+            tracing::warn!("systemctl list-jobs did not answer within {limit} s; assuming a stop, not a restart");
             false
         }
         None => false,
