@@ -111,13 +111,16 @@ no-main-cluster: privilege
 .PHONY: lint
 lint: TOOLS += python3:python3
 lint: deps ## Formatting, clippy, the purity of the pure rooms, imports, sizes, documentation
-	tools/arrows --self-test
 	cargo fmt --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --all-targets --quiet -- -D warnings
 	cargo clippy --test cluster --test package --test monitoring --quiet -- -D warnings
 	cargo check --lib --no-default-features --quiet
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --quiet
+	tools/arrows --self-test
+	tools/arrows
+	tools/lines
+	tools/seventh-store
 
 .PHONY: deps
 deps: ## Install the Debian packages that are missing
