@@ -1,4 +1,4 @@
-//! The VIP among the addresses of this host: where it stands, its subnet, its prefix, IPv6's switches.
+//! The VIP among the addresses of this host: where it is, its subnet and prefix, IPv6's switches.
 
 use std::net::IpAddr;
 
@@ -11,11 +11,11 @@ pub struct Facts {
     pub interface: String,
     /// Every address on the interface, the VIP too.
     pub here: Vec<Present>,
-    /// Other interfaces that carry the VIP.
+    /// Other interfaces that have the VIP.
     pub elsewhere: Vec<String>,
-    /// Whether the kernel keeps secondary addresses when the first of their subnet goes.
+    /// Whether the kernel keeps secondary addresses when the first of their subnet is removed.
     pub promotes: bool,
-    /// IPv6 is switched off on the interface.
+    /// IPv6 is down on the interface.
     pub ipv6_disabled: bool,
 }
 
@@ -43,44 +43,44 @@ fn subject(facts: &Facts) -> String {
     format!("{} on {}", facts.vip, facts.interface)
 }
 
-/// What the daemon refuses to remove, it must not be given.
+/// The daemon refuses to manage the host's own only address.
 fn own_address(facts: &Facts) -> Option<Finding> {
     let vip = facts.vip.address();
-    let standing = facts.here.iter().find(|standing| standing.address == vip && !standing.ours)?;
+    let present = facts.here.iter().find(|present| present.address == vip && !present.ours)?;
     let mut others = facts.here.iter().filter(|other| other.address != vip && other.address.is_ipv4() == vip.is_ipv4());
     let alone = others.all(|other| link_local(other.address));
-    (alone && standing.permanent).then(|| {
+    (alone && present.permanent).then(|| {
         Finding::error(
             "vip-own-address",
             subject(facts),
-            "is this host's own and only address there: it would be taken away with the leadership",
-            "choose another, free address as ip; each host keeps its own",
+            "is this host's only address there: it would be removed when this host stops leading",
+            "choose another, unused address as ip; each host keeps its own",
         )
     })
 }
 
 fn carried(facts: &Facts) -> Option<Finding> {
-    let standing = facts.here.iter().find(|standing| standing.address == facts.vip.address())?;
+    let present = facts.here.iter().find(|present| present.address == facts.vip.address())?;
     let subject = subject(facts);
-    Some(match standing {
+    Some(match present {
         Present { duplicate: true, .. } => Finding::error(
             "vip-duplicate",
             subject,
-            "stands here and the kernel does not use it: another host answered for it (duplicate)",
-            "find the other host by the answer to a probe below, and take the address from it",
+            "is here, but the kernel does not use it: another host answered for it (duplicate)",
+            "find the other host by the hardware address that answers below, and remove the address there",
         ),
-        Present { ours: true, .. } => Finding::pass("vip-here", subject, "stands here, put up by vip-manager"),
+        Present { ours: true, .. } => Finding::pass("vip-here", subject, "is here, added by vip-manager"),
         Present { permanent: true, .. } => Finding::warning(
             "vip-foreign",
             subject,
-            "stands here for ever, and not vip-manager put it up",
-            "remove it from the host's network set-up (netplan, ifcfg, keepalived); the daemon takes over what stands",
+            "is permanent and was not added by vip-manager",
+            "remove it from the host's network configuration (netplan, ifcfg, keepalived); the daemon takes over an address that is there",
         ),
         Present { .. } => Finding::warning(
             "vip-foreign",
             subject,
-            "stands here for a while, without vip-manager's mark",
-            "kernels before 5.18 keep no mark: then all is well; otherwise find out who else puts it up",
+            "has a limited lifetime, without vip-manager's mark",
+            "fine on kernels before 5.18, which keep no mark; otherwise find out what else adds it",
         ),
     })
 }
@@ -91,7 +91,7 @@ fn elsewhere(facts: &Facts) -> Option<Finding> {
     Some(Finding::error(
         "vip-elsewhere",
         subject(facts),
-        format!("stands on {other} of this host, which vip-manager will not look at"),
+        format!("is on {other} of this host, where vip-manager does not manage it"),
         format!("set interface: {other}, or remove it there: ip addr del {vip} dev {other}"),
     ))
 }
@@ -101,8 +101,8 @@ fn disabled(facts: &Facts) -> Option<Finding> {
         Finding::error(
             "ipv6-disabled",
             subject(facts),
-            format!("cannot stand: IPv6 is disabled on {}", facts.interface),
-            format!("sysctl net.ipv6.conf.{}.disable_ipv6=0, and have it so at boot", facts.interface),
+            format!("cannot be added: IPv6 is disabled on {}", facts.interface),
+            format!("sysctl net.ipv6.conf.{}.disable_ipv6=0, also at boot", facts.interface),
         )
     })
 }
@@ -118,7 +118,7 @@ fn subnet(facts: &Facts) -> Option<Finding> {
         let text = format!("is in the subnet of {}/{}", near.address, near.prefix);
         return Some(Finding::pass("vip-subnet", subject(facts), text));
     }
-    // A prefix that was asked for makes a subnet of its own.
+    // A configured prefix makes a subnet of its own.
     if facts.vip.prefix() < full_prefix(vip) && others.is_empty() {
         return None;
     }
@@ -129,12 +129,12 @@ fn subnet(facts: &Facts) -> Option<Finding> {
     Some(Finding::warning(
         "vip-subnet",
         subject(facts),
-        format!("is in no subnet of this interface, which has {there}: neighbours will not look for it there"),
-        "correct ip or interface, unless clients have a route to it by this host",
+        format!("is in no subnet of this interface, which has {there}: neighbours will not look for it here"),
+        "correct ip or interface, unless clients have a route to it through this host",
     ))
 }
 
-/// The first address of a subnet takes the others with it when it goes.
+/// Removing the first address of a subnet may remove the others.
 fn promotion(facts: &Facts) -> Option<Finding> {
     let vip = facts.vip;
     let shared = facts.here.iter().any(|other| {
@@ -148,11 +148,11 @@ fn promotion(facts: &Facts) -> Option<Finding> {
             "vip-promotion",
             subject(facts),
             format!(
-                "shares its prefix /{} with the host's own address: where the VIP stood first, its going takes the host's \
-                 address with it",
+                "shares its prefix /{} with the host's own address: if the VIP was added first, removing it removes the \
+                 host's address too",
                 vip.prefix()
             ),
-            format!("leave netmask out (/32), or sysctl net.ipv4.conf.{}.promote_secondaries=1", facts.interface),
+            format!("omit netmask (/32), or sysctl net.ipv4.conf.{}.promote_secondaries=1", facts.interface),
         )
     })
 }
@@ -179,7 +179,7 @@ fn link_local(address: IpAddr) -> bool {
 mod tests {
     use super::*;
 
-    fn standing(address: &str, prefix: u8) -> Present {
+    fn present(address: &str, prefix: u8) -> Present {
         Present { address: address.parse().unwrap(), prefix, ours: false, permanent: true, duplicate: false }
     }
 
@@ -199,32 +199,32 @@ mod tests {
     }
 
     #[test]
-    fn the_hosts_only_address_is_no_vip() {
-        let mine = standing("10.0.0.5", 24);
+    fn the_hosts_only_address_cannot_be_the_vip() {
+        let mine = present("10.0.0.5", 24);
         assert!(ids(&facts("10.0.0.5", 32, vec![mine])).contains(&"vip-own-address"));
-        assert!(!ids(&facts("10.0.0.5", 32, vec![mine, standing("10.0.0.1", 24)])).contains(&"vip-own-address"));
+        assert!(!ids(&facts("10.0.0.5", 32, vec![mine, present("10.0.0.1", 24)])).contains(&"vip-own-address"));
         assert!(!ids(&facts("10.0.0.5", 32, vec![Present { ours: true, ..mine }])).contains(&"vip-own-address"));
     }
 
     #[test]
-    fn a_vip_of_another_subnet_is_told_from_one_that_neighbours_look_for() {
+    fn a_vip_of_another_subnet_is_reported() {
         let subnet =
-            |vip: &str, prefix, host: &str| judge(&facts(vip, prefix, vec![standing(host, 24)])).remove(0).level;
+            |vip: &str, prefix, host: &str| judge(&facts(vip, prefix, vec![present(host, 24)])).remove(0).level;
         assert_eq!(subnet("10.0.0.5", 32, "10.0.0.1"), super::super::Level::Pass);
         assert_eq!(subnet("10.0.1.5", 32, "10.0.0.1"), super::super::Level::Warning);
         assert_eq!(subnet("10.0.1.5", 24, "10.0.0.1"), super::super::Level::Warning);
     }
 
     #[test]
-    fn a_shared_prefix_is_a_trap_only_where_secondaries_are_not_promoted() {
-        let mut facts = facts("10.0.0.5", 24, vec![standing("10.0.0.1", 24)]);
+    fn a_shared_prefix_is_reported_unless_secondaries_are_promoted() {
+        let mut facts = facts("10.0.0.5", 24, vec![present("10.0.0.1", 24)]);
         assert!(ids(&facts).contains(&"vip-promotion"));
         facts.promotes = true;
         assert!(!ids(&facts).contains(&"vip-promotion"));
     }
 
     #[test]
-    fn other_interfaces_and_switched_off_ipv6_are_named() {
+    fn other_interfaces_and_disabled_ipv6_are_reported() {
         let mut facts = facts("fd00::5", 128, vec![]);
         facts.ipv6_disabled = true;
         facts.elsewhere = vec!["eth1".into()];

@@ -1,7 +1,7 @@
-//! Whether the network carries what a host sends to everybody, and so its announcements.
+//! Whether the network carries broadcasts and multicasts, and therefore announcements.
 //!
-//! It is told without the VIP, by what is sent anyway to ask after it. That the one client that matters hears it, and believes it,
-//! only that client can tell.
+//! The evidence is what happens to the probes that ask who has the VIP. Whether a certain client hears and believes an
+//! announcement, only that client knows.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -13,9 +13,9 @@ use super::names::listed;
 pub struct Facts {
     pub interface: String,
     pub vip: IpAddr,
-    /// Other interfaces of this host, with nothing in common with this one, that a question to everybody came in by.
+    /// Other interfaces of this host, on other cables, on which a probe arrived.
     pub echoes: Vec<String>,
-    /// Neighbours that such a question was sent to, and those of them that answered.
+    /// Neighbours that were asked by broadcast or multicast, and those that answered.
     pub asked: BTreeSet<IpAddr>,
     pub answered: BTreeSet<IpAddr>,
 }
@@ -25,11 +25,11 @@ pub fn judge(facts: &Facts) -> Finding {
     let subject = format!("announcements on {interface}");
     let cast = if vip.is_ipv4() { "broadcast" } else { "multicast" };
     let neighbours = match asked.len() {
-        1 => "the one neighbour that is known".to_owned(),
-        several => format!("{} of the {several} neighbours that are known", answered.len()),
+        1 => "the only known neighbour".to_owned(),
+        several => format!("{} of {several} known neighbours", answered.len()),
     };
     if !echoes.is_empty() {
-        let text = format!("a {cast} from here came in by {}: the network carries it", listed(echoes));
+        let text = format!("a {cast} from here arrived on {}: the network carries it", listed(echoes));
         return Finding::pass(HEARD, subject, text);
     }
     if !answered.is_empty() {
@@ -40,27 +40,21 @@ pub fn judge(facts: &Facts) -> Finding {
         );
     }
     if let Some(one) = asked.first() {
-        let who = if asked.len() == 1 {
-            neighbours
-        } else {
-            format!("none of the {} neighbours that are known", asked.len())
-        };
+        let who = if asked.len() == 1 { neighbours } else { format!("none of {} known neighbours", asked.len()) };
         let not = if asked.len() == 1 { " did not answer" } else { " answered" };
         return Finding::warning(
             "announcements-unheard",
             subject,
             format!("{who}{not} a {cast} from here: announcements may not get through either"),
-            format!(
-                "is {one} still there? then look at port security, private VLANs and suppression of {cast}s on the way"
-            ),
+            format!("is {one} still up? then check port security, private VLANs and {cast} suppression on the path"),
         );
     }
     Finding::warning(
         "announcements-unknown",
         subject,
-        "whether they are heard cannot be told: no neighbour is known there, and no other interface of this host hears it",
+        "cannot tell whether they are heard: no neighbour is known there, and no other interface of this host hears them",
         format!(
-            "ping a client from this interface and check again; after a change, a client tells: ip neigh show to {vip}"
+            "ping a client from this interface and check again; after a switchover, run on a client: ip neigh show to {vip}"
         ),
     )
 }
@@ -83,20 +77,20 @@ mod tests {
     }
 
     #[test]
-    fn an_echo_or_an_answer_shows_that_the_network_carries_it() {
+    fn an_echo_or_an_answer_proves_that_the_network_carries_it() {
         let text = |finding: Finding| (finding.id, finding.text);
-        let echo = "a broadcast from here came in by eth1: the network carries it";
+        let echo = "a broadcast from here arrived on eth1: the network carries it";
         assert_eq!(text(judged(&["eth1"], &["10.0.0.1"], &[])), ("announcements", echo.into()));
-        let answer = "1 of the 2 neighbours that are known answered a broadcast from here: the network carries it";
+        let answer = "1 of 2 known neighbours answered a broadcast from here: the network carries it";
         assert_eq!(text(judged(&[], &["10.0.0.1", "10.0.0.2"], &["10.0.0.2"])), ("announcements", answer.into()));
     }
 
     #[test]
-    fn silence_is_told_from_nobody_to_ask() {
+    fn silence_differs_from_having_nobody_to_ask() {
         let silent = judged(&[], &["10.0.0.1"], &[]);
         assert_eq!(silent.id, "announcements-unheard");
-        assert!(silent.text.starts_with("the one neighbour that is known did not answer"), "{}", silent.text);
-        assert!(judged(&[], &["10.0.0.1", "10.0.0.2"], &[]).text.starts_with("none of the 2 neighbours"));
+        assert!(silent.text.starts_with("the only known neighbour did not answer"), "{}", silent.text);
+        assert!(judged(&[], &["10.0.0.1", "10.0.0.2"], &[]).text.starts_with("none of 2 known neighbours"));
         assert_eq!(judged(&[], &[], &[]).id, "announcements-unknown");
     }
 }

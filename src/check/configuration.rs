@@ -3,28 +3,23 @@
 use super::Finding;
 use crate::config::Diagnostic;
 
-/// What the loader has to say. `file` is the one that was read.
+/// Judges what the loader found. `file` is the one that was read.
 pub fn judge(file: Option<&str>, problems: &[Diagnostic], notices: &[Diagnostic]) -> Vec<Finding> {
     let wrong = problems.iter().map(|problem| {
         let told = problem.to_string();
-        let (text, cure) = parted(&told);
+        let (text, cure) = split(&told);
         Finding::error("configuration", "configuration", text, cure)
     });
     let worth = notices.iter().map(|notice| {
-        Finding::warning(
-            "configuration-notice",
-            "configuration",
-            notice.to_string(),
-            "nothing has to be done; it works as it is",
-        )
+        Finding::warning("configuration-notice", "configuration", notice.to_string(), "no action needed")
     });
-    let from = file.unwrap_or("flags and variables alone");
-    let good = problems.is_empty().then(|| Finding::pass("configuration", "configuration", format!("{from} is sound")));
+    let from = file.unwrap_or("flags and environment variables");
+    let good = problems.is_empty().then(|| Finding::pass("configuration", "configuration", format!("{from} is valid")));
     good.into_iter().chain(wrong).chain(worth).collect()
 }
 
-/// The loader ends a sentence with what it expected, or with the name that was meant.
-fn parted(told: &str) -> (&str, &str) {
+/// The loader ends a message with what it expected, or with the name that was meant.
+fn split(told: &str) -> (&str, &str) {
     let at = ["; did you mean ", "; expected "].iter().filter_map(|word| told.find(word)).min();
     at.map_or((told, "see vip-manager.yml(5)"), |at| (&told[..at], &told[at + 2..]))
 }
@@ -34,11 +29,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_expected_is_the_cure() {
+    fn the_expected_value_is_the_cure() {
         assert_eq!(
-            parted("a.yml:7: unknown key \"x\"; did you mean \"y\"?"),
+            split("a.yml:7: unknown key \"x\"; did you mean \"y\"?"),
             ("a.yml:7: unknown key \"x\"", "did you mean \"y\"?")
         );
-        assert_eq!(parted("nothing more"), ("nothing more", "see vip-manager.yml(5)"));
+        assert_eq!(split("nothing more"), ("nothing more", "see vip-manager.yml(5)"));
     }
 }

@@ -18,36 +18,36 @@ fn one(facts: &Facts) -> Vec<Finding> {
             "endpoint",
             subject(),
             why.as_str(),
-            format!("{cure}; members mostly talk to each other at 2380, and clients to them at 2379"),
+            format!("{cure}; 2380 is usually the peer port, and 2379 the client port"),
         )],
         Err(Refusal { why, cure }) => vec![Finding::error("endpoint", subject(), why.as_str(), cure.as_str())],
         Ok(answer) => {
             let text = format!(
-                "etcd {} answered in {:.1} ms, and it sees a leader",
+                "etcd {} answered in {:.1} ms and sees a leader",
                 answer.version,
                 answer.took.as_secs_f64() * 1000.0
             );
             vec![Finding::pass("endpoint", subject(), text)]
         }
     };
-    if let Some(ahead) = facts.ahead.filter(|ahead| ahead.abs() > MOST_SKEW) {
+    if let Some(ahead) = facts.ahead.filter(|ahead| ahead.abs() > MAX_SKEW) {
         let way = if ahead > 0 { "ahead of" } else { "behind" };
         findings.push(Finding::warning(
             "clock-skew",
             subject(),
             format!(
-                "its clock is {} s {way} this host's: logs do not line up, and certificates may seem to have ended",
+                "its clock is {} s {way} this host's: logs do not line up, and certificates may seem expired",
                 ahead.abs()
             ),
-            "have both keep the time (chrony, systemd-timesyncd); leases do not depend on it",
+            "synchronize both clocks (chrony, systemd-timesyncd); leases do not depend on them",
         ));
     }
     if facts.serves_peers {
         findings.push(Finding::warning(
             "endpoint-peers",
             subject(),
-            "is the port at which members of etcd talk to each other, which is not meant for clients",
-            "name its port for clients in dcs-endpoints, mostly 2379 (etcdctl member list shows both)",
+            "is etcd's peer port, which is not for clients",
+            "set its client port in dcs-endpoints, usually 2379 (etcdctl member list shows both)",
         ));
     }
     if facts.needless_login {
@@ -55,7 +55,7 @@ fn one(facts: &Facts) -> Vec<Finding> {
             "login-needless",
             subject(),
             "has authentication turned off: etcd-user is not needed",
-            "remove etcd-user and etcd-password, or turn it on: etcdctl auth enable",
+            "remove etcd-user and etcd-password, or enable it: etcdctl auth enable",
         ));
     }
     findings
@@ -69,7 +69,7 @@ fn several_clusters(all: &[Facts]) -> Option<Finding> {
         "endpoints-differ",
         "dcs-endpoints",
         format!("{first} and {other} belong to different etcd clusters"),
-        "name the members of one cluster only; a new cluster under an old name counts as another",
+        "list the members of one cluster only; a recreated cluster counts as another",
     ))
 }
 
@@ -79,30 +79,30 @@ fn mixed_schemes(all: &[Facts]) -> Option<Finding> {
     Some(Finding::warning(
         "endpoints-mixed",
         "dcs-endpoints",
-        format!("{plain} is asked in clear and {tls} by TLS: members of one cluster mostly want the same"),
-        "write the same before each, https:// where etcd has a certificate",
+        format!("{plain} is plain text and {tls} is TLS: members of one cluster usually use the same"),
+        "use one scheme for all, https:// if etcd has a certificate",
     ))
 }
 
-/// What the endpoints are as a whole.
+/// The endpoints as a whole.
 fn together(all: &[Facts]) -> Option<Finding> {
     let good = all.iter().filter(|facts| facts.outcome.is_ok()).count();
     match (good, all.len()) {
         (1, 1) => Some(Finding::warning(
             "endpoint-single",
             "dcs-endpoints",
-            "only one endpoint is configured: when it restarts, nobody can be asked",
-            "name all members of the cluster",
+            "only one endpoint is configured: while it restarts, the leader key cannot be read",
+            "list all members of the cluster",
         )),
         _ => None,
     }
 }
 
-/// The port that is etcd's own for its members.
+/// The default port of etcd's members.
 const PEERS: &str = ":2380";
 
-/// A `Date` header tells whole seconds, and the answer took its way.
-const MOST_SKEW: i64 = 2;
+/// A `Date` header has whole seconds, and the answer took some time.
+const MAX_SKEW: i64 = 2;
 
 #[cfg(test)]
 mod tests {
@@ -123,17 +123,17 @@ mod tests {
     }
 
     #[test]
-    fn each_endpoint_is_told_apart() {
+    fn each_endpoint_has_its_own_finding() {
         let refusal = Refusal { why: "refused".into(), cure: "start it".into() };
         let silent = Facts { outcome: Err(refusal), ..answered("http://b:2379", 1) };
         let findings = judge(&[answered("http://a:2379", 1), silent]);
         assert_eq!(findings.len(), 2, "{findings:?}");
-        assert_eq!(findings[0].text, "etcd 3.5.16 answered in 1.5 ms, and it sees a leader");
+        assert_eq!(findings[0].text, "etcd 3.5.16 answered in 1.5 ms and sees a leader");
         assert_eq!(findings[1].cure.as_deref(), Some("start it"));
     }
 
     #[test]
-    fn members_of_two_clusters_and_wrong_clocks_are_found() {
+    fn two_clusters_and_wrong_clocks_are_reported() {
         let mut late = answered("http://b:2379", 2);
         late.ahead = Some(-90);
         let ids: Vec<_> = judge(&[answered("http://a:2379", 1), late]).iter().map(|finding| finding.id).collect();
@@ -141,11 +141,11 @@ mod tests {
     }
 
     #[test]
-    fn the_port_of_the_members_and_mixed_schemes_are_found() {
+    fn peer_ports_and_mixed_schemes_are_reported() {
         let refusal = Refusal { why: "broken".into(), cure: "does this port expect https?".into() };
         let mut peers = Facts { outcome: Err(refusal), ..answered("http://a:2380", 1) };
         let told = |facts: &Facts| judge(std::slice::from_ref(facts));
-        let hint = "; members mostly talk to each other at 2380, and clients to them at 2379";
+        let hint = "; 2380 is usually the peer port, and 2379 the client port";
         assert!(told(&peers)[0].cure.as_ref().unwrap().ends_with(hint));
         peers.serves_peers = true;
         assert_eq!(told(&peers)[1].id, "endpoint-peers");

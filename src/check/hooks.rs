@@ -1,4 +1,4 @@
-//! Whether the programs that are to be run can be.
+//! Whether the programs of the hooks can run.
 
 use std::path::{Path, PathBuf};
 
@@ -12,11 +12,11 @@ pub struct Facts {
     pub file: File,
 }
 
-/// What is there.
+/// What is at the program's path.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum File {
     Absent,
-    /// A directory, or a file without a bit that lets anybody execute it.
+    /// A directory, or a file that nobody may execute.
     NotAProgram,
     Program,
 }
@@ -26,13 +26,13 @@ pub fn judge(facts: &Facts) -> Finding {
     let (subject, path) = (format!("hook {key}"), program.display());
     let caution = |text, cure: String| Finding::warning("hook", subject.clone(), text, cure);
     match file {
-        File::Absent => caution(format!("{path} does not exist"), format!("put the program there, or correct {key}")),
+        File::Absent => caution(format!("{path} does not exist"), format!("install the program, or correct {key}")),
         File::NotAProgram => caution(format!("{path} is not an executable file"), format!("chmod 755 {path}")),
         File::Program if HIDDEN.iter().any(|hidden| program.starts_with(Path::new(hidden))) => caution(
-            format!("{path} is below a directory that the shipped units hide from the daemon"),
-            "move it, to /usr/local/bin for one".to_owned(),
+            format!("{path} is in a directory that the shipped units hide from the daemon"),
+            "move it, for example to /usr/local/bin".to_owned(),
         ),
-        File::Program => Finding::pass("hook", subject, format!("{path} can be run")),
+        File::Program => Finding::pass("hook", subject, format!("{path} is executable")),
     }
 }
 
@@ -45,7 +45,7 @@ mod tests {
     use crate::check::Level;
 
     #[test]
-    fn a_program_has_to_be_there_to_be_executable_and_to_be_seen_by_the_daemon() {
+    fn a_program_must_exist_and_be_executable_and_visible_to_the_daemon() {
         let level = |program: &str, file| judge(&Facts { key: "on-acquire", program: program.into(), file }).level;
         assert_eq!(level("/usr/local/bin/moved", File::Program), Level::Pass);
         assert_eq!(level("/usr/local/bin/moved", File::Absent), Level::Warning);

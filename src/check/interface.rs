@@ -1,11 +1,11 @@
-//! The interface that the VIP is to stand on.
+//! The interface for the VIP.
 
 use super::{Finding, names};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Facts {
     pub name: String,
-    /// Nothing where there is no such interface.
+    /// Nothing if it does not exist.
     pub link: Option<Link>,
     /// Every interface of this host.
     pub others: Vec<String>,
@@ -13,8 +13,8 @@ pub struct Facts {
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Link {
-    /// Switched on.
-    pub switched_on: bool,
+    /// Administratively up.
+    pub enabled: bool,
     /// Frames pass.
     pub up: bool,
     /// Loopbacks and tunnels have none.
@@ -29,8 +29,8 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
         let others: Vec<&str> = facts.others.iter().map(String::as_str).filter(|name| *name != "lo").collect();
         let near = names::meant(&facts.name, &others).map(|meant| meant.name);
         let cure = match near.or_else(|| only(&others)) {
-            Some(name) => format!("set interface: {name}, or bring {} into being; it is waited for", facts.name),
-            None => "set interface to one of these, or bring it into being; it is waited for".to_owned(),
+            Some(name) => format!("set interface: {name}, or create {}; the daemon waits for it", facts.name),
+            None => "set interface to one of these, or create it; the daemon waits for it".to_owned(),
         };
         let text = format!("does not exist; this host has {}", names::listed(&others));
         return vec![Finding::error("interface-missing", subject, text, cure)];
@@ -39,30 +39,30 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
         return vec![Finding::error(
             "interface-port",
             subject,
-            format!("is a port of {master}: an address on it is not answered for"),
+            format!("is a port of {master}: the kernel does not answer for an address on it"),
             format!("set interface: {master}"),
         )];
     }
     let name = &facts.name;
-    if !link.switched_on {
-        let cure = format!("ip link set {name} up, and have it so at boot");
-        return vec![Finding::error("interface-down", subject, "is switched off", cure)];
+    if !link.enabled {
+        let cure = format!("ip link set {name} up, also at boot");
+        return vec![Finding::error("interface-down", subject, "is down", cure)];
     }
     if !link.up {
-        let text = "is switched on and has no carrier: no frame passes";
+        let text = "is up but has no carrier: no frame passes";
         return vec![Finding::error(
             "interface-no-carrier",
             subject,
             text,
-            "look at the cable, the port of the switch, or the peer",
+            "check the cable, the switch port, or the peer",
         )];
     }
     if !link.has_mac {
         return vec![Finding::warning(
             "interface-no-mac",
             subject,
-            "is up and has no hardware address: the VIP stands there and cannot be announced",
-            "right where routing brings clients here (BGP, tunnels); otherwise set interface to the one that clients are on",
+            "is up but has no hardware address: the VIP can be added but not announced",
+            "fine if clients are routed here (BGP, tunnels); otherwise set interface to the one that clients are on",
         )];
     }
     vec![Finding::pass("interface", subject, "is up")]
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     fn link() -> Link {
-        Link { switched_on: true, up: true, has_mac: true, master: None }
+        Link { enabled: true, up: true, has_mac: true, master: None }
     }
 
     fn judged(link: Option<Link>) -> Finding {
@@ -89,16 +89,16 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_interface_is_told_its_nearest_name() {
+    fn a_missing_interface_leads_to_the_nearest_name() {
         let finding = judged(None);
         assert_eq!(finding.text, "does not exist; this host has eth0 and eth1");
         assert!(finding.cure.unwrap().starts_with("set interface: eth0,"));
     }
 
     #[test]
-    fn each_way_of_not_working_has_a_line_of_its_own() {
+    fn each_fault_has_its_own_finding() {
         assert_eq!(judged(Some(link())).id, "interface");
-        assert_eq!(judged(Some(Link { switched_on: false, up: false, ..link() })).id, "interface-down");
+        assert_eq!(judged(Some(Link { enabled: false, up: false, ..link() })).id, "interface-down");
         assert_eq!(judged(Some(Link { up: false, ..link() })).id, "interface-no-carrier");
         assert_eq!(judged(Some(Link { has_mac: false, ..link() })).id, "interface-no-mac");
         let port = judged(Some(Link { master: Some("br0".into()), ..link() }));

@@ -46,7 +46,7 @@ fn value(facts: &Facts, held: &Held, since: &str) -> Finding {
         return Finding::pass("key-value", subject(facts), text);
     }
     if value.is_empty() {
-        let text = "is there and empty: it names nobody";
+        let text = "is empty: it names nobody";
         return Finding::error(
             "key-empty",
             subject(facts),
@@ -55,7 +55,7 @@ fn value(facts: &Facts, held: &Held, since: &str) -> Finding {
         );
     }
     if value.trim_start().starts_with('{') {
-        let text = format!("holds \"{}\", which is no member's name", brief(value, 30));
+        let text = format!("holds \"{}\", which is not a member's name", brief(value, 30));
         let cure = "set trigger-key to Patroni's leader key, /<namespace>/<scope>/leader";
         return Finding::error("key-not-leader", subject(facts), text, cure);
     }
@@ -63,7 +63,7 @@ fn value(facts: &Facts, held: &Held, since: &str) -> Finding {
     let Some(names) = &around.members else { return unlisted(facts, value, &told) };
     let told = format!("{told}; {}", members(names));
     let other_is_member = names.contains(expected);
-    // Two members may look alike; but blanks and quotes are nobody's.
+    // Two members may have similar names, but no name has whitespace or quotes around it.
     match names::meant(expected, &[value]).filter(|meant| !other_is_member || meant.by.is_around()) {
         Some(meant) => differs(facts, &meant, told),
         None if other_is_member || names.is_empty() => {
@@ -73,13 +73,13 @@ fn value(facts: &Facts, held: &Held, since: &str) -> Finding {
     }
 }
 
-/// Whether this host will ever be named cannot be told where only the key may be read.
+/// If this user may read only the key, it is unknown whether the key can ever name this host.
 fn unlisted(facts: &Facts, value: &String, told: &str) -> Finding {
-    // Members that look alike are still two.
+    // Two members may have similar names.
     if let Some(meant) = names::meant(&facts.expected, &[value]).filter(|meant| meant.by != Difference::Letters) {
         return differs(facts, &meant, told.to_owned());
     }
-    let text = format!("{told}; whether a member is called that cannot be told: this user may not list them");
+    let text = format!("{told}; this user may not list the members, so whether one has that name is unknown");
     Finding::warning("key-members-unlisted", subject(facts), text, grant(&format!("{}members/", root(&facts.key))))
 }
 
@@ -88,14 +88,14 @@ fn differs(facts: &Facts, meant: &Meant, told: String) -> Finding {
     // As `echo pg1 | etcdctl put` leaves them.
     let left_by_hand = by.is_around() && names::bare(name) != name;
     let cure = if left_by_hand {
-        format!("{by}, and Patroni writes none: etcdctl put {} {}", facts.key, names::bare(name))
+        format!("{by}, which Patroni does not write: etcdctl put {} {}", facts.key, names::bare(name))
     } else {
-        format!("{by}: where both mean this host, set trigger-value: {name}")
+        format!("{by}: if both mean this host, set trigger-value: {name}")
     };
     Finding::error("key-value-differs", subject(facts), told, cure)
 }
 
-/// The key names somebody else; and would it ever name us?
+/// The key names this host, but no member of Patroni has that name.
 fn never_meant(facts: &Facts, held: &Held) -> Option<Finding> {
     let (expected, around) = (&facts.expected, &facts.found.around);
     let names = around.members.as_ref().filter(|names| !names.is_empty())?;
@@ -103,7 +103,7 @@ fn never_meant(facts: &Facts, held: &Held) -> Option<Finding> {
         Finding::warning(
             "key-no-member",
             subject(facts),
-            format!("names \"{expected}\", and no member of Patroni is called that; {}", members(names)),
+            format!("names \"{expected}\", but no member of Patroni has that name; {}", members(names)),
             "the member may have been removed, or something other than Patroni wrote the key",
         )
     })
@@ -112,7 +112,7 @@ fn never_meant(facts: &Facts, held: &Held) -> Option<Finding> {
 fn never(facts: &Facts, members: &[String], told: String) -> Finding {
     let cure = match names::meant(&facts.expected, members) {
         Some(Meant { name, by }) => format!("{by}: set trigger-value: {name}"),
-        None => "set trigger-value to this host's name in Patroni (name: in its file)".to_owned(),
+        None => "set trigger-value to this host's name in Patroni (name: in its configuration)".to_owned(),
     };
     Finding::error("key-value-unknown", subject(facts), told, cure)
 }
@@ -134,30 +134,28 @@ fn lease(facts: &Facts, held: &Held) -> Option<Finding> {
             "key-no-lease",
             subject,
             format!(
-                "has no lease: it stays when its leader dies, and hold-timeout ({} s) alone bounds the VIP",
+                "has no lease: it remains when its leader dies, and only hold-timeout ({} s) bounds the VIP",
                 seconds(facts.hold_timeout)
             ),
-            "Patroni always sets one; a key written by hand (etcdctl put) has to be deleted by hand",
+            "Patroni always sets one; a key written by hand (etcdctl put) must be deleted by hand",
         ),
         LeaseFacts::Left { granted, .. } if granted <= margin => Finding::error(
             "lease-too-short",
             subject,
-            format!(
-                "has a lease of {granted} s and lease-margin is {margin} s: it never has enough left to hold the VIP"
-            ),
+            format!("has a lease of {granted} s, and lease-margin is {margin} s: too little is left to hold the VIP"),
             "set lease-margin well below Patroni's ttl, or raise the ttl (patronictl edit-config)",
         ),
         LeaseFacts::Left { granted, left } if granted - margin < seconds(facts.hold_timeout) => Finding::warning(
             "lease-short",
             subject,
             format!(
-                "has a lease of {granted} s, of which {left} s are left: less lease-margin it bounds the VIP before hold-timeout ({} s) does",
+                "has a lease of {granted} s, {left} s left: minus lease-margin, it bounds the VIP before hold-timeout ({} s) does",
                 seconds(facts.hold_timeout)
             ),
-            "all is well; outages of etcd are survived for that much shorter",
+            "no action needed; the VIP survives only shorter outages of etcd",
         ),
         LeaseFacts::Left { granted, left } => {
-            Finding::pass("key-lease", subject, format!("is on a lease of {granted} s, of which {left} s are left"))
+            Finding::pass("key-lease", subject, format!("has a lease of {granted} s, {left} s left"))
         }
     };
     Some(finding)
@@ -169,10 +167,8 @@ fn absent(facts: &Facts) -> Finding {
         return Finding::error(
             "key-v2",
             subject(facts),
-            format!(
-                "is not in etcd's v3 store, and the v2 store holds it (\"{value}\"): Patroni writes with the old API"
-            ),
-            "name Patroni's section etcd3: instead of etcd:, on one host after the other",
+            format!("is not in etcd's v3 store but in its v2 store (\"{value}\"): Patroni uses the old API"),
+            "rename Patroni's section etcd: to etcd3:, one host at a time",
         );
     }
     if around.scope {
@@ -180,30 +176,29 @@ fn absent(facts: &Facts) -> Finding {
         return Finding::warning(
             "key-no-leader",
             subject(facts),
-            format!("is not there, and its scope is: nobody leads now{}", names.unwrap_or_default()),
-            "patronictl list tells why; the VIP comes with the leader",
+            format!("does not exist, but its scope does: nobody leads now{}", names.unwrap_or_default()),
+            "run patronictl list; the VIP comes with the next leader",
         );
     }
     if !around.leaders.is_empty() {
-        let text = format!("is not there; etcd has {}", listed(&around.leaders));
+        let text = format!("does not exist; etcd has {}", listed(&around.leaders));
         return Finding::error("key-wrong", subject(facts), text, path::cure(key, &around.leaders));
     }
     if !around.listed {
         return Finding::warning(
             "key-absent",
             subject(facts),
-            "is not there, and what else is may not be listed by this user: a slip in the key and a cluster without a \
-             leader look alike",
-            format!("patronictl list tells whether anybody leads; or {}", grant(root(key))),
+            "does not exist, and this user may not list other keys: the key may be misspelled, or the cluster may have \
+             no leader",
+            format!("see whether anybody leads (patronictl list), or {}", grant(root(key))),
         );
     }
     let (id, text) = if around.anything {
-        ("key-no-scope", "is not there, nor is any leader key: Patroni has written nothing into this etcd")
+        ("key-no-scope", "does not exist, nor does any leader key: Patroni has written nothing to this etcd")
     } else {
-        ("store-empty", "is not there: etcd's v3 store holds nothing at all")
+        ("store-empty", "does not exist: etcd's v3 store is empty")
     };
-    let cure =
-        "start Patroni with this etcd; its section must be etcd3:, since what etcd: writes (v2) cannot be seen here";
+    let cure = "start Patroni with this etcd; its section must be etcd3:, because etcd: writes to the v2 store, which is not read here";
     Finding::error(id, subject(facts), text, cure)
 }
 

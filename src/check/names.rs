@@ -1,4 +1,4 @@
-//! Which name was meant: the mistakes that people make with the names of members.
+//! Which name was meant: common mistakes in the names of members.
 
 use std::fmt;
 
@@ -17,13 +17,13 @@ pub enum Difference {
     Blanks,
     Quotes,
     Case,
-    /// One is the other with a domain behind it.
+    /// One is the other with a domain appended.
     Domain,
     Letters,
 }
 
 impl Difference {
-    /// Whether the names are the same within what stands around them.
+    /// Whether the names differ only in what surrounds them.
     pub const fn is_around(self) -> bool {
         match self {
             Self::Blanks | Self::Quotes => true,
@@ -35,11 +35,11 @@ impl Difference {
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Blanks => "they differ in blanks alone",
-            Self::Quotes => "they differ in quotes alone",
-            Self::Case => "they differ in capitals alone",
-            Self::Domain => "one has a domain behind it and the other has not",
-            Self::Letters => "they look alike",
+            Self::Blanks => "they differ only in whitespace",
+            Self::Quotes => "they differ only in quotes",
+            Self::Case => "they differ only in case",
+            Self::Domain => "one has a domain and the other does not",
+            Self::Letters => "they are similar",
         })
     }
 }
@@ -61,7 +61,7 @@ pub fn meant<T: AsRef<str>>(text: &str, known: &[T]) -> Option<Meant> {
             Some(Meant { name: name.to_owned(), by: Difference::Domain })
         })
         .or_else(|| {
-            // pg1 and pg2 are neighbours, not slips of the pen.
+            // pg1 and pg2 are neighbours, not typos.
             let digits = |name: &str| name.chars().filter(char::is_ascii_digit).collect::<String>();
             let alike = names().filter(|name| digits(name) == digits(text)).map(|name| (name, name));
             let name = nearest_of(text.trim(), alike)?;
@@ -74,7 +74,7 @@ pub fn bare(name: &str) -> &str {
     name.trim_matches(|c: char| c.is_whitespace() || QUOTES.contains(&c))
 }
 
-/// Whether one of the two is the other with a domain behind it.
+/// Whether one of the two is the other with a domain appended.
 fn has_domain_more(one: &str, other: &str) -> bool {
     let short = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
     short(one) == short(other) && one.contains('.') != other.contains('.')
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blanks_quotes_capitals_domains_and_slips_are_told_apart() {
+    fn whitespace_quotes_case_domains_and_typos_are_distinguished() {
         let known = ["pg-node1", "PG2", "pg3.example.org", "\"pg4\"", "pg5\n"];
         let told = |text| meant(text, &known).map(|meant| (meant.name, meant.by));
         assert_eq!(told("pg2"), Some(("PG2".into(), Difference::Case)));

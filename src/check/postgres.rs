@@ -1,16 +1,15 @@
-//! Whether the PostgreSQL servers of this host would answer on the VIP, whatever port they listen on.
+//! Whether the PostgreSQL servers of this host accept connections to the VIP, on any port.
 
-mod proc;
+mod servers;
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-pub use proc::{Listener, Process, listeners, servers};
+pub use servers::{Listener, Process, Program, Server, listeners, servers};
 
 use super::Finding;
 use super::names::listed;
 
-/// What a server or a pooler calls itself.
+/// Process names of servers and poolers.
 pub const PROGRAMS: [&str; 8] =
     ["postgres", "postmaster", "edb-postgres", "pgbouncer", "odyssey", "pgcat", "pgpool", "haproxy"];
 
@@ -22,38 +21,6 @@ pub struct Facts {
     pub nonlocal_bind: bool,
 }
 
-/// A program that listens on a port.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Server {
-    pub program: Program,
-    pub port: u16,
-    pub listening: BTreeSet<IpAddr>,
-    /// The addresses that it was told to listen on, as far as its command line says so (Patroni's does).
-    pub told: BTreeSet<IpAddr>,
-}
-
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Program {
-    Postgres,
-    /// Its name.
-    Pooler(String),
-    /// Whose socket it is cannot be seen.
-    Unknown,
-}
-
-impl Server {
-    fn takes(&self, vip: IpAddr) -> bool {
-        self.takes_any(vip) || self.listening.contains(&vip)
-    }
-
-    /// Whether it listens on every address of the VIP's family. Of an unknown one `::` may stand for both; PostgreSQL keeps them
-    /// apart.
-    fn takes_any(&self, vip: IpAddr) -> bool {
-        let both = self.program != Program::Postgres;
-        self.listening.iter().any(|ip| ip.is_unspecified() && (ip.is_ipv4() == vip.is_ipv4() || (both && ip.is_ipv6())))
-    }
-}
-
 pub fn judge(facts: &Facts) -> Vec<Finding> {
     facts.servers.iter().filter_map(|server| one(facts, server)).collect()
 }
@@ -62,7 +29,7 @@ fn one(facts: &Facts, server: &Server) -> Option<Finding> {
     let vip = facts.vip;
     let port = server.port;
     let addresses: Vec<String> = server.listening.iter().map(ToString::to_string).collect();
-    let alone = format!("listens on {} alone", listed(&addresses));
+    let only = format!("listens only on {}", listed(&addresses));
     match server.program {
         Program::Pooler(_) => return None,
         Program::Unknown if !server.takes(vip) => {
@@ -70,9 +37,9 @@ fn one(facts: &Facts, server: &Server) -> Option<Finding> {
                 "postgres-unseen",
                 format!("port {port}"),
                 format!(
-                    "something {alone}, and whether it is PostgreSQL cannot be seen from here: then clients of {vip} will be refused"
+                    "something {only}; this user cannot see whether it is PostgreSQL, which would refuse clients of {vip}"
                 ),
-                "run the check as root; where it is PostgreSQL, set listen_addresses = '*'",
+                "run the check as root; if it is PostgreSQL, set listen_addresses = '*'",
             ));
         }
         Program::Postgres | Program::Unknown => {}
@@ -80,15 +47,13 @@ fn one(facts: &Facts, server: &Server) -> Option<Finding> {
     let subject = format!("PostgreSQL on port {port}");
     let good = |text: String| Some(Finding::pass("postgres-listens", subject.clone(), text));
     if server.takes_any(vip) || (server.listening.contains(&vip) && facts.nonlocal_bind) {
-        return good(format!("takes connections for {vip}"));
+        return good(format!("accepts connections to {vip}"));
     }
     if server.listening.contains(&vip) {
         return Some(Finding::warning(
             "postgres-nonlocal",
             subject,
-            format!(
-                "listens on {vip} by name: started where the VIP is not, it goes without it, or does not start at all"
-            ),
+            format!("listens on {vip} explicitly: started without the VIP, it skips that address or does not start"),
             everywhere(vip, port),
         ));
     }
@@ -96,31 +61,31 @@ fn one(facts: &Facts, server: &Server) -> Option<Finding> {
         return Some(Finding::error(
             "postgres-late",
             subject,
-            format!("was told to listen on {vip} and does not, since the VIP was not here when it started"),
+            format!("is configured to listen on {vip} but does not, because the VIP was not here when it started"),
             format!("{}; then restart PostgreSQL", everywhere(vip, port)),
         ));
     }
     if let Some((name, at)) = pooler(facts) {
-        return good(format!("{alone}, and {name} takes connections for {vip} on port {at}"));
+        return good(format!("{only}, and {name} accepts connections to {vip} on port {at}"));
     }
     Some(Finding::error(
         "postgres-listens",
         subject,
-        format!("{alone}: clients of {vip} will be refused"),
+        format!("{only}: clients of {vip} are refused"),
         format!("set listen_addresses = '*' (Patroni: postgresql.listen: '*:{port}') and restart PostgreSQL"),
     ))
 }
 
-/// Two ways to have PostgreSQL listen on an address that comes and goes.
+/// Two ways to make PostgreSQL listen on an address that comes and goes.
 fn everywhere(vip: IpAddr, port: u16) -> String {
     let family = if vip.is_ipv4() { "ipv4" } else { "ipv6" };
     format!(
-        "set listen_addresses = '*' (Patroni: postgresql.listen: '*:{port}'), or on every host, at boot too, sysctl \
+        "set listen_addresses = '*' (Patroni: postgresql.listen: '*:{port}'), or on every host, also at boot, sysctl \
          net.{family}.ip_nonlocal_bind=1"
     )
 }
 
-/// A pooler that takes the VIP's clients in the server's place.
+/// A pooler that accepts the VIP's clients instead of the server.
 fn pooler(facts: &Facts) -> Option<(&str, u16)> {
     facts.servers.iter().find_map(|server| match &server.program {
         Program::Pooler(name) if server.takes(facts.vip) => Some((name.as_str(), server.port)),
@@ -130,6 +95,8 @@ fn pooler(facts: &Facts) -> Option<(&str, u16)> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::super::Level;
     use super::*;
 
@@ -144,19 +111,19 @@ mod tests {
     }
 
     #[test]
-    fn a_server_on_loopback_alone_refuses_the_vips_clients() {
+    fn a_server_only_on_loopback_refuses_the_vips_clients() {
         assert_eq!(judged(vec![], false), []);
         let on = |addresses: &[&str]| judged(vec![server(Program::Postgres, addresses)], false);
         assert_eq!(on(&["127.0.0.1"]), [("postgres-listens", Level::Error)]);
         assert_eq!(on(&["127.0.0.1", "0.0.0.0"]), [("postgres-listens", Level::Pass)]);
-        // PostgreSQL keeps the families apart, others need not.
+        // PostgreSQL separates the families, others need not.
         assert_eq!(on(&["::"]), [("postgres-listens", Level::Error)]);
         assert_eq!(judged(vec![server(Program::Unknown, &["::"])], false), [("postgres-listens", Level::Pass)]);
         assert_eq!(judged(vec![server(Program::Unknown, &["::1"])], false), [("postgres-unseen", Level::Warning)]);
     }
 
     #[test]
-    fn a_server_that_names_the_vip_needs_a_kernel_that_lets_it() {
+    fn a_server_that_names_the_vip_needs_nonlocal_bind() {
         let named = || vec![server(Program::Postgres, &["127.0.0.1", "10.0.0.5"])];
         assert_eq!(judged(named(), true), [("postgres-listens", Level::Pass)]);
         assert_eq!(judged(named(), false), [("postgres-nonlocal", Level::Warning)]);
@@ -166,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pooler_may_take_the_clients_instead() {
+    fn a_pooler_may_accept_the_clients_instead() {
         let pooler = |address| server(Program::Pooler("pgbouncer".into()), &[address]);
         let with = |address| judged(vec![server(Program::Postgres, &["127.0.0.1"]), pooler(address)], false);
         assert_eq!(with("0.0.0.0"), [("postgres-listens", Level::Pass)]);

@@ -11,7 +11,7 @@ pub struct Facts {
     pub net_raw: bool,
     /// Where this program is.
     pub program: String,
-    /// Files of the configuration that the unit's user cannot read: the key that names it, its path, what helps.
+    /// Files of the configuration that the unit's user cannot read.
     pub unreadable: Vec<Unreadable>,
 }
 
@@ -29,14 +29,14 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
         .map(|(name, _)| *name)
         .collect();
     let capabilities = if missing.is_empty() {
-        Finding::pass("privileges", "privileges", "CAP_NET_ADMIN and CAP_NET_RAW are there")
+        Finding::pass("privileges", "privileges", "has CAP_NET_ADMIN and CAP_NET_RAW")
     } else {
         Finding::error(
             "privileges",
             "privileges",
-            format!("this user lacks {}: addresses cannot be changed and announced", missing.join(" and ")),
+            format!("this user lacks {}: it cannot change or announce addresses", missing.join(" and ")),
             format!(
-                "run as root, or by the unit (AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW), or grant it with: setcap \
+                "run as root or from the unit (AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW), or grant it: setcap \
                  cap_net_admin,cap_net_raw+ep {}",
                 facts.program
             ),
@@ -46,14 +46,14 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
         Finding::error(
             "file-unreadable",
             file.option,
-            format!("{} cannot be read by the user {UNIT_USER}, as whom the unit runs", file.path),
+            format!("{} is not readable for user {UNIT_USER}, as which the unit runs", file.path),
             file.cure.clone(),
         )
     });
     std::iter::once(capabilities).chain(files).collect()
 }
 
-/// Whether a user may do with a file what `bit` says: 4 to read, 1 to pass through a directory.
+/// Whether a file's mode grants a user this bit: 4 to read, 1 to traverse a directory.
 pub fn permits(mode: u32, owner: (u32, u32), uid: u32, groups: &[u32], bit: u32) -> bool {
     let shift = if owner.0 == uid {
         6
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_missing_is_named_with_what_grants_it() {
+    fn missing_capabilities_are_named_with_what_grants_them() {
         let facts =
             Facts { net_admin: true, net_raw: false, program: "/usr/bin/vip-manager".into(), unreadable: vec![] };
         let findings = judge(&facts);
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_class_that_fits_decides_who_may_read() {
+    fn the_first_matching_class_decides_who_may_read() {
         assert!(permits(0o640, (0, 7), 5, &[7], 4));
         assert!(!permits(0o640, (0, 7), 5, &[8], 4));
         assert!(!permits(0o044, (5, 7), 5, &[7], 4));

@@ -11,9 +11,9 @@ use crate::vip::Mac;
 pub struct Facts {
     pub vip: IpAddr,
     pub interface: String,
-    /// Whom the key names, as far as it is known.
+    /// Whom the key names, if known.
     pub leader: Leader,
-    /// This host carries the VIP.
+    /// This host has the VIP.
     pub carried: bool,
     pub probe: Probe,
 }
@@ -30,7 +30,7 @@ pub enum Leader {
 pub enum Probe {
     /// Other hosts that answered.
     Answers(BTreeSet<Mac>),
-    /// Nobody could be asked.
+    /// Why there was no probe.
     Impossible(String),
 }
 
@@ -38,12 +38,12 @@ pub fn judge(facts: &Facts) -> Finding {
     let subject = format!("{} on the wire of {}", facts.vip, facts.interface);
     let answers = match &facts.probe {
         Probe::Impossible(why) => {
-            let text = format!("it cannot be told from here who answers: {why}");
+            let text = format!("cannot tell who answers: {why}");
             return Finding::warning(
                 "rival-unknown",
                 subject,
                 text,
-                "run the check as root, on an Ethernet that is up",
+                "run the check as root, on an Ethernet interface that is up",
             );
         }
         Probe::Answers(answers) => answers,
@@ -54,37 +54,35 @@ pub fn judge(facts: &Facts) -> Finding {
         (0, Leader::Another, _) => Finding::warning(
             "nobody-answers",
             subject,
-            "another host leads, and nobody answers for the VIP",
-            "run this check on the leader; where all is well there, the network between carries no ARP or multicast",
+            "another host leads, but nobody answers for the VIP",
+            "run this check on the leader; if it passes there, the network in between does not carry ARP or multicast",
         ),
         (0, _, true) => Finding::pass("rival", subject, "nobody else answers"),
-        (0, _, false) => Finding::pass("rival", subject, "nobody answers, so it is free"),
+        (0, _, false) => Finding::pass("rival", subject, "nobody answers: it is unused"),
         (2.., _, _) => Finding::error(
             "rival-several",
             subject,
             format!("several hosts answer: {who}"),
-            "find them by these hardware addresses (ip neigh, the switch) and leave the address to one",
+            "find them by these hardware addresses (ip neigh, the switch) and keep the address on one",
         ),
         (_, _, true) | (_, Leader::ThisHost, false) => Finding::error(
             "rival",
             subject,
-            format!("{who} answers for it, and this host is the one that should"),
-            "find that host by its hardware address (ip neigh, the switch) and take the address from it",
+            format!("{who} answers for it, but this host should"),
+            "find that host by its hardware address (ip neigh, the switch) and remove the address there",
         ),
         (_, Leader::Nobody, false) => Finding::error(
             "rival-no-leader",
             subject,
-            format!("{who} answers for it, and nobody leads: it is in use by somebody else, or was left behind"),
+            format!("{who} answers for it, but nobody leads: another host uses it, or it was left behind"),
             "find that host by its hardware address; on a database host, vip-manager release removes it",
         ),
-        (_, Leader::Another, false) => {
-            Finding::pass("rival", subject, format!("{who} answers: the host that leads, it seems"))
-        }
+        (_, Leader::Another, false) => Finding::pass("rival", subject, format!("{who} answers, probably the leader")),
         (_, Leader::Unknown, false) => Finding::warning(
             "rival-unjudged",
             subject,
-            format!("{who} answers; without the key nobody can tell whether it should"),
-            "mend what is told about etcd above",
+            format!("{who} answers; without the key it is unknown whether it should"),
+            "fix the errors about etcd above",
         ),
     }
 }

@@ -40,13 +40,13 @@ fn a_second_interface_hears_what_the_network_carries() {
     let config = ConfigFile::basic(&host, &cluster);
     second_cable(&lab, &host);
     let printed = check(&host, &config);
-    let heard = "✓ announcements on eth0: a broadcast from here came in by eth1: the network carries it";
+    let heard = "✓ announcements on eth0: a broadcast from here arrived on eth1: the network carries it";
     assert!(printed.text.contains(heard), "{}", printed.text);
 }
 
 /// An echo within the host says nothing of the network.
 #[test]
-fn what_shares_the_cable_is_no_witness_and_an_empty_segment_has_none() {
+fn an_interface_on_the_same_cable_proves_nothing() {
     let lab = Lab::new("alone");
     let cluster = Cluster::start(&lab, 1);
     let host = lab.host("db1");
@@ -58,14 +58,14 @@ fn what_shares_the_cable_is_no_witness_and_an_empty_segment_has_none() {
     host.ip("addr add 10.77.0.1/24 dev veth1");
     let config = ConfigFile::basic(&host, &cluster).with("ip", "10.77.0.100");
     let on_bridge = check(&host, &config.clone().with("interface", "br1"));
-    let unknown = "! announcements on br1: whether they are heard cannot be told";
+    let unknown = "! announcements on br1: cannot tell whether they are heard";
     assert!(on_bridge.text.contains(unknown), "{}", on_bridge.text);
     check(&host, &config.with("interface", "veth1")).shows("announcements-unknown");
 }
 
 /// Nothing that a check sends says that somebody has the VIP, nor that a neighbour's address is elsewhere.
 #[test]
-fn a_check_asks_and_never_claims() {
+fn a_check_sends_no_claim() {
     let lab = Lab::new("claims");
     let cluster = Cluster::start(&lab, 1);
     let (host, client) = (lab.host("db1"), lab.host("client"));

@@ -9,7 +9,7 @@ use crate::support::lab::Lab;
 use crate::{Printed, file};
 
 #[test]
-fn a_cloud_that_ignores_announcements_is_told_by_its_firmware() {
+fn a_cloud_is_recognized_by_its_firmware() {
     let lab = Lab::new("clouds");
     let cluster = Cluster::start(&lab, 1);
     let host = lab.host("db1");

@@ -10,7 +10,7 @@ use crate::support::store::User;
 use crate::support::tls::Tls;
 
 #[test]
-fn an_endpoint_that_cannot_be_reached_tells_why() {
+fn an_unreachable_endpoint_is_reported_with_its_cause() {
     let lab = Lab::new("reach");
     let mut cluster = Cluster::start(&lab, 3);
     let host = lab.host("db1");
@@ -38,7 +38,7 @@ fn an_endpoint_that_cannot_be_reached_tells_why() {
 }
 
 #[test]
-fn two_clusters_are_not_taken_for_one() {
+fn endpoints_of_two_clusters_are_reported() {
     let (one, lab) = (Lab::new("other"), Lab::new("differ"));
     let _other = one;
     let first = Cluster::start(&lab, 1);
@@ -56,13 +56,13 @@ fn two_clusters_are_not_taken_for_one() {
     let _second = crate::support::process::Process::start("second etcd", command);
     let config = ConfigFile::basic(&host, &first);
     let config = config.with("dcs-endpoints", format!("{},{urls}", first.endpoints()[0]));
-    let ready = || check(&host, &config).text.matches("it sees a leader").count() == 2;
+    let ready = || check(&host, &config).text.matches("and sees a leader").count() == 2;
     crate::support::clock::wait_for("both clusters", Duration::from_secs(20), ready);
     check(&host, &config).shows("endpoints-differ");
 }
 
 #[test]
-fn tls_is_refused_with_its_reason() {
+fn a_tls_failure_is_reported_with_its_cause() {
     let lab = Lab::new("tls");
     let tls = Tls::new(&lab);
     let options =
@@ -79,7 +79,7 @@ fn tls_is_refused_with_its_reason() {
 }
 
 #[test]
-fn a_login_is_refused_with_its_reason_and_never_shown() {
+fn a_login_failure_is_reported_without_the_password() {
     let lab = Lab::new("login");
     let user = User { name: "root".into(), password: "hunter2".into() };
     let options = ClusterOptions { members: 1, user: Some(user), ..ClusterOptions::default() };
@@ -97,7 +97,7 @@ fn a_login_is_refused_with_its_reason_and_never_shown() {
 }
 
 #[test]
-fn a_login_that_nobody_asks_for_is_told() {
+fn a_needless_login_is_reported() {
     let lab = Lab::new("needless");
     let cluster = Cluster::start(&lab, 1);
     let host = lab.host("db1");
@@ -106,7 +106,7 @@ fn a_login_that_nobody_asks_for_is_told() {
 }
 
 #[test]
-fn a_check_ends_in_time_even_where_nobody_answers() {
+fn a_check_ends_in_time_even_if_nobody_answers() {
     let lab = Lab::new("silence");
     let cluster = Cluster::start(&lab, 1);
     let host = lab.host("db1");

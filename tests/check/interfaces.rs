@@ -7,7 +7,7 @@ use crate::support::host::{VIP, VIP6};
 use crate::support::lab::Lab;
 
 #[test]
-fn the_interface_tells_what_keeps_the_vip_off_it() {
+fn interface_mistakes_are_reported() {
     let lab = Lab::new("links");
     let cluster = Cluster::start(&lab, 1);
     let host = lab.host("db1");
@@ -26,7 +26,7 @@ fn the_interface_tells_what_keeps_the_vip_off_it() {
 }
 
 #[test]
-fn the_addresses_tell_what_is_wrong_with_the_vip() {
+fn address_mistakes_are_reported() {
     let lab = Lab::new("addresses");
     let cluster = Cluster::start(&lab, 1);
     let host = lab.host("db1");

@@ -46,7 +46,7 @@ impl Setup {
 
 /// vip-manager #71 #72 #143 #250 and the rest of "state is false, desired false": #151 #270 #308 #157 #83.
 #[test]
-fn the_key_tells_why_the_vip_is_not_there() {
+fn key_mistakes_are_reported() {
     let setup = Setup::new("keys");
     let store = setup.cluster.store();
     setup.asked("/service/pg/leader", "pg1").shows("store-empty");
@@ -83,7 +83,7 @@ fn the_key_tells_why_the_vip_is_not_there() {
 }
 
 #[test]
-fn a_key_that_is_written_a_little_wrong_leads_to_the_right_one() {
+fn a_misspelled_key_leads_to_the_right_one() {
     let setup = Setup::new("paths");
     setup.scope("hr", "pg1", &["pg1"], 60);
     setup.scope("main", "pg-node1", &["pg-node1"], 60);
@@ -93,7 +93,7 @@ fn a_key_that_is_written_a_little_wrong_leads_to_the_right_one() {
 }
 
 #[test]
-fn a_user_that_may_read_little_is_told_what_that_hides() {
+fn missing_read_rights_are_reported() {
     let lab = Lab::new("rights");
     let user = User { name: "root".into(), password: "hunter2".into() };
     let options = ClusterOptions { members: 1, user: Some(user), ..ClusterOptions::default() };
@@ -118,7 +118,7 @@ fn a_user_that_may_read_little_is_told_what_that_hides() {
 }
 
 #[test]
-fn a_sound_host_is_told_so_to_people_and_to_programs() {
+fn a_healthy_host_passes_as_text_and_as_json() {
     let setup = Setup::new("sound");
     let key = setup.scope("pg", "db1", &["db1", "db2"], 60);
     let config = ConfigFile::basic(&setup.host, &setup.cluster).with("trigger-key", &key);

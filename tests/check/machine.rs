@@ -13,7 +13,7 @@ use crate::{Printed, check, file};
 
 /// vip-manager #351: a missing file, exit 1 without a word. `hosting-type` was never read, unknown keys were ignored.
 #[test]
-fn the_configuration_is_told_with_every_mistake_and_the_rest_is_checked_all_the_same() {
+fn a_wrong_configuration_is_reported_and_the_rest_is_still_checked() {
     let lab = Lab::new("config");
     let cluster = Cluster::start(&lab, 1);
     let host = lab.host("db1");
@@ -25,7 +25,7 @@ fn the_configuration_is_told_with_every_mistake_and_the_rest_is_checked_all_the_
 
     let printed = check(&host, &config.clone().with("hold-timout", "10s"));
     printed.shows("config-unknown-key");
-    assert!(printed.text.contains("it sees a leader"), "{}", printed.text);
+    assert!(printed.text.contains("and sees a leader"), "{}", printed.text);
     check(&host, &config.clone().with("hosting-type", "hetzner")).shows("config-hosting-type");
     check(&host, &config.clone().with("hold-timeout", "2s")).shows("config-hold-timeout");
     check(&host, &config.with("iface", "eth0").without("interface")).shows("config-old-name");
@@ -33,7 +33,7 @@ fn the_configuration_is_told_with_every_mistake_and_the_rest_is_checked_all_the_
 
 /// vip-manager #83.
 #[test]
-fn who_lacks_a_privilege_is_told_which_and_what_grants_it() {
+fn missing_privileges_are_reported_with_what_grants_them() {
     let lab = Lab::new("user");
     let cluster = Cluster::start(&lab, 1);
     let host = lab.host("db1");
@@ -57,7 +57,7 @@ pub(crate) fn as_nobody(lab: &Lab, host: &Host, config: &Path) -> Command {
 }
 
 #[test]
-fn a_hook_that_could_not_be_run_is_told_before_it_matters() {
+fn hooks_that_cannot_run_are_reported() {
     let lab = Lab::new("hooks");
     let cluster = Cluster::start(&lab, 1);
     let host = lab.host("db1");

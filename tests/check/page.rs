@@ -63,14 +63,14 @@ fn fits(line: &str, promised: &str) -> bool {
 }
 
 #[test]
-fn every_row_of_the_document_is_brought_about_by_a_test() {
+fn every_row_of_the_document_has_a_test() {
     let missing: Vec<_> = rows().map(|row| row.name).filter(|name| !TESTS.contains(&format!("\"{name}\""))).collect();
     assert_eq!(missing, Vec::<String>::new());
     assert!(rows().count() >= 20, "{} rows", rows().count());
 }
 
 #[test]
-fn a_promise_is_kept_to_the_letter_but_for_its_gaps() {
+fn a_line_fits_its_row_except_for_the_gaps() {
     assert!(fits("abc 12 def 3", "abc … def …"));
     assert!(fits("abc", "abc"));
     assert!(!fits("abc 12 def", "abc … xyz"));

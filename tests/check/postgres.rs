@@ -13,7 +13,7 @@ use crate::support::process::Process;
 use crate::{Printed, check, file};
 
 #[test]
-fn a_server_that_does_not_take_the_vips_clients_is_told_whatever_its_port() {
+fn a_server_that_refuses_the_vips_clients_is_reported_on_any_port() {
     let lab = Lab::new("postgres");
     let cluster = Cluster::start(&lab, 1);
     let host = lab.host("db1");
@@ -24,7 +24,7 @@ fn a_server_that_does_not_take_the_vips_clients_is_told_whatever_its_port() {
     check(&host, &config).shows("postgres-listens");
     let pooler = server(&host, "pgbouncer", "0.0.0.0", 6432, &[]);
     let printed = check(&host, &config);
-    let told = format!("listens on 127.0.0.1 alone, and pgbouncer takes connections for {vip} on port 6432");
+    let told = format!("listens only on 127.0.0.1, and pgbouncer accepts connections to {vip} on port 6432");
     assert!(printed.text.contains(&told), "{}", printed.text);
     drop((loopback, pooler));
 
@@ -37,12 +37,12 @@ fn a_server_that_does_not_take_the_vips_clients_is_told_whatever_its_port() {
     check(&host, &config).shows("postgres-nonlocal");
     host.sysctl("net/ipv4/ip_nonlocal_bind", "1");
     let printed = check(&host, &config);
-    assert!(printed.text.contains("PostgreSQL on port 5433: takes connections for"), "{}", printed.text);
+    assert!(printed.text.contains("PostgreSQL on port 5433: accepts connections to"), "{}", printed.text);
     drop(by_name);
 }
 
 #[test]
-fn a_server_that_may_not_be_looked_at_is_guessed_by_its_port() {
+fn a_server_of_another_user_is_guessed_by_its_port() {
     let lab = Lab::new("unseen");
     let cluster = Cluster::start(&lab, 1);
     let host = lab.host("db1");

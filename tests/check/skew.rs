@@ -13,7 +13,7 @@ use crate::support::lab::Lab;
 const PORT: u16 = 2399;
 
 #[test]
-fn a_member_whose_clock_is_behind_is_told() {
+fn a_member_with_a_slow_clock_is_reported() {
     let lab = Lab::new("skew");
     let cluster = Cluster::start(&lab, 1);
     let (host, late) = (lab.host("db1"), lab.host("late"));
@@ -21,7 +21,7 @@ fn a_member_whose_clock_is_behind_is_told() {
     let config = ConfigFile::basic(&host, &cluster).with("dcs-endpoints", format!("http://{}:{PORT}", late.v4()));
     let printed = check(&host, &config);
     printed.shows("clock-skew");
-    assert!(printed.text.contains("it sees a leader"), "{}", printed.text);
+    assert!(printed.text.contains("and sees a leader"), "{}", printed.text);
 }
 
 /// Answers plain HTTP from the year 2020, and hands everything else on to etcd.

@@ -1,25 +1,26 @@
-//! Which leader key was meant by one that is not there: the mistakes that people make with slashes, namespaces and scopes.
+//! Which leader key was meant by a missing one: common mistakes with slashes, namespaces and scopes.
 
 use crate::check::names;
 
-/// What helps somebody who wrote `key` where etcd has these leader keys.
+/// The cure for `key` if etcd has these leader keys.
 pub(super) fn cure(key: &str, leaders: &[String]) -> String {
     if let Some((name, why)) = meant(key, leaders) {
         return format!("{why}set trigger-key: {name}");
     }
     match leaders {
-        [only] => format!(
-            "where that cluster is meant, set trigger-key: {only}; otherwise start Patroni with this key's scope"
-        ),
+        [only] => {
+            format!("if that cluster is meant, set trigger-key: {only}; otherwise start Patroni with this key's scope")
+        }
         _ => "set trigger-key to one of these, or start Patroni with this key's scope".to_owned(),
     }
 }
 
-/// The key that was meant, and what is wrong with the one that was written, where that is worth a word.
+/// The key that was meant, and what is wrong with the one that was written.
 fn meant(key: &str, leaders: &[String]) -> Option<(String, &'static str)> {
     let wanted = Path::of(key);
     let find = |same: &dyn Fn(&Path<'_>) -> bool| leaders.iter().find(|leader| same(&Path::of(leader))).cloned();
-    let ends = if wanted.complete { "they differ in slashes or blanks alone: " } else { "the key ends with /leader: " };
+    let ends =
+        if wanted.complete { "they differ only in slashes or spaces: " } else { "the key must end with /leader: " };
     find(&|leader| leader.namespace == wanted.namespace && leader.scope == wanted.scope)
         .map(|name| (name, ends))
         .or_else(|| find(&|leader| leader.scope == wanted.scope).map(|name| (name, "the namespace differs: ")))
@@ -55,24 +56,24 @@ mod tests {
     }
 
     #[test]
-    fn slashes_namespaces_and_slips_lead_to_the_key_that_was_meant() {
+    fn mistakes_in_slashes_and_namespaces_lead_to_the_right_key() {
         let leaders = ["/db/hr/leader", "/service/pg/leader"];
         for slashes in ["service/pg/leader", "//service/pg/leader", "/service//pg/leader", "/service/pg/leader/"] {
             assert_eq!(
                 told(slashes, &leaders),
-                "they differ in slashes or blanks alone: set trigger-key: /service/pg/leader"
+                "they differ only in slashes or spaces: set trigger-key: /service/pg/leader"
             );
         }
         for short in ["/service/pg", "/service/pg/"] {
-            assert_eq!(told(short, &leaders), "the key ends with /leader: set trigger-key: /service/pg/leader");
+            assert_eq!(told(short, &leaders), "the key must end with /leader: set trigger-key: /service/pg/leader");
         }
         assert_eq!(told("/service/hr/leader", &leaders), "the namespace differs: set trigger-key: /db/hr/leader");
         assert_eq!(told("/servcie/pg/leader", &["/service/pgx/leader"]), "set trigger-key: /service/pgx/leader");
     }
 
     #[test]
-    fn another_cluster_is_not_offered_as_if_it_were_meant() {
-        assert!(told("/service/pg1/leader", &["/service/pg2/leader"]).starts_with("where that cluster is meant, "));
+    fn another_cluster_is_offered_only_with_a_condition() {
+        assert!(told("/service/pg1/leader", &["/service/pg2/leader"]).starts_with("if that cluster is meant, "));
         assert!(
             told("/service/pg1/leader", &["/service/hr/leader", "/db/x/leader"]).starts_with("set trigger-key to one")
         );

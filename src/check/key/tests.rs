@@ -35,7 +35,7 @@ fn first(facts: &Facts) -> Finding {
 }
 
 #[test]
-fn a_host_that_leads_and_one_that_follows_are_both_fine() {
+fn a_leading_and_a_following_host_pass() {
     assert_eq!(first(&holding("pg1", "pg1", &["pg1", "pg2"])).level, super::super::Level::Pass);
     let follower = first(&holding("pg1", "pg2", &["pg1", "pg2"]));
     assert_eq!(follower.level, super::super::Level::Pass);
@@ -43,9 +43,9 @@ fn a_host_that_leads_and_one_that_follows_are_both_fine() {
 }
 
 #[test]
-fn a_name_that_is_nearly_this_hosts_is_the_usual_mistake() {
+fn a_similar_name_is_reported_with_the_difference() {
     for (value, expected, why) in
-        [("pg-node1", "pg-node-1", "look alike"), ("PG1", "pg1", "capitals"), ("pg1", "pg1.example.org", "domain")]
+        [("pg-node1", "pg-node-1", "similar"), ("PG1", "pg1", "case"), ("pg1", "pg1.example.org", "domain")]
     {
         let finding = first(&holding(value, expected, &[value, "other"]));
         assert_eq!(finding.id, "key-value-differs");
@@ -55,15 +55,15 @@ fn a_name_that_is_nearly_this_hosts_is_the_usual_mistake() {
 }
 
 #[test]
-fn a_name_that_no_member_bears_never_leads() {
+fn a_name_of_no_member_never_leads() {
     let near = first(&holding("alpha", "bravo1", &["alpha", "bravo-1"]));
     assert_eq!(near.id, "key-value-unknown");
-    assert_eq!(near.cure.as_deref(), Some("they look alike: set trigger-value: bravo-1"));
+    assert_eq!(near.cure.as_deref(), Some("they are similar: set trigger-value: bravo-1"));
     assert!(first(&holding("alpha", "zulu", &["alpha", "bravo"])).cure.unwrap().starts_with("set trigger-value to"));
 }
 
 #[test]
-fn a_key_without_leader_is_told_from_a_wrong_one_and_from_an_empty_store() {
+fn a_missing_leader_a_wrong_key_and_an_empty_store_are_distinguished() {
     let mut facts = holding("", "pg1", &["pg1"]);
     facts.found.held = Ok(None);
     assert_eq!(first(&facts).id, "key-no-leader");
@@ -78,15 +78,15 @@ fn a_key_without_leader_is_told_from_a_wrong_one_and_from_an_empty_store() {
 }
 
 #[test]
-fn what_somebody_left_around_a_value_goes_from_where_it_is() {
+fn whitespace_and_quotes_are_removed_where_they_are() {
     let cure = |value, expected| first(&holding(value, expected, &["pg1"])).cure.unwrap();
-    assert!(cure("pg1\n", "pg1").ends_with("Patroni writes none: etcdctl put /service/pg/leader pg1"));
-    assert!(cure("\"pg1\"", "pg1").ends_with("Patroni writes none: etcdctl put /service/pg/leader pg1"));
-    assert!(cure("pg2", "pg2 ").ends_with("blanks alone: where both mean this host, set trigger-value: pg2"));
+    assert!(cure("pg1\n", "pg1").ends_with("which Patroni does not write: etcdctl put /service/pg/leader pg1"));
+    assert!(cure("\"pg1\"", "pg1").ends_with("which Patroni does not write: etcdctl put /service/pg/leader pg1"));
+    assert!(cure("pg2", "pg2 ").ends_with("whitespace: if both mean this host, set trigger-value: pg2"));
 }
 
 #[test]
-fn a_user_that_may_not_list_is_told_what_cannot_be_said() {
+fn a_user_without_list_rights_is_told_what_is_unknown() {
     let mut facts = holding("pg1", "pg2", &[]);
     facts.found.around = Around::default();
     assert_eq!(first(&facts).id, "key-members-unlisted");
@@ -100,7 +100,7 @@ fn a_user_that_may_not_list_is_told_what_cannot_be_said() {
 }
 
 #[test]
-fn a_lease_that_cannot_hold_anything_is_a_mistake() {
+fn a_lease_too_short_to_hold_the_vip_is_an_error() {
     let mut facts = holding("pg1", "pg1", &["pg1"]);
     let lease = |facts: &Facts| judge(facts).last().unwrap().id;
     assert_eq!(lease(&facts), "key-lease");

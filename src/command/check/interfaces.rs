@@ -21,8 +21,7 @@ pub(super) struct Host {
 
 impl Host {
     pub(super) fn list() -> Result<Self, String> {
-        let mut socket =
-            AddressSocket::open(clock::now).map_err(|errno| format!("netlink cannot be opened: {errno}"))?;
+        let mut socket = AddressSocket::open(clock::now).map_err(|errno| format!("cannot open netlink: {errno}"))?;
         let mut kernel = Mirror::default();
         kernel.replace(&socket.dump().map_err(|error| error.to_string())?);
         Ok(Self { kernel })
@@ -34,16 +33,16 @@ impl Host {
         findings
     }
 
-    pub(super) fn carries(&self, vip: &VipConfig) -> bool {
+    pub(super) fn has_vip(&self, vip: &VipConfig) -> bool {
         self.link(vip).is_some_and(|link| self.kernel.addresses(link.index, vip.vip.address()).next().is_some())
     }
 
     /// Whether a frame can leave by the VIP's interface.
-    pub(super) fn can_speak(&self, vip: &VipConfig) -> bool {
+    pub(super) fn can_send(&self, vip: &VipConfig) -> bool {
         self.link(vip).is_some_and(|link| link.up && link.mac.is_some())
     }
 
-    /// An address in whose name neighbours may be asked: this host's own, and no VIP.
+    /// The sender of questions to neighbours: an address of this host that is not a VIP.
     pub(super) fn own_address(&self, vip: &VipConfig, vips: &[IpAddr]) -> Option<IpAddr> {
         let index = self.link(vip)?.index;
         let here =
@@ -56,7 +55,7 @@ impl Host {
         let interface = vip.interface.to_string();
         let below = lowest(&interface);
         let names = heard.echoes.iter().filter_map(|index| Some(self.kernel.link(*index)?.name.to_string()));
-        // What shares a cable with the interface hears it without any network.
+        // An interface on the same cable hears it without any network.
         let echoes = names.filter(|name| lowest(name).is_disjoint(&below)).collect();
         let (asked, answered) = (heard.asked.clone(), heard.answered.clone());
         announcements::Facts { interface, vip: vip.vip.address(), echoes, asked, answered }
@@ -69,7 +68,7 @@ impl Host {
     fn interface(&self, vip: &VipConfig) -> interface::Facts {
         let name = vip.interface.to_string();
         let link = self.link(vip).map(|link| interface::Link {
-            switched_on: flags(&name).is_none_or(|flags| flags & UP != 0),
+            enabled: flags(&name).is_none_or(|flags| flags & UP != 0),
             up: link.up,
             has_mac: link.mac.is_some(),
             master: master(&name),
@@ -105,7 +104,7 @@ fn flags(interface: &str) -> Option<u32> {
     u32::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok()
 }
 
-/// The bridge or bond that the interface is a port of. A VRF is a master too, and takes nothing from it.
+/// The bridge or bond that the interface is a port of. A VRF is a master too, but takes no frames from it.
 fn master(interface: &str) -> Option<String> {
     let directory = Path::new(INTERFACES).join(interface);
     let is_port = directory.join("brport").exists() || directory.join("bonding_slave").exists();
@@ -118,8 +117,8 @@ pub(super) fn switch(name: &str) -> bool {
     fs::read(Path::new("/proc/sys/net").join(name)).is_ok_and(|value| value.trim_ascii() != b"0")
 }
 
-/// The interface and all that it stands on: the ports of a bridge or bond, what a VLAN or macvlan is made of, the other end of a
-/// pair that is here as well.
+/// The interface and everything below it: the ports of a bridge or bond, the parent of a VLAN or macvlan, the other end
+/// of a veth pair on this host.
 pub(super) fn lowest(interface: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut open = vec![interface.to_owned()];
@@ -135,7 +134,7 @@ pub(super) fn lowest(interface: &str) -> BTreeSet<String> {
     found
 }
 
-/// The other end of a pair of interfaces, where it is on this host.
+/// The other end of a veth pair, if it is on this host.
 fn peer(interface: &str) -> Option<String> {
     let number = |name: &str, file| fs::read_to_string(Path::new(INTERFACES).join(name).join(file)).ok();
     let ends = |name: &str| Some((number(name, "ifindex")?, number(name, "iflink")?));
@@ -147,7 +146,8 @@ fn entries(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
-/// In the order of the VIPs. Beyond the first few nobody is asked: threads are bounded.
+/// Probes the segment of each VIP, in their order, each on its own thread. Probes only the first few: threads are
+/// bounded.
 pub(super) async fn probe_all(config: &Config, host: &Host) -> Vec<Result<Answers, String>> {
     let vips: Vec<_> = config.vips.iter().map(|vip| vip.vip.address()).collect();
     let questions = config.vips.iter().take(MAX_PROBES).map(|vip| Question {

@@ -59,7 +59,7 @@ pub(super) fn privileges(config: Option<&Config>) -> privileges::Facts {
     }
 }
 
-/// The files of the configuration that the unit's user cannot read; none where there is no such user.
+/// The files of the configuration that the unit's user cannot read; none if there is no such user.
 fn unreadable(config: &Config) -> Vec<privileges::Unreadable> {
     let Ok(Some(user)) = User::from_name(privileges::UNIT_USER) else { return Vec::new() };
     let identity = config.etcd.identity.iter();
@@ -70,7 +70,7 @@ fn unreadable(config: &Config) -> Vec<privileges::Unreadable> {
     let files = config.etcd.ca_file.iter().map(|path| ("etcd-ca-file", path));
     let files = files.chain(identity.clone().map(|identity| ("etcd-cert-file", &identity.certificate)));
     let files = files.chain(identity.map(|identity| ("etcd-key-file", &identity.key))).chain(password);
-    // A bare name is a credential that systemd hands over.
+    // A bare name is a credential from systemd.
     let files = files.filter(|(_, path)| path.is_absolute());
     files.filter(|(_, path)| !may_read(&user, path)).map(|(option, path)| denied(option, path)).collect()
 }
@@ -78,7 +78,7 @@ fn unreadable(config: &Config) -> Vec<privileges::Unreadable> {
 fn may_read(user: &User, file: &Path) -> bool {
     let (uid, groups) = (user.uid.as_raw(), groups(user));
     let allowed = |path: &Path, bit| {
-        // What is not there is told where it is read.
+        // A missing file is reported where it is read.
         path.metadata()
             .map_or(true, |facts| privileges::permits(facts.mode(), (facts.uid(), facts.gid()), uid, &groups, bit))
     };
@@ -99,13 +99,13 @@ fn denied(option: &'static str, path: &Path) -> privileges::Unreadable {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let path = path.display().to_string();
     let cure = format!(
-        "systemctl edit vip-manager, and there [Service] and SupplementaryGroups= with a group that may, or \
-         LoadCredential={name}:{path} and {option}: {name}"
+        "run systemctl edit vip-manager and add to [Service] SupplementaryGroups= with a group that may read it, or \
+         LoadCredential={name}:{path} with {option}: {name}"
     );
     privileges::Unreadable { option, path, cure }
 }
 
-/// The servers of this host; looked for once, whatever the number of VIPs.
+/// The servers of this host, found once for all VIPs.
 pub(super) struct Servers {
     servers: Vec<Server>,
 }
@@ -125,7 +125,7 @@ impl Servers {
     }
 }
 
-/// The known programs by the numbers of their sockets.
+/// Servers and poolers by the inodes of their sockets.
 fn owners() -> BTreeMap<u64, Process> {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     processes.filter_map(|entry| sockets(&entry.path())).flatten().collect()

@@ -23,7 +23,7 @@ use crate::source;
 use crate::source::facts::{Forbidden, Inspection};
 use crate::terminal::{self, Terminal};
 
-/// Looks at everything, prints what is found, and says whether all is well.
+/// Gathers, judges and prints. Fails if there is an error.
 pub fn run(sources: &Sources, as_json: bool) -> ExitCode {
     let report = report(sources);
     terminal::write(io::stdout(), if as_json { report.json() } else { report.text(look()) });
@@ -41,16 +41,16 @@ fn report(sources: &Sources) -> Report {
     if let Some(config) = config {
         findings.extend(about(&config, in_cloud));
     }
-    let mut told: Vec<Finding> = Vec::new();
+    let mut kept: Vec<Finding> = Vec::new();
     for finding in findings {
-        if !told.contains(&finding) {
-            told.push(finding);
+        if !kept.contains(&finding) {
+            kept.push(finding);
         }
     }
-    Report { findings: told }
+    Report { findings: kept }
 }
 
-/// What a configuration leads to.
+/// The findings about a usable configuration.
 fn about(config: &Config, in_cloud: bool) -> Vec<Finding> {
     let host = match Host::list() {
         Ok(host) => host,
@@ -80,8 +80,8 @@ fn about(config: &Config, in_cloud: bool) -> Vec<Finding> {
         let facts = key_facts(vip, &inspections);
         findings.extend(facts.as_ref().map(key::judge).unwrap_or_default());
         let leader = leader(facts.as_ref());
-        if let Some(probe) = probes.next().filter(|_| host.can_speak(vip)) {
-            // A cloud's network answers in others' names: what seems to be heard there tells nothing.
+        if let Some(probe) = probes.next().filter(|_| host.can_send(vip)) {
+            // A cloud's network answers for others, so what is heard there proves nothing.
             if let Some(heard) = probe.as_ref().ok().filter(|_| !in_cloud) {
                 findings.push(announcements::judge(&host.announcements(vip, heard)));
             }
@@ -89,7 +89,7 @@ fn about(config: &Config, in_cloud: bool) -> Vec<Finding> {
                 vip: vip.vip.address(),
                 interface: vip.interface.to_string(),
                 leader,
-                carried: host.carries(vip),
+                carried: host.has_vip(vip),
                 probe: match probe {
                     Ok(heard) => rival::Probe::Answers(heard.claimants),
                     Err(why) => rival::Probe::Impossible(why),
@@ -134,7 +134,7 @@ fn look() -> Look {
     }
 }
 
-/// Whether the locale says UTF-8; where there is none at all, as under a service manager, so do most readers.
+/// Whether the locale says UTF-8. Without a locale, as under a service manager, most readers understand it.
 fn has_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
     let locale =
         ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| variable(name).filter(|value| !value.is_empty()));

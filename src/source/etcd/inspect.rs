@@ -207,13 +207,13 @@ fn json(page: &Response<Bytes>) -> Option<Value> {
 fn refusal_to_open(error: &OpenError) -> Refusal {
     let cure = match error {
         OpenError::Dial(DialError::Resolve { host, .. } | DialError::NoAddress { host }) => {
-            format!("correct the name in dcs-endpoints, or have it resolved (getent hosts {host})")
+            format!("correct the name in dcs-endpoints, or make it resolvable (getent hosts {host})")
         }
         OpenError::Dial(DialError::Tcp { .. }) => {
-            "start etcd there, and have it listen on that address (listen-client-urls)".to_owned()
+            "start etcd there, listening on that address (listen-client-urls)".to_owned()
         }
         OpenError::Dial(DialError::TcpSilent { .. } | DialError::Silent { phase: "TCP", .. }) => {
-            "is the host up, and does a firewall drop what goes to this port?".to_owned()
+            "is the host up, and does a firewall drop packets to this port?".to_owned()
         }
         OpenError::Dial(DialError::Handshake(HandshakeError::Broken { .. })) => {
             return Refusal {
@@ -230,12 +230,14 @@ fn refusal_to_open(error: &OpenError) -> Refusal {
 fn refusal_of_call(error: &CallError) -> Refusal {
     match error {
         CallError::NotNow(why) if why.contains("no leader") => Refusal {
-            why: "answers, and sees no leader of the etcd cluster: most members are gone or cut off".to_owned(),
-            cure: "bring the other members back (etcdctl endpoint status --cluster)".to_owned(),
+            why: "answers but sees no leader of the etcd cluster: most members are down or unreachable".to_owned(),
+            cure: "restore the other members (etcdctl endpoint status --cluster)".to_owned(),
         },
         CallError::Silent { limit } => Refusal {
-            why: format!("is connected and does not answer within {limit:.1?}: hung, overloaded, or without a quorum"),
-            cure: "look at that member's log and disk (etcdctl endpoint status --cluster)".to_owned(),
+            why: format!(
+                "accepts connections but does not answer within {limit:.1?}: hung, overloaded, or without a quorum"
+            ),
+            cure: "check that member's log and disk (etcdctl endpoint status --cluster)".to_owned(),
         },
         other => split(other),
     }
@@ -245,7 +247,7 @@ fn refusal_of_call(error: &CallError) -> Refusal {
 fn split(error: &(dyn Error + 'static)) -> Refusal {
     let (top, whole) = (error.to_string(), chain(error));
     let sources = whole.strip_prefix(&top).unwrap_or_default();
-    let (why, cure) = top.split_once("; ").unwrap_or((&top, "look at that file, or at the log of that member"));
+    let (why, cure) = top.split_once("; ").unwrap_or((&top, "check that file, or that member's log"));
     Refusal { why: format!("{why}{sources}"), cure: cure.to_owned() }
 }
 

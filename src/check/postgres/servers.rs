@@ -1,16 +1,46 @@
-//! Which servers listen, from what the kernel says of sockets and processes.
+//! Which servers listen, from the kernel's tables of sockets and processes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::{Program, Server};
+/// A program that listens on a port.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Server {
+    pub program: Program,
+    pub port: u16,
+    pub listening: BTreeSet<IpAddr>,
+    /// The addresses that its command line tells it to listen on (Patroni's does).
+    pub told: BTreeSet<IpAddr>,
+}
 
-/// A socket that takes connections.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Program {
+    Postgres,
+    /// Its name.
+    Pooler(String),
+    /// This user may not see who owns the socket.
+    Unknown,
+}
+
+impl Server {
+    pub(super) fn takes(&self, vip: IpAddr) -> bool {
+        self.takes_any(vip) || self.listening.contains(&vip)
+    }
+
+    /// Whether it listens on every address of the VIP's family. PostgreSQL's `::` is IPv6 only; that of another program may
+    /// cover both families.
+    pub(super) fn takes_any(&self, vip: IpAddr) -> bool {
+        let both = self.program != Program::Postgres;
+        self.listening.iter().any(|ip| ip.is_unspecified() && (ip.is_ipv4() == vip.is_ipv4() || (both && ip.is_ipv6())))
+    }
+}
+
+/// A listening socket.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Listener {
     pub address: IpAddr,
     pub port: u16,
-    /// What its owner's descriptors name it by.
+    /// By which its owner's descriptors name it.
     pub inode: u64,
 }
 
@@ -21,12 +51,13 @@ pub struct Process {
     pub arguments: Vec<String>,
 }
 
-/// What listens, by `/proc/net/tcp` or `tcp6`.
+/// The listening sockets in `/proc/net/tcp` or `tcp6`.
 pub fn listeners(table: &str) -> Vec<Listener> {
     table.lines().filter_map(listener).collect()
 }
 
-/// The servers and poolers among the owners of sockets. Where none is seen, what listens on PostgreSQL's usual port may be one.
+/// The servers and poolers among the owners of sockets. If no server is visible, whatever
+/// listens on PostgreSQL's usual port may be one.
 pub fn servers(listeners: &[Listener], owners: &BTreeMap<u64, Process>) -> Vec<Server> {
     let known = listeners.iter().filter_map(|listener| Some((listener, owners.get(&listener.inode)?)));
     let known = grouped(known.map(|(listener, owner)| (listener, program(&owner.name), told(&owner.arguments))));
@@ -76,7 +107,7 @@ fn listener(line: &str) -> Option<Listener> {
     const LISTEN: &str = "0A";
     let words: Vec<&str> = line.split_whitespace().collect();
     let [_, local, _, LISTEN, _, _, _, _, _, inode, ..] = words.as_slice() else { return None };
-    // A sign would be taken for a digit.
+    // The parser would accept a sign.
     let digits = local.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':');
     let (address, port) = local.split_once(':').filter(|_| digits)?;
     // Words of 32 bits, each as this machine has it in memory.
@@ -109,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_are_known_by_their_names_and_else_by_the_usual_port() {
+    fn servers_are_known_by_name_or_else_by_the_usual_port() {
         let on = |address: &str, port, inode| Listener { address: address.parse().unwrap(), port, inode };
         let sockets = [on("127.0.0.1", 5432, 1), on("::1", 5433, 2), on("127.0.0.1", 5433, 3), on("0.0.0.0", 6432, 4)];
         let process = |name: &str, arguments: &[&str]| Process {
