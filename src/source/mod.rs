@@ -28,6 +28,9 @@ mod reader;
 mod session;
 #[cfg(feature = "daemon")]
 mod states;
+#[cfg(feature = "daemon")]
+#[cfg(test)]
+mod tests;
 
 pub use report::{KeyIndex, Report, Watched};
 

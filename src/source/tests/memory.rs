@@ -1,0 +1,148 @@
+//! A store held in memory: what a client of the engine has to bring, and nothing else.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::broadcast;
+use tokio::time::sleep;
+
+use crate::keeper::{KeyEvent, KeyRead, Names, Tenure, Version};
+use crate::source::client::{Answers, Client, Connector, Events, Failure, Heard};
+use crate::source::report::KeyIndex;
+use crate::time::Moment;
+
+/// Time that stands still will do: the engine only measures sessions with it.
+pub(super) fn clock() -> Moment {
+    Moment::from_boot(Duration::from_secs(100))
+}
+
+pub(super) const KEYS: [&str; 2] = ["/a", "/b"];
+
+#[derive(Clone)]
+pub(super) struct Store(Arc<Mutex<Inner>>);
+
+struct Inner {
+    values: BTreeMap<String, String>,
+    version: i64,
+    endpoints: Vec<Endpoint>,
+}
+
+pub(super) struct Endpoint {
+    pub(super) refuses: bool,
+    /// The key that may not be read here.
+    pub(super) forbidden: Option<&'static str>,
+    /// Its watch says nothing.
+    pub(super) mute: bool,
+    pub(super) delay: Duration,
+    pub(super) sessions: u32,
+    /// What sessions hear: a changed key, or nothing where they end.
+    pub(super) changes: broadcast::Sender<Option<String>>,
+}
+
+impl Store {
+    pub(super) fn new(endpoints: usize) -> Self {
+        let (refuses, mute, delay, sessions) = (false, false, Duration::ZERO, 0);
+        let endpoint =
+            |_| Endpoint { refuses, forbidden: None, mute, delay, sessions, changes: broadcast::channel(16).0 };
+        let endpoints = (0..endpoints).map(endpoint).collect();
+        Self(Arc::new(Mutex::new(Inner { values: BTreeMap::new(), version: 1, endpoints })))
+    }
+
+    pub(super) fn connectors(&self) -> Vec<(Arc<str>, Memory)> {
+        let count = self.0.lock().unwrap().endpoints.len();
+        (0..count).map(|index| (format!("e{index}").into(), Memory { store: self.clone(), index })).collect()
+    }
+
+    pub(super) fn put(&self, key: &str, value: &str) {
+        let mut inner = self.0.lock().unwrap();
+        inner.version += 1;
+        inner.values.insert(key.to_owned(), value.to_owned());
+        for endpoint in inner.endpoints.iter().filter(|endpoint| !endpoint.mute) {
+            let _heard = endpoint.changes.send(Some(key.to_owned()));
+        }
+    }
+
+    pub(super) fn set<T>(&self, endpoint: usize, change: impl FnOnce(&mut Endpoint) -> T) -> T {
+        change(&mut self.0.lock().unwrap().endpoints[endpoint])
+    }
+}
+
+/// Connector and client of one endpoint.
+#[derive(Clone)]
+pub(super) struct Memory {
+    store: Store,
+    index: usize,
+}
+
+pub(super) struct Changes {
+    memory: Memory,
+    changes: broadcast::Receiver<Option<String>>,
+    due: Option<Heard>,
+}
+
+impl Connector for Memory {
+    type Client = Self;
+
+    async fn connect(&mut self) -> Result<Self, Failure> {
+        let endpoint = &mut self.store.0.lock().unwrap().endpoints[self.index];
+        endpoint.sessions += 1;
+        if endpoint.refuses { Err(failure("connect", "it refuses connections")) } else { Ok(self.clone()) }
+    }
+}
+
+impl Client for Memory {
+    type Events = Changes;
+
+    async fn read(&self, keys: &[KeyIndex], answers: &Answers) -> Result<(), Failure> {
+        let delay = self.store.set(self.index, |endpoint| endpoint.delay);
+        sleep(delay).await;
+        answers.give(keys.iter().map(|&key| (key, self.read_key(key))).collect()).await;
+        Ok(())
+    }
+
+    async fn watch(&self) -> Result<Changes, Failure> {
+        let changes = self.store.set(self.index, |endpoint| endpoint.changes.subscribe());
+        Ok(Changes { memory: self.clone(), changes, due: Some(Heard::Complete) })
+    }
+}
+
+impl Memory {
+    fn read_key(&self, key: KeyIndex) -> Result<KeyRead, Failure> {
+        let inner = self.store.0.lock().unwrap();
+        if inner.endpoints[self.index].forbidden == Some(KEYS[key]) {
+            return Err(failure("login", "not this key; ask for it"));
+        }
+        let version = Some(Version(inner.version));
+        let (sent_at, answered_at, from) = (clock(), clock(), format!("e{}", self.index).into());
+        let names = names(inner.values.get(KEYS[key]));
+        Ok(KeyRead { names, version, modified: version, tenure: Tenure::NoLease, sent_at, answered_at, from })
+    }
+}
+
+impl Events for Changes {
+    async fn next(&mut self) -> Result<Heard, Failure> {
+        if let Some(heard) = self.due.take() {
+            return Ok(heard);
+        }
+        let Ok(Some(changed)) = self.changes.recv().await else { return Err(failure("watch", "it hung up")) };
+        let key = KEYS.iter().position(|key| *key == changed).unwrap();
+        let inner = self.memory.store.0.lock().unwrap();
+        let (version, from) = (Some(Version(inner.version)), format!("e{}", self.memory.index).into());
+        let names = names(inner.values.get(&changed));
+        Ok(Heard::Changed(vec![(key, KeyEvent { names, version, heard_at: clock(), from })]))
+    }
+
+    async fn ask_for_sign(&mut self) -> Result<(), Failure> {
+        self.due = self.memory.store.set(self.memory.index, |endpoint| (!endpoint.mute).then_some(Heard::Sign));
+        Ok(())
+    }
+}
+
+fn names(value: Option<&String>) -> Names {
+    value.map_or(Names::Nobody, |value| if value == "us" { Names::Us } else { Names::Other(value.as_str().into()) })
+}
+
+fn failure(kind: &'static str, why: &str) -> Failure {
+    Failure::new(kind, &std::io::Error::other(why.to_owned()))
+}
