@@ -17,7 +17,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::error::CallError;
-use super::session::{Connector, OpenError, Session};
+use super::session::{Connector, OpenError, Session, tls_settings};
 use crate::clock;
 use crate::config::model::{Endpoint, EtcdConfig};
 use crate::error::chain;
@@ -44,7 +44,7 @@ pub(crate) async fn inspect(config: &EtcdConfig, keys: &[String], limit: Duratio
 }
 
 async fn inspect_endpoint(endpoint: Endpoint, config: EtcdConfig, keys: Vec<String>, limit: Duration) -> Inspection {
-    let tls = super::tls_settings(&config);
+    let tls = tls_settings(&config);
     let needless = Arc::new(AtomicBool::new(false));
     let connector = Connector {
         name: endpoint.to_string().into(),

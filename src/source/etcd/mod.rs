@@ -19,19 +19,18 @@ use std::sync::atomic::AtomicBool;
 
 use self::client::EtcdConnector;
 use self::context::Memory;
-use self::session::Connector;
+use self::session::{Connector, tls_settings};
 use super::engine::Settings;
 use super::keys::Keys;
-use crate::config::model::EtcdConfig;
+use crate::config::model::{Endpoint, EtcdConfig};
 use crate::transport::dial::Dialer;
-use crate::transport::tls::{OptionNames, TlsFiles, TlsSettings};
 
 /// The endpoints by their names.
 pub(super) fn connectors(config: &EtcdConfig, settings: Settings, keys: &Arc<Keys>) -> Vec<(Arc<str>, EtcdConnector)> {
     let tls = tls_settings(config);
     let memory = Arc::new(Memory::new(keys.all().len()));
     let told_needless = Arc::new(AtomicBool::new(false));
-    let connector = |endpoint: &crate::config::model::Endpoint| {
+    let connector = |endpoint: &Endpoint| {
         let name: Arc<str> = endpoint.to_string().into();
         let session = Connector {
             name: Arc::clone(&name),
@@ -46,17 +45,3 @@ pub(super) fn connectors(config: &EtcdConfig, settings: Settings, keys: &Arc<Key
     };
     config.endpoints.iter().map(connector).collect()
 }
-
-/// The settings of TLS, with the names of their options.
-fn tls_settings(config: &EtcdConfig) -> Arc<TlsSettings> {
-    let files = TlsFiles { ca: config.ca_file.clone(), identity: config.identity.clone(), names: &NAMES };
-    Arc::new(TlsSettings::new(files))
-}
-
-const NAMES: OptionNames = OptionNames {
-    store: "etcd",
-    endpoints: "dcs-endpoints",
-    ca: "etcd-ca-file",
-    certificate: "etcd-cert-file",
-    key: "etcd-key-file",
-};

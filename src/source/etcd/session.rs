@@ -15,11 +15,11 @@ use etcd_client::{Channel, Client, ConnectOptions, KvClient, LeaseClient, Mainte
 use tokio::time::timeout;
 
 use super::error::CallError;
-use crate::config::model::{Login, Password};
+use crate::config::model::{EtcdConfig, Login, Password};
 use crate::transport::credential;
 use crate::transport::dial::{Connection, DialError, Dialer};
 use crate::transport::stream::FirstFailure;
-use crate::transport::tls::TlsSettings;
+use crate::transport::tls::{OptionNames, TlsFiles, TlsSettings};
 
 /// Why no session came about.
 #[derive(Debug, thiserror::Error)]
@@ -145,3 +145,17 @@ impl fmt::Debug for Session {
         f.debug_struct("Session").field("name", &self.name).finish_non_exhaustive()
     }
 }
+
+/// The settings of TLS, with the names of their options.
+pub(super) fn tls_settings(config: &EtcdConfig) -> Arc<TlsSettings> {
+    let files = TlsFiles { ca: config.ca_file.clone(), identity: config.identity.clone(), names: &NAMES };
+    Arc::new(TlsSettings::new(files))
+}
+
+const NAMES: OptionNames = OptionNames {
+    store: "etcd",
+    endpoints: "dcs-endpoints",
+    ca: "etcd-ca-file",
+    certificate: "etcd-cert-file",
+    key: "etcd-key-file",
+};
