@@ -92,24 +92,40 @@ fn values_that_begin_with_a_dash_are_values() {
 }
 
 #[test]
-fn the_reference_shows_the_table_of_keys() {
-    let mut table = String::from("| key | takes | default | also accepted | meaning |\n|---|---|---|---|---|\n");
+fn the_reference_shows_the_table_of_keys_and_their_meanings() {
+    let mut table = String::from("| key | takes | default | also accepted |\n|---|---|---|---|\n");
+    let mut meanings = String::new();
     for spec in &TABLE {
         let aliases: Vec<_> = spec.aliases.iter().map(|alias| format!("`{alias}`")).collect();
         let default = if spec.default.is_empty() { "–" } else { spec.default };
         let takes = spec.takes.placeholder();
-        table += &format!("| `{}` | {takes} | {default} | {} | {} |\n", spec.name, aliases.join(", "), spec.help);
+        table += &format!("| `{}` | {takes} | {default} | {} |\n", spec.name, aliases.join(", "));
+        meanings += &wrapped(&format!("- `{}`: {}.", spec.name, spec.help.trim_end_matches('.')));
     }
     let reference = include_str!("../../../docs/configuration.md");
     assert!(reference.contains(&table), "docs/configuration.md should hold this table:\n{table}");
+    assert!(reference.contains(&meanings), "docs/configuration.md should hold this list:\n{meanings}");
+}
+
+/// An item of a list in lines of at most 120 columns.
+fn wrapped(item: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in item.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.chars().count() + word.chars().count() < 120 => *line += &format!(" {word}"),
+            _ => lines.push(format!("  {word}")),
+        }
+    }
+    lines.join("\n") + "\n"
 }
 
 #[test]
 fn the_reference_says_what_an_entry_of_vips_may_hold() {
     let names: Vec<_> = TABLE.iter().filter(|spec| spec.per_vip).map(|spec| format!("`{}`", spec.name)).collect();
-    let sentence = format!("An entry of `vips` may hold {}.\n", names.join(", "));
+    let sentence = wrapped(&format!("An entry of `vips` may hold {}.", names.join(", "))).replace("\n  ", "\n");
     let reference = include_str!("../../../docs/configuration.md");
-    assert!(reference.contains(&sentence), "docs/configuration.md should hold this line:\n{sentence}");
+    assert!(reference.contains(&sentence), "docs/configuration.md should hold these lines:\n{sentence}");
 }
 
 #[test]
