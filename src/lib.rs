@@ -5,7 +5,7 @@
 //!
 //! [`check`] judges beforehand whether all of that can work, [`status`] tells how it is.
 //!
-//! `host`, `daemon` and `terminal`, what does I/O in [`source`], and what looks around for [`check`], belong to the feature
+//! `host` and `daemon`, what does I/O in [`source`], and what looks around for [`check`], belong to the feature
 //! `daemon`. Everything else is pure: it holds no clock, no socket and no task, and builds without that feature. Of
 //! [`wire`], the reader of the kernel's messages needs the feature `netlink`.
 
@@ -18,6 +18,7 @@ pub mod driver;
 pub mod keeper;
 pub mod source;
 pub mod status;
+pub mod terminal;
 #[warn(missing_docs)]
 pub mod text;
 pub mod time;
@@ -36,7 +37,5 @@ pub mod daemon;
 mod error;
 #[cfg(feature = "daemon")]
 pub mod host;
-#[cfg(feature = "daemon")]
-pub mod terminal;
 #[cfg(feature = "daemon")]
 mod transport;

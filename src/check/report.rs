@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::terminal::{Colour, Style};
 use crate::text::{self, one_line};
 
 /// How serious a finding is.
@@ -106,12 +107,12 @@ struct Json<'a> {
 }
 
 fn shown(finding: &Finding, look: Look) -> String {
-    let (mark, colour) = match (finding.level, look.unicode) {
-        (Level::Pass, true) => ("✓", GREEN),
-        (Level::Pass, false) => ("+", GREEN),
-        (Level::Warning, _) => ("!", YELLOW),
-        (Level::Error, true) => ("✗", RED),
-        (Level::Error, false) => ("x", RED),
+    let (mark, style) = match (finding.level, look.unicode) {
+        (Level::Pass, true) => ("✓", Style::Green),
+        (Level::Pass, false) => ("+", Style::Green),
+        (Level::Warning, _) => ("!", Style::Yellow),
+        (Level::Error, true) => ("✗", Style::Red),
+        (Level::Error, false) => ("x", Style::Red),
     };
     let mut lines = wrapped(&format!("{}: {}", finding.subject, finding.text), 2, look.width);
     if let Some(cure) = &finding.cure {
@@ -120,7 +121,7 @@ fn shown(finding: &Finding, look: Look) -> String {
     }
     let body = lines.join("\n");
     let body = body.get(1..).unwrap_or_default();
-    if look.colour { format!("{colour}{mark}{PLAIN}{body}\n") } else { format!("{mark}{body}\n") }
+    style.paint(mark, Colour::allowed(look.colour)) + body + "\n"
 }
 
 /// Lines of at most `width` characters, each after `indent` blanks. A word that is longer has its own line.
@@ -147,11 +148,6 @@ fn wrapped(text: &str, indent: usize, width: Option<usize>) -> Vec<String> {
 fn ascii(text: &str) -> String {
     text.replace('…', "...").chars().map(|c| if c.is_ascii() { c } else { '?' }).collect()
 }
-
-const GREEN: &str = "\u{1b}[32m";
-const YELLOW: &str = "\u{1b}[33m";
-const RED: &str = "\u{1b}[31m";
-const PLAIN: &str = "\u{1b}[0m";
 
 #[cfg(test)]
 mod tests {

@@ -23,6 +23,7 @@ use std::io;
 use std::process::ExitCode;
 
 pub use release::release;
+pub use server::{Ask, serve};
 pub use status::status;
 use tokio::runtime::{Builder, Runtime};
 

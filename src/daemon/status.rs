@@ -20,9 +20,8 @@ use crate::config::{Config, Loaded, StatusSocket};
 use crate::driver::Mirror;
 use crate::host::AddressSocket;
 use crate::source::{self, Report, Settings};
-use crate::status::text::Colour;
 use crate::status::{Counters, Process, Status, json, text};
-use crate::terminal::{self, Terminal};
+use crate::terminal::{self, Colour, Terminal};
 
 /// Prints the status, once or again and again.
 pub fn status(loaded: &Loaded, asked: StatusAsked) -> ExitCode {
@@ -66,7 +65,7 @@ impl Answer {
 /// The daemon's answer, or what is known without it.
 pub(super) async fn answer(loaded: &Loaded, asked: StatusAsked) -> Answer {
     let coloured = Terminal::behind(io::stdout()).is_some_and(|terminal| terminal.abilities.colour);
-    let colour = if coloured { Colour::Yes } else { Colour::No };
+    let colour = Colour::allowed(coloured);
     let answer = match loaded.config.status.socket.path(Path::new(StatusSocket::DIRECTORY)) {
         Some(path) => fetch(&path, resource(asked, colour)).await.map_err(|error| explained(&path, &error)),
         None => Err("this daemon has no socket for its status (status-socket: none)".to_owned()),

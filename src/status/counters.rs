@@ -1,4 +1,4 @@
-//! What has been counted since the start: totals that only grow, through reloads too.
+//! Totals since the start, kept through reloads.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ pub struct Counters {
     pub vips: BTreeMap<Place, Tally>,
     pub errors: BTreeMap<SourceError, u64>,
     pub reads: Histogram,
-    /// Intervals in which no member answered at all.
+    /// Intervals in which no endpoint answered.
     pub unreachable: u64,
     pub reloads: u64,
 }
@@ -25,24 +25,24 @@ pub type Place = (String, String);
 pub struct Tally {
     pub announcements: u64,
     pub announcement_failures: u64,
-    /// The kernel acknowledged a lifetime, the first included.
+    /// Lifetimes that the kernel has acknowledged, the first included.
     pub renewals: u64,
-    /// The kernel refused.
+    /// Changes that the kernel has refused.
     pub refusals: u64,
-    /// Another host claimed the VIP while it was held.
+    /// Times that another host claimed the VIP while it was held.
     pub conflicts: u64,
     pub transitions: BTreeMap<(&'static str, &'static str), u64>,
 }
 
 impl Counters {
-    /// Adds what one VIP's ward has counted since it was last asked.
+    /// Adds what one VIP has counted since the last call.
     pub fn absorb(&mut self, place: Place, tally: Tally) {
         if tally != Tally::default() || !self.vips.contains_key(&place) {
             self.vips.entry(place).or_default().add(tally);
         }
     }
 
-    /// Adds the errors that a source has counted in its life.
+    /// Adds the errors that a source has counted since its start.
     pub fn add_errors(&mut self, errors: impl IntoIterator<Item = (SourceError, u64)>) {
         for (error, count) in errors {
             *self.errors.entry(error).or_default() += count;
@@ -63,10 +63,10 @@ impl Tally {
     }
 }
 
-/// How long reads took.
+/// Durations of reads.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Histogram {
-    /// One for each bound, and one for what is above all; not cumulated.
+    /// One per bound and one for everything above; not cumulated.
     counts: [u64; BOUNDS.len() + 1],
     sum: Duration,
 }
@@ -78,7 +78,7 @@ impl Histogram {
         self.sum = self.sum.saturating_add(span);
     }
 
-    /// Bound and how many were no longer than that; the last bound is `+Inf`.
+    /// Each bound with the number of reads no longer than that; the last bound is `+Inf`.
     pub fn cumulated(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let bounds = BOUNDS.iter().map(|(_, bound)| *bound).chain(["+Inf"]);
         bounds.zip(self.counts.iter().scan(0, |sum, count| {
@@ -96,7 +96,7 @@ impl Histogram {
     }
 }
 
-/// A read on a sound network takes about a millisecond; one that is asked twice over a second is near its limit.
+/// A read on a healthy network takes about a millisecond; one of more than a second is near its time limit.
 const BOUNDS: [(Duration, &str); 11] = [
     (Duration::from_micros(500), "0.0005"),
     (Duration::from_millis(1), "0.001"),
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_histogram_counts_each_read_once_and_cumulates_when_asked() {
+    fn a_histogram_counts_each_read_once_and_cumulates_on_request() {
         let mut reads = Histogram::default();
         for millis in [1, 1, 3, 9_000] {
             reads.observe(Duration::from_millis(millis));

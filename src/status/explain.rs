@@ -1,8 +1,8 @@
-//! Who holds a VIP and why, in a sentence.
+//! Who holds a VIP and why, in a sentence; and what is missing before the daemon is ready.
 
 use std::sync::Arc;
 
-use super::VipStatus;
+use super::model::{EndpointLink, Status, VipStatus};
 use crate::keeper::Tenure;
 use crate::text::span;
 
@@ -11,40 +11,50 @@ pub fn line(vip: &VipStatus) -> String {
     format!("{} on {} is {}: {}", vip.vip, vip.interface, vip.state, why(vip))
 }
 
+/// Why the daemon is not ready; empty if it is: an endpoint answers, and every VIP has a verdict.
+pub fn unready(status: &Status) -> Vec<String> {
+    let undecided = |vip: &&VipStatus| vip.read.is_none() || vip.state == "unknown" || vip.state == "doubtful";
+    let mut reasons: Vec<_> = status.vips.iter().filter(undecided).map(line).collect();
+    if !status.endpoints.iter().any(|one| one.link == EndpointLink::Up) {
+        reasons.push("no endpoint answers".to_owned());
+    }
+    reasons
+}
+
 /// Who holds it, and why.
 pub fn why(vip: &VipStatus) -> String {
     let Some(read) = &vip.read else {
-        return format!("{} was not read yet{}", vip.key, because(vip.unreachable.as_ref()));
+        return format!("{} has not been read yet{}", vip.key, because(vip.unreachable.as_ref()));
     };
     let found = match &read.holder {
         Some(holder) if **holder == *vip.expected => format!("{} holds \"{holder}\", which is this host", vip.key),
         Some(holder) => format!("{} holds \"{holder}\", this host is \"{}\"", vip.key, vip.expected),
-        None => format!("{} is absent, so nobody leads", vip.key),
+        None => format!("{} is absent: there is no leader", vip.key),
     };
     match vip.state {
         "acquiring" if vip.link_up.is_none() => {
-            format!("{found}; there is no interface {}; waiting for it", vip.interface)
+            format!("{found}; waiting for interface {}, which does not exist", vip.interface)
         }
-        "acquiring" => format!("{found}; it is being put up"),
+        "acquiring" => format!("{found}; adding the address"),
         "doubtful" => {
             let silence = vip.confirmed.map_or_else(String::new, |since| format!(" for {}", span(since)));
             format!(
-                "no confirmation{silence}{}; kept, but not announced; {found} then",
+                "no confirmation{silence}{}; the address is kept, but not announced; last read: {found}",
                 because(vip.unreachable.as_ref())
             )
         }
-        "releasing" => format!("it has to go: {found}"),
-        "unknown" => format!("no read of {} counts now{}", vip.key, because(vip.unreachable.as_ref())),
+        "releasing" => format!("removing the address: {found}"),
+        "unknown" => format!("no valid read of {}{}", vip.key, because(vip.unreachable.as_ref())),
         _ => found,
     }
 }
 
-/// What is known of the lease.
+/// What is known about the lease.
 pub fn lease(tenure: Tenure) -> String {
     match tenure {
         Tenure::NoLease => "none".to_owned(),
         Tenure::AtLeast(left) => format!("{} left", span(left)),
-        Tenure::Unknown => "not asked for, since the key does not name this host".to_owned(),
+        Tenure::Unknown => "not queried: the key does not name this host".to_owned(),
     }
 }
 

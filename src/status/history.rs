@@ -1,6 +1,6 @@
-//! The last transitions with their causes, in a ring: bounded, and kept through a reload.
+//! The last transitions with their causes, in a bounded ring that survives a reload.
 //!
-//! It is fed from the notes that make the lines of the log, so the two cannot tell different stories.
+//! It is fed from the notes that make the log lines, so the two cannot contradict each other.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::time::WallTime;
 /// One transition.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Transition {
-    /// Counts from the start of the daemon.
+    /// Counted since the start of the daemon.
     pub number: u64,
     pub at: WallTime,
     pub vip: String,
@@ -21,11 +21,11 @@ pub struct Transition {
     pub to: &'static str,
     /// One word, for machines.
     pub cause: &'static str,
-    /// The line of the log, for people.
+    /// The log line, for people.
     pub reason: String,
-    /// Who said so.
+    /// The endpoint that reported it.
     pub source: Option<Arc<str>>,
-    /// From the decision until the kernel had done it.
+    /// From the decision until the kernel had carried it out.
     pub took: Option<Duration>,
 }
 
@@ -37,7 +37,7 @@ pub struct History {
 }
 
 impl History {
-    /// Takes a transition in, and forgets the oldest where there is no room. It gets its number here.
+    /// Adds a transition and numbers it. Drops the oldest if the ring is full.
     pub fn push(&mut self, transition: Transition) {
         self.count += 1;
         if self.ring.len() == CAPACITY {
@@ -53,7 +53,7 @@ impl History {
 }
 
 impl Transition {
-    /// Between which states; a state alone where something happened and it stayed.
+    /// "from -> to", or the state alone if it did not change.
     pub fn between(&self) -> String {
         let Self { from, to, .. } = self;
         if from == to { (*to).to_owned() } else { format!("{from} -> {to}") }
@@ -69,7 +69,7 @@ pub struct Told {
     pub took: Option<Duration>,
 }
 
-/// The transition that a note tells of, if it does; `now` is the keeper's state after it.
+/// The transition that a note describes, if any; `now` is the keeper's state after it.
 pub fn told(note: &Note, now: &'static str) -> Option<Told> {
     let told = |to, cause, source: Option<&Arc<str>>, took| Some(Told { to, cause, source: source.cloned(), took });
     match note {
@@ -81,7 +81,7 @@ pub fn told(note: &Note, now: &'static str) -> Option<Told> {
         Note::Restored => told("held", "put-back", None, None),
         Note::Released { cause, after } => told(resting(cause, now), word(cause), source(cause), Some(*after)),
         Note::StandingBy { cause } => told("standby", word(cause), source(cause), None),
-        // No move of the address, but what happened to it.
+        // The address did not move, but something happened to it.
         Note::Contested { .. } => told(now, "conflict", None, None),
         Note::Uncontested { lasted, .. } => told(now, "conflict-over", None, Some(*lasted)),
         Note::Echo { .. }
@@ -92,13 +92,13 @@ pub fn told(note: &Note, now: &'static str) -> Option<Told> {
     }
 }
 
-/// The state before the first transition that is told: nobody looked after an address that stands already, and nothing
-/// is known of any other.
+/// The state before the first transition: `stopped` for an inherited address, which nobody has managed until now, and
+/// `unknown` for any other.
 pub fn origin(first: &Told) -> &'static str {
     if first.cause == START { "stopped" } else { "unknown" }
 }
 
-/// Where a release leads. A keeper that has gone on since is at another place already.
+/// The state that a release leads to. The keeper itself may have moved on since.
 fn resting(cause: &Cause, now: &'static str) -> &'static str {
     match cause {
         Cause::Read(_) | Cause::Event(_) => "standby",
@@ -131,7 +131,7 @@ fn source(cause: &Cause) -> Option<&Arc<str>> {
 
 const START: &str = "start";
 
-/// How many transitions are remembered.
+/// Number of remembered transitions.
 pub const CAPACITY: usize = 256;
 
 #[cfg(test)]
@@ -154,13 +154,13 @@ mod tests {
     }
 
     #[test]
-    fn what_moves_nothing_is_told_as_the_state_that_it_is_in() {
+    fn an_event_without_a_move_shows_the_state_alone() {
         assert_eq!(one().between(), "standby -> held");
         assert_eq!(Transition { from: "held", cause: "conflict", ..one() }.between(), "held");
     }
 
     #[test]
-    fn the_ring_keeps_the_last_256_and_their_numbers_go_on() {
+    fn the_ring_keeps_the_last_256_and_numbering_continues() {
         let mut history = History::default();
         for _ in 0..300 {
             history.push(one());

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{EndpointLink, EndpointStatus, Status, Tally, Transition, VipStatus, explain};
+use super::explain;
+use super::history::Transition;
+use super::model::{EndpointLink, EndpointStatus, Status, VipStatus};
 use crate::keeper::Tenure;
 use crate::text;
 use crate::time::Lifetime;
@@ -111,11 +113,10 @@ struct TransitionView<'a> {
 }
 
 fn vip<'a>(vip: &'a VipStatus, status: &Status) -> VipView<'a> {
-    let place = (vip.vip.to_string(), vip.interface.to_string());
-    let nothing = Tally::default();
-    let tally = status.counters.vips.get(&place).unwrap_or(&nothing);
-    let read = vip.read.as_ref();
+    let (tally, read) = (status.tally(vip), vip.read.as_ref());
     VipView {
+        vip: vip.vip.to_string(),
+        interface: vip.interface.to_string(),
         state: vip.state,
         why: explain::why(vip),
         held: vip.held,
@@ -143,8 +144,6 @@ fn vip<'a>(vip: &'a VipStatus, status: &Status) -> VipView<'a> {
         renewals: tally.renewals,
         refusals: tally.refusals,
         conflicts: tally.conflicts,
-        vip: place.0,
-        interface: place.1,
     }
 }
 

@@ -1,43 +1,14 @@
-//! Lines of eighty columns: words as they fit, and colour where it is wanted.
+//! Wraps text at eighty columns, with colour on request.
 //!
-//! Some of what is written comes from outside: a key's value, the words of a member of etcd. None of it reaches the
-//! terminal as a command, since commands come from an [`Style`] and from nowhere else.
+//! Keys' values and endpoints' error messages come from outside. They cannot reach the terminal as commands: those come
+//! from a [`Style`] only.
 
 use std::fmt::Write as _;
 
-use super::text::Colour;
+use crate::terminal::{Colour, Style};
 use crate::text::one_line;
 
-/// How a word is written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Style {
-    Plain,
-    Bold,
-    Green,
-    Yellow,
-    Red,
-    BoldGreen,
-    BoldYellow,
-    BoldRed,
-}
-
-impl Style {
-    /// What the terminal calls it.
-    const fn code(self) -> Option<&'static str> {
-        match self {
-            Self::Plain => None,
-            Self::Bold => Some("1"),
-            Self::Green => Some("32"),
-            Self::Yellow => Some("33"),
-            Self::Red => Some("31"),
-            Self::BoldGreen => Some("1;32"),
-            Self::BoldYellow => Some("1;33"),
-            Self::BoldRed => Some("1;31"),
-        }
-    }
-}
-
-/// A text in the making.
+/// A text under construction.
 #[derive(Debug)]
 pub(super) struct Layout {
     text: String,
@@ -53,29 +24,29 @@ impl Layout {
         self.text
     }
 
-    /// An empty line between what stands there and what comes.
+    /// An empty line between two blocks.
     pub(super) fn gap(&mut self) {
         if !self.text.is_empty() {
             self.text.push('\n');
         }
     }
 
-    /// Words after an indent.
+    /// Indented words.
     pub(super) fn words(&mut self, indent: &str, text: &str) {
         self.fill(indent, indent, &[(Style::Plain, text)]);
     }
 
-    /// Words in style after an indent; what does not fit goes on further in.
-    pub(super) fn inked(&mut self, indent: &str, pieces: &[(Style, &str)]) {
+    /// Indented words with styles; continuation lines are indented further.
+    pub(super) fn styled(&mut self, indent: &str, pieces: &[(Style, &str)]) {
         self.fill(indent, &format!("{indent}    "), pieces);
     }
 
-    /// A name and its value; further lines of the value stand under it.
+    /// A name and its value; continuation lines are aligned with the value.
     pub(super) fn field(&mut self, name: &str, value: &str) {
         self.fill(&format!("  {name:<NAME$}"), &" ".repeat(NAME + 2), &[(Style::Plain, value)]);
     }
 
-    /// Words as they fit. One that is longer than a line goes on in the next.
+    /// Wraps words. A word that is longer than a line is split.
     fn fill(&mut self, first: &str, next: &str, pieces: &[(Style, &str)]) {
         let (mut line, mut used, mut empty) = (first.to_owned(), first.len(), true);
         for (style, text) in pieces {
@@ -89,7 +60,7 @@ impl Layout {
                     line.push(' ');
                     used += 1;
                 }
-                line.push_str(&self.written(*style, &word));
+                line.push_str(&style.paint(&word, self.colour));
                 (used, empty) = (used + width, false);
             }
         }
@@ -98,13 +69,6 @@ impl Layout {
 
     fn line(&mut self, line: &str) {
         let _infallible = writeln!(self.text, "{line}");
-    }
-
-    fn written(&self, style: Style, word: &str) -> String {
-        match (self.colour, style.code()) {
-            (Colour::Yes, Some(code)) => format!("\x1b[{code}m{word}\x1b[0m"),
-            (Colour::Yes, None) | (Colour::No, _) => word.to_owned(),
-        }
     }
 }
 
@@ -121,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_that_is_longer_than_a_line_is_cut_and_loses_nothing() {
+    fn a_word_longer_than_a_line_is_split_without_loss() {
         let long = "x".repeat(190);
         let mut layout = Layout::new(Colour::No);
         layout.field("key", &format!("{long} (absent)"));
@@ -132,13 +96,13 @@ mod tests {
     }
 
     #[test]
-    fn colour_takes_no_room_and_a_foreign_command_stays_text() {
+    fn colour_takes_no_columns_and_foreign_commands_stay_text() {
         let pieces = [(Style::BoldGreen, "held"), (Style::Plain, "\u{1b}[31mred\nnext")];
         let mut layout = Layout::new(Colour::Yes);
-        layout.inked("", &pieces);
+        layout.styled("", &pieces);
         assert_eq!(layout.finish(), "\u{1b}[1;32mheld\u{1b}[0m \\u{1b}[31mred\\nnext\n");
         let mut layout = Layout::new(Colour::Yes);
-        layout.inked("", &[(Style::Green, &"w ".repeat(40)), (Style::Plain, "end")]);
-        assert_eq!(layout.finish().lines().count(), 2, "eighty columns hold forty letters and their blanks");
+        layout.styled("", &[(Style::Green, &"w ".repeat(40)), (Style::Plain, "end")]);
+        assert_eq!(layout.finish().lines().count(), 2, "forty letters and their spaces fit eighty columns");
     }
 }

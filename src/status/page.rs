@@ -1,6 +1,6 @@
-//! The page: one file with everything in it, and the header that keeps everything else out.
+//! The page: a single file, and the Content-Security-Policy that forbids everything else.
 
-/// The page with this nonce on its style and its script: what bears another one, or none, a browser does not run.
+/// The page with this nonce on its style and its script; a browser runs nothing with another nonce or none.
 pub fn page(nonce: &str) -> String {
     PAGE.replace("{nonce}", nonce)
 }
@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_takes_nothing_from_elsewhere_and_puts_no_text_in_as_markup() {
+    fn the_page_loads_nothing_from_elsewhere_and_inserts_no_text_as_markup() {
         for foreign in
             ["http://", "https://", "src=", "innerHTML", "insertAdjacent", "document.write", " style=", " on"]
         {

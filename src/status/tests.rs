@@ -1,10 +1,16 @@
-//! The forms of a status, on one that is made up.
+//! Every output format, on a made-up status.
 
-use super::http::Form;
-use super::text::Colour;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::metrics::{FAMILIES, Format};
 use super::*;
+use crate::keeper::{Tenure, Version};
 use crate::source::facts::SourceError;
-use crate::status::{json, openmetrics, text};
+use crate::status::{json, metrics, text};
+use crate::terminal::Colour;
+use crate::time::{Lifetime, WallTime};
+use crate::vip::{InterfaceName, Vip};
 
 fn made_up() -> Status {
     let vip = Vip::single("10.0.0.5".parse().unwrap()).unwrap();
@@ -84,7 +90,7 @@ fn made_up() -> Status {
 }
 
 #[test]
-fn a_block_fits_eighty_columns_and_says_who_holds_it_and_why() {
+fn a_block_fits_eighty_columns_and_says_who_holds_the_vip_and_why() {
     let shown = text::status(&made_up(), Colour::No);
     assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
     assert!(!shown.contains('\u{1b}'), "{shown}");
@@ -95,7 +101,7 @@ fn a_block_fits_eighty_columns_and_says_who_holds_it_and_why() {
         "read       400.0 ms ago from http://10.0.0.1:2379",
         "lease      28.6 s left",
         "deadline   in 9.6 s unless confirmed",
-        "kernel     shows it, and drops it in 9.6 s",
+        "kernel     has the address, removes it in 9.6 s",
         "announced  7 times, 0 failed",
         "standby -> held (read, 0.4 ms)",
         "http://10.0.0.1:2379 up for 2.5 h",
@@ -109,9 +115,9 @@ fn a_block_fits_eighty_columns_and_says_who_holds_it_and_why() {
     assert!(events.starts_with(first), "{events}");
 }
 
-/// Names as long as they may be: an address of IPv6, an interface of fifteen letters, a deep key, a host's full name.
+/// The longest names: an IPv6 address, an interface of fifteen letters, a deep key, a fully qualified host name.
 #[test]
-fn no_name_is_so_long_that_a_line_is_longer_than_eighty_columns() {
+fn the_longest_names_still_fit_eighty_columns() {
     let mut status = made_up();
     let vip = Vip::single("fdaa:bbbb:cccc:dddd:eeee:ffff:1111:2222".parse().unwrap()).unwrap();
     let host = format!("{}.example", "database-".repeat(20));
@@ -134,9 +140,9 @@ fn no_name_is_so_long_that_a_line_is_longer_than_eighty_columns() {
     }
 }
 
-/// Scripts of users go by these names.
+/// Users' scripts depend on these names.
 #[test]
-fn the_names_in_the_json_stay_as_they_are() {
+fn the_names_in_the_json_are_stable() {
     let shown = json::status(&made_up());
     let fields = [
         "program",
@@ -190,13 +196,12 @@ fn the_names_in_the_json_stay_as_they_are() {
 }
 
 #[test]
-fn every_family_has_its_samples_under_its_name() {
-    let shown = openmetrics::metrics(&made_up(), Form::OpenMetrics);
+fn every_family_has_samples_under_its_name() {
+    let shown = metrics::metrics(&made_up(), Format::OpenMetrics);
     assert!(shown.ends_with("# EOF\n"));
-    for family in openmetrics::FAMILIES {
+    for family in FAMILIES {
         assert!(shown.contains(&format!("# TYPE {} ", family.name)), "{}", family.name);
         assert!(shown.lines().any(|line| line.starts_with(&family.sample())), "no sample of {}:\n{shown}", family.name);
-        assert!(family.unit.is_empty() || family.name.ends_with(family.unit), "{}", family.name);
     }
     for line in [
         "vip_manager_vip_held{vip=\"10.0.0.5/32\",interface=\"eth0\"} 1",
@@ -209,11 +214,11 @@ fn every_family_has_its_samples_under_its_name() {
 }
 
 #[test]
-fn ready_means_a_verdict_for_every_vip_and_somebody_who_answers() {
+fn ready_means_a_verdict_for_every_vip_and_an_endpoint_that_answers() {
     let mut status = made_up();
-    assert!(status.unready().is_empty());
+    assert!(explain::unready(&status).is_empty());
     status.vips[0].state = "doubtful";
     status.endpoints.truncate(0);
-    let reasons = status.unready();
-    assert!(reasons[0].contains("doubtful") && reasons[1].contains("no member"), "{reasons:?}");
+    let reasons = explain::unready(&status);
+    assert!(reasons[0].contains("doubtful") && reasons[1].contains("no endpoint"), "{reasons:?}");
 }

@@ -1,19 +1,15 @@
-//! The status for people: one block a VIP, eighty columns, colour where it is asked for.
+//! The status for people: one block per VIP, eighty columns, colour on request.
 
 use std::sync::Arc;
 
+use super::counters::Place;
 use super::explain;
-use super::layout::{Layout, Style};
-use super::{EndpointLink, EndpointStatus, Status, Tally, Transition, VipStatus};
+use super::history::Transition;
+use super::layout::Layout;
+use super::model::{EndpointLink, EndpointStatus, Status, VipStatus};
+use crate::terminal::{Colour, Style};
 use crate::text::span;
 use crate::time::Lifetime;
-
-/// Whether a text may carry the terminal's commands for colour.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Colour {
-    No,
-    Yes,
-}
 
 /// The whole status.
 pub fn status(status: &Status, colour: Colour) -> String {
@@ -23,26 +19,26 @@ pub fn status(status: &Status, colour: Colour) -> String {
     }
     for vip in &status.vips {
         layout.gap();
-        // A state is a daemon's; without one there is only what stands.
+        // Only a daemon has states.
         let (style, state) = if status.daemon { (style(vip.state), vip.state) } else { (Style::Plain, "no daemon") };
         let (name, place) = (vip.vip.to_string(), format!("on {}:", vip.interface));
-        layout.inked("", &[(Style::Bold, &name), (Style::Plain, &place), (style, state)]);
+        layout.styled("", &[(Style::Bold, &name), (Style::Plain, &place), (style, state)]);
         block(&mut layout, vip, status);
     }
     layout.gap();
-    layout.inked("", &[(Style::Bold, "etcd")]);
-    for member in &status.endpoints {
-        endpoint(&mut layout, member);
+    layout.styled("", &[(Style::Bold, "etcd")]);
+    for one in &status.endpoints {
+        endpoint(&mut layout, one);
     }
     layout.finish()
 }
 
-/// Every transition that is remembered, oldest first.
+/// All remembered transitions, oldest first.
 pub fn events(status: &Status, colour: Colour) -> String {
     let mut layout = Layout::new(colour);
     for event in &status.events {
         let (at, place, between) = (event.at.to_string(), format!("on {}:", event.interface), event.between());
-        layout.inked(
+        layout.styled(
             "",
             &[(Style::Plain, &at), (Style::Bold, &event.vip), (Style::Plain, &place), (style(event.to), &between)],
         );
@@ -50,15 +46,15 @@ pub fn events(status: &Status, colour: Colour) -> String {
         layout.words("    ", &format!("{}{took}: {}", event.cause, event.reason));
     }
     if status.events.is_empty() {
-        layout.words("", "nothing has happened yet");
+        layout.words("", "no transitions yet");
     }
     layout.finish()
 }
 
-/// That nobody has answered who was asked.
+/// Says that no daemon answers.
 pub fn nobody(why: &str, colour: Colour) -> String {
     let mut layout = Layout::new(colour);
-    layout.inked("", &[(Style::BoldRed, "no daemon answers:"), (Style::Plain, why)]);
+    layout.styled("", &[(Style::BoldRed, "no daemon answers:"), (Style::Plain, why)]);
     layout.finish()
 }
 
@@ -88,29 +84,25 @@ fn block(layout: &mut Layout, vip: &VipStatus, status: &Status) {
     }
     layout.field("kernel", &kernel(vip));
     if status.daemon {
-        let place = (vip.vip.to_string(), vip.interface.to_string());
-        counted(layout, status.counters.vips.get(&place).unwrap_or(&Tally::default()));
-        recent(layout, &place, &status.events);
+        let tally = status.tally(vip);
+        layout.field("announced", &format!("{} times, {} failed", tally.announcements, tally.announcement_failures));
+        layout.field("renewed", &format!("{} times, {} refused", tally.renewals, tally.refusals));
+        layout.field("conflicts", &tally.conflicts.to_string());
+        recent(layout, &vip.place(), &status.events);
     }
 }
 
 fn kernel(vip: &VipStatus) -> String {
     match (vip.kernel, vip.link_up) {
-        (Some(Lifetime::Forever), _) => "shows it, for ever".to_owned(),
-        (Some(Lifetime::Until(left)), _) => format!("shows it, and drops it in {}", span(left)),
-        (None, None) => format!("knows no interface {}", vip.interface),
-        (None, Some(true)) => "does not show it".to_owned(),
-        (None, Some(false)) => format!("does not show it; {} is down", vip.interface),
+        (Some(Lifetime::Forever), _) => "has the address, permanently".to_owned(),
+        (Some(Lifetime::Until(left)), _) => format!("has the address, removes it in {}", span(left)),
+        (None, None) => format!("has no interface {}", vip.interface),
+        (None, Some(true)) => "does not have the address".to_owned(),
+        (None, Some(false)) => format!("does not have the address; {} is down", vip.interface),
     }
 }
 
-fn counted(layout: &mut Layout, tally: &Tally) {
-    layout.field("announced", &format!("{} times, {} failed", tally.announcements, tally.announcement_failures));
-    layout.field("renewed", &format!("{} times, {} refused", tally.renewals, tally.refusals));
-    layout.field("conflicts", &tally.conflicts.to_string());
-}
-
-fn recent(layout: &mut Layout, place: &(String, String), events: &[Arc<Transition>]) {
+fn recent(layout: &mut Layout, place: &Place, events: &[Arc<Transition>]) {
     let ours = |event: &&Arc<Transition>| event.vip == place.0 && event.interface == place.1;
     let mut last: Vec<_> = events.iter().rev().filter(ours).take(RECENT).collect();
     last.reverse();
@@ -121,15 +113,15 @@ fn recent(layout: &mut Layout, place: &(String, String), events: &[Arc<Transitio
     }
 }
 
-fn endpoint(layout: &mut Layout, member: &EndpointStatus) {
-    let (word, style) = match &member.link {
+fn endpoint(layout: &mut Layout, endpoint: &EndpointStatus) {
+    let (word, style) = match &endpoint.link {
         EndpointLink::Up => ("up", Style::Green),
         EndpointLink::Connecting => ("connecting", Style::Yellow),
         EndpointLink::Down { .. } => ("down", Style::Red),
     };
-    let since = format!("for {}", span(member.since));
-    layout.inked("  ", &[(Style::Plain, &member.endpoint), (style, word), (Style::Plain, &since)]);
-    if let EndpointLink::Down { why } = &member.link {
+    let since = format!("for {}", span(endpoint.since));
+    layout.styled("  ", &[(Style::Plain, &endpoint.endpoint), (style, word), (Style::Plain, &since)]);
+    if let EndpointLink::Down { why } = &endpoint.link {
         layout.words("    ", why);
     }
 }

@@ -1,4 +1,4 @@
-//! A crowd at the desk is nothing to the VIP.
+//! Many clients of the status server do not disturb the VIP.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -11,12 +11,12 @@ use crate::support::host::VIP;
 use crate::support::ping::Pinger;
 use crate::support::setup::{SOON, Setup, report, wait_logged};
 
-/// A hundred who say nothing, and a hundred who ask and never read, on both sockets at the same time.
+/// A hundred clients that send nothing and a hundred that never read the answer, on both sockets at the same time.
 #[test]
 fn clients_that_never_write_or_never_read_cost_no_ping() {
     let setup = Setup::new("crowd", 1);
     let daemon = setup.lead(&told(&setup, setup.host()), VIP);
-    wait_logged(&daemon, &format!("the status is served at {LISTEN}"));
+    wait_logged(&daemon, &format!("serving status at {LISTEN}"));
     wait_told(setup.host(), "/status", "held");
     let pinger = Pinger::start(&setup.client, VIP, Duration::from_millis(20));
     wait_for("pings", SOON, || pinger.pings().answers.len() > 20);
@@ -32,7 +32,7 @@ fn clients_that_never_write_or_never_read_cost_no_ping() {
     assert!(idle.len() > 50 && greedy.len() > 50, "{} and {}", idle.len(), greedy.len());
     let before = pinger.pings().answers.len();
     wait_for("a hundred pings more", SOON, || pinger.pings().answers.len() > before + 100);
-    // The silent ones were given up, and there is room again while they still hold on.
+    // Idle connections time out, which makes room for new ones.
     wait_told(setup.host(), "/status", "\"state\":\"held\"");
     let pings = pinger.stop();
     report("pings lost in the crowd", pings.lost());

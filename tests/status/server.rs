@@ -11,7 +11,7 @@ use crate::support::setup::{Setup, wait_logged};
 fn nonsense_gets_a_400_and_nothing_but_reading_is_understood() {
     let setup = Setup::new("nonsense", 1);
     let daemon = setup.lead(&told(&setup, setup.host()), VIP);
-    wait_logged(&daemon, &format!("the status is served at {LISTEN}"));
+    wait_logged(&daemon, &format!("serving status at {LISTEN}"));
     let long = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(20_000));
     for (request, status) in [
         (&b"hello\r\n\r\n"[..], "400"),
@@ -50,13 +50,13 @@ fn a_reload_opens_moves_and_closes_the_port_and_a_taken_port_is_a_warning() {
         daemon.process.signal(Signal::SIGHUP);
     };
     reload(told(&setup, setup.host()));
-    wait_logged(&daemon, &format!("the status is served at {LISTEN}"));
+    wait_logged(&daemon, &format!("serving status at {LISTEN}"));
     let taken = setup.host().enter(|| std::net::TcpListener::bind("127.0.0.1:9900").unwrap());
     reload(told(&setup, setup.host()).with("status-listen", "127.0.0.1:9900"));
-    wait_logged(&daemon, "the status cannot be served at 127.0.0.1:9900");
+    wait_logged(&daemon, "cannot serve status at 127.0.0.1:9900");
     wait_told(setup.host(), "/status", "\"state\":\"held\"");
     drop(taken);
-    wait_logged(&daemon, "the status is served at 127.0.0.1:9900");
+    wait_logged(&daemon, "serving status at 127.0.0.1:9900");
     let gone = setup.host().enter(|| std::net::TcpStream::connect(LISTEN).is_err());
     assert!(gone, "nobody listens where nobody should any more");
 }

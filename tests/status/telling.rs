@@ -29,7 +29,7 @@ fn the_leader_and_the_follower_each_say_who_holds_the_vip_and_why() {
         &format!("{KEY} holds \"db1\", which is this host"),
         "expected   db1",
         "deadline   in ",
-        "shows it, and drops it in ",
+        "has the address, removes it in ",
         "up for ",
     ] {
         assert!(text.contains(words), "{words:?} in\n{text}");
@@ -39,7 +39,7 @@ fn the_leader_and_the_follower_each_say_who_holds_the_vip_and_why() {
     let (code, text, _) = program(&follower, &[]);
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains(&format!("{KEY} holds \"db1\", this host is \"db2\"")), "{text}");
-    assert!(text.contains("does not show it"), "{text}");
+    assert!(text.contains("does not have the address"), "{text}");
     let (_, json, _) = program(&follower, &["--json"]);
     assert!(json.starts_with("{\"program\":\"vip-manager\"") && json.contains("\"held\":false"), "{json}");
 }
@@ -54,7 +54,7 @@ fn the_socket_is_for_the_group_and_goes_with_the_daemon() {
 
     // Another daemon with the same socket says so, and is a daemon all the same.
     let other = Daemon::start(&setup.host().clone(), &told(&setup, setup.host()).without("status-listen"));
-    wait_logged(&other, "another daemon answers there");
+    wait_logged(&other, "another daemon is listening there");
     assert!(other.ready());
     drop(other);
     wait_told(setup.host(), "/status", "held");
@@ -102,7 +102,7 @@ fn without_a_daemon_the_kernel_and_etcd_are_asked_and_the_exit_status_is_1() {
     assert_eq!(code, Some(1), "{text}{said}");
     assert!(said.contains("no daemon answers") && said.contains("is it running?"), "{said}");
     assert!(text.contains("on eth0: no daemon") && text.contains("holds \"db1\", which is this host"), "{text}");
-    assert!(text.contains("does not show it"), "{text}");
+    assert!(text.contains("does not have the address"), "{text}");
     let (code, json, _) = program(&daemon, &["--json"]);
     assert!(code == Some(1) && json.contains("\"daemon\":false") && json.contains("\"found\":\"db1\""), "{json}");
 }

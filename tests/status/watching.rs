@@ -41,7 +41,9 @@ fn a_watch_sees_the_daemon_end_and_come_back_and_ctrl_c_leaves_the_terminal_as_i
 
     daemon.process.signal(Signal::SIGTERM);
     daemon.process.wait(PATIENT);
-    for words in ["no daemon answers:", "is it running?", "holds \"db1\", which is this host", "does not show it"] {
+    for words in
+        ["no daemon answers:", "is it running?", "holds \"db1\", which is this host", "does not have the address"]
+    {
         terminal.wait_shown(words, PATIENT);
     }
     let _again = Daemon::start(&setup.host().clone(), &told(&setup, setup.host()));

@@ -23,7 +23,7 @@ use tracing_subscriber::{Registry, reload};
 
 use self::writer::LogWriter;
 use crate::config::{LogFormat, LogLevel};
-use crate::terminal::Terminal;
+use crate::terminal::{Colour, Style, Terminal};
 use crate::text::{self, one_line};
 
 /// The handle that changes the level of a running daemon.
@@ -62,7 +62,7 @@ const fn filter(level: LogLevel) -> LevelFilter {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Form {
     Journald,
-    Terminal { colour: bool },
+    Terminal(Colour),
     Plain,
     Json,
 }
@@ -73,7 +73,7 @@ impl Form {
             LogFormat::Json => Self::Json,
             LogFormat::Auto if goes_to_journald(std::env::var("JOURNAL_STREAM").ok().as_deref()) => Self::Journald,
             LogFormat::Auto => Terminal::behind(std::io::stderr())
-                .map_or(Self::Plain, |terminal| Self::Terminal { colour: terminal.abilities.colour }),
+                .map_or(Self::Plain, |terminal| Self::Terminal(Colour::allowed(terminal.abilities.colour))),
         }
     }
 }
@@ -106,8 +106,10 @@ where
         }
         match self.form {
             Form::Journald => writeln!(writer, "<{}>{}", priority(level), line.text()),
-            Form::Terminal { colour: true } => writeln!(writer, "{} {}", coloured(level), line.text()),
-            Form::Terminal { colour: false } => writeln!(writer, "{:<5} {}", word(level), line.text()),
+            Form::Terminal(colour) => {
+                let word = format!("{:<5}", word(level));
+                writeln!(writer, "{} {}", style(level).paint(&word, colour), line.text())
+            }
             Form::Plain => {
                 SystemTime.format_time(&mut writer)?;
                 writeln!(writer, " {level:<5} {}", line.text())
@@ -141,13 +143,13 @@ const fn word(level: Level) -> &'static str {
     }
 }
 
-const fn coloured(level: Level) -> &'static str {
+const fn style(level: Level) -> Style {
     match level {
-        Level::ERROR => "\x1b[31merror\x1b[0m",
-        Level::WARN => "\x1b[33mwarn \x1b[0m",
-        Level::INFO => "\x1b[32minfo \x1b[0m",
-        Level::DEBUG => "\x1b[34mdebug\x1b[0m",
-        Level::TRACE => "\x1b[2mtrace\x1b[0m",
+        Level::ERROR => Style::Red,
+        Level::WARN => Style::Yellow,
+        Level::INFO => Style::Green,
+        Level::DEBUG => Style::Blue,
+        Level::TRACE => Style::Faint,
     }
 }
 

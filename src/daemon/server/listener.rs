@@ -1,4 +1,4 @@
-//! The two kinds of listeners, and how they are opened: again and again until it works.
+//! Listeners on a Unix socket or a TCP address; opening one is retried until it succeeds.
 
 use std::fmt;
 use std::fs::{self, Permissions};
@@ -12,57 +12,57 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::time::sleep;
 
-/// A way in. Its name is shown to people.
-pub(super) trait Door: fmt::Display + Send + Sync + 'static {
+/// A place to listen at. It is displayed in log lines.
+pub(super) trait Listen: fmt::Display + Send + Sync + 'static {
     type Open: Send + Sync;
-    type Guest: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
     fn open(&self) -> impl Future<Output = io::Result<Self::Open>> + Send;
-    fn accept(open: &Self::Open) -> impl Future<Output = io::Result<Self::Guest>> + Send;
+    fn accept(open: &Self::Open) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 }
 
-/// Opens it, however often that takes. The first failure may be a listener that is just going, and is not told.
-pub(super) async fn insist<D: Door>(door: &D) -> D::Open {
+/// Opens it, retrying until it succeeds. A first failure is not logged: the previous listener may be just closing.
+pub(super) async fn open<L: Listen>(place: &L) -> L::Open {
     let mut failures = 0_u32;
     loop {
-        match door.open().await {
+        match place.open().await {
             Ok(open) => {
-                tracing::info!("the status is served at {door}");
+                tracing::info!("serving status at {place}");
                 return open;
             }
             Err(error) => {
                 failures = failures.saturating_add(1);
                 if failures == 2 {
-                    tracing::warn!("the status cannot be served at {door}: {error}; trying again until it can");
+                    tracing::warn!("cannot serve status at {place}: {error}; retrying");
                 }
-                sleep(if failures == 1 { BREATH } else { RETRY }).await;
+                sleep(if failures == 1 { SHORT_DELAY } else { DELAY }).await;
             }
         }
     }
 }
 
-/// The next one who comes in.
-pub(super) async fn next<D: Door>(open: &D::Open) -> D::Guest {
+/// The next connection.
+pub(super) async fn next<L: Listen>(open: &L::Open) -> L::Stream {
     loop {
-        match D::accept(open).await {
-            Ok(guest) => return guest,
-            // Out of descriptors, say: that passes.
-            Err(_) => sleep(BREATH).await,
+        match L::accept(open).await {
+            Ok(stream) => return stream,
+            // For example, no descriptors are left; that passes.
+            Err(_) => sleep(SHORT_DELAY).await,
         }
     }
 }
 
-pub(super) struct TcpDoor(pub(super) SocketAddr);
+pub(super) struct Tcp(pub(super) SocketAddr);
 
-impl fmt::Display for TcpDoor {
+impl fmt::Display for Tcp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl Door for TcpDoor {
+impl Listen for Tcp {
     type Open = TcpListener;
-    type Guest = TcpStream;
+    type Stream = TcpStream;
 
     async fn open(&self) -> io::Result<TcpListener> {
         TcpListener::bind(self.0).await
@@ -73,17 +73,17 @@ impl Door for TcpDoor {
     }
 }
 
-pub(super) struct UnixDoor(pub(super) PathBuf);
+pub(super) struct Unix(pub(super) PathBuf);
 
-impl fmt::Display for UnixDoor {
+impl fmt::Display for Unix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.display().fmt(f)
     }
 }
 
-impl Door for UnixDoor {
+impl Listen for Unix {
     type Open = (UnixListener, SocketFile);
-    type Guest = UnixStream;
+    type Stream = UnixStream;
 
     async fn open(&self) -> io::Result<Self::Open> {
         bind(&self.0).await
@@ -94,10 +94,10 @@ impl Door for UnixDoor {
     }
 }
 
-/// Takes the place of a socket that nobody listens on any more, and of nothing else.
+/// Replaces a socket that nobody listens on any more, and nothing else.
 async fn bind(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     match UnixStream::connect(path).await {
-        Ok(_) => return Err(io::Error::new(io::ErrorKind::AddrInUse, "another daemon answers there")),
+        Ok(_) => return Err(io::Error::new(io::ErrorKind::AddrInUse, "another daemon is listening there")),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             if fs::symlink_metadata(path)?.file_type().is_socket() {
                 fs::remove_file(path)?;
@@ -111,7 +111,7 @@ async fn bind(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     Ok((listener, SocketFile { path: path.to_owned(), inode }))
 }
 
-/// The socket's file, removed when nobody listens any more, unless another has taken its place.
+/// The socket's file, removed when the listener closes, unless another daemon has replaced it.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
@@ -126,5 +126,5 @@ impl Drop for SocketFile {
     }
 }
 
-const RETRY: Duration = Duration::from_secs(5);
-const BREATH: Duration = Duration::from_millis(100);
+const DELAY: Duration = Duration::from_secs(5);
+const SHORT_DELAY: Duration = Duration::from_millis(100);

@@ -1,26 +1,24 @@
-//! Where others may ask how it stands: a Unix socket and, if wanted, an address of TCP, both speaking HTTP/1.1.
+//! Status, metrics and page over HTTP/1.1, on a Unix socket and optionally on a TCP address.
 //!
-//! It must never be in the driver's way. A connection is a task that execute its question in through a bounded channel;
-//! the driver answers between two turns with a snapshot, and rendering and sending are the connection's business. There
-//! are only so many connections at a time, each with so much time, and who finds no place is hung up on. A socket that
-//! cannot be opened is told once and tried again: the daemon's job is the VIP.
+//! The server never delays the driver. A connection is a task that asks for a snapshot through a bounded channel. The
+//! driver answers between two turns; the connection renders and sends. Connections are limited in number and time, and
+//! further ones are closed at once. If a socket cannot be opened, the server warns once and retries.
 
 mod connection;
 mod listener;
 mod routes;
 
+pub use connection::serve;
+pub use routes::Ask;
+
 use std::path::PathBuf;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::config::{StatusConfig, StatusSocket};
-use crate::status::Status;
-use connection::Guests;
-use listener::{Door, TcpDoor, UnixDoor};
-
-/// Where the answer to a question goes.
-pub(super) type Ask = oneshot::Sender<Status>;
+use connection::Connections;
+use listener::{Listen, Tcp, Unix};
 
 #[derive(Debug)]
 pub(super) struct Server {
@@ -32,14 +30,14 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Begins to listen. Must be called within the runtime.
+    /// Starts to listen. Must be called within the runtime.
     pub(super) fn open(config: &StatusConfig) -> Self {
         let (sender, asks) = mpsc::channel(WAITING);
         let (socket, listen) = (socket(config, &sender), listen(config, &sender));
         Self { asks, sender, config: config.clone(), socket, listen }
     }
 
-    /// Listens where the configuration says now; what is the same goes on.
+    /// Applies a changed configuration; an unchanged listener is kept.
     pub(super) fn change_to(&mut self, config: &StatusConfig) {
         if self.config.socket != config.socket {
             self.socket = socket(config, &self.sender);
@@ -51,25 +49,25 @@ impl Server {
     }
 }
 
-/// Opens the door of the Unix socket, if there is to be one.
+/// Listens on the Unix socket, if it is configured.
 fn socket(config: &StatusConfig, asks: &mpsc::Sender<Ask>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     if let Some(path) = socket_path(&config.socket) {
-        tasks.spawn(receive(UnixDoor(path), asks.clone()));
+        tasks.spawn(receive(Unix(path), asks.clone()));
     }
     tasks
 }
 
-/// Opens the door of TCP, if there is to be one.
+/// Listens on the TCP address, if it is configured.
 fn listen(config: &StatusConfig, asks: &mpsc::Sender<Ask>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     if let Some(address) = config.listen {
-        tasks.spawn(receive(TcpDoor(address), asks.clone()));
+        tasks.spawn(receive(Tcp(address), asks.clone()));
     }
     tasks
 }
 
-/// Where systemd has made a directory. Several are separated by colons; the units have one.
+/// The directory is the one that systemd has made. Several are separated by colons; the units have one.
 fn socket_path(socket: &StatusSocket) -> Option<PathBuf> {
     let directories = std::env::var("RUNTIME_DIRECTORY").ok();
     match (directories.as_deref().and_then(|all| all.split(':').next()), socket) {
@@ -78,13 +76,13 @@ fn socket_path(socket: &StatusSocket) -> Option<PathBuf> {
     }
 }
 
-async fn receive<D: Door>(door: D, asks: mpsc::Sender<Ask>) {
-    let open = listener::insist(&door).await;
-    let guests = Guests::new(asks);
+async fn receive<L: Listen>(place: L, asks: mpsc::Sender<Ask>) {
+    let open = listener::open(&place).await;
+    let connections = Connections::new(asks);
     loop {
-        guests.receive(listener::next::<D>(&open).await);
+        connections.accept(listener::next::<L>(&open).await);
     }
 }
 
-/// Questions that may wait for the driver.
+/// Requests that may wait for the driver.
 const WAITING: usize = 4;

@@ -1,0 +1,112 @@
+//! The model: plain values, taken by the driver between two of its turns.
+//!
+//! Durations are relative to the moment of the snapshot, so a reader needs no clock of this host.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::counters::{Counters, Place, Tally};
+use super::history::Transition;
+use crate::keeper::{Tenure, Version};
+use crate::time::{Lifetime, WallTime};
+use crate::vip::{InterfaceName, Vip};
+
+/// The daemon at one moment.
+#[derive(Clone, Debug)]
+pub struct Status {
+    pub version: &'static str,
+    pub host: String,
+    pub pid: u32,
+    pub started: WallTime,
+    pub taken: WallTime,
+    /// The configuration file, if there is one.
+    pub config: Option<String>,
+    /// False if no daemon runs: the rest is then what the kernel and etcd say.
+    pub daemon: bool,
+    pub vips: Vec<VipStatus>,
+    pub endpoints: Vec<EndpointStatus>,
+    /// Oldest first.
+    pub events: Vec<Arc<Transition>>,
+    pub counters: Counters,
+    pub process: Process,
+}
+
+/// One VIP.
+#[derive(Clone, Debug)]
+pub struct VipStatus {
+    pub vip: Vip,
+    pub interface: InterfaceName,
+    /// One word: unknown, standby, acquiring, held, doubtful, releasing or stopped.
+    pub state: &'static str,
+    /// The kernel shows the address on the interface.
+    pub held: bool,
+    /// The keeper wants it there.
+    pub desired: bool,
+    /// `None` if there is no such interface.
+    pub link_up: Option<bool>,
+    pub key: String,
+    pub expected: String,
+    /// The latest accepted read.
+    pub read: Option<ReadStatus>,
+    /// Why no endpoint answers, if none does.
+    pub unreachable: Option<Arc<str>>,
+    /// Time since the latest answer that named this host.
+    pub confirmed: Option<Duration>,
+    /// Time until the address is removed unless confirmed.
+    pub deadline: Option<Duration>,
+    /// What is left of the address's lifetime in the kernel, if the kernel shows the address.
+    pub kernel: Option<Lifetime<Duration>>,
+}
+
+/// The latest accepted read of a key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReadStatus {
+    /// `None` if the key is absent.
+    pub holder: Option<Arc<str>>,
+    /// The version that last changed the key.
+    pub revision: Option<Version>,
+    /// Time since the request was sent.
+    pub age: Duration,
+    pub from: Arc<str>,
+    /// What is left of the lease now.
+    pub tenure: Tenure,
+}
+
+/// One endpoint.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EndpointStatus {
+    pub endpoint: Arc<str>,
+    pub link: EndpointLink,
+    /// How long it has been in this state.
+    pub since: Duration,
+}
+
+/// The state of the connection to an endpoint.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum EndpointLink {
+    Connecting,
+    Up,
+    Down { why: Arc<str> },
+}
+
+/// What the kernel reports about the daemon's own process, as far as it does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Process {
+    pub resident_bytes: Option<u64>,
+    pub open_descriptors: Option<u64>,
+    pub cpu: Option<Duration>,
+}
+
+impl Status {
+    /// What was counted for this VIP.
+    pub fn tally(&self, vip: &VipStatus) -> Tally {
+        self.counters.vips.get(&vip.place()).cloned().unwrap_or_default()
+    }
+}
+
+impl VipStatus {
+    /// Under which its counters and transitions are filed.
+    pub fn place(&self) -> Place {
+        (self.vip.to_string(), self.interface.to_string())
+    }
+}
