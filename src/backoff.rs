@@ -1,10 +1,12 @@
 //! How long to wait before something that failed is tried again.
 
+#![warn(missing_docs)]
+
 use std::time::Duration;
 
 use crate::time::Moment;
 
-/// Doubling pauses with a jitter that comes from a seed, so that a keeper stays a function of its inputs.
+/// Pauses that double, with jitter from a seed, so that a keeper remains a function of its inputs.
 #[derive(Clone, Debug)]
 pub(crate) struct Backoff {
     longest: Duration,
@@ -23,7 +25,7 @@ impl Backoff {
         Self { longest, failures: 0, retry_at: None, seed }
     }
 
-    /// Whether a try may be made now.
+    /// Whether an attempt may be made now.
     pub(crate) fn ready(&self, now: Moment) -> bool {
         self.retry_at.is_none_or(|at| at <= now)
     }
@@ -32,7 +34,7 @@ impl Backoff {
         self.retry_at
     }
 
-    /// A try has not succeeded; returns the pause until the next.
+    /// An attempt has failed; returns the pause until the next.
     pub(crate) fn failed(&mut self, now: Moment) -> Duration {
         let full = FIRST.saturating_mul(1 << self.failures.min(DOUBLINGS)).min(self.longest);
         let pause = jittered(full, &mut self.seed);
@@ -41,14 +43,14 @@ impl Backoff {
         pause
     }
 
-    /// A try has succeeded, or there is news that makes waiting pointless.
+    /// An attempt has succeeded, or something changed that makes waiting pointless.
     pub(crate) const fn reset(&mut self) {
         self.failures = 0;
         self.retry_at = None;
     }
 }
 
-/// Between 90 % and 110 % of a span. The seed moves on (an xorshift step) each time.
+/// Between 90 % and 110 % of a span. Each call advances the seed by an xorshift step.
 pub(crate) fn jittered(span: Duration, seed: &mut u64) -> Duration {
     let mut x = *seed | 1;
     x ^= x << 13;
@@ -68,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_double_to_a_limit_and_a_success_starts_over() {
+    fn pauses_double_up_to_a_limit_and_a_success_resets_them() {
         let mut backoff = Backoff::new(7);
         let now = Moment::from_boot(Duration::from_secs(100));
         let pauses: Vec<_> = (0..12).map(|_| backoff.failed(now)).collect();
@@ -96,17 +98,17 @@ mod tests {
         assert_ne!(draw(3), draw(5));
     }
 
-    /// A history that the simulator found is told again by its seed: what a seed draws may not change unnoticed.
+    /// A seed reproduces a history that the simulator found, so what a seed draws must not change unnoticed.
     #[test]
-    fn a_seed_draws_what_it_ever_drew() {
+    fn a_seed_always_draws_the_same() {
         let draw = |mut seed: u64| [(); 4].map(|()| jittered(Duration::from_secs(1), &mut seed).as_millis());
         assert_eq!(draw(1), [1_035, 977, 1_056, 1_022]);
-        assert_eq!(draw(0), draw(1), "a seed of nothing draws, too");
+        assert_eq!(draw(0), draw(1), "a seed of zero draws, too");
         assert_eq!(draw(0x5eed_5eed_5eed_5eed), [1_089, 912, 907, 1_047]);
     }
 
     #[test]
-    fn who_keeps_failing_waits_longer_each_time_up_to_five_seconds() {
+    fn repeated_failures_wait_longer_each_time_up_to_five_seconds() {
         let mut backoff = Backoff::new(7);
         let now = Moment::from_boot(Duration::from_secs(100));
         for full in [100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000_u32] {

@@ -1,8 +1,10 @@
-//! An instant, as the keeper knows it.
+//! Plain values of time: an instant, a lifetime, a date.
 //!
-//! The keeper has no clock. It is handed instants, and they are counted since boot with suspended time included
-//! (`CLOCK_BOOTTIME`), because a lease goes on running out while a machine sleeps. `std::time::Instant` stands
-//! still meanwhile and cannot be made from a number, so it could serve neither the promise nor a simulator.
+//! The pure parts have no clock. They are given instants, counted since boot with suspended time included
+//! (`CLOCK_BOOTTIME`), because a lease continues to run out while a machine sleeps. `std::time::Instant` stops meanwhile
+//! and cannot be made from a number, so it would serve neither the promise nor a simulator.
+
+#![warn(missing_docs)]
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -13,15 +15,17 @@ use std::time::Duration;
 pub struct Moment(Duration);
 
 impl Moment {
+    /// The instant so long after boot.
     pub const fn from_boot(since: Duration) -> Self {
         Self(since)
     }
 
+    /// The time since boot.
     pub const fn since_boot(self) -> Duration {
         self.0
     }
 
-    /// The time from `earlier` to here; nothing where `earlier` is later.
+    /// The time from `earlier` to this instant; zero where `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
@@ -43,9 +47,9 @@ impl Sub<Duration> for Moment {
     }
 }
 
-/// How long something lasts if nobody does anything: in the kernel, an address.
+/// When the kernel removes an address by itself.
 ///
-/// The kernel counts whole seconds and rounds them up, so the end may come a second earlier. It acts up to two seconds late.
+/// The kernel reports whole seconds, rounded up, so the end may be a second earlier. It removes up to two seconds late.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Lifetime<T = Moment> {
     /// It ends at this moment, or after this time.
@@ -108,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_stands_still_at_both_ends_rather_than_to_run_over() {
+    fn arithmetic_saturates_at_both_ends() {
         let (second, hour) = (Duration::from_secs(1), Moment::from_boot(Duration::from_secs(3600)));
         assert_eq!((hour + second).since_boot(), Duration::from_secs(3601));
         assert_eq!((hour - second).since_boot(), Duration::from_secs(3599));

@@ -32,7 +32,7 @@ impl World {
             here.kernel.stray = Some(Address { ends: NEVER, foreign: true });
         }
         self.trace.tell_routine(now, Who::Kernel(host), || format!("/{prefix} stands for {seconds} s"));
-        self.notice(host, Notice::Stands { prefix, seconds: Some(seconds) });
+        self.notice(host, Notice::Present { prefix, seconds: Some(seconds) });
         self.told(Hook::Put, host);
     }
 

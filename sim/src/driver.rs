@@ -227,7 +227,7 @@ impl World {
             Stage::Ordered(order) => {
                 let index = self.hosts[host].kernel.link.map(|link| link.index);
                 let (on, next) = match order {
-                    Order::Hold { link, until, standing, .. } => (link, Renewal::new(until, standing)),
+                    Order::Hold { link, until, present, .. } => (link, Renewal::new(until, present)),
                     Order::Limit { link, until, .. } => (link, Renewal::new(until, true)),
                     Order::Release { .. } => return Some(Stage::Remove(order)),
                 };
@@ -272,13 +272,13 @@ impl World {
         match (renewal.next(local), &order) {
             (Step::Put(seconds), _) => Stage::Put(order, renewal, u64::from(seconds.get())),
             (Step::TooLate, _) => Stage::Undo(order),
-            (Step::Stands(_), Order::Limit { prefix, until, .. }) => {
+            (Step::Done(_), Order::Limit { prefix, until, .. }) => {
                 Stage::Applied(Outcome::Limited { prefix: *prefix, until: *until })
             }
-            (Step::Stands(_), Order::Hold { until, other_prefixes, .. }) => {
+            (Step::Done(_), Order::Hold { until, other_prefixes, .. }) => {
                 Stage::Applied(self.remove(host, other_prefixes, Outcome::Held { until: *until }))
             }
-            (Step::Stands(_), Order::Release { .. }) => Stage::Applied(Outcome::Released),
+            (Step::Done(_), Order::Release { .. }) => Stage::Applied(Outcome::Released),
         }
     }
 

@@ -170,11 +170,11 @@ impl World {
             What::PutForever => {
                 kernel.main = foreign;
                 self.queue.set(Alarm::Expiry, host, NEVER);
-                self.notice(host, Notice::Stands { prefix: PREFIX, seconds: None });
+                self.notice(host, Notice::Present { prefix: PREFIX, seconds: None });
             }
             _ => {
                 kernel.stray = foreign;
-                self.notice(host, Notice::Stands { prefix: STRAY, seconds: None });
+                self.notice(host, Notice::Present { prefix: STRAY, seconds: None });
             }
         }
         self.touch(host, CONTEST);

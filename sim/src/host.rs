@@ -152,7 +152,7 @@ pub struct Source {
     pub turn: u8,
     pub answers: u32,
     pub silent_rounds: u8,
-    pub told_blind: bool,
+    pub told_unreachable: bool,
     /// The newest revision that a watch spoke of.
     pub heard: i64,
     /// The lease that lay under the key when it last named us.

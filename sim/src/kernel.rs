@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use vip_manager::keeper::{Link, LinkView, Standing};
+use vip_manager::keeper::{Link, LinkView, PresentAddress};
 use vip_manager::time::Lifetime;
 use vip_manager::vip::Mac;
 
@@ -24,7 +24,7 @@ pub struct Address {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Notice {
     /// Stands with so many seconds, or for ever where there are none.
-    Stands {
+    Present {
         prefix: u8,
         seconds: Option<u64>,
     },
@@ -63,7 +63,7 @@ impl Default for Kernel {
 }
 
 impl Kernel {
-    pub const fn ours_stands(&self) -> bool {
+    pub const fn ours_present(&self) -> bool {
         matches!(self.main, Some(Address { foreign: false, .. }))
     }
 }
@@ -91,7 +91,7 @@ impl Mirror {
 
     pub fn take_in(&mut self, notice: Notice, clock: Clock, now: Micros) {
         match notice {
-            Notice::Stands { prefix, seconds } => {
+            Notice::Present { prefix, seconds } => {
                 let expiry =
                     seconds.map_or(Lifetime::Forever, |seconds| Lifetime::Until(moment_after(clock, now, seconds)));
                 *self.place(prefix) = Some(expiry);
@@ -103,9 +103,9 @@ impl Mirror {
 
     pub fn observation(&self) -> LinkView {
         let Some(link) = self.link else { return LinkView::default() };
-        let main = self.main.map(|lifetime| Standing { prefix: PREFIX, lifetime });
-        let stray = self.stray.map(|lifetime| Standing { prefix: STRAY, lifetime });
-        LinkView { link: Some(link), standing: stray.into_iter().chain(main).collect() }
+        let main = self.main.map(|lifetime| PresentAddress { prefix: PREFIX, lifetime });
+        let stray = self.stray.map(|lifetime| PresentAddress { prefix: STRAY, lifetime });
+        LinkView { link: Some(link), present: stray.into_iter().chain(main).collect() }
     }
 
     const fn place(&mut self, prefix: u8) -> &mut Option<Lifetime> {

@@ -146,7 +146,7 @@ impl World {
         let now = self.now;
         for host in 0..self.hosts.len() {
             let here = &self.hosts[host];
-            let stands = here.kernel.ours_stands();
+            let stands = here.kernel.ours_present();
             let record = &here.record;
             if stands && now > record.permit && now > record.grace && here.pause.is_none() {
                 let what = if record.expired { Broken::S1 } else { Broken::S2 };

@@ -23,7 +23,7 @@ impl World {
         let source = &mut daemon.source;
         source.silent_rounds = if source.answers == 0 { source.silent_rounds.saturating_add(1) } else { 0 };
         source.answers = 0;
-        let unreachable = source.silent_rounds >= SILENT_ROUNDS && !std::mem::take(&mut source.told_blind);
+        let unreachable = source.silent_rounds >= SILENT_ROUNDS && !std::mem::take(&mut source.told_unreachable);
         source.round += 1;
         source.asked[0] = 0;
         source.answered[0] = false;
@@ -59,8 +59,8 @@ impl World {
         }
         let Some(path) = pick else {
             let nobody = here.paths.iter().all(|path| !path.in_session(now, limit));
-            if purpose == Purpose::Round && nobody && !daemon.source.told_blind && daemon.source.answers == 0 {
-                daemon.source.told_blind = true;
+            if purpose == Purpose::Round && nobody && !daemon.source.told_unreachable && daemon.source.answers == 0 {
+                daemon.source.told_unreachable = true;
                 self.deliver(host, Input::Unreachable);
             }
             return;

@@ -93,7 +93,7 @@ pub fn note(note: &Note) -> String {
         Note::Confirmed { .. } => "confirmed, no doubt any more".to_owned(),
         Note::Missing { .. } => "it was taken away".to_owned(),
         Note::Restored => "it is back".to_owned(),
-        Note::Leaving { cause } => format!("has to go: {}", cause_of(cause)),
+        Note::Releasing { cause } => format!("has to go: {}", cause_of(cause)),
         Note::Released { .. } => "released".to_owned(),
         Note::StandingBy { .. } => "stands by".to_owned(),
         Note::Refused { .. } => "the kernel refuses".to_owned(),
@@ -110,7 +110,7 @@ const fn cause_of(cause: &Cause) -> &'static str {
         Cause::Deadline { .. } => "the deadline",
         Cause::LeaseEnding(_) => "the lease is about to end",
         Cause::NeverConfirmed { .. } => "never confirmed",
-        Cause::Intruder => "it should not be there",
+        Cause::Foreign => "it should not be there",
         Cause::Stop => "told to stop",
     }
 }

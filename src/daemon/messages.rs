@@ -53,15 +53,15 @@ pub(super) fn note(note: &Note, vip: &VipConfig, now: Moment) -> (Level, String)
             let text = format!("{place} confirmed again after {}: {}", span(*silent_for), teller.read(evidence));
             (Level::INFO, text)
         }
-        Note::Missing { untold } => {
+        Note::Missing { suppressed } => {
             let text = format!(
                 "{place} removed by another program or with its interface{}; adding it again",
-                times_more(*untold)
+                times_more(*suppressed)
             );
             (Level::WARN, text)
         }
         Note::Restored => (Level::INFO, format!("{place} restored and announced")),
-        Note::Leaving { cause } => (Level::DEBUG, format!("{place} releasing: {}", teller.cause(cause))),
+        Note::Releasing { cause } => (Level::DEBUG, format!("{place} releasing: {}", teller.cause(cause))),
         Note::Released { cause, after } => {
             (level(cause), format!("{place} released in {}: {}", span(*after), teller.cause(cause)))
         }
@@ -173,7 +173,7 @@ fn one(managed: &ManagedVip) -> String {
 fn level(cause: &Cause) -> Level {
     match cause {
         Cause::Read(_) | Cause::Event(_) | Cause::Stop => Level::INFO,
-        Cause::Deadline { .. } | Cause::LeaseEnding(_) | Cause::NeverConfirmed { .. } | Cause::Intruder => Level::WARN,
+        Cause::Deadline { .. } | Cause::LeaseEnding(_) | Cause::NeverConfirmed { .. } | Cause::Foreign => Level::WARN,
     }
 }
 
@@ -216,7 +216,7 @@ impl Teller<'_> {
             Cause::NeverConfirmed { why } => {
                 format!("found at start and not confirmed in time{}", because(why.as_ref()))
             }
-            Cause::Intruder => {
+            Cause::Foreign => {
                 format!("added by another program, but {} does not name this host", self.vip.key)
             }
             Cause::Stop => "stopping".to_owned(),
@@ -278,8 +278,8 @@ fn because(why: Option<&Arc<str>>) -> String {
     why.map_or_else(String::new, |why| format!(" ({why})"))
 }
 
-fn times_more(untold: u32) -> String {
-    if untold == 0 { String::new() } else { format!(" ({untold} more times since last logged)") }
+fn times_more(suppressed: u32) -> String {
+    if suppressed == 0 { String::new() } else { format!(" ({suppressed} more times since last logged)") }
 }
 
 #[cfg(test)]
@@ -333,7 +333,7 @@ mod tests {
              (read 2.0 ms ago from http://10.0.0.1:2379, revision 37, lease 27.0 s left)"
         );
         assert_eq!(
-            said(&Note::Leaving { cause: Cause::Read(read(None)) }),
+            said(&Note::Releasing { cause: Cause::Read(read(None)) }),
             "10.0.0.5/32 on eth0 releasing: /service/pg/leader is absent, this host is \"pg-node-1\" \
              (read 2.0 ms ago from http://10.0.0.1:2379, revision 37)"
         );
@@ -343,6 +343,6 @@ mod tests {
     fn a_passed_deadline_says_why_no_read_confirmed() {
         let cause = Cause::Deadline { last: Some(read(Some("pg-node-1"))), why: Some("no route to host".into()) };
         assert_eq!(level(&cause), Level::WARN);
-        assert!(said(&Note::Leaving { cause }).ends_with("(no route to host)"));
+        assert!(said(&Note::Releasing { cause }).ends_with("(no route to host)"));
     }
 }

@@ -46,14 +46,14 @@ impl Execution {
     /// there they are removed first.
     pub fn new(vip: Vip, order: Order) -> Self {
         match order {
-            Order::Hold { link, until, standing, ref other_prefixes } => {
+            Order::Hold { link, until, present, ref other_prefixes } => {
                 let first = vip.address().is_ipv6() && !other_prefixes.is_empty();
                 let next = if first {
                     Next::Remove { prefixes: reversed(other_prefixes), outcome: None }
                 } else {
                     Next::Compare { acted: false }
                 };
-                Self { link, vip, renewal: Renewal::new(until, standing && !first), next, order }
+                Self { link, vip, renewal: Renewal::new(until, present && !first), next, order }
             }
             Order::Limit { link, prefix, until } => {
                 let (vip, next) = Vip::new(vip.address(), prefix)
@@ -111,7 +111,7 @@ impl Execution {
         match self.renewal.next(now) {
             Step::Put(seconds) => Next::Put(seconds),
             Step::TooLate => Next::Undo,
-            Step::Stands(_) => match self.order {
+            Step::Done(_) => match self.order {
                 Order::Hold { until, .. } => self.remove_others(Outcome::Held { until }),
                 Order::Limit { prefix, until, .. } => Next::Report(Outcome::Limited { prefix, until }),
                 Order::Release { .. } => Next::Report(Outcome::Released),

@@ -295,7 +295,7 @@ impl<A: Actuator> Driver<A> {
         ids.iter().filter_map(|id| self.turn.vips().one(*id)).any(|vip| {
             vip.config.vip.address().is_ipv6()
                 && matches!(vip.keeper.state(), State::Held { .. } | State::Doubtful { .. })
-                && vip.link_view(&self.kernel).standing.is_empty()
+                && vip.link_view(&self.kernel).present.is_empty()
         })
     }
 

@@ -278,7 +278,7 @@ fn a_vip_is_released_when_the_key_moves() {
     let mut driver = holding(&[A]);
     names(&mut driver, A, other());
     assert_eq!(asked(&mut driver), ["reset 10.0.0.5", "remove 10.0.0.5/32 from eth0"]);
-    assert_eq!(notes(&mut driver), ["10.0.0.5/32 Leaving", "10.0.0.5/32 Released"]);
+    assert_eq!(notes(&mut driver), ["10.0.0.5/32 Releasing", "10.0.0.5/32 Released"]);
     assert_eq!(states(&driver), ["10.0.0.5/32 standby"]);
 }
 

@@ -207,9 +207,9 @@ impl Turn {
         for id in &self.announcing {
             let Some(vip) = self.vips.one(*id) else { continue };
             match vip.keeper.poll_order(now) {
-                Some(Order::Release { standing, .. }) => {
+                Some(Order::Release { present, .. }) => {
                     self.ordering.push_back(*id);
-                    if standing && vip.config.reset_connections {
+                    if present && vip.config.reset_connections {
                         reset.insert(vip.config.vip.address());
                     }
                 }

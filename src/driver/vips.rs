@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::mirror::Mirror;
 use crate::config::VipConfig;
-use crate::keeper::{Keeper, Link, LinkView, Rules, Standing, State};
+use crate::keeper::{Keeper, Link, LinkView, PresentAddress, Rules, State};
 use crate::time::Moment;
 
 /// A VIP and its keeper.
@@ -43,10 +43,10 @@ impl ManagedVip {
     /// What the kernel shows of this VIP.
     pub fn link_view(&self, kernel: &Mirror) -> LinkView {
         let Some(link) = kernel.link_by_name(&self.config.interface) else { return LinkView::default() };
-        let standing = kernel
+        let present = kernel
             .addresses(link.index, self.config.vip.address())
-            .map(|address| Standing { prefix: address.prefix, lifetime: address.valid });
-        LinkView { standing: standing.collect(), link: Some(Link { index: link.index, up: link.up, mac: link.mac }) }
+            .map(|address| PresentAddress { prefix: address.prefix, lifetime: address.valid });
+        LinkView { present: present.collect(), link: Some(Link { index: link.index, up: link.up, mac: link.mac }) }
     }
 }
 

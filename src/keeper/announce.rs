@@ -1,13 +1,13 @@
 //! The schedule of announcements, as data.
 //!
-//! A series tells the neighbours at once and again over the next seconds, because one packet may be lost and a
-//! neighbour ignores some packets within its lock time of a second. A refresh follows for as long as the address is
-//! held: switches forget a silent MAC after some 300 s, gateways an ARP entry after 1,200 s or more.
+//! A series is sent at once and repeated over the next seconds, because a packet may be lost and a neighbour ignores
+//! some packets within its lock time of a second. Refreshes follow for as long as the address is held: switches forget
+//! a silent MAC after some 300 s, gateways an ARP entry after 1,200 s or more.
 
 use std::time::Duration;
 
-use super::Moment;
 use crate::backoff::jittered;
+use crate::time::Moment;
 
 /// How an address is announced: a series of rounds, then a refresh now and then.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,7 +40,7 @@ fn built_in_offset(round: u32) -> Duration {
     Duration::from_millis(OFFSETS[index.min(last)]) + BEYOND.saturating_mul(beyond)
 }
 
-/// Where a keeper is in its schedule.
+/// The position of a keeper in its schedule.
 #[derive(Clone, Debug)]
 pub(super) struct Series {
     started: Moment,
@@ -50,12 +50,12 @@ pub(super) struct Series {
 }
 
 impl Series {
-    /// Nothing is due before a series is begun.
+    /// Nothing is due before the first series.
     pub(super) const fn idle(seed: u64) -> Self {
         Self { started: Moment::from_boot(Duration::ZERO), round: 0, due: None, seed }
     }
 
-    /// Begins a fresh series: its first round is due at once.
+    /// Begins a new series: its first round is due at once.
     pub(super) const fn begin(&mut self, now: Moment) {
         self.started = now;
         self.round = 0;
@@ -66,7 +66,7 @@ impl Series {
         self.due
     }
 
-    /// Takes the round that is due, if one is. Rounds that were slept through are not made up for.
+    /// Takes the round that is due, if one is. Rounds that were missed are not made up for.
     pub(super) fn take(&mut self, schedule: Schedule, now: Moment) -> bool {
         if self.due.is_none_or(|due| due > now) {
             return false;
@@ -81,7 +81,7 @@ impl Series {
 
 /// Twice within a neighbour's lock time, then around and beyond it.
 const OFFSETS: [u64; 6] = [0, 100, 500, 1_100, 2_200, 4_400];
-/// The gap between the rounds that a user asks for beyond the usual ones.
+/// The gap between rounds beyond the built-in ones.
 const BEYOND: Duration = Duration::from_millis(2_200);
 const MOST_ROUNDS: u32 = 1_000;
 
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_usual_series_is_six_rounds_and_then_a_refresh_a_minute() {
+    fn the_built_in_series_is_six_rounds_and_then_a_refresh_a_minute() {
         let sent = rounds(schedule(None, None, Duration::from_secs(60)), 8);
         assert_eq!(sent[..6], [0, 100, 500, 1_100, 2_200, 4_400]);
         assert!((54_000..=66_000).contains(&(sent[6] - sent[5])), "{sent:?}");
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn count_and_interval_shape_the_series_and_zero_turns_the_refresh_off() {
+    fn count_and_interval_shape_the_series_and_zero_disables_the_refresh() {
         let even = schedule(Some(3), Some(Duration::from_millis(250)), Duration::ZERO);
         assert_eq!(rounds(even, 9), [0, 250, 500]);
         let longer = schedule(Some(8), None, Duration::ZERO);
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn rounds_that_were_slept_through_are_not_made_up_for() {
+    fn missed_rounds_are_not_made_up_for() {
         let schedule = schedule(None, None, Duration::from_secs(60));
         let start = Moment::from_boot(Duration::from_secs(50));
         let mut series = Series::idle(1);

@@ -1,25 +1,28 @@
-//! The keeper and the time: when an address goes by itself, when a silence becomes a doubt, and how the kernel's
-//! lifetime, which counts whole seconds, is made to end with the deadline.
+//! The keeper's deadlines: when an address is released, when a missing confirmation becomes a doubt, and how the
+//! kernel's lifetime, which counts whole seconds, is made to end with the deadline.
 
 use std::time::Duration;
 
-use super::state::Fact;
-use super::{Cause, Keeper, Moment, SHORTEST_LIFETIME, State};
+use super::contract::Keeper;
+use super::note::Cause;
+use super::renewal::SHORTEST_LIFETIME;
+use super::state::{Fact, State};
+use crate::time::Moment;
 
 impl Keeper {
-    pub(super) fn pass_time(&mut self, now: Moment) {
-        self.release_in_time(now);
+    pub(super) fn check_deadlines(&mut self, now: Moment) {
+        self.release_if_expired(now);
         if self.overdue_at().is_some_and(|at| at <= now) {
             self.step(Fact::Doubt, None, now);
-            self.release_in_time(now);
+            self.release_if_expired(now);
         }
         if self.align_at.is_some_and(|at| at <= now) {
             self.align(now);
         }
-        self.watch_conflict(now);
+        self.check_conflict(now);
     }
 
-    fn release_in_time(&mut self, now: Moment) {
+    fn release_if_expired(&mut self, now: Moment) {
         if self.releases_at().is_some_and(|at| at <= now) {
             let why = self.unreachable.clone();
             let cause = match self.state {
@@ -31,14 +34,14 @@ impl Keeper {
                 | State::Releasing { .. }
                 | State::Stopped { .. } => Cause::Deadline { last: self.evidence.newest().cloned(), why },
             };
-            self.step(Fact::Spent, Some(cause), now);
+            self.step(Fact::Expired, Some(cause), now);
         }
     }
 
-    /// When the address goes by our own hand if nobody confirms it.
+    /// When the keeper releases the address unless a read confirms it.
     ///
     /// In doubt that is a little before the deadline, where the kernel's lifetime ends too: connections can only be
-    /// reset while the address stands, so the kernel must not be the first.
+    /// reset while the address is present, so the kernel must not be first.
     pub(super) fn releases_at(&self) -> Option<Moment> {
         match self.state {
             State::Doubtful { until } => Some(until - AHEAD_OF_KERNEL),
@@ -68,9 +71,9 @@ impl Keeper {
 
     /// Renews once more, at a moment when whole seconds are left.
     ///
-    /// Kernel lifetimes are whole seconds and rounded down, so each ends up to a second before the deadline, and a
-    /// silence that was shorter than the deadline would take the address away. Renewed with a whole number of seconds
-    /// left, both end together.
+    /// Kernel lifetimes are whole seconds, rounded down. Each ends up to a second before the deadline, so a silence
+    /// shorter than the deadline would remove the address. Renewed with a whole number of seconds left, both end
+    /// together.
     fn align(&mut self, now: Moment) {
         self.align_at = None;
         if let State::Acquiring { until, .. } | State::Held { until } | State::Doubtful { until } = self.state {
@@ -91,8 +94,8 @@ impl Keeper {
         }
     }
 
-    /// Plans when to make the kernel's lifetime end with the deadline: in doubt soon, in case that a timer is late;
-    /// else at the last chance, which a read in time makes needless.
+    /// Plans when to make the kernel's lifetime end with the deadline: in doubt soon, in case a timer is late; otherwise
+    /// at the last chance, which a read in time makes unnecessary.
     pub(super) fn plan_align(&mut self, now: Moment) {
         self.align_at = match self.state {
             State::Doubtful { until } => next_align(until, now),
@@ -116,9 +119,9 @@ fn next_align(until: Moment, now: Moment) -> Option<Moment> {
     (whole > 0).then(|| until - Duration::from_secs(whole) - ALIGN_EARLY / 2)
 }
 
-/// A aligned lifetime may end as early as [`ALIGN_EARLY`] before the deadline, and a kernel may be early by as much.
+/// An aligned lifetime may end as early as [`ALIGN_EARLY`] before the deadline, and a kernel may be early by as much.
 const AHEAD_OF_KERNEL: Duration = Duration::from_millis(80);
-/// How long before whole seconds are left the lifetime is aligned with the deadline, for a timer that is late.
+/// How long before whole seconds are left the lifetime is aligned with the deadline, in case a timer is late.
 const ALIGN_EARLY: Duration = Duration::from_millis(40);
 /// A confirmation is overdue when the read before it and its own are both late.
 const OVERDUE_INTERVALS: u32 = 2;
@@ -132,9 +135,9 @@ mod tests {
     }
 
     #[test]
-    fn a_lifetime_is_squared_a_little_before_whole_seconds_are_left() {
+    fn a_lifetime_is_aligned_a_little_before_whole_seconds_are_left() {
         let until = at(100_000);
-        for (now, squared_at) in [
+        for (now, aligned_at) in [
             (90_000, Some(90_980)),
             (90_979, Some(90_980)),
             (90_980, Some(90_980)),
@@ -144,12 +147,12 @@ mod tests {
             (99_990, None),
             (100_001, None),
         ] {
-            assert_eq!(next_align(until, at(now)), squared_at.map(at), "{now}");
+            assert_eq!(next_align(until, at(now)), aligned_at.map(at), "{now}");
         }
     }
 
     #[test]
-    fn a_timer_that_is_a_little_late_still_squares() {
+    fn a_timer_that_is_a_little_late_still_aligns() {
         let until = at(100_000);
         for (now, align) in [(94_959, false), (94_960, true), (94_980, true), (95_000, true), (95_001, false)] {
             assert_eq!(is_aligned(until, at(now)), align, "{now}");

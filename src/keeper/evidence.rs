@@ -1,13 +1,14 @@
 //! Which reads and events count.
 //!
 //! Reads are ordered by time, events by revision. A read that was sent after another was answered is at least as
-//! new, whatever its revision says (a cluster restored from a snapshot counts from a lower one); of two that
-//! overlapped, the higher revision is the newer. An event is old when a read or an event that counted has already
-//! seen its revision: three members deliver the same change three times.
+//! new, whatever its revision says (a cluster restored from a snapshot counts from a lower one). Of two that
+//! overlapped, the one with the higher revision is newer. An event is old if a read or an event that counted has seen
+//! its revision already: three endpoints deliver the same change three times.
 
 use std::time::Duration;
 
-use super::{KeyEvent, KeyRead, Moment, Tenure, Version};
+use super::input::{KeyEvent, KeyRead, Tenure, Version};
+use crate::time::Moment;
 
 /// What counts so far about one key.
 #[derive(Clone, Debug, Default)]
@@ -15,8 +16,8 @@ pub(super) struct Evidence {
     newest: Option<KeyRead>,
     /// The highest version that counted since.
     horizon: Option<Version>,
-    /// When the last event was heard that spoke against us: only a read sent later can speak for us. One of the same
-    /// instant is not later: the clock of a paused machine may stand still between the two.
+    /// When the last event was heard that did not name us: only a read sent later counts if it names us. A read sent at
+    /// the same instant is not later: the clock of a paused machine may have stopped between the two.
     denied_at: Option<Moment>,
     last_event_at: Option<Moment>,
 }
@@ -24,12 +25,12 @@ pub(super) struct Evidence {
 /// What a read is worth.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Verdict {
-    /// It names us: hold until then, as far as this read goes.
+    /// It names us and allows a hold until then.
     Mine {
         until: Moment,
     },
     NotMine,
-    /// It names us, but its lease could not be told: no ground for anything.
+    /// It names us, but the time left of its lease is unknown: it changes nothing.
     Inconclusive,
     /// Something newer counts already.
     Overtaken,
@@ -40,7 +41,7 @@ impl Evidence {
         self.newest.as_ref()
     }
 
-    /// Weighs a read, and remembers it where it counts.
+    /// Judges a read, and remembers it if it counts.
     pub(super) fn read(&mut self, read: &KeyRead, rules: Limits) -> Verdict {
         if self.overtakes(read) {
             return Verdict::Overtaken;
@@ -60,7 +61,7 @@ impl Evidence {
         verdict
     }
 
-    /// Weighs an event: whether it is news. One without a version always is.
+    /// Judges an event: whether it is news. One without a version always is.
     pub(super) fn event(&mut self, event: &KeyEvent) -> bool {
         if event.version.is_some() && event.version <= self.horizon {
             return false;
@@ -83,7 +84,7 @@ impl Evidence {
     }
 }
 
-/// What bounds a hold.
+/// The limits of a hold.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub hold_timeout: Duration,
@@ -102,7 +103,7 @@ fn hold_span(tenure: Tenure, limits: Limits) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keeper::Names;
+    use crate::keeper::input::Names;
 
     const LIMITS: Limits = Limits { hold_timeout: Duration::from_secs(10), lease_margin: Duration::from_secs(3) };
 
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_read_sent_before_an_event_against_us_cannot_speak_for_us() {
+    fn a_read_sent_before_an_event_that_denies_us_does_not_count() {
         let mut evidence = Evidence::default();
         assert!(evidence.event(&event("", 11, 50)));
         assert_eq!(evidence.read(&read("pg1", 10, 40, 60), LIMITS), Verdict::Overtaken);
@@ -170,14 +171,14 @@ mod tests {
     }
 
     #[test]
-    fn what_counts_is_when_an_event_was_heard_not_when_it_was_handled() {
+    fn an_event_counts_from_when_it_was_heard_not_handled() {
         let mut evidence = Evidence::default();
         assert!(evidence.event(&event("", 11, 50)));
         assert_eq!(evidence.read(&read("pg1", 12, 51, 900), LIMITS), Verdict::Mine { until: at(10_051) });
     }
 
     #[test]
-    fn the_same_change_from_a_slower_member_is_no_news() {
+    fn the_same_change_from_a_slower_endpoint_is_no_news() {
         let mut evidence = Evidence::default();
         assert!(evidence.event(&event("", 11, 50)));
         assert!(evidence.event(&event("pg1", 12, 51)));
@@ -187,14 +188,14 @@ mod tests {
     }
 
     #[test]
-    fn a_read_that_speaks_against_us_counts_though_an_event_was_heard_since_it_was_sent() {
+    fn a_read_that_denies_us_counts_though_an_event_was_heard_since_it_was_sent() {
         let mut evidence = Evidence::default();
         assert!(evidence.event(&event("", 11, 50)));
         assert_eq!(evidence.read(&read("pg2", 10, 40, 60), LIMITS), Verdict::NotMine);
     }
 
     #[test]
-    fn a_read_forgets_the_events_before_it_and_none_of_its_own_instant() {
+    fn a_read_supersedes_earlier_events_but_not_one_of_the_same_instant() {
         let mut restored = Evidence::default();
         assert!(restored.event(&event("pg1", 1_000, 50)));
         assert_eq!(restored.read(&read("pg2", 7, 51, 60), LIMITS), Verdict::NotMine);
@@ -202,7 +203,7 @@ mod tests {
         let mut repeated = Evidence::default();
         assert!(repeated.event(&event("", 11, 50)));
         assert_eq!(repeated.read(&read("pg2", 10, 50, 60), LIMITS), Verdict::NotMine);
-        assert!(!repeated.event(&event("", 11, 70)), "the same change from a slower member");
+        assert!(!repeated.event(&event("", 11, 70)), "the same change from a slower endpoint");
     }
 
     #[test]

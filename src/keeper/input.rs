@@ -1,50 +1,56 @@
-//! What a source learned about a leader key, in words that fit every store.
+//! What a source learned about a leader key, in terms that fit every store.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Moment;
+use crate::time::Moment;
 
 /// The answer to one linearizable read of a key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct KeyRead {
+    /// Who the key names.
     pub names: Names,
     /// The store's version that the read was answered at, in stores that have one.
     pub version: Option<Version>,
     /// The version that last changed the key.
     pub modified: Option<Version>,
+    /// How long the leader's tenure is known to last.
     pub tenure: Tenure,
     /// When the read was sent: what it says was true at some time after this.
     pub sent_at: Moment,
     /// When the answer came: what it says was true at some time before this.
     pub answered_at: Moment,
-    /// Who answered, fit for a log line.
+    /// The endpoint that answered, fit for a log line.
     pub from: Arc<str>,
 }
 
-/// What a watch said. It may be late, repeated or overtaken: it can take the VIP away, never bring it.
+/// What a watch reported. It may be late, repeated or overtaken: it may release the VIP, never acquire it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct KeyEvent {
+    /// Who the key names.
     pub names: Names,
     /// The version that the change made, in stores that have one.
     pub version: Option<Version>,
     /// When it was heard: a read that was sent later has seen it.
     pub heard_at: Moment,
+    /// The endpoint that reported it, fit for a log line.
     pub from: Arc<str>,
 }
 
-/// Who a key names. The source decides it, once, from what it was asked to watch for.
+/// Who a key names. The source decides it, once, from what it watches for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Names {
+    /// The key's value is this host's.
     Us,
-    /// The key's value is not this host's.
+    /// The key has another value.
     Other(Arc<str>),
     /// The key is absent.
     Nobody,
 }
 
 impl Names {
+    /// Whether the key names this host.
     pub const fn is_us(&self) -> bool {
         matches!(self, Self::Us)
     }
@@ -74,8 +80,8 @@ impl fmt::Display for Version {
 pub enum Tenure {
     /// The key has no lease and stays until somebody changes it.
     NoLease,
-    /// At least this much was left when the read was sent. Zero where the lease is gone.
+    /// At least this much was left when the read was sent. Zero where the lease has ended.
     AtLeast(Duration),
-    /// There is a lease, but what it has left was not asked (the key does not name us) or not answered.
+    /// There is a lease, but its remaining time was not asked for (the key does not name us) or not answered.
     Unknown,
 }

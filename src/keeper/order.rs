@@ -1,66 +1,67 @@
-//! What the keeper is told of the host, and what it tells the host to do.
+//! What the host shows, what the keeper orders, and what became of an order.
 //!
-//! The host is level-triggered: an order follows from the state and from what the kernel shows, and is given again
-//! until the two agree. So nothing is lost when somebody else touches the address, the link or both.
+//! Orders are level-triggered: an order follows from the state and from what the kernel shows, and is repeated until the
+//! two agree. So nothing is lost when somebody else changes the address, the link or both.
 
 use std::sync::Arc;
 
-use super::{Lifetime, Moment};
+use crate::time::{Lifetime, Moment};
 use crate::vip::Mac;
 
-/// What the kernel shows of one VIP and of the interface it belongs on.
+/// What the kernel shows of one VIP and of its interface.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct LinkView {
-    /// Nothing where no interface bears the configured name.
+    /// `None` where no interface has the configured name.
     pub link: Option<Link>,
-    /// The VIP's address on that interface, once for each prefix length it stands with.
-    pub standing: Vec<Standing>,
+    /// The VIP's address on that interface, once per prefix length.
+    pub present: Vec<PresentAddress>,
 }
 
 /// The interface, as the kernel shows it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Link {
+    /// Its number.
     pub index: u32,
+    /// It is up and has a carrier.
     pub up: bool,
+    /// Its hardware address, if it has one of 48 bits.
     pub mac: Option<Mac>,
 }
 
-/// One prefix length that the VIP's address stands with.
+/// The VIP's address with one prefix length.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Standing {
+pub struct PresentAddress {
+    /// The prefix length.
     pub prefix: u8,
+    /// When the kernel removes it.
     pub lifetime: Lifetime,
 }
 
 /// The next thing for the host to do. Carry it out, then report the [`Outcome`].
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "each variant says what its fields are")]
 pub enum Order {
-    /// Put the address on the link, or renew it, with a lifetime that ends at `until`; then remove the other prefix
-    /// lengths. `standing` says whether the address stands already.
-    Hold { link: u32, until: Moment, standing: bool, other_prefixes: Vec<u8> },
-    /// Give an inherited address that stands with this prefix length a lifetime that ends at `until`; add nothing.
+    /// Add the address to the link, or renew it, with a lifetime that ends at `until`; then remove the other prefix
+    /// lengths. `present` says whether the address is there already.
+    Hold { link: u32, until: Moment, present: bool, other_prefixes: Vec<u8> },
+    /// Give an inherited address with this prefix length a lifetime that ends at `until`; add nothing.
     Limit { link: u32, prefix: u8, until: Moment },
-    /// Reset the connections if the address stands, then remove it with each of these prefix lengths.
-    Release { link: u32, prefixes: Vec<u8>, standing: bool },
+    /// Reset the connections if the address is present, then remove it with each of these prefix lengths.
+    Release { link: u32, prefixes: Vec<u8>, present: bool },
 }
 
 /// What became of an order.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "each variant says what its fields are")]
 pub enum Outcome {
     /// The kernel has acknowledged the address with this deadline.
-    Held {
-        until: Moment,
-    },
-    /// The deadline passed while it was carried out, and it was undone.
+    Held { until: Moment },
+    /// The deadline passed while the order was carried out, and it was undone.
     Late,
-    Limited {
-        prefix: u8,
-        until: Moment,
-    },
+    /// The kernel has acknowledged the shorter lifetime.
+    Limited { prefix: u8, until: Moment },
     /// The kernel has acknowledged that nothing of the address is left.
     Released,
     /// The kernel refused; the text is for people.
-    Refused {
-        why: Arc<str>,
-    },
+    Refused { why: Arc<str> },
 }

@@ -1,17 +1,30 @@
 //! The keeper's invariants, tried with whatever can happen in whatever order.
 
-use proptest::prelude::*;
-
-use super::*;
-use crate::vip::Mac;
-
 mod world;
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::test_runner::Config;
+
+use super::renewal::SHORTEST_LIFETIME;
+use super::*;
+use crate::time::{Lifetime, Moment};
+use crate::vip::Mac;
 
 use world::{Op, World};
 
+/// A configuration with so many cases, unless `PROPTEST_CASES` asks for another number: many for a whole day, or the
+/// few that suffice where each test runs a thousand times.
+pub(super) fn cases(usual: u32) -> Config {
+    let asked = Config::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { asked.cases } else { usual };
+    Config { cases, failure_persistence: None, ..asked }
+}
+
 fn op() -> impl Strategy<Value = Op> {
     let prefix = prop_oneof![Just(32_u8), Just(24_u8)];
-    let standing = prop::collection::vec((prefix, prop::option::of(1_u64..30)), 0..3);
+    let present = prop::collection::vec((prefix, prop::option::of(1_u64..30)), 0..3);
     let link = prop::option::weighted(0.9, (1_u32..3, any::<bool>(), 0_u8..2));
     let mode = prop_oneof![Just(StopMode::Release), Just(StopMode::Keep)];
     prop_oneof![
@@ -20,7 +33,7 @@ fn op() -> impl Strategy<Value = Op> {
         60 => (0_u64..20, 10_u64..31).prop_map(|(age, lease)| Op::Read { ours: true, age, lease: Some(lease), revision: 1 }),
         30 => (any::<bool>(), -3_i64..4).prop_map(|(ours, revision)| Op::Changed { ours, revision }),
         10 => Just(Op::Unreachable),
-        20 => (standing, link).prop_map(|(standing, link)| Op::Meddle { standing, link }),
+        20 => (present, link).prop_map(|(present, link)| Op::Meddle { present, link }),
         20 => (0_u8..8, 1_u32..9).prop_map(|(mac, claims)| Op::Rival { mac, claims }),
         60 => (0_u64..6_000, prop::bool::weighted(0.8)).prop_map(|(millis, on_time)| Op::Wait { millis, on_time }),
         10 => any::<bool>().prop_map(Op::Refuse),
@@ -44,7 +57,7 @@ fn rules() -> impl Strategy<Value = Rules> {
 }
 
 proptest! {
-    #![proptest_config(cases::cases(2_000))]
+    #![proptest_config(cases(2_000))]
 
     #[test]
     fn whatever_happens_the_promise_holds(rules in rules(), ops in prop::collection::vec(op(), 1..60)) {

@@ -1,18 +1,18 @@
 //! The states of a keeper and the one table of its transitions.
 //!
-//! Everything that needs judgement (is this read fresh? is that deadline over?) is judged before it comes here, and
-//! arrives as a [`Fact`]. What is left is a total function of a state and a fact, small enough to be read at once.
+//! Everything that needs judgement (is this read fresh? has that deadline passed?) is judged before, and arrives here
+//! as a [`Fact`]. What is left is a total function of a state and a fact, small enough to read at once.
 
-use super::Moment;
+use crate::time::Moment;
 
-/// Where a keeper stands.
+/// The state of a keeper.
 ///
 /// ```text
 ///              names us                  the kernel shows it            late or unreachable
 ///  Unknown ───────────────▶ Acquiring ───────────────────▶ Held ◀──────────────────────▶ Doubtful
-///     │ ▲                      │  ▲     taken by somebody    │       confirmed again         │
+///     │ ▲                      │  ▲     removed by others    │       confirmed again         │
 ///     │ └──── absent ────┐     │  └─────────────────────────┴───────────────────────────────┤
-///     │ names another    │     │  names another, deadline over, stop                        │
+///     │ names another    │     │  names another, expired, stop                              │
 ///     ▼                  │     ▼                                                            │
 ///  Standby ◀─ absent ─ Releasing ◀──────────────────────────────────────────────────────────┘
 ///                          │ absent, after a stop
@@ -20,37 +20,42 @@ use super::Moment;
 ///                       Stopped
 /// ```
 ///
-/// `Standby` and `Unknown` go to `Acquiring` alike; a stop leads from everywhere to `Stopped`, through `Releasing`
-/// where something stands.
+/// `Standby` leads to `Acquiring` as `Unknown` does. A stop leads from every state to `Stopped`, through `Releasing`
+/// where the address is present.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "each variant says what its fields are")]
 pub enum State {
-    /// No read counts. An address found at the start may stay until `adopting`, and gets no longer lifetime.
+    /// No read counts. An address found at the start may stay until `adopting`, and its lifetime is not extended.
     Unknown { adopting: Option<Moment> },
-    /// The newest read names somebody else, or nobody, and the address is away.
+    /// The newest read names somebody else, or nobody, and the address is absent.
     Standby,
-    /// The newest read names us; the kernel does not show the address yet, or no more.
+    /// The newest read names us; the kernel does not show the address yet, or no longer does.
     Acquiring { until: Moment, doubtful: bool },
     /// The newest read names us, is fresh, and the kernel shows the address.
     Held { until: Moment },
-    /// As `Held`, but the read grows old. The address stays, nothing is announced.
+    /// Like `Held`, but the next read is overdue. The address stays, nothing is announced.
     Doubtful { until: Moment },
-    /// The address has to go, and this is where the keeper rests when it is gone.
-    Releasing { then: Rest },
+    /// The address is being removed; `then` is the state after that.
+    Releasing { then: AfterRelease },
     /// The end. `kept` where the address was left to its kernel lifetime.
     Stopped { kept: bool },
 }
 
-/// Where a release leads.
+/// The state after a release.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Rest {
+pub enum AfterRelease {
+    /// Nothing is known.
     Unknown,
+    /// The key does not name us.
     Standby,
+    /// The keeper has stopped.
     Stopped,
 }
 
-/// What is to become of the address at a stop.
+/// What happens to the address at a stop.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum StopMode {
+    /// Remove it.
     Release,
     /// Leave it to its kernel lifetime, for the next start to adopt.
     Keep,
@@ -63,18 +68,18 @@ pub(super) enum Fact {
     Mine { until: Moment },
     /// A read or a newer event names somebody else or nobody.
     NotMine,
-    /// The deadline is over, or a read names us on a lease that is as good as over.
-    Spent,
-    /// A confirmation is overdue, or no member could be asked.
+    /// The deadline has passed, or a read names us on a lease that is about to end.
+    Expired,
+    /// A confirmation is overdue, or no endpoint answers.
     Doubt,
     /// The kernel shows the address with our prefix length (`exact`), or with any.
     Seen { exact: bool, any: bool },
-    /// The daemon is told to stop.
+    /// The daemon is stopping; `any` as above.
     Stop { mode: StopMode, any: bool },
 }
 
 impl State {
-    /// The instant up to which the address may stand.
+    /// The deadline of the address.
     pub(super) const fn until(self) -> Option<Moment> {
         match self {
             Self::Acquiring { until, .. } | Self::Held { until } | Self::Doubtful { until } => Some(until),
@@ -96,19 +101,21 @@ impl State {
         }
     }
 
-    /// The state that follows.
+    /// The next state.
     #[expect(clippy::match_same_arms, reason = "a row for each meaning reads as the diagram does")]
     pub(super) const fn after(self, fact: Fact) -> Self {
         match (self, fact) {
             (Self::Unknown { .. } | Self::Standby, Fact::Mine { until }) => Self::Acquiring { until, doubtful: false },
-            (Self::Unknown { .. }, Fact::NotMine) => Self::Releasing { then: Rest::Standby },
-            (Self::Unknown { adopting: Some(_) }, Fact::Spent) => Self::Releasing { then: Rest::Unknown },
-            (Self::Unknown { adopting: None }, Fact::Seen { any: true, .. }) => Self::Releasing { then: Rest::Unknown },
+            (Self::Unknown { .. }, Fact::NotMine) => Self::Releasing { then: AfterRelease::Standby },
+            (Self::Unknown { adopting: Some(_) }, Fact::Expired) => Self::Releasing { then: AfterRelease::Unknown },
+            (Self::Unknown { adopting: None }, Fact::Seen { any: true, .. }) => {
+                Self::Releasing { then: AfterRelease::Unknown }
+            }
             (Self::Unknown { adopting: Some(_) }, Fact::Seen { any: false, .. }) => Self::Unknown { adopting: None },
-            (Self::Unknown { .. }, Fact::Spent | Fact::Doubt | Fact::Seen { .. }) => self,
+            (Self::Unknown { .. }, Fact::Expired | Fact::Doubt | Fact::Seen { .. }) => self,
 
-            (Self::Standby, Fact::Seen { any: true, .. }) => Self::Releasing { then: Rest::Standby },
-            (Self::Standby, Fact::NotMine | Fact::Spent | Fact::Doubt | Fact::Seen { .. }) => self,
+            (Self::Standby, Fact::Seen { any: true, .. }) => Self::Releasing { then: AfterRelease::Standby },
+            (Self::Standby, Fact::NotMine | Fact::Expired | Fact::Doubt | Fact::Seen { .. }) => self,
 
             (Self::Acquiring { .. }, Fact::Mine { until }) => Self::Acquiring { until, doubtful: false },
             (Self::Acquiring { until, .. }, Fact::Doubt) => Self::Acquiring { until, doubtful: true },
@@ -123,22 +130,22 @@ impl State {
             (Self::Doubtful { until }, Fact::Seen { .. }) => Self::Acquiring { until, doubtful: true },
 
             (Self::Acquiring { .. } | Self::Held { .. } | Self::Doubtful { .. }, Fact::NotMine) => {
-                Self::Releasing { then: Rest::Standby }
+                Self::Releasing { then: AfterRelease::Standby }
             }
-            (Self::Acquiring { .. } | Self::Held { .. } | Self::Doubtful { .. }, Fact::Spent) => {
-                Self::Releasing { then: Rest::Unknown }
+            (Self::Acquiring { .. } | Self::Held { .. } | Self::Doubtful { .. }, Fact::Expired) => {
+                Self::Releasing { then: AfterRelease::Unknown }
             }
 
-            (Self::Releasing { then: Rest::Unknown | Rest::Standby }, Fact::Mine { until }) => {
+            (Self::Releasing { then: AfterRelease::Unknown | AfterRelease::Standby }, Fact::Mine { until }) => {
                 Self::Acquiring { until, doubtful: false }
             }
-            (Self::Releasing { then: Rest::Unknown | Rest::Standby }, Fact::NotMine) => {
-                Self::Releasing { then: Rest::Standby }
+            (Self::Releasing { then: AfterRelease::Unknown | AfterRelease::Standby }, Fact::NotMine) => {
+                Self::Releasing { then: AfterRelease::Standby }
             }
             (Self::Releasing { then }, Fact::Seen { any: false, .. }) => then.state(),
-            (Self::Releasing { .. }, Fact::Stop { .. }) => Self::Releasing { then: Rest::Stopped },
-            (Self::Releasing { then: Rest::Stopped }, Fact::Mine { .. } | Fact::NotMine) => self,
-            (Self::Releasing { .. }, Fact::Spent | Fact::Doubt | Fact::Seen { .. }) => self,
+            (Self::Releasing { .. }, Fact::Stop { .. }) => Self::Releasing { then: AfterRelease::Stopped },
+            (Self::Releasing { then: AfterRelease::Stopped }, Fact::Mine { .. } | Fact::NotMine) => self,
+            (Self::Releasing { .. }, Fact::Expired | Fact::Doubt | Fact::Seen { .. }) => self,
 
             (Self::Acquiring { .. } | Self::Held { .. }, Fact::Stop { mode: StopMode::Keep, .. })
             | (Self::Doubtful { .. } | Self::Unknown { .. }, Fact::Stop { mode: StopMode::Keep, .. }) => {
@@ -146,24 +153,107 @@ impl State {
             }
             (Self::Acquiring { .. } | Self::Held { .. } | Self::Doubtful { .. }, Fact::Stop { .. })
             | (Self::Unknown { .. } | Self::Standby, Fact::Stop { any: true, .. }) => {
-                Self::Releasing { then: Rest::Stopped }
+                Self::Releasing { then: AfterRelease::Stopped }
             }
             (Self::Unknown { .. } | Self::Standby, Fact::Stop { .. }) => Self::Stopped { kept: false },
 
             (
                 Self::Stopped { .. },
-                Fact::Mine { .. } | Fact::NotMine | Fact::Spent | Fact::Doubt | Fact::Seen { .. } | Fact::Stop { .. },
+                Fact::Mine { .. } | Fact::NotMine | Fact::Expired | Fact::Doubt | Fact::Seen { .. } | Fact::Stop { .. },
             ) => self,
         }
     }
 }
 
-impl Rest {
+impl AfterRelease {
     const fn state(self) -> State {
         match self {
             Self::Unknown => State::Unknown { adopting: None },
             Self::Standby => State::Standby,
             Self::Stopped => State::Stopped { kept: false },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Every pair: a row per state, a column per fact, a cell for the state that follows. `.` is no change, `→` is
+    /// releasing and what comes after it, `*` marks the deadline of the read; all others keep their own.
+    ///
+    /// `exact`, `other` and `absent` are what the kernel shows; `stop` and `keep` come with the address present or
+    /// absent.
+    const TABLE: &str = "
+                mine      not-mine  expired   doubt     exact     other     absent    stop      stop-abs  keep      keep-abs
+      unknown   acquire*  →standby  .         .         →unknown  →unknown  .         →stopped  stopped   kept      kept
+      inherited acquire*  →standby  →unknown  .         .         .         unknown   →stopped  stopped   kept      kept
+      standby   acquire*  .         .         .         →standby  →standby  .         →stopped  stopped   →stopped  stopped
+      acquire   acquire*  →standby  →unknown  acquire?  held      .         .         →stopped  →stopped  kept      kept
+      acquire?  acquire*  →standby  →unknown  .         doubt     .         .         →stopped  →stopped  kept      kept
+      held      held*     →standby  →unknown  doubt     .         acquire   acquire   →stopped  →stopped  kept      kept
+      doubt     held*     →standby  →unknown  .         .         acquire?  acquire?  →stopped  →stopped  kept      kept
+      →unknown  acquire*  →standby  .         .         .         .         unknown   →stopped  →stopped  →stopped  →stopped
+      →standby  acquire*  .         .         .         .         .         standby   →stopped  →stopped  →stopped  →stopped
+      →stopped  .         .         .         .         .         .         stopped   .         .         .         .
+      stopped   .         .         .         .         .         .         .         .         .         .         .
+      kept      .         .         .         .         .         .         .         .         .         .         .
+    ";
+
+    const OLD: Moment = Moment::from_boot(Duration::from_secs(10));
+    const NEW: Moment = Moment::from_boot(Duration::from_secs(20));
+
+    fn state(word: &str) -> State {
+        let (word, until) = word.strip_suffix('*').map_or((word, OLD), |word| (word, NEW));
+        match word {
+            "unknown" => State::Unknown { adopting: None },
+            "inherited" => State::Unknown { adopting: Some(until) },
+            "standby" => State::Standby,
+            "acquire" => State::Acquiring { until, doubtful: false },
+            "acquire?" => State::Acquiring { until, doubtful: true },
+            "held" => State::Held { until },
+            "doubt" => State::Doubtful { until },
+            "→unknown" => State::Releasing { then: AfterRelease::Unknown },
+            "→standby" => State::Releasing { then: AfterRelease::Standby },
+            "→stopped" => State::Releasing { then: AfterRelease::Stopped },
+            "stopped" => State::Stopped { kept: false },
+            "kept" => State::Stopped { kept: true },
+            other => panic!("no state is called {other}"),
+        }
+    }
+
+    fn fact(word: &str) -> Fact {
+        match word {
+            "mine" => Fact::Mine { until: NEW },
+            "not-mine" => Fact::NotMine,
+            "expired" => Fact::Expired,
+            "doubt" => Fact::Doubt,
+            "exact" => Fact::Seen { exact: true, any: true },
+            "other" => Fact::Seen { exact: false, any: true },
+            "absent" => Fact::Seen { exact: false, any: false },
+            "stop" => Fact::Stop { mode: StopMode::Release, any: true },
+            "stop-abs" => Fact::Stop { mode: StopMode::Release, any: false },
+            "keep" => Fact::Stop { mode: StopMode::Keep, any: true },
+            "keep-abs" => Fact::Stop { mode: StopMode::Keep, any: false },
+            other => panic!("no fact is called {other}"),
+        }
+    }
+
+    #[test]
+    fn every_pair_of_state_and_fact_leads_where_the_table_says() {
+        let mut lines = TABLE.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let facts = lines.by_ref().find(|line| !line.is_empty()).unwrap();
+        let rows: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
+        assert_eq!((rows.len(), facts.len()), (12, 11));
+        for row in rows {
+            let before = row[0];
+            assert_eq!(row.len(), facts.len() + 1, "{before}");
+            for (word, cell) in facts.iter().zip(&row[1..]) {
+                let next = if *cell == "." { before } else { cell };
+                assert_eq!(state(before).after(fact(word)), state(next), "{before}, {word}");
+            }
         }
     }
 }

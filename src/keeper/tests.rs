@@ -1,10 +1,14 @@
-//! What a keeper does, told in the words of those who run it.
+//! What a keeper does, in the words of those who operate it.
 
-mod meddling;
-mod rivalry;
-mod telling;
+mod interference;
+mod notes;
+mod rival;
+
+use std::time::Duration;
 
 use super::*;
+use crate::time::{Lifetime, Moment};
+use crate::vip::Mac;
 
 const VALUE: &str = "pg1";
 
@@ -24,7 +28,7 @@ struct Fixture {
     now: Moment,
     revision: i64,
     link: Option<Link>,
-    standing: Vec<Standing>,
+    present: Vec<PresentAddress>,
     refusing: bool,
     orders: Vec<Order>,
     announced: usize,
@@ -36,7 +40,7 @@ impl Fixture {
         Self::with(vec![])
     }
 
-    fn with(standing: Vec<Standing>) -> Self {
+    fn with(present: Vec<PresentAddress>) -> Self {
         let rules = Rules {
             prefix: 32,
             interval: secs(1),
@@ -50,7 +54,7 @@ impl Fixture {
             now: Moment::from_boot(secs(1_000)),
             revision: 10,
             link: Some(Link { index: LINK, up: true, mac: Some(Mac([2, 0, 0, 0, 0, 1])) }),
-            standing,
+            present,
             refusing: false,
             orders: vec![],
             announced: 0,
@@ -105,7 +109,7 @@ impl Fixture {
     }
 
     fn observe(&mut self) {
-        let view = LinkView { link: self.link, standing: self.standing.clone() };
+        let view = LinkView { link: self.link, present: self.present.clone() };
         self.handle(Event::Observed(view));
     }
 
@@ -152,15 +156,15 @@ impl Fixture {
         match order {
             Order::Hold { until, .. } => {
                 let whole = Duration::from_secs(until.since(self.now).as_secs().max(1));
-                self.standing = vec![Standing { prefix: 32, lifetime: Lifetime::Until(self.now + whole) }];
+                self.present = vec![PresentAddress { prefix: 32, lifetime: Lifetime::Until(self.now + whole) }];
                 Outcome::Held { until: *until }
             }
             Order::Limit { prefix, until, .. } => {
-                self.standing = vec![Standing { prefix: *prefix, lifetime: Lifetime::Until(*until) }];
+                self.present = vec![PresentAddress { prefix: *prefix, lifetime: Lifetime::Until(*until) }];
                 Outcome::Limited { prefix: *prefix, until: *until }
             }
             Order::Release { .. } => {
-                self.standing.clear();
+                self.present.clear();
                 Outcome::Released
             }
         }
@@ -203,9 +207,9 @@ fn an_event_that_names_another_releases_at_once() {
     let mut keeper = Fixture::holding();
     keeper.event(Some("pg2"));
     assert_eq!(keeper.keeper.state(), State::Standby);
-    assert!(keeper.released() && keeper.standing.is_empty());
+    assert!(keeper.released() && keeper.present.is_empty());
     keeper.read(Some("pg2"));
-    assert!(matches!(keeper.notes[..], [Note::Leaving { .. }, Note::Released { cause: Cause::Event(_), .. }]));
+    assert!(matches!(keeper.notes[..], [Note::Releasing { .. }, Note::Released { cause: Cause::Event(_), .. }]));
 }
 
 #[test]
@@ -243,11 +247,11 @@ fn silence_keeps_the_address_to_the_deadline_and_not_a_moment_longer() {
 
 #[test]
 fn an_inherited_address_that_the_kernel_ends_a_little_early_does_not_go_without_a_word() {
-    let mut keeper = Fixture::with(vec![Standing { prefix: 24, lifetime: Lifetime::Forever }]);
+    let mut keeper = Fixture::with(vec![PresentAddress { prefix: 24, lifetime: Lifetime::Forever }]);
     keeper.handle(Event::Unreachable { why: "refused".into() });
     keeper.wait(Duration::from_millis(9_100));
     keeper.forget();
-    keeper.standing.clear();
+    keeper.present.clear();
     keeper.observe();
     assert!(
         matches!(&keeper.notes[..], [Note::Released { cause: Cause::NeverConfirmed { why: Some(_) }, .. }]),
@@ -264,13 +268,13 @@ fn in_doubt_the_kernels_lifetime_is_squared_with_the_deadline() {
     keeper.handle(Event::Read(KeyRead { answered_at: keeper.now, ..key_read }));
     let until = keeper.now + millis(9_700);
     keeper.wait(millis(4_000));
-    let Lifetime::Until(expires) = keeper.standing[0].lifetime else { panic!("{:?}", keeper.standing) };
+    let Lifetime::Until(expires) = keeper.present[0].lifetime else { panic!("{:?}", keeper.present) };
     assert!(until.since(expires) <= millis(20) && expires <= until, "{:?}", until.since(expires));
 }
 
 /// The kernel's side of a silence: what stands at this moment, if the kernel is punctual.
 fn stands_in_the_kernel(keeper: &Fixture) -> bool {
-    keeper.standing.iter().any(|standing| matches!(standing.lifetime, Lifetime::Until(expires) if expires > keeper.now))
+    keeper.present.iter().any(|present| matches!(present.lifetime, Lifetime::Until(expires) if expires > keeper.now))
 }
 
 #[test]
@@ -283,7 +287,7 @@ fn a_hold_timeout_of_three_intervals_is_kept_by_the_kernel_too() {
     keeper.handle(Event::Read(KeyRead { answered_at: keeper.now, ..key_read }));
     for _ in 0..28 {
         keeper.wait(millis(100));
-        assert!(stands_in_the_kernel(&keeper), "{:?} at {:?}", keeper.standing, keeper.now);
+        assert!(stands_in_the_kernel(&keeper), "{:?} at {:?}", keeper.present, keeper.now);
     }
 }
 
@@ -297,7 +301,7 @@ fn a_lease_that_runs_low_is_used_to_the_end() {
     }
     for _ in 0..19 {
         keeper.wait(millis(100));
-        assert!(stands_in_the_kernel(&keeper), "{:?} at {:?}", keeper.standing, keeper.now);
+        assert!(stands_in_the_kernel(&keeper), "{:?} at {:?}", keeper.present, keeper.now);
     }
 }
 
@@ -305,13 +309,13 @@ fn a_lease_that_runs_low_is_used_to_the_end() {
 fn at_the_deadline_the_daemon_is_ahead_of_the_kernel_so_that_clients_are_reset() {
     let mut keeper = Fixture::holding();
     keeper.wait(millis(9_900));
-    let Lifetime::Until(expires) = keeper.standing[0].lifetime else { panic!("{:?}", keeper.standing) };
+    let Lifetime::Until(expires) = keeper.present[0].lifetime else { panic!("{:?}", keeper.present) };
     let (lets_go, _) = keeper.keeper.next_deadline(keeper.now).unwrap();
     assert!(lets_go + millis(20) < expires, "{:?} before the kernel's", expires.since(lets_go));
     keeper.forget();
     keeper.wait(expires.since(keeper.now));
-    assert!(matches!(keeper.orders[..], [Order::Release { standing: true, .. }]), "{:?}", keeper.orders);
-    assert!(matches!(keeper.notes[..], [Note::Leaving { .. }, Note::Released { .. }]), "{:?}", keeper.notes);
+    assert!(matches!(keeper.orders[..], [Order::Release { present: true, .. }]), "{:?}", keeper.orders);
+    assert!(matches!(keeper.notes[..], [Note::Releasing { .. }, Note::Released { .. }]), "{:?}", keeper.notes);
 }
 
 #[test]
@@ -355,7 +359,7 @@ fn a_process_that_was_stopped_just_before_its_announcement_sends_none() {
 fn after_the_deadline_a_read_alone_brings_it_back_without_any_event() {
     let mut keeper = Fixture::holding();
     keeper.wait(secs(40));
-    assert!(keeper.standing.is_empty());
+    assert!(keeper.present.is_empty());
     keeper.read(Some(VALUE));
     assert!(matches!(keeper.keeper.state(), State::Held { .. }));
 }
@@ -367,7 +371,7 @@ fn a_lease_that_runs_out_takes_the_address_before_its_end() {
     key_read.tenure = Tenure::AtLeast(secs(4));
     keeper.handle(Event::Read(key_read));
     keeper.wait(millis(1_000));
-    assert!(keeper.standing.is_empty());
+    assert!(keeper.present.is_empty());
 }
 
 #[test]
@@ -405,18 +409,18 @@ fn a_process_that_was_stopped_past_the_deadline_lets_go_first_whatever_waits_in_
     keeper.now = keeper.now + secs(30);
     keeper.handle(Event::Read(KeyRead { answered_at: keeper.now, ..stale }));
     assert_eq!(keeper.keeper.target(), Target::Released);
-    assert!(keeper.standing.is_empty());
+    assert!(keeper.present.is_empty());
     assert!(!keeper.orders.iter().any(|order| matches!(order, Order::Hold { .. })));
 }
 
 #[test]
 fn an_address_taken_by_hand_is_back_at_once_and_announced() {
     let mut keeper = Fixture::holding();
-    keeper.standing.clear();
+    keeper.present.clear();
     keeper.observe();
-    assert_eq!(keeper.standing.len(), 1);
+    assert_eq!(keeper.present.len(), 1);
     assert_eq!(keeper.announced, 1);
-    assert_eq!(keeper.notes, [Note::Missing { untold: 0 }, Note::Restored]);
+    assert_eq!(keeper.notes, [Note::Missing { suppressed: 0 }, Note::Restored]);
 }
 
 #[test]
@@ -424,7 +428,7 @@ fn a_quarrel_over_the_address_is_fought_at_a_bounded_pace() {
     let mut keeper = Fixture::holding();
     let mut puts = 0;
     for _ in 0..100 {
-        keeper.standing.clear();
+        keeper.present.clear();
         keeper.forget();
         keeper.observe();
         puts += keeper.orders.len();
@@ -432,34 +436,34 @@ fn a_quarrel_over_the_address_is_fought_at_a_bounded_pace() {
     }
     assert!(puts <= 3, "{puts} in 100 ms");
     keeper.wait(secs(1));
-    assert_eq!(keeper.standing.len(), 1);
+    assert_eq!(keeper.present.len(), 1);
 }
 
 #[test]
 fn a_quarrel_is_told_a_few_times_and_then_counted() {
     let mut keeper = Fixture::holding();
     for _ in 0..20 {
-        keeper.standing.clear();
+        keeper.present.clear();
         keeper.observe();
         keeper.wait(millis(200));
         keeper.read(Some(VALUE));
     }
     let of = |keeper: &Fixture, wanted: &Note| keeper.notes.iter().filter(|note| *note == wanted).count();
-    assert_eq!(of(&keeper, &Note::Missing { untold: 0 }), 3, "{:?}", keeper.notes);
+    assert_eq!(of(&keeper, &Note::Missing { suppressed: 0 }), 3, "{:?}", keeper.notes);
     assert_eq!(keeper.notes.len(), 6, "{:?}", keeper.notes);
     for _ in 0..60 {
         keeper.wait(secs(1));
         keeper.read(Some(VALUE));
     }
-    keeper.standing.clear();
+    keeper.present.clear();
     keeper.observe();
-    assert_eq!(of(&keeper, &Note::Missing { untold: 17 }), 1, "{:?}", keeper.notes);
+    assert_eq!(of(&keeper, &Note::Missing { suppressed: 17 }), 1, "{:?}", keeper.notes);
 }
 
 #[test]
 fn another_prefix_length_and_another_lifetime_are_corrected() {
     let mut keeper = Fixture::holding();
-    keeper.standing.push(Standing { prefix: 24, lifetime: Lifetime::Forever });
+    keeper.present.push(PresentAddress { prefix: 24, lifetime: Lifetime::Forever });
     keeper.observe();
     assert!(
         matches!(&keeper.orders[..], [Order::Hold { other_prefixes, .. }] if other_prefixes[..] == [24]),
@@ -469,14 +473,18 @@ fn another_prefix_length_and_another_lifetime_are_corrected() {
     keeper.wait(secs(1));
     keeper.read(Some(VALUE));
     keeper.forget();
-    keeper.standing = vec![Standing { prefix: 32, lifetime: Lifetime::Forever }];
+    keeper.present = vec![PresentAddress { prefix: 32, lifetime: Lifetime::Forever }];
     keeper.observe();
-    assert!(matches!(keeper.standing[..], [Standing { lifetime: Lifetime::Until(_), .. }]), "{:?}", keeper.standing);
+    assert!(
+        matches!(keeper.present[..], [PresentAddress { lifetime: Lifetime::Until(_), .. }]),
+        "{:?}",
+        keeper.present
+    );
 }
 
 #[test]
 fn an_inherited_address_gets_a_finite_lifetime_and_waits_for_the_verdict() {
-    let mut keeper = Fixture::with(vec![Standing { prefix: 24, lifetime: Lifetime::Forever }]);
+    let mut keeper = Fixture::with(vec![PresentAddress { prefix: 24, lifetime: Lifetime::Forever }]);
     let until = keeper.now + secs(10);
     assert_eq!(keeper.orders, [Order::Limit { link: LINK, prefix: 24, until }]);
     assert_eq!(keeper.announced, 0);
@@ -492,14 +500,14 @@ fn an_inherited_address_gets_a_finite_lifetime_and_waits_for_the_verdict() {
 #[test]
 fn an_inherited_address_with_a_shorter_lifetime_gets_no_longer_one() {
     let soon = Moment::from_boot(secs(1_004));
-    let keeper = Fixture::with(vec![Standing { prefix: 32, lifetime: Lifetime::Until(soon) }]);
+    let keeper = Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Until(soon) }]);
     assert!(keeper.orders.is_empty());
 }
 
 #[test]
 fn an_inherited_address_goes_at_the_end_of_its_lifetime_even_if_the_kernel_is_late() {
     let soon = Moment::from_boot(secs(1_004));
-    let mut keeper = Fixture::with(vec![Standing { prefix: 32, lifetime: Lifetime::Until(soon) }]);
+    let mut keeper = Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Until(soon) }]);
     keeper.wait(millis(3_999));
     assert!(!keeper.released());
     keeper.wait(millis(1));
@@ -508,30 +516,30 @@ fn an_inherited_address_goes_at_the_end_of_its_lifetime_even_if_the_kernel_is_la
 
 #[test]
 fn an_inherited_address_goes_when_the_lease_is_about_to_end() {
-    let mut keeper = Fixture::with(vec![Standing { prefix: 32, lifetime: Lifetime::Forever }]);
+    let mut keeper = Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Forever }]);
     let key_read = keeper.key_read(Some(VALUE));
     keeper.handle(Event::Read(KeyRead { tenure: Tenure::AtLeast(secs(3)), ..key_read }));
-    assert!(keeper.standing.is_empty(), "{:?}", keeper.keeper.state());
+    assert!(keeper.present.is_empty(), "{:?}", keeper.keeper.state());
 }
 
 #[test]
 fn an_inherited_address_goes_when_the_key_names_another_or_nobody_answers() {
-    let mut named = Fixture::with(vec![Standing { prefix: 32, lifetime: Lifetime::Forever }]);
+    let mut named = Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Forever }]);
     named.read(Some("pg2"));
-    assert!(named.standing.is_empty() && named.keeper.state() == State::Standby);
-    let mut silent = Fixture::with(vec![Standing { prefix: 32, lifetime: Lifetime::Forever }]);
+    assert!(named.present.is_empty() && named.keeper.state() == State::Standby);
+    let mut silent = Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Forever }]);
     silent.wait(secs(10));
-    assert!(silent.standing.is_empty());
+    assert!(silent.present.is_empty());
 }
 
 #[test]
 fn an_address_that_appears_while_another_host_leads_is_removed() {
     let mut keeper = Fixture::empty();
     keeper.read(Some("pg2"));
-    keeper.standing.push(Standing { prefix: 24, lifetime: Lifetime::Forever });
+    keeper.present.push(PresentAddress { prefix: 24, lifetime: Lifetime::Forever });
     keeper.observe();
-    assert!(keeper.standing.is_empty());
-    assert!(keeper.notes.contains(&Note::Leaving { cause: Cause::Intruder }));
+    assert!(keeper.present.is_empty());
+    assert!(keeper.notes.contains(&Note::Releasing { cause: Cause::Foreign }));
 }
 
 #[test]
@@ -583,7 +591,7 @@ fn a_stop_releases_for_ever() {
     let mut keeper = Fixture::holding();
     keeper.handle(Event::Stop(StopMode::Release));
     assert_eq!(keeper.keeper.state(), State::Stopped { kept: false });
-    assert!(keeper.standing.is_empty());
+    assert!(keeper.present.is_empty());
     keeper.read(Some(VALUE));
     assert_eq!(keeper.keeper.target(), Target::Released);
 }
@@ -594,7 +602,7 @@ fn a_stop_that_keeps_leaves_the_address_to_its_lifetime() {
     keeper.handle(Event::Stop(StopMode::Keep));
     keeper.wait(secs(1));
     assert_eq!(keeper.keeper.state(), State::Stopped { kept: true });
-    assert!(keeper.orders.is_empty() && keeper.standing.len() == 1);
+    assert!(keeper.orders.is_empty() && keeper.present.len() == 1);
 }
 
 #[test]

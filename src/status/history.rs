@@ -87,7 +87,7 @@ pub fn told(note: &Note, now: &'static str) -> Option<Told> {
         Note::Echo { .. }
         | Note::StillContested { .. }
         | Note::Waiting { .. }
-        | Note::Leaving { .. }
+        | Note::Releasing { .. }
         | Note::Refused { .. } => None,
     }
 }
@@ -104,7 +104,7 @@ fn resting(cause: &Cause, now: &'static str) -> &'static str {
         Cause::Read(_) | Cause::Event(_) => "standby",
         Cause::Deadline { .. } | Cause::LeaseEnding(_) | Cause::NeverConfirmed { .. } => "unknown",
         Cause::Stop => "stopped",
-        Cause::Intruder => now,
+        Cause::Foreign => now,
     }
 }
 
@@ -115,7 +115,7 @@ const fn word(cause: &Cause) -> &'static str {
         Cause::Deadline { .. } => "deadline",
         Cause::LeaseEnding(_) => "lease",
         Cause::NeverConfirmed { .. } => "never-confirmed",
-        Cause::Intruder => "intruder",
+        Cause::Foreign => "intruder",
         Cause::Stop => "stop",
     }
 }
@@ -125,7 +125,7 @@ fn source(cause: &Cause) -> Option<&Arc<str>> {
         Cause::Read(read) | Cause::LeaseEnding(read) => Some(&read.from),
         Cause::Event(change) => Some(&change.from),
         Cause::Deadline { last, .. } => last.as_ref().map(|last| &last.from),
-        Cause::NeverConfirmed { .. } | Cause::Intruder | Cause::Stop => None,
+        Cause::NeverConfirmed { .. } | Cause::Foreign | Cause::Stop => None,
     }
 }
 

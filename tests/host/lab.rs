@@ -149,7 +149,7 @@ impl Addresses {
         standing: bool,
         other_prefixes: &[u8],
     ) -> Result<Held, AddressError> {
-        let order = Order::Hold { link, until, standing, other_prefixes: other_prefixes.to_vec() };
+        let order = Order::Hold { link, until, present: standing, other_prefixes: other_prefixes.to_vec() };
         let mut execution = Execution::new(*vip, order);
         while execution.point() != Point::Applied {
             let now = (self.clock)();

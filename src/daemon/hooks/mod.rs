@@ -139,7 +139,7 @@ fn occasion<'a>(note: &'a Note, vip: &'a VipConfig) -> Option<(Event, Option<&'a
         | Note::Confirmed { .. }
         | Note::Missing { .. }
         | Note::Restored
-        | Note::Leaving { .. }
+        | Note::Releasing { .. }
         | Note::StandingBy { .. }
         | Note::Refused { .. }
         | Note::Echo { .. }
@@ -152,7 +152,7 @@ fn named<'a>(cause: &'a Cause, vip: &'a VipConfig) -> Option<&'a str> {
     match cause {
         Cause::Read(read) | Cause::LeaseEnding(read) => read.names.value(&vip.value),
         Cause::Event(event) => event.names.value(&vip.value),
-        Cause::Deadline { .. } | Cause::NeverConfirmed { .. } | Cause::Intruder | Cause::Stop => None,
+        Cause::Deadline { .. } | Cause::NeverConfirmed { .. } | Cause::Foreign | Cause::Stop => None,
     }
 }
 

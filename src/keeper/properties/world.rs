@@ -1,11 +1,11 @@
-//! The world around one keeper, and the invariants of the promise, tried after everything that happens.
+//! The world around one keeper, and the invariants of the promise, checked after everything that happens.
 //!
-//! It goes by the keeper's public face alone, and takes its names from the module above it: the properties beside it
-//! play it with drawn operations, and so does the fuzzer, from outside the crate.
+//! It uses the keeper's public API alone and takes its names from the parent module, so that the fuzzer can include it
+//! from outside the crate. The properties beside it and the fuzzer draw the operations.
 
 use super::*;
 
-/// Something that the world does to a keeper.
+/// Something that happens to a keeper.
 #[derive(Clone, Debug)]
 pub(super) enum Op {
     /// A read was answered: who it names, how old it is, what is left of the lease, how its revision moved.
@@ -22,7 +22,7 @@ pub(super) enum Op {
     Unreachable,
     /// Somebody else changes the address or the link.
     Meddle {
-        standing: Vec<(u8, Option<u64>)>,
+        present: Vec<(u8, Option<u64>)>,
         link: Option<(u32, bool, u8)>,
     },
     /// Another host claims the address.
@@ -34,11 +34,11 @@ pub(super) enum Op {
         millis: u64,
         on_time: bool,
     },
-    /// From now on the kernel says no, or obeys again.
+    /// From now on the kernel refuses every order, or obeys again.
     Refuse(bool),
     /// From now on the kernel takes so many milliseconds for each order.
     Slow(u64),
-    /// Another interval of reads.
+    /// Another interval between reads.
     Pace(u64),
     Stop(StopMode),
 }
@@ -51,11 +51,11 @@ pub(super) struct World {
     view: LinkView,
     refusing: bool,
     takes: Duration,
-    /// The latest moment that any read so far allows the address to stand.
+    /// The latest moment up to which any read so far allows the address.
     allowed: Option<Moment>,
-    /// The first word that told it to stop.
+    /// The first stop that it received.
     stopped: Option<StopMode>,
-    /// Rivals that were told of in the conflict that goes on.
+    /// Rivals that were reported in the current conflict.
     contested: usize,
 }
 
@@ -66,7 +66,7 @@ impl World {
             keeper: Keeper::new(rules),
             now: Moment::from_boot(Duration::from_secs(5_000)),
             revision: 100,
-            view: LinkView { link, standing: vec![] },
+            view: LinkView { link, present: vec![] },
             refusing: false,
             takes: Duration::ZERO,
             allowed: None,
@@ -92,13 +92,14 @@ impl World {
                 }));
             }
             Op::Unreachable => self.handle(Event::Unreachable { why: "silent".into() }),
-            Op::Meddle { standing, link } => {
+            Op::Meddle { present, link } => {
                 let lifetime = |left: Option<u64>| {
                     left.map_or(Lifetime::Forever, |s| Lifetime::Until(self.now + Duration::from_secs(s)))
                 };
-                let standing = standing.into_iter().map(|(prefix, left)| Standing { prefix, lifetime: lifetime(left) });
+                let present =
+                    present.into_iter().map(|(prefix, left)| PresentAddress { prefix, lifetime: lifetime(left) });
                 self.view = LinkView {
-                    standing: if link.is_some() { standing.collect() } else { vec![] },
+                    present: if link.is_some() { present.collect() } else { vec![] },
                     link: link.map(|(index, up, mac)| Link { index, up, mac: Some(Mac([mac; 6])) }),
                 };
                 self.observe();
@@ -139,14 +140,14 @@ impl World {
         self.handle(Event::Read(read));
     }
 
-    /// Silence, and a kernel that obeys at once: whatever stood is gone, and a stop is reached.
+    /// Silence, and a kernel that obeys at once: the address is removed, and a stop is completed.
     pub(super) fn end(&mut self) {
         self.refusing = false;
         self.takes = Duration::ZERO;
         self.wait(Duration::from_secs(90), true);
         let state = self.keeper.state();
         match self.stopped {
-            None => assert!(self.view.standing.is_empty(), "stands in {state:?}"),
+            None => assert!(self.view.present.is_empty(), "present in {state:?}"),
             Some(StopMode::Release) => assert_eq!(state, State::Stopped { kept: false }),
             Some(StopMode::Keep) => assert!(matches!(state, State::Stopped { .. }), "{state:?}"),
         }
@@ -205,20 +206,20 @@ impl World {
                 assert_eq!(*on, link);
                 assert!(*until > issued, "a hold whose deadline has passed");
                 if *until <= self.now {
-                    self.view.standing.clear();
+                    self.view.present.clear();
                     return Outcome::Late;
                 }
-                self.view.standing = vec![Standing { prefix: 32, lifetime: Lifetime::Until(*until) }];
+                self.view.present = vec![PresentAddress { prefix: 32, lifetime: Lifetime::Until(*until) }];
                 Outcome::Held { until: *until }
             }
             Order::Limit { prefix, until, .. } => {
-                for standing in self.view.standing.iter_mut().filter(|standing| standing.prefix == *prefix) {
-                    standing.lifetime = Lifetime::Until(*until);
+                for present in self.view.present.iter_mut().filter(|present| present.prefix == *prefix) {
+                    present.lifetime = Lifetime::Until(*until);
                 }
                 Outcome::Limited { prefix: *prefix, until: *until }
             }
             Order::Release { .. } => {
-                self.view.standing.clear();
+                self.view.present.clear();
                 Outcome::Released
             }
         }
@@ -226,7 +227,7 @@ impl World {
 
     fn check_announcement(&self) {
         assert!(matches!(self.keeper.state(), State::Held { .. }), "announced while {:?}", self.keeper.state());
-        assert!(self.view.standing.iter().any(|standing| standing.prefix == 32), "announced what is not there");
+        assert!(self.view.present.iter().any(|present| present.prefix == 32), "announced what is not there");
     }
 
     fn listen(&mut self, note: &Note) {
@@ -247,7 +248,7 @@ impl World {
             | Note::Confirmed { .. }
             | Note::Missing { .. }
             | Note::Restored
-            | Note::Leaving { .. }
+            | Note::Releasing { .. }
             | Note::Released { .. }
             | Note::StandingBy { .. }
             | Note::Refused { .. }
@@ -267,18 +268,18 @@ impl World {
             assert!(at > self.now, "a busy loop over {why}");
         }
         if !self.refusing && self.view.link.is_some() && !self.keeper.is_pausing(self.now) {
-            let stands = !self.view.standing.is_empty();
+            let present = !self.view.present.is_empty();
             match self.keeper.target() {
-                // The end: what others put up after it is not ours to judge.
+                // After the end, addresses that others add are not judged.
                 Target::Released if matches!(self.keeper.state(), State::Stopped { .. }) => {}
-                Target::Released => assert!(!stands, "stands in {:?}", self.keeper.state()),
+                Target::Released => assert!(!present, "present in {:?}", self.keeper.state()),
                 Target::Held { until } if until < self.now + SHORTEST_LIFETIME => {}
-                Target::Held { .. } => assert!(stands, "does not stand in {:?}", self.keeper.state()),
+                Target::Held { .. } => assert!(present, "absent in {:?}", self.keeper.state()),
                 Target::Limited { .. } | Target::Left => {}
             }
         }
     }
 }
 
-/// So many rivals are told of in one conflict.
+/// The number of rivals that are reported in one conflict.
 const MOST_RIVALS: usize = 4;

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::keeper::properties::cases;
 
 const RIVAL: Mac = Mac([2, 0, 0, 0, 0, 9]);
 
@@ -35,7 +36,7 @@ impl Fixture {
             notes: vec![],
         };
         let link = Some(Link { index: 7, up: true, mac: Some(Mac([2, 0, 0, 0, 0, 1])) });
-        keeper.handle(Event::Observed(LinkView { link, standing: vec![] }));
+        keeper.handle(Event::Observed(LinkView { link, present: vec![] }));
         keeper.read("pg1");
         assert!(matches!(keeper.keeper.state(), State::Held { .. }));
         keeper
@@ -197,7 +198,7 @@ fn one_who_claims_it_after_a_doubt_or_a_theft_is_no_echo() {
     doubted.read("pg1");
     let mut robbed = Fixture::settled();
     let link = robbed.keeper.link();
-    robbed.handle(Event::Observed(LinkView { link, standing: vec![] }));
+    robbed.handle(Event::Observed(LinkView { link, present: vec![] }));
     for mut keeper in [doubted, robbed] {
         assert!(matches!(keeper.keeper.state(), State::Held { .. }));
         keeper.rival();
@@ -269,7 +270,7 @@ fn a_rival_for_hours_is_a_line_now_and_then_and_a_bounded_number_of_packets() {
 }
 
 proptest! {
-    #![proptest_config(cases::cases(300))]
+    #![proptest_config(cases(300))]
 
     #[test]
     fn however_claims_come_the_answers_are_bounded_and_few_lines_tell(

@@ -25,7 +25,7 @@ fn an_address_that_the_first_read_names_is_held_though_it_was_inherited() {
     let mut keeper = Fixture::empty();
     keeper.keeper = Keeper::new(keeper.keeper.rules().clone());
     keeper.read(Some(VALUE));
-    keeper.standing.push(Standing { prefix: 32, lifetime: Lifetime::Forever });
+    keeper.present.push(PresentAddress { prefix: 32, lifetime: Lifetime::Forever });
     keeper.observe();
     assert!(matches!(keeper.keeper.state(), State::Held { .. }), "{:?}", keeper.keeper.state());
     assert!(matches!(keeper.notes[..], [Note::Acquired { .. }]), "{:?}", keeper.notes);
@@ -34,57 +34,57 @@ fn an_address_that_the_first_read_names_is_held_though_it_was_inherited() {
 #[test]
 fn an_address_that_appears_after_the_first_look_is_not_taken_for_inherited() {
     let mut keeper = Fixture::empty();
-    keeper.standing.push(Standing { prefix: 32, lifetime: Lifetime::Forever });
+    keeper.present.push(PresentAddress { prefix: 32, lifetime: Lifetime::Forever });
     keeper.observe();
-    assert!(keeper.standing.is_empty(), "{:?}", keeper.keeper.state());
-    assert!(matches!(keeper.notes[..], [Note::Leaving { cause: Cause::Intruder }, Note::Released { .. }]));
+    assert!(keeper.present.is_empty(), "{:?}", keeper.keeper.state());
+    assert!(matches!(keeper.notes[..], [Note::Releasing { cause: Cause::Foreign }, Note::Released { .. }]));
 }
 
 #[test]
 fn of_what_was_inherited_each_prefix_length_gets_a_finite_lifetime() {
-    let both = [24, 32].map(|prefix| Standing { prefix, lifetime: Lifetime::Forever });
+    let both = [24, 32].map(|prefix| PresentAddress { prefix, lifetime: Lifetime::Forever });
     let mut keeper = Fixture::with(both.to_vec());
     let until = keeper.now + secs(10);
     assert_eq!(keeper.orders, [24, 32].map(|prefix| Order::Limit { link: LINK, prefix, until }));
     keeper.forget();
-    keeper.standing = [24, 32].map(|prefix| Standing { prefix, lifetime: Lifetime::Until(until) }).to_vec();
+    keeper.present = [24, 32].map(|prefix| PresentAddress { prefix, lifetime: Lifetime::Until(until) }).to_vec();
     keeper.observe();
     assert!(keeper.orders.is_empty());
 }
 
 #[test]
 fn an_inherited_address_is_told_to_be_gone_only_when_its_end_came() {
-    let mut taken = Fixture::with(vec![Standing { prefix: 32, lifetime: Lifetime::Forever }]);
+    let mut taken = Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Forever }]);
     taken.wait(secs(2));
-    taken.standing.clear();
+    taken.present.clear();
     taken.observe();
     assert!(matches!(taken.notes[..], [Note::Adopted { .. }]), "{:?}", taken.notes);
-    let mut standing = Fixture::with(vec![Standing { prefix: 32, lifetime: Lifetime::Forever }]);
-    standing.wait(secs(9));
-    standing.observe();
-    assert!(matches!(standing.notes[..], [Note::Adopted { .. }]), "{:?}", standing.notes);
+    let mut present = Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Forever }]);
+    present.wait(secs(9));
+    present.observe();
+    assert!(matches!(present.notes[..], [Note::Adopted { .. }]), "{:?}", present.notes);
 }
 
 #[test]
 fn a_lifetime_that_somebody_cuts_short_is_made_right_at_a_bounded_pace() {
     let mut keeper = Fixture::holding();
     for _ in 0..100 {
-        keeper.standing = vec![Standing { prefix: 32, lifetime: Lifetime::Until(keeper.now + secs(2)) }];
+        keeper.present = vec![PresentAddress { prefix: 32, lifetime: Lifetime::Until(keeper.now + secs(2)) }];
         keeper.observe();
         keeper.wait(millis(1));
     }
     assert!((1..=3).contains(&holds(&keeper)), "{} in 100 ms", holds(&keeper));
     keeper.wait(secs(1));
-    assert!(matches!(keeper.standing[0].lifetime, Lifetime::Until(end) if end.since(keeper.now) > secs(7)));
+    assert!(matches!(keeper.present[0].lifetime, Lifetime::Until(end) if end.since(keeper.now) > secs(7)));
 }
 
 #[test]
 fn what_is_taken_again_after_a_second_is_put_back_at_once() {
     let mut keeper = Fixture::holding();
     for _ in 0..3 {
-        keeper.standing.clear();
+        keeper.present.clear();
         keeper.observe();
-        assert_eq!(keeper.standing.len(), 1);
+        assert_eq!(keeper.present.len(), 1);
         keeper.wait(secs(1));
         keeper.read(Some(VALUE));
     }
@@ -126,7 +126,7 @@ fn a_host_without_the_interface_has_nothing_to_remove() {
     gone.read(Some("pg2"));
     assert!(matches!(gone.keeper.state(), State::Releasing { .. }));
     gone.link = None;
-    gone.standing.clear();
+    gone.present.clear();
     gone.observe();
     assert_eq!(gone.keeper.state(), State::Standby);
 }

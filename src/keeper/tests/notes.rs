@@ -3,7 +3,7 @@
 use super::*;
 
 fn leavings(keeper: &Fixture) -> usize {
-    keeper.notes.iter().filter(|note| matches!(note, Note::Leaving { .. })).count()
+    keeper.notes.iter().filter(|note| matches!(note, Note::Releasing { .. })).count()
 }
 
 #[test]
@@ -79,10 +79,10 @@ fn an_event_that_names_us_again_takes_nothing_from_the_holder() {
 
 #[test]
 fn an_inherited_address_is_told_when_it_comes_and_when_it_goes() {
-    let mut keeper = Fixture::with(vec![Standing { prefix: 32, lifetime: Lifetime::Forever }]);
+    let mut keeper = Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Forever }]);
     keeper.read(Some("pg2"));
     assert!(
-        matches!(keeper.notes[..], [Note::Adopted { .. }, Note::Leaving { .. }, Note::Released { .. }]),
+        matches!(keeper.notes[..], [Note::Adopted { .. }, Note::Releasing { .. }, Note::Released { .. }]),
         "{:?}",
         keeper.notes
     );
@@ -103,10 +103,10 @@ fn somebody_who_puts_it_up_again_and_again_is_told_of_a_few_times_a_minute() {
     let mut keeper = Fixture::empty();
     keeper.read(Some("pg2"));
     for _ in 0..20 {
-        keeper.standing.push(Standing { prefix: 32, lifetime: Lifetime::Forever });
+        keeper.present.push(PresentAddress { prefix: 32, lifetime: Lifetime::Forever });
         keeper.observe();
         keeper.wait(secs(2));
-        assert!(keeper.standing.is_empty());
+        assert!(keeper.present.is_empty());
     }
     assert_eq!(leavings(&keeper), 3, "{:?}", keeper.notes);
 }
@@ -121,7 +121,7 @@ fn a_release_that_a_read_overtakes_is_not_told_as_done() {
     keeper.read(Some(VALUE));
     assert!(matches!(keeper.keeper.state(), State::Held { .. }));
     assert!(
-        matches!(keeper.notes[..], [Note::Leaving { .. }, Note::Refused { .. }, Note::Acquired { .. }]),
+        matches!(keeper.notes[..], [Note::Releasing { .. }, Note::Refused { .. }, Note::Acquired { .. }]),
         "{:?}",
         keeper.notes
     );
@@ -133,7 +133,7 @@ fn a_stop_asks_the_kernel_only_for_what_stands() {
     away.handle(Event::Stop(StopMode::Release));
     assert_eq!(away.keeper.state(), State::Stopped { kept: false });
     assert!(away.orders.is_empty());
-    let mut inherited = Fixture::with(vec![Standing { prefix: 32, lifetime: Lifetime::Forever }]);
+    let mut inherited = Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Forever }]);
     inherited.handle(Event::Stop(StopMode::Release));
-    assert!(inherited.standing.is_empty() && inherited.released());
+    assert!(inherited.present.is_empty() && inherited.released());
 }
