@@ -5,7 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use vip_manager::cli::{self, Action};
-use vip_manager::command::check;
+use vip_manager::command::{self, check};
 use vip_manager::config::{self, Loaded, Sources};
 use vip_manager::daemon;
 use vip_manager::terminal;
@@ -42,15 +42,9 @@ fn carry_out(action: Action, loaded: Loaded, sources: Sources) -> ExitCode {
     match action {
         Action::Run => daemon::run(loaded, sources),
         Action::Check { json } => check::run(&sources, json),
-        Action::Release => daemon::release(&loaded.config),
-        Action::Status(asked) => daemon::status(&loaded, asked),
-        Action::ShowConfig => {
-            terminal::write(io::stdout(), loaded.settings);
-            for notice in loaded.notices {
-                terminal::write(io::stderr(), format_args!("{notice}\n"));
-            }
-            ExitCode::SUCCESS
-        }
+        Action::Release => command::release(&loaded.config),
+        Action::Status(asked) => command::status(&loaded, asked),
+        Action::ShowConfig => command::show_config(loaded),
     }
 }
 

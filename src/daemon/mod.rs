@@ -10,21 +10,16 @@ mod hooks;
 pub(crate) mod log;
 mod messages;
 mod recorder;
-mod release;
 mod server;
 mod signals;
 pub(crate) mod snapshot;
-mod status;
 pub(crate) mod systemd;
 mod timer;
-mod watch;
 
 use std::io;
 use std::process::ExitCode;
 
-pub use release::release;
 pub use server::{Ask, serve};
-pub use status::status;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::config::{Loaded, Sources};

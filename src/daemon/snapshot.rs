@@ -59,7 +59,7 @@ fn vip_status(vip: &ManagedVip, kernel: &Mirror, now: Moment) -> VipStatus {
 }
 
 /// What the kernel alone says of a VIP.
-pub(super) fn bare(vip: &VipConfig, kernel: &Mirror, now: Moment) -> VipStatus {
+pub(crate) fn bare(vip: &VipConfig, kernel: &Mirror, now: Moment) -> VipStatus {
     let link = kernel.link_by_name(&vip.interface);
     let standing = link.and_then(|link| kernel.addresses(link.index, vip.vip.address()).map(|one| one.valid).max());
     VipStatus {
@@ -79,7 +79,7 @@ pub(super) fn bare(vip: &VipConfig, kernel: &Mirror, now: Moment) -> VipStatus {
     }
 }
 
-pub(super) fn read(read: &KeyRead, ours: &str, now: Moment) -> ReadStatus {
+pub(crate) fn read(read: &KeyRead, ours: &str, now: Moment) -> ReadStatus {
     let age = now.since(read.sent_at);
     let tenure = match read.tenure {
         Tenure::AtLeast(left) => Tenure::AtLeast(left.saturating_sub(age)),
@@ -89,7 +89,7 @@ pub(super) fn read(read: &KeyRead, ours: &str, now: Moment) -> ReadStatus {
     ReadStatus { holder, revision: read.modified, age, from: read.from.clone(), tenure }
 }
 
-pub(super) fn endpoint(member: &EndpointState, now: Moment) -> EndpointStatus {
+pub(crate) fn endpoint(member: &EndpointState, now: Moment) -> EndpointStatus {
     let link = match &member.link {
         Link::Connecting => EndpointLink::Connecting,
         Link::Up => EndpointLink::Up,
@@ -98,7 +98,7 @@ pub(super) fn endpoint(member: &EndpointState, now: Moment) -> EndpointStatus {
     EndpointStatus { endpoint: member.endpoint.clone(), link, since: now.since(member.since) }
 }
 
-pub(super) fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default()
 }
 

@@ -28,13 +28,13 @@ use crate::text::{self, one_line};
 
 /// The handle that changes the level of a running daemon.
 #[derive(Debug)]
-pub(super) struct Logging {
+pub(crate) struct Logging {
     level: reload::Handle<LevelFilter, Registry>,
 }
 
 impl Logging {
     /// Starts to log. Only the first call of a process has an effect.
-    pub(super) fn start(level: LogLevel, format: LogFormat) -> Self {
+    pub(crate) fn start(level: LogLevel, format: LogFormat) -> Self {
         let (filter, handle) = reload::Layer::new(filter(level));
         let writer = LogWriter::default();
         let format = LineFormat { form: Form::find(format), writer: writer.clone() };

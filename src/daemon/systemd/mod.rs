@@ -4,7 +4,7 @@
 //! Without that variable there is nobody to talk to and every call does nothing. A message that cannot be delivered
 //! is dropped: systemd may be restarting itself, and the watchdog's next one follows.
 
-pub(super) mod restart;
+pub(crate) mod restart;
 
 use std::env;
 use std::ffi::OsString;

@@ -17,12 +17,12 @@ use std::time::Duration;
 use nix::sys::signal::{SigSet, Signal};
 
 /// Whether this process belongs to a unit of systemd, so that there is somebody to ask.
-pub(in crate::daemon) fn is_of_a_unit() -> bool {
+pub(crate) fn is_of_a_unit() -> bool {
     env::var_os("INVOCATION_ID").is_some()
 }
 
 /// Whether systemd stops this unit only to start it again. It takes some milliseconds, and never more than the limit.
-pub(in crate::daemon) fn is_restart() -> bool {
+pub(crate) fn is_restart() -> bool {
     let (answer, answered) = mpsc::channel();
     // Nobody waits for the thread: systemd ends what `systemctl` leaves behind with the rest of the unit.
     let asked = thread::Builder::new().spawn(move || answer.send(ask()));

@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::process::ExitCode;
 
-use super::fatal::Fatal;
-use super::log::Logging;
-use super::systemd::restart;
 use crate::clock;
 use crate::config::{Config, OnStop, VipConfig};
+use crate::daemon::fatal::Fatal;
+use crate::daemon::log::Logging;
+use crate::daemon::systemd::restart;
 use crate::driver::{Failure, Mirror, Removed};
 use crate::error;
 use crate::host::{AddressSocket, Connections, ResetError};

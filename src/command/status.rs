@@ -11,30 +11,19 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::event_loop::watched;
-use super::snapshot;
-use super::watch::watch;
 use crate::cli::StatusAsked;
 use crate::clock;
 use crate::config::{Config, Loaded, StatusSocket};
+use crate::daemon::event_loop::watched;
+use crate::daemon::snapshot;
 use crate::driver::Mirror;
 use crate::host::AddressSocket;
 use crate::source::{self, Report, Settings};
 use crate::status::{Counters, Process, Status, json, text};
 use crate::terminal::{self, Colour, Terminal};
 
-/// Prints the status, once or again and again.
-pub fn status(loaded: &Loaded, asked: StatusAsked) -> ExitCode {
-    let Ok(runtime) = super::runtime(super::BLOCKING_THREADS) else {
-        return ExitCode::FAILURE;
-    };
-    let ended =
-        runtime.block_on(async { if asked.watch { watch(loaded, asked).await } else { once(loaded, asked).await } });
-    runtime.shutdown_background();
-    ended
-}
-
-async fn once(loaded: &Loaded, asked: StatusAsked) -> ExitCode {
+/// Prints the status once.
+pub(super) async fn once(loaded: &Loaded, asked: StatusAsked) -> ExitCode {
     let answer = answer(loaded, asked).await;
     answer.complain();
     terminal::write(io::stdout(), &answer.text);
