@@ -43,7 +43,7 @@ fn carry_out(action: Action, loaded: Loaded, sources: Sources) -> ExitCode {
         Action::Run => daemon::run(loaded, sources),
         Action::Check { json } => check::run(&sources, json),
         Action::Release => command::release(&loaded.config),
-        Action::Status(asked) => command::status(&loaded, asked),
+        Action::Status(asked) => command::show_status(&loaded, asked),
         Action::ShowConfig => command::show_config(loaded),
     }
 }

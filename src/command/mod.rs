@@ -16,7 +16,7 @@ use crate::daemon::{BLOCKING_THREADS, runtime};
 use crate::terminal;
 
 /// `vip-manager status`: prints the status, once or again and again.
-pub fn status(loaded: &Loaded, asked: StatusAsked) -> ExitCode {
+pub fn show_status(loaded: &Loaded, asked: StatusAsked) -> ExitCode {
     let Ok(runtime) = runtime(BLOCKING_THREADS) else {
         return ExitCode::FAILURE;
     };

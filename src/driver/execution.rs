@@ -6,11 +6,33 @@
 use std::num::NonZeroU32;
 
 use super::actuator::{Actuator, Failure};
-use super::turn::Point;
 use crate::keeper::renewal::{Renewal, Step};
 use crate::keeper::{Order, Outcome};
 use crate::time::Moment;
 use crate::vip::Vip;
+
+/// What the next call of [`Turn::advance`](super::Turn::advance) does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Point {
+    /// Nothing: the turn is over.
+    Idle,
+    /// Asks a keeper for its next order.
+    Settling,
+    /// An order was taken: compares the clock for the first time.
+    Ordered,
+    /// The clock was compared: asks the kernel for the address.
+    Putting,
+    /// The kernel has acted: compares the clock again.
+    Put,
+    /// The deadline has passed: removes what was added.
+    Undoing,
+    /// Removes an address, or one of its prefix lengths.
+    Removing,
+    /// The order is over: tells the keeper.
+    Applied,
+    /// Asks for announcements and notes.
+    Announcing,
+}
 
 /// An order that is being carried out.
 #[derive(Clone, Debug)]

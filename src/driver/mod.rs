@@ -34,9 +34,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 pub use actuator::{Actuator, Announced, Failure, Listen, Removed};
-pub use execution::Execution;
+pub use execution::{Execution, Point};
 pub use mirror::{Change, Mirror};
-pub use turn::{Message, Point, Turn};
+pub use turn::{Message, Turn};
 pub use vips::{ManagedVip, VipId, VipTable};
 
 use crate::config::VipConfig;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::actuator::{Actuator, Announced, Failure, Removed};
-use super::execution::Execution;
+use super::execution::{Execution, Point};
 use super::vips::{ManagedVip, VipId, VipTable};
 use crate::config::VipConfig;
 use crate::keeper::{Event, Note, Order, Outcome};
@@ -63,29 +63,6 @@ pub enum Message {
     DumpFailed(Failure),
     /// Other hosts' claims cannot be heard.
     ListenFailed(Failure),
-}
-
-/// What the next call of [`Turn::advance`] does.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Point {
-    /// Nothing: the turn is over.
-    Idle,
-    /// Asks a keeper for its next order.
-    Settling,
-    /// An order was taken: compares the clock for the first time.
-    Ordered,
-    /// The clock was compared: asks the kernel for the address.
-    Putting,
-    /// The kernel has acted: compares the clock again.
-    Put,
-    /// The deadline has passed: removes what was added.
-    Undoing,
-    /// Removes an address, or one of its prefix lengths.
-    Removing,
-    /// The order is over: tells the keeper.
-    Applied,
-    /// Asks for announcements and notes.
-    Announcing,
 }
 
 impl Turn {

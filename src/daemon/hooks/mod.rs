@@ -14,8 +14,9 @@ use tokio::sync::mpsc;
 use crate::config::keys::Key;
 use crate::config::{Hook, VipConfig};
 use crate::keeper::{Cause, Note};
-use crate::vip::{InterfaceName, Vip};
+use crate::vip::InterfaceName;
 use queue::Queue;
+use run::{Job, run};
 
 type Place = (InterfaceName, IpAddr);
 
@@ -53,15 +54,6 @@ impl Event {
     }
 }
 
-#[derive(Debug)]
-struct Job {
-    event: Event,
-    vip: Vip,
-    hook: Hook,
-    limit: Duration,
-    environment: Vec<(&'static str, String)>,
-}
-
 /// All hooks of the daemon.
 #[derive(Debug)]
 pub(super) struct Hooks {
@@ -84,9 +76,9 @@ impl Hooks {
         if let Note::Contested { rival } = note {
             environment.push(("VIP_MANAGER_RIVAL", rival.to_string()));
         }
-        let job = Job { event, vip: vip.vip, hook: hook.clone(), limit: vip.hooks.limit, environment };
+        let job = Job { key: event.key(), vip: vip.vip, hook: hook.clone(), limit: vip.hooks.limit, environment };
         if let Some(dropped) = self.queue.push((vip.interface.clone(), vip.vip.address()), job) {
-            tracing::warn!("too many hooks of {} are waiting; dropping an {}", vip.vip, dropped.event.key().name());
+            tracing::warn!("too many hooks of {} are waiting; dropping an {}", vip.vip, dropped.key.name());
         }
         self.start();
     }
@@ -119,7 +111,7 @@ impl Hooks {
         while let Some((place, job)) = self.queue.start() {
             let tell = self.tell.clone();
             tokio::spawn(async move {
-                run::run(job).await;
+                run(job).await;
                 let _ended_anyway = tell.send(place);
             });
         }

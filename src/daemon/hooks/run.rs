@@ -11,11 +11,24 @@ use tokio::process::{Child, Command};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::Job;
+use crate::config::Hook;
+use crate::config::keys::Key;
+use crate::vip::Vip;
+
+/// One run of a hook.
+#[derive(Debug)]
+pub(super) struct Job {
+    /// The setting that configures it.
+    pub(super) key: Key,
+    pub(super) vip: Vip,
+    pub(super) hook: Hook,
+    pub(super) limit: Duration,
+    pub(super) environment: Vec<(&'static str, String)>,
+}
 
 /// Runs the job to its end and tells how that was.
 pub(super) async fn run(job: Job) {
-    let name = format!("{} of {}", job.event.key().name(), job.vip);
+    let name = format!("{} of {}", job.key.name(), job.vip);
     let program = job.hook.program.display().to_string();
     let limit = job.limit;
     // A program on a file system that hangs would hold up whoever starts it.
