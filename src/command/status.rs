@@ -139,7 +139,7 @@ fn from_the_kernel(loaded: &Loaded) -> Status {
 async fn ask_etcd(config: &Config, status: &mut Status) {
     let keys = watched(&config.vips);
     let settings = Settings { interval: config.interval, call_limit: LIMIT, clock: clock::now, seed: 0 };
-    let mut source = source::start(&config.etcd, settings, keys.clone());
+    let mut source = source::start(&config.source, settings, keys.clone());
     let (mut answers, mut why) = (BTreeMap::new(), Arc::from("no answer in time"));
     let all = async {
         while answers.len() < keys.len() {

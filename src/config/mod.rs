@@ -39,7 +39,7 @@ pub use args::{Flags, arrange, flags};
 pub use diagnostic::{Diagnostic, Place, Problems};
 pub use model::{
     Config, Endpoint, EtcdConfig, Hook, Hooks, Identity, LogFormat, LogLevel, Login, OnStop, Password, Secret,
-    StatusConfig, StatusSocket, VipConfig,
+    SourceConfig, StatusConfig, StatusSocket, VipConfig,
 };
 pub use show::Settings;
 

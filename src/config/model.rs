@@ -14,7 +14,7 @@ pub struct Config {
     /// At least one, no two with the same address on the same interface.
     pub vips: Vec<VipConfig>,
     /// The store of the leader keys.
-    pub etcd: EtcdConfig,
+    pub source: SourceConfig,
     /// The time between two reads of the leader key.
     pub interval: Duration,
     /// What happens to held VIPs at a stop.
@@ -104,6 +104,22 @@ pub struct Hook {
     pub program: PathBuf,
     /// Passed as they are.
     pub arguments: Vec<String>,
+}
+
+/// The store that holds the leader keys, one variant per kind.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SourceConfig {
+    /// etcd v3.
+    Etcd(EtcdConfig),
+}
+
+impl SourceConfig {
+    /// At least one.
+    pub fn endpoints(&self) -> &[Endpoint] {
+        match self {
+            Self::Etcd(etcd) => &etcd.endpoints,
+        }
+    }
 }
 
 /// The etcd cluster and how to be let in.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::diagnostic::Place;
 use super::keys::{Key, Spec, TABLE};
-use super::model::{Config, Hook, Password, StatusSocket, VipConfig};
+use super::model::{Config, Hook, Password, SourceConfig, StatusSocket, VipConfig};
 use super::validate::{Origin, Origins};
 use super::values::{LOG_FORMATS, LOG_LEVELS, ON_STOP, show_duration, word};
 use crate::text::one_line;
@@ -59,7 +59,7 @@ impl Origin {
 
 /// Nothing for the keys of a single VIP, and for historic ones that live on in another.
 fn common_value(key: Key, config: &Config, origins: &Origins, file: Option<&Path>) -> Option<String> {
-    let etcd = &config.etcd;
+    let SourceConfig::Etcd(etcd) = &config.source;
     let given = |key| if origins.top.contains_key(&key) { "(set, not shown)" } else { NONE }.to_owned();
     let path = |path: Option<&Path>| path.map_or_else(|| NONE.to_owned(), |path| path.display().to_string());
     let identity = etcd.identity.as_ref();

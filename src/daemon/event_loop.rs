@@ -303,7 +303,7 @@ impl EventLoop {
     /// Watches what the configuration names now, unless that is watched already.
     fn watch_again(&mut self, before: &Config) {
         let watched = watched(&self.config.vips);
-        let same_cluster = before.etcd == self.config.etcd && before.interval == self.config.interval;
+        let same_cluster = before.source == self.config.source && before.interval == self.config.interval;
         if !same_cluster || call_limit(before) != call_limit(&self.config) || watched != self.watched {
             self.recorder.counters.add_errors(self.source.errors());
             self.source = start_source(&self.config, &watched);
@@ -325,7 +325,7 @@ fn start_source(config: &Config, watched: &[Watched]) -> Source {
         clock: clock::now,
         seed: u64::try_from(clock::now().since_boot().as_nanos()).unwrap_or(0) ^ u64::from(std::process::id()),
     };
-    source::start(&config.etcd, settings, watched.to_vec())
+    source::start(&config.source, settings, watched.to_vec())
 }
 
 /// A call may take so long that two more can follow it before the first deadline.

@@ -32,18 +32,31 @@ mod states;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "daemon")]
+use std::{sync::Arc, time::Duration};
+
+#[cfg(feature = "daemon")]
+use crate::config::model::SourceConfig;
 pub use report::{KeyIndex, Report, Watched};
 
 #[cfg(feature = "daemon")]
 pub use engine::{Settings, Source};
 #[cfg(feature = "daemon")]
-pub(crate) use etcd::inspect;
-#[cfg(feature = "daemon")]
 pub use states::{EndpointState, Link};
 
 /// Starts to read and watch. Must be called within a tokio runtime.
 #[cfg(feature = "daemon")]
-pub fn start(config: &crate::config::model::EtcdConfig, settings: Settings, watched: Vec<Watched>) -> Source {
-    let keys = std::sync::Arc::new(keys::Keys::new(watched));
-    engine::start(settings, keys.clone(), etcd::connectors(config, settings, &keys))
+pub fn start(config: &SourceConfig, settings: Settings, watched: Vec<Watched>) -> Source {
+    let keys = Arc::new(keys::Keys::new(watched));
+    match config {
+        SourceConfig::Etcd(config) => engine::start(settings, keys.clone(), etcd::connectors(config, settings, &keys)),
+    }
+}
+
+/// Inspects all endpoints at once, in their order. It returns within about three times `limit`, whatever they do.
+#[cfg(feature = "daemon")]
+pub(crate) async fn inspect(config: &SourceConfig, keys: &[String], limit: Duration) -> Vec<facts::Inspection> {
+    match config {
+        SourceConfig::Etcd(config) => etcd::inspect(config, keys, limit).await,
+    }
 }

@@ -17,7 +17,7 @@ mod wait;
 use std::time::Duration;
 
 use vip_manager::clock;
-use vip_manager::config::model::{Endpoint, EtcdConfig};
+use vip_manager::config::model::{Endpoint, EtcdConfig, SourceConfig};
 use vip_manager::keeper::{KeyEvent, KeyRead};
 use vip_manager::source::{self, KeyIndex, Report, Settings, Source, Watched};
 
@@ -36,7 +36,7 @@ fn watched(key: &str) -> Watched {
 
 fn start(config: &EtcdConfig, interval: Duration, keys: Vec<Watched>) -> Source {
     let settings = Settings { interval, call_limit: CALL_LIMIT, clock: clock::now, seed: 1 };
-    source::start(config, settings, keys)
+    source::start(&SourceConfig::Etcd(config.clone()), settings, keys)
 }
 
 /// A source of the one key.

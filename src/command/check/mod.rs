@@ -68,7 +68,7 @@ fn about(config: &Config, in_cloud: bool) -> Vec<Finding> {
     };
     let keys: Vec<String> = config.vips.iter().map(|vip| vip.key.clone()).collect();
     let (inspections, probes) = runtime.block_on(async {
-        tokio::join!(source::inspect(&config.etcd, &keys, ENDPOINT_LIMIT), probe_all(config, &host))
+        tokio::join!(source::inspect(&config.source, &keys, ENDPOINT_LIMIT), probe_all(config, &host))
     });
     runtime.shutdown_background();
 

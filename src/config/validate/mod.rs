@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::diagnostic::Findings;
 use super::keys::Key;
-use super::model::{Config, LogFormat, LogLevel, OnStop, StatusConfig, StatusSocket};
+use super::model::{Config, LogFormat, LogLevel, OnStop, SourceConfig, StatusConfig, StatusSocket};
 use super::setting::Setting;
 use super::values;
 use validator::Validator;
@@ -46,7 +46,7 @@ impl<'a> Validator<'a> {
         let (vips, origins) = vips?;
         let config = Config {
             vips,
-            etcd: etcd?,
+            source: SourceConfig::Etcd(etcd?),
             interval: interval?,
             on_stop: on_stop?.unwrap_or(OnStop::Release),
             log_level: log_level?,

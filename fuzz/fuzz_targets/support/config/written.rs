@@ -4,13 +4,13 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use vip_manager::config::{
-    Announce, Config, EtcdConfig, Hook, Hooks, Identity, LogFormat, LogLevel, Login, OnStop, Password, StatusConfig,
-    StatusSocket, VipConfig,
+    Announce, Config, EtcdConfig, Hook, Hooks, Identity, LogFormat, LogLevel, Login, OnStop, Password, SourceConfig,
+    StatusConfig, StatusSocket, VipConfig,
 };
 
 /// The configuration as a file, every value spelled out.
 pub fn written(config: &Config) -> String {
-    let Config { vips, etcd, interval, on_stop, log_level, log_format, status } = config;
+    let Config { vips, source, interval, on_stop, log_level, log_format, status } = config;
     let mut text = String::new();
     let mut line = |name: &str, value: &str| writeln!(text, "{name}: {}", quoted(value)).expect("a String takes it");
     line("interval", &millis(*interval));
@@ -46,6 +46,7 @@ pub fn written(config: &Config) -> String {
         StatusSocket::Nowhere => line("status-socket", "none"),
     }
     line("status-listen", &listen.map_or_else(|| "none".to_owned(), |address| address.to_string()));
+    let SourceConfig::Etcd(etcd) = source;
     members(etcd, &mut line);
     text.push_str("vips:\n");
     text.extend(vips.iter().map(entry));
