@@ -3,16 +3,17 @@
 
 #![no_main]
 
-#[path = "../../src/wire/claim/bpf.rs"]
-mod bpf;
+#[path = "../../src/wire/filter/interpreter.rs"]
+mod interpreter;
 #[path = "support/ndp.rs"]
 mod ndp;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use bpf::passes;
+use interpreter::passes;
 use libfuzzer_sys::fuzz_target;
-use vip_manager::wire::claim::{Instruction, LONGEST, filter_v4, filter_v6, parse};
+use vip_manager::wire::claim::{LONGEST, filter_v4, filter_v6, parse};
+use vip_manager::wire::filter::Instruction;
 
 fuzz_target!(|bytes: &[u8]| {
     judge(bytes);

@@ -16,7 +16,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::vip::InterfaceName;
-use crate::wire::claim::Instruction;
+use crate::wire::filter::Instruction;
 
 /// An interface as a sender of frames sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -9,6 +9,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::filter::{Instruction, accept, load_byte, load_word, reject, skip, unless_equal_skip, unless_v6_skip};
 use super::{arp, field, ndp};
 use crate::vip::Mac;
 
@@ -39,28 +40,15 @@ pub fn parse(frame: &[u8]) -> Option<Claim> {
     }
 }
 
-/// One instruction of a packet filter, as the kernel lays it out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Instruction {
-    /// The operation.
-    pub code: u16,
-    /// Instructions to skip if a comparison holds.
-    pub jump_true: u8,
-    /// Instructions to skip if it does not.
-    pub jump_false: u8,
-    /// The operand.
-    pub value: u32,
-}
-
 /// A filter that lets claims of these IPv4 addresses pass, on a socket that only sees ARP.
 pub fn filter_v4(addresses: &[Ipv4Addr]) -> Vec<Instruction> {
     if addresses.len() > MOST_V4 {
-        return vec![accept()];
+        return vec![accept(LONGEST)];
     }
     let mut program = vec![load_word(ARP_SENDER)];
     for address in addresses {
         program.push(unless_equal_skip(u32::from(*address), 1));
-        program.push(accept());
+        program.push(accept(LONGEST));
     }
     program.push(reject());
     program
@@ -73,45 +61,15 @@ pub fn filter_v6(addresses: &[Ipv6Addr]) -> Vec<Instruction> {
         program.extend([load_byte(offset), unless_equal_skip(value, 1), skip(1), reject()]);
     }
     if addresses.len() > MOST_V6 {
-        program.push(accept());
+        program.push(accept(LONGEST));
         return program;
     }
     for address in addresses {
-        let bits = u128::from(*address);
-        // The last word differs most often.
-        for (word, left) in [(3_u32, 7), (2, 5), (1, 3), (0, 1)] {
-            let shifted = bits >> (32 * (3 - word)) & u128::from(u32::MAX);
-            program.push(load_word(TARGET + 4 * word));
-            program.push(unless_equal_skip(u32::try_from(shifted).unwrap_or_default(), left));
-        }
-        program.push(accept());
+        program.extend(unless_v6_skip(TARGET, *address, 1));
+        program.push(accept(LONGEST));
     }
     program.push(reject());
     program
-}
-
-const fn load_word(offset: u32) -> Instruction {
-    Instruction { code: 0x20, jump_true: 0, jump_false: 0, value: offset }
-}
-
-const fn load_byte(offset: u32) -> Instruction {
-    Instruction { code: 0x30, jump_true: 0, jump_false: 0, value: offset }
-}
-
-const fn unless_equal_skip(value: u32, skipped: u8) -> Instruction {
-    Instruction { code: 0x15, jump_true: 0, jump_false: skipped, value }
-}
-
-const fn skip(skipped: u32) -> Instruction {
-    Instruction { code: 0x05, jump_true: 0, jump_false: 0, value: skipped }
-}
-
-const fn accept() -> Instruction {
-    Instruction { code: 0x06, jump_true: 0, jump_false: 0, value: LONGEST }
-}
-
-const fn reject() -> Instruction {
-    Instruction { code: 0x06, jump_true: 0, jump_false: 0, value: 0 }
 }
 
 /// Beyond these the daemon sorts itself: the kernel takes 4,096 instructions.
@@ -125,12 +83,9 @@ const ICMP_KIND: u32 = 54;
 const TARGET: u32 = 62;
 
 #[cfg(test)]
-mod bpf;
-
-#[cfg(test)]
 mod tests {
-    use super::bpf::passes;
     use super::*;
+    use crate::wire::filter::interpreter::passes;
 
     const MAC: Mac = Mac([2, 0, 0, 0, 0, 9]);
 

@@ -1,4 +1,5 @@
-//! Bytes on the wire: announcements and probes to send, claims of other hosts and netlink messages to read.
+//! Bytes on the wire: announcements, probes and refusals to send, claims of other hosts, requests for connections and
+//! netlink messages to read.
 //!
 //! When a VIP moves, neighbours that still send to the old host must learn its new hardware address. Each frame is
 //! complete from the Ethernet header on, because it leaves through a packet socket: that works even for an address
@@ -19,9 +20,12 @@
 //! ```
 
 pub mod arp;
+mod checksum;
 pub mod claim;
+pub mod filter;
 pub mod ndp;
 pub mod netlink;
+pub mod tcp;
 
 /// To every host on the segment.
 pub const BROADCAST: [u8; 6] = [0xff; 6];

@@ -6,6 +6,7 @@
 
 use std::net::Ipv6Addr;
 
+use super::checksum::{fold, words};
 use super::{field, put};
 use crate::vip::Mac;
 
@@ -133,22 +134,6 @@ fn sum(frame: &[u8]) -> u16 {
     let pseudo = u64::from(ICMPV6) + packet.len() as u64;
     let total = pseudo + words(&frame[SOURCE..KIND]) + words(packet);
     fold(total)
-}
-
-fn words(bytes: &[u8]) -> u64 {
-    let (pairs, rest) = bytes.as_chunks::<2>();
-    let last = rest.first().map_or(0, |byte| u64::from(*byte) << 8);
-    pairs.iter().map(|pair| u64::from(u16::from_be_bytes(*pair))).sum::<u64>() + last
-}
-
-/// Adds the carries back in until none is left.
-fn fold(mut total: u64) -> u16 {
-    loop {
-        match u16::try_from(total) {
-            Ok(sum) => return sum,
-            Err(_) => total = (total >> 16) + (total & 0xffff),
-        }
-    }
 }
 
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
