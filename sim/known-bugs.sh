@@ -1,6 +1,6 @@
 #!/bin/bash
-# Shows that the simulator finds known bugs: each deliberate bug of sim/known-bugs is put into a copy of the keeper (or of the model, where
-# the bug would sit in what the model stands for), and has to be found within the budget of the gate.
+# Shows that the simulator finds known bugs: each patch of sim/known-bugs is applied to a copy of the shipped code (or of the model, where
+# the model replaces the code that would have the bug), and must be found within the budget of the gate.
 #
 # usage: sim/known-bugs.sh [NAME…]      CPU_SECONDS=120, the budget for each
 #        sim/known-bugs.sh --fit         only that each patch still fits, which takes a second
@@ -17,12 +17,12 @@ fi
 work=$PWD/target/known-bugs
 budget=${CPU_SECONDS:-120}
 thiserror=$(sed -n 's/^thiserror = //p' Cargo.toml)
-# Each bug costs a build, and most are found in an instant: quick to build is better here than quick to run.
+# Each bug costs a build, and most are found at once: a fast build matters more here than a fast run.
 export CARGO_PROFILE_SIM_LTO=off CARGO_PROFILE_SIM_CODEGEN_UNITS=16 CARGO_PROFILE_SIM_DEBUG=none
 
 fresh() {
     mkdir -p "$work/src" "$work/sim"
-    # Only the pure part that is tried: it builds in seconds, and every other file stays as it was, unbuilt.
+    # Only the pure files under test: they build in seconds.
     rm -rf "$work/src" "$work/sim/src"
     mkdir -p "$work/src"
     cp -r src/keeper src/backoff.rs src/time.rs src/vip.rs "$work/src/"
@@ -56,7 +56,7 @@ for patch in sim/known-bugs/*.patch; do
     expected=$(sed -n 's/^# breaks: //p' "$patch")
     out=$work/$name.txt
     found=""
-    # Only the promises that this bug breaks: what else it breaks would be no proof that these are looked at.
+    # Only the promises that this bug breaks: another broken promise would not show that these are checked.
     if ! "$work/target/sim/vip-manager-sim" --judges "${expected// /,}" --until-broken --cpu-seconds "$budget" >"$out" 2>"$work/$name.err"; then
         found=$(sed -n 's/^seed [0-9]*: pg[0-9]* \([A-Z][0-9]\|restless\|the keeper\).*/\1/p' "$out" | head -1)
     fi

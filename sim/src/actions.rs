@@ -6,34 +6,29 @@ use crate::host::Input;
 use crate::kernel::{Notice, PREFIX, STRAY};
 use crate::network::Obstacle;
 use crate::plan::{Act, Hook, What, When, Whom};
-use crate::queue::Item;
+use crate::queue::{Item, Part};
 use crate::time::{MILLI, Micros, SECOND};
 use crate::trace::Who;
 use crate::world::World;
 
-/// An act has come, is to be done, or is over.
-pub const COMES: u8 = 0;
-pub const DONE: u8 = 1;
-pub const OVER: u8 = 2;
-
 impl World {
-    pub fn act(&mut self, number: u16, part: u8) {
+    pub fn act(&mut self, number: u16, part: Part) {
         let act = self.plan[number as usize];
         match part {
-            COMES => self.comes(number, act),
-            DONE => {
+            Part::Due => self.comes(number, act),
+            Part::Begin => {
                 let host = self.whom(act.whom);
                 let (who, what, span) = (host + 1, act.what, act.span);
-                self.trace.tell(self.now, Who::Fault, || format!("pg{who} {what:?}, {} ms", span / MILLI));
+                self.trace.record(self.now, Who::Fault, || format!("pg{who} {what:?}, {} ms", span / MILLI));
                 if self.begin(host, act) {
                     self.doing[number as usize] = Some(host);
-                    self.queue.put(self.now + act.span, Item::Act { number, part: OVER });
+                    self.queue.put(self.now + act.span, Item::Act { number, part: Part::End });
                 }
             }
-            _ => {
+            Part::End => {
                 if let Some(host) = self.doing[number as usize].take() {
                     let (who, what) = (host + 1, act.what);
-                    self.trace.tell(self.now, Who::Fault, || format!("pg{who} {what:?} is over"));
+                    self.trace.record(self.now, Who::Fault, || format!("pg{who} {what:?} is over"));
                     self.end(host, act);
                 }
             }
@@ -41,7 +36,7 @@ impl World {
     }
 
     /// Something happened that an act may wait for.
-    pub fn told(&mut self, hook: Hook, host: usize) {
+    pub fn fire(&mut self, hook: Hook, host: usize) {
         if self.armed.is_empty() {
             return;
         }
@@ -52,7 +47,7 @@ impl World {
             match act.when {
                 When::After(awaited, delay) if awaited == hook && self.whom(act.whom) == host => {
                     self.armed.swap_remove(place);
-                    self.queue.put(self.now + delay, Item::Act { number, part: DONE });
+                    self.queue.put(self.now + delay, Item::Act { number, part: Part::Begin });
                 }
                 When::After(..) | When::Then | When::Deadline(_) | When::LeaseEnd(_) => place += 1,
             }
@@ -80,7 +75,7 @@ impl World {
                 ends.saturating_add_signed(offset)
             }
         };
-        self.queue.put(moment.max(self.now), Item::Act { number, part: DONE });
+        self.queue.put(moment.max(self.now), Item::Act { number, part: Part::Begin });
     }
 
     fn whom(&self, whom: Whom) -> usize {

@@ -31,9 +31,9 @@ impl World {
             // Strays are somebody else's, and their end is nobody's business but the keeper's.
             here.kernel.stray = Some(Address { ends: NEVER, foreign: true });
         }
-        self.trace.tell_routine(now, Who::Kernel(host), || format!("/{prefix} stands for {seconds} s"));
+        self.trace.record_routine(now, Who::Kernel(host), || format!("/{prefix} stands for {seconds} s"));
         self.notice(host, Notice::Present { prefix, seconds: Some(seconds) });
-        self.told(Hook::Put, host);
+        self.fire(Hook::Put, host);
     }
 
     pub fn kernel_remove(&mut self, host: usize, prefix: u8) {
@@ -49,7 +49,7 @@ impl World {
         } else {
             *address = None;
         }
-        self.trace.tell(self.now, Who::Kernel(host), || format!("/{prefix} removed"));
+        self.trace.record(self.now, Who::Kernel(host), || format!("/{prefix} removed"));
         self.notice(host, Notice::Gone { prefix });
     }
 
@@ -66,7 +66,7 @@ impl World {
         if self.hosts[host].kernel.main.is_some() {
             self.judge_drop(host, "the kernel");
             self.hosts[host].kernel.main = None;
-            self.trace.tell(self.now, Who::Kernel(host), || format!("/{PREFIX} expired"));
+            self.trace.record(self.now, Who::Kernel(host), || format!("/{PREFIX} expired"));
             self.notice(host, Notice::Gone { prefix: PREFIX });
         }
     }

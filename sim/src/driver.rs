@@ -11,11 +11,11 @@ use vip_manager::time::Moment;
 
 use crate::host::{Daemon, Input, Left, Reading, Source, Stage};
 use crate::kernel::{Mirror, PREFIX};
-use crate::oracle::Broken;
 use crate::plan::Hook;
 use crate::queue::{Alarm, Item, MEMBERS};
 use crate::time::{MILLI, NEVER};
 use crate::trace::Who;
+use crate::verdict::Broken;
 use crate::world::World;
 
 impl World {
@@ -37,7 +37,7 @@ impl World {
         here.daemon = Some(Daemon {
             keeper: Keeper::new(rules),
             mirror: Mirror::listed(&here.kernel, here.clock, now),
-            source: Source::default(),
+            source: Source::new(&self.members),
             frozen: false,
             stage: None,
             rest: None,
@@ -48,12 +48,11 @@ impl World {
             next_deadline: None,
         });
         here.record.forget();
-        self.trace.tell(now, Who::Daemon(host), || "started".to_owned());
+        self.trace.record(now, Who::Daemon(host), || "started".to_owned());
         for path in 0..MEMBERS {
             let way = &mut self.hosts[host].paths[path];
             way.epoch += 1;
             way.parked.clear();
-            way.busy_until = 0;
             way.reopening = true;
             way.watching = false;
             let epoch = way.epoch;
@@ -100,7 +99,7 @@ impl World {
         let stage = daemon.stage.take();
         // Two stops within one request are beyond what is promised.
         here.trap = None;
-        self.trace.tell(self.now, Who::Daemon(host), || "goes on".to_owned());
+        self.trace.record(self.now, Who::Daemon(host), || "goes on".to_owned());
         self.touch(host, 0);
         if let Some(stage) = stage {
             self.hosts[host].resumes = true;
@@ -191,12 +190,12 @@ impl World {
             if let Some(daemon) = &mut here.daemon {
                 daemon.stage = Some(stage.clone());
             }
-            self.trace.tell(self.now, Who::Fault, || {
+            self.trace.record(self.now, Who::Fault, || {
                 format!("pg{} daemon stopped at {place:?} for {} ms", host + 1, span / MILLI)
             });
             self.freeze(host, span);
         } else {
-            self.trace.tell(self.now, Who::Fault, || format!("pg{} daemon killed at {place:?}", host + 1));
+            self.trace.record(self.now, Who::Fault, || format!("pg{} daemon killed at {place:?}", host + 1));
             self.end_daemon(host);
             self.start_later(host);
         }
@@ -256,7 +255,8 @@ impl World {
                 Some(Stage::Applied(self.remove(host, &prefixes, Outcome::Released)))
             }
             Stage::Applied(outcome) => {
-                self.trace.tell_routine(self.now, Who::Daemon(host), || format!("carried out: {}", told(&outcome)));
+                self.trace
+                    .record_routine(self.now, Who::Daemon(host), || format!("carried out: {}", describe(&outcome)));
                 if matches!(outcome, Outcome::Refused { .. }) {
                     self.touch_refused(host);
                 }
@@ -315,14 +315,14 @@ impl World {
             Input::Read(ref reading) => {
                 let key_read = self.key_read(host, reading);
                 self.judge_read(host, reading);
-                self.tell_read(host, reading);
+                self.record_read(host, reading);
                 Event::Read(key_read)
             }
             Input::Changed { path, holder, revision, again } => {
                 if !self.heard(host, revision, again) {
                     return;
                 }
-                self.trace.tell(self.now, Who::Daemon(host), || {
+                self.trace.record(self.now, Who::Daemon(host), || {
                     format!("watch says {}, revision {revision}", crate::trace::name(holder))
                 });
                 self.judge_event(host, holder, revision);
@@ -336,11 +336,11 @@ impl World {
             }
             Input::Unreachable => {
                 self.hosts[host].record.unreachable = true;
-                self.trace.tell_routine(self.now, Who::Daemon(host), || "nobody answers".to_owned());
+                self.trace.record_routine(self.now, Who::Daemon(host), || "nobody answers".to_owned());
                 Event::Unreachable { why: Arc::clone(&self.members[0]) }
             }
             Input::Stop(mode) => {
-                self.trace.tell(self.now, Who::Daemon(host), || format!("told to stop: {mode:?}"));
+                self.trace.record(self.now, Who::Daemon(host), || format!("told to stop: {mode:?}"));
                 Event::Stop(mode)
             }
         };
@@ -402,15 +402,15 @@ impl World {
         let mut doubt = false;
         while let Some(note) = daemon.keeper.poll_note() {
             doubt |= matches!(note, Note::Doubtful { .. });
-            self.trace.tell(self.now, Who::Daemon(host), || crate::trace::note(&note));
+            self.trace.record(self.now, Who::Daemon(host), || crate::trace::note(&note));
         }
         let rest = daemon.rest.take();
         if announced {
-            self.trace.tell_routine(self.now, Who::Daemon(host), || "announced".to_owned());
+            self.trace.record_routine(self.now, Who::Daemon(host), || "announced".to_owned());
             self.judge_announcement(host);
         }
         if doubt {
-            self.told(Hook::Doubt, host);
+            self.fire(Hook::Doubt, host);
         }
         if let Some((input, now)) = rest {
             self.feed(host, &input, now);
@@ -418,7 +418,7 @@ impl World {
         }
         let daemon = self.hosts[host].daemon.as_ref()?;
         if daemon.stopping && matches!(daemon.keeper.state(), State::Stopped { .. }) {
-            self.trace.tell(self.now, Who::Daemon(host), || "ended".to_owned());
+            self.trace.record(self.now, Who::Daemon(host), || "ended".to_owned());
             self.end_daemon(host);
             self.start_later(host);
             return None;
@@ -429,7 +429,7 @@ impl World {
     }
 }
 
-fn told(outcome: &Outcome) -> String {
+fn describe(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Held { .. } => "held".to_owned(),
         Outcome::Late => "too late, undone".to_owned(),

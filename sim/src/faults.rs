@@ -80,7 +80,7 @@ impl World {
         self.restored_at = self.now;
         let after = self.store.holder();
         let revision = self.store.revision;
-        self.trace.tell(self.now, Who::Etcd, || {
+        self.trace.record(self.now, Who::Etcd, || {
             format!("restored from a backup: key names {}, revision {revision}", crate::trace::name(after))
         });
         self.judge_change(before, after);

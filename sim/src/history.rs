@@ -1,12 +1,12 @@
 //! One seed, from its beginning to its verdict; and what is left of a history that broke the promise when everything
 //! is taken out of it that did not matter.
 
-use crate::oracle::Broken;
 use crate::plan::{self, Act};
 use crate::rng::Rng;
 use crate::setup::Setup;
 use crate::time::Micros;
 use crate::trace::Trace;
+use crate::verdict::Broken;
 use crate::world::{Ended, live};
 
 /// What a seed stands for.
@@ -68,9 +68,9 @@ impl History {
 
 impl Fault {
     /// The same fault with fewer actions, if they are not needed for it. Without them everything after them happens a
-    /// little differently, so other weathers are tried too.
+    /// little differently, so other latencies are tried too.
     fn without(&self, from: usize, count: usize) -> Option<Self> {
-        (0..WEATHERS).find_map(|shift| {
+        (0..TRIES).find_map(|shift| {
             let mut fewer = self.history.clone();
             let to = (from + count).min(fewer.plan.len());
             fewer.plan.drain(from..to);
@@ -87,7 +87,7 @@ impl Fault {
         let setup = &self.history.setup;
         format!(
             "seed {}: pg{} {}\n{} hosts, interval {} ms, hold-timeout {} ms, lease-margin {} ms, ttl {} s, clocks {:?} ppm, etcd's {} ppm\n\
-             {} of {} misfortunes are enough:\n{}",
+             {} of {} faults are enough:\n{}",
             self.history.seed,
             self.host + 1,
             self.what.words(),
@@ -105,4 +105,4 @@ impl Fault {
     }
 }
 
-const WEATHERS: u64 = 6;
+const TRIES: u64 = 6;

@@ -1,17 +1,19 @@
 //! One host: its clock, kernel, daemon, Patroni, and its ways to etcd.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use vip_manager::keeper::renewal::Renewal;
 use vip_manager::keeper::{Keeper, Order, Outcome, StopMode};
+use vip_manager::source::rounds::{Ask, Read, Rounds};
 use vip_manager::time::Moment;
 
 use crate::kernel::{Kernel, Mirror};
 use crate::network::Path;
-use crate::oracle::Record;
 use crate::queue::{Item, MEMBERS};
 use crate::store::{Answer, Key};
 use crate::time::{Clock, Micros};
+use crate::verdict::Record;
 
 #[derive(Debug)]
 pub struct Host {
@@ -141,22 +143,40 @@ impl Stage {
 }
 
 /// What the source's tasks remember.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Source {
-    pub round: u32,
-    /// Counts the reads after changes.
-    pub errand: u32,
-    /// Bits of the members that were asked in this round, and for this errand.
-    pub asked: [u8; 2],
-    pub answered: [bool; 2],
-    pub turn: u8,
-    pub answers: u32,
-    pub silent_rounds: u8,
-    pub told_unreachable: bool,
-    /// The newest revision that a watch spoke of.
+    pub rounds: Rounds,
+    /// The session with each endpoint that `rounds` knows of.
+    pub sessions: [Option<u32>; MEMBERS],
+    /// The round's read and the one after a change.
+    pub reads: [CurrentRead; 2],
+    /// The newest revision that a watch reported.
     pub heard: i64,
-    /// The lease that lay under the key when it last named us.
+    /// The lease that was under the key when it last named us.
     pub lease: Option<u32>,
+}
+
+/// A read that any endpoint may answer, the newest of its kind.
+#[derive(Clone, Debug, Default)]
+pub struct CurrentRead {
+    pub number: u32,
+    pub read: Option<Read>,
+    /// How many calls of it may still be answered.
+    pub open: u32,
+    pub answered: bool,
+}
+
+impl Source {
+    pub fn new(members: &[Arc<str>; MEMBERS]) -> Self {
+        let rounds = Rounds::new(members.iter().cloned());
+        Self { rounds, sessions: [None; MEMBERS], reads: Default::default(), heard: 0, lease: None }
+    }
+}
+
+impl CurrentRead {
+    pub fn begin(&mut self, read: Read) {
+        *self = Self { number: self.number + 1, read: Some(read), open: 0, answered: false };
+    }
 }
 
 /// An answer to a read, as it travels.
@@ -191,8 +211,11 @@ pub struct Call {
     pub path: u8,
     pub epoch: u32,
     pub purpose: Purpose,
-    /// The round or errand that it belongs to.
+    /// The read that it belongs to.
     pub number: u32,
+    pub ask: Option<Ask>,
+    /// Its limit has passed.
+    pub over: bool,
     pub sent: Moment,
     pub sent_at: Micros,
     pub served_at: Micros,
@@ -209,6 +232,15 @@ pub enum Purpose {
     Round,
     Change,
     First,
+}
+
+impl Purpose {
+    pub const fn slot(self) -> usize {
+        match self {
+            Self::Round => 0,
+            Self::Change | Self::First => 1,
+        }
+    }
 }
 
 impl Calls {
@@ -229,7 +261,9 @@ impl Calls {
         self.free.push(number);
         let call = &mut self.calls[number as usize];
         call.lease_apart = false;
-        *call
+        let ended = *call;
+        call.over = true;
+        ended
     }
 }
 

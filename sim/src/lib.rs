@@ -1,18 +1,18 @@
 //! Tries to break the promise of vip-manager, in virtual time.
 //!
-//! A cluster of hosts lives its history: with the *shipped* keeper on each, a model of everything around it, and a list of
-//! misfortunes. Judges who know the truth look after each step whether the promise still holds. All of it comes from one
-//! seed, so that what was seen once can be seen again; and what broke the promise is made smaller until it is a
-//! trace that can be read.
+//! A history is a cluster of hosts, each with the *shipped* keeper and the *shipped* choice of endpoints, a model of
+//! everything around them, and a list of faults. Judges who know the truth check after each step whether the promise
+//! holds. All of it follows from one seed, so any history can be repeated. A history that broke the promise is
+//! reduced until its trace is short enough to read.
 //!
 //! | file | models |
 //! |---|---|
 //! | [`store`], [`patroni`] | the leader key with its lease, and who writes it |
-//! | [`network`], [`source`] | the ways to etcd, and the contract of the source on top of them |
+//! | [`network`], [`source`] | the paths to etcd, and the sessions and calls around the shipped `rounds.rs` |
 //! | [`driver`], [`host`] | one turn of the daemon, step by step |
 //! | [`kernel`], [`addresses`] | the address with its lifetime, and the notices |
-//! | [`plan`], [`actions`], [`faults`] | what is done to all of them |
-//! | [`oracle`] | the judges |
+//! | [`plan`], [`actions`], [`faults`] | what happens to all of them |
+//! | [`oracle`], [`verdict`] | the judges, and what they find |
 //! | [`world`], [`queue`] | the loop |
 //! | [`history`], [`batch`] | one seed from its beginning to its verdict, and many of them |
 //! | [`sweep`] | every short history of a certain kind |
@@ -45,4 +45,5 @@ pub mod store;
 pub mod sweep;
 pub mod time;
 pub mod trace;
+pub mod verdict;
 pub mod world;

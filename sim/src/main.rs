@@ -10,10 +10,10 @@ use std::process::ExitCode;
 
 use vip_manager_sim::batch::{Batch, Report};
 use vip_manager_sim::history::{Fault, History};
-use vip_manager_sim::oracle::Judges;
 use vip_manager_sim::sweep;
 use vip_manager_sim::time::HOUR;
 use vip_manager_sim::trace::Trace;
+use vip_manager_sim::verdict::Judges;
 
 const USAGE: &str = "\
 vip-manager-sim tries to break the promise of vip-manager's keeper, in virtual time.
@@ -92,18 +92,18 @@ fn search(asked: &Asked, from: u64, to: Option<u64>) -> bool {
         let batch = Batch { jobs, until_broken: asked.until_broken, cpu_seconds: None };
         let all: Vec<History> = sweep::histories().collect();
         let report = batch.live(0..all.len() as u64, |number| all[number as usize].clone());
-        kept &= tell("sweep", &report);
+        kept &= print("sweep", &report);
     }
     if kept || !asked.until_broken {
         let cpu_seconds = asked.cpu_seconds.or(to.is_none().then_some(DEFAULT_CPU_SECONDS));
         let batch = Batch { jobs, until_broken: asked.until_broken, cpu_seconds };
         let report = batch.live(from..to.unwrap_or(u64::MAX), |seed| history(seed, asked.judges));
-        kept &= tell("seeds", &report);
+        kept &= print("seeds", &report);
     }
     kept
 }
 
-fn tell(what: &str, report: &Report) -> bool {
+fn print(what: &str, report: &Report) -> bool {
     for fault in report.faults.iter().take(MOST_STORIES) {
         println!("{}", Fault::trace(fault));
         if what == "seeds" {

@@ -32,10 +32,6 @@ pub struct Path {
     pub epoch: u32,
     /// What waits for the silence to end.
     pub parked: Vec<Item>,
-    /// The answer to a round's read is awaited until then, and no other is sent.
-    pub busy_until: Micros,
-    /// It did not answer the last time.
-    pub suspect: bool,
     /// Shortest and longest delay of one direction.
     pub delay: Option<(Micros, Micros)>,
     /// When the last event on its way arrives; a stream keeps its order.

@@ -54,7 +54,7 @@ impl World {
         self.hosts[host].patroni.last_refresh = self.now;
         self.hosts[host].patroni.leads = true;
         if before < self.now + self.low_lease() {
-            self.trace.tell(self.now, Who::Etcd, || format!("lease of pg{} refreshed at the last moment", host + 1));
+            self.trace.record(self.now, Who::Etcd, || format!("lease of pg{} refreshed at the last moment", host + 1));
             self.touch(host, 0);
         }
     }
@@ -91,7 +91,7 @@ impl World {
         let after = self.store.holder();
         let revision = self.store.revision;
         self.trace
-            .tell(self.now, Who::Etcd, || format!("key names {}, revision {revision}: {why}", trace::name(after)));
+            .record(self.now, Who::Etcd, || format!("key names {}, revision {revision}: {why}", trace::name(after)));
         self.judge_change(before, after);
         self.publish();
         for host in 0..self.hosts.len() {

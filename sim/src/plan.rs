@@ -1,6 +1,6 @@
 //! What is done to a cluster: a list of actions, drawn from a seed.
 //!
-//! Misfortune is not spread evenly. A cluster is given a handful of its kinds, most of it comes close together, most
+//! Faults are not spread evenly. A cluster is given a handful of its kinds, most of it comes close together, most
 //! of it strikes the leader, and much of it waits for a nasty moment: between a request and its answer, between
 //! two instructions, a millisecond before a deadline, the instant in which a lease ends.
 

@@ -36,8 +36,10 @@ pub enum Item {
     ServeLease { host: u8, call: u32, lease: u32 },
     /// Its answer arrives.
     Answer { host: u8, call: u32 },
-    /// It took too long, and another member is asked as well.
-    Hedge { host: u8, life: u32, round: u32, change: bool },
+    /// There is no answer yet, and another endpoint is asked as well.
+    Hedge { host: u8, life: u32, number: u32, change: bool },
+    /// The time for its answer is over.
+    CallLimit { host: u8, call: u32, sent: Micros },
     /// A watch speaks.
     Event { host: u8, path: u8, epoch: u32, holder: Option<u8>, revision: i64, again: bool },
     /// The kernel's notices are there to be read.
@@ -50,8 +52,16 @@ pub enum Item {
     Start { host: u8, life: u32 },
     /// A connection to a member was made anew.
     Reopen { host: u8, path: u8, epoch: u32 },
-    /// An act of the plan has to be done, or undone.
-    Act { number: u16, part: u8 },
+    /// An act of the plan comes, begins or ends.
+    Act { number: u16, part: Part },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Part {
+    /// Its time has come; it may still wait for something.
+    Due,
+    Begin,
+    End,
 }
 
 #[derive(Debug)]

@@ -3,10 +3,10 @@
 //! Half of the clusters are configured as delivered. The others are anything that the promise covers: a margin that
 //! is too small for the hold-timeout and the clocks is not, and is not drawn.
 
-use crate::oracle::Judges;
 use crate::queue::MOST_HOSTS;
 use crate::rng::Rng;
 use crate::time::{MILLI, MINUTE, Micros, SECOND};
+use crate::verdict::Judges;
 
 #[derive(Clone, Debug)]
 pub struct Setup {

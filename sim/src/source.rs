@@ -1,7 +1,8 @@
-//! The source's contract, as the shipped source keeps it: a read every interval, another member asked when the first
-//! does not answer, a read after every change, one report of blindness a silence, sessions that begin with a read.
+//! The source around the shipped `rounds.rs`: a read every interval, a read after every change, sessions that begin with
+//! a read. Which endpoint is asked, and when the store is unreachable, the shipped code decides.
 
 use vip_manager::keeper::State;
+use vip_manager::source::rounds::{self, Read};
 
 use crate::host::{Call, Input, Left, Purpose, Reading};
 use crate::plan::Hook;
@@ -13,76 +14,76 @@ use crate::world::World;
 
 impl World {
     pub fn tick(&mut self, host: usize) {
-        let interval = self.setup.interval;
-        let now = self.now;
-        let here = &mut self.hosts[host];
-        if !here.runs() {
+        if !self.hosts[host].runs() {
             return;
         }
+        self.check_sessions(host);
+        let here = &mut self.hosts[host];
         let Some(daemon) = &mut here.daemon else { return };
-        let source = &mut daemon.source;
-        source.silent_rounds = if source.answers == 0 { source.silent_rounds.saturating_add(1) } else { 0 };
-        source.answers = 0;
-        let unreachable = source.silent_rounds >= SILENT_ROUNDS && !std::mem::take(&mut source.told_unreachable);
-        source.round += 1;
-        source.asked[0] = 0;
-        source.answered[0] = false;
-        let local = here.clock.local(now);
-        let next = here.clock.when_local(local + interval);
+        let unreachable = daemon.source.rounds.begin_round();
+        daemon.source.reads[0].begin(Read::new(rounds::Purpose::Round, None));
+        let local = here.clock.local(self.now);
+        let next = here.clock.when_local(local + self.setup.interval);
         self.queue.set(Alarm::Tick, host, next);
         if unreachable {
             self.deliver(host, Input::Unreachable);
         }
-        self.ask_somebody(host, Purpose::Round, None);
+        self.ask_next(host, Purpose::Round);
     }
 
-    /// Asks one more member, for the round or the change that is under way.
-    pub fn ask_somebody(&mut self, host: usize, purpose: Purpose, wanted: Option<u8>) {
+    /// Tells the shipped code which sessions began and which ended.
+    fn check_sessions(&mut self, host: usize) {
         let (now, limit) = (self.now, self.setup.call_limit());
         let here = &mut self.hosts[host];
         let Some(daemon) = &mut here.daemon else { return };
-        let slot = usize::from(purpose == Purpose::Change);
-        let asked = daemon.source.asked[slot];
-        let turn = daemon.source.turn;
-        let order = wanted.into_iter().chain((0..MEMBERS as u8).map(|step| (turn + step) % MEMBERS as u8));
-        let mut pick = None;
-        for path in order.filter(|path| asked & (1 << path) == 0) {
-            let way = &here.paths[path as usize];
-            let free = purpose != Purpose::Round || way.busy_until <= now;
-            if free && way.in_session(now, limit) {
-                if !way.suspect {
-                    pick = Some(path);
-                    break;
+        let source = &mut daemon.source;
+        for (endpoint, (way, known)) in here.paths.iter().zip(&mut source.sessions).enumerate() {
+            let session = (way.watching && way.in_session(now, limit)).then_some(way.epoch);
+            if *known != session {
+                source.rounds.down(endpoint, self.members[endpoint].clone());
+                if session.is_some() {
+                    source.rounds.up(endpoint);
                 }
-                pick = pick.or(Some(path));
+                *known = session;
             }
         }
-        let Some(path) = pick else {
-            let nobody = here.paths.iter().all(|path| !path.in_session(now, limit));
-            if purpose == Purpose::Round && nobody && !daemon.source.told_unreachable && daemon.source.answers == 0 {
-                daemon.source.told_unreachable = true;
-                self.deliver(host, Input::Unreachable);
-            }
-            return;
-        };
-        daemon.source.asked[slot] |= 1 << path;
-        if purpose == Purpose::Round {
-            daemon.source.turn = (path + 1) % MEMBERS as u8;
-            here.paths[path as usize].busy_until = now + limit;
+    }
+
+    /// Asks one more endpoint, for the round or the change that is being read.
+    fn ask_next(&mut self, host: usize, purpose: Purpose) {
+        self.check_sessions(host);
+        let Some(daemon) = &mut self.hosts[host].daemon else { return };
+        let source = &mut daemon.source;
+        let current = &mut source.reads[purpose.slot()];
+        let Some(read) = current.read.as_mut() else { return };
+        if let Some(ask) = source.rounds.ask(read) {
+            current.open += 1;
+            self.ask(host, ask.endpoint as u8, purpose, Some(ask));
+        } else if current.open == 0 && purpose == Purpose::Round && source.rounds.round_failed() {
+            self.deliver(host, Input::Unreachable);
         }
-        self.ask(host, path, purpose);
+    }
+
+    /// A call got no answer: the next endpoint is asked, if its read still waits.
+    fn fail(&mut self, host: usize, call: Call, why: Option<&str>) {
+        let here = &mut self.hosts[host];
+        let Some(daemon) = here.daemon.as_mut().filter(|_| here.life == call.life) else { return };
+        let Some(ask) = call.ask else { return };
+        daemon.source.rounds.failed(ask, why.map(Into::into));
+        let current = &mut daemon.source.reads[call.purpose.slot()];
+        if current.number == call.number && !current.answered {
+            current.open = current.open.saturating_sub(1);
+            self.ask_next(host, call.purpose);
+        }
     }
 
     /// Sends one read: a transaction, and the question for the lease beside it where the lease is known.
-    pub fn ask(&mut self, host: usize, path: u8, purpose: Purpose) {
+    fn ask(&mut self, host: usize, path: u8, purpose: Purpose, ask: Option<rounds::Ask>) {
         let now = self.now;
         let here = &mut self.hosts[host];
         let life = here.life;
         let Some(daemon) = &mut here.daemon else { return };
-        let number = match purpose {
-            Purpose::Round => daemon.source.round,
-            Purpose::Change | Purpose::First => daemon.source.errand,
-        };
+        let number = daemon.source.reads[purpose.slot()].number;
         let way = &here.paths[path as usize];
         let lease = daemon.source.lease;
         let call = here.calls.begin(Call {
@@ -91,6 +92,8 @@ impl World {
             epoch: way.epoch,
             purpose,
             number,
+            ask,
+            over: false,
             sent: here.clock.moment(now),
             sent_at: now,
             served_at: now,
@@ -108,29 +111,46 @@ impl World {
             self.queue.put(now + apart, Item::ServeLease { host: host8, call, lease });
         }
         if purpose != Purpose::First && (way.blocked() || way.delay.is_some()) {
-            let hedge = HEDGE.min(self.setup.interval / 3);
-            let change = purpose == Purpose::Change;
-            self.queue.put(now + hedge, Item::Hedge { host: host8, life, round: number, change });
+            let hedge = rounds::hedge_after(std::time::Duration::from_micros(self.setup.interval)).as_micros() as u64;
+            self.queue.put(now + hedge, Item::Hedge { host: host8, life, number, change: purpose == Purpose::Change });
+            self.queue.put(now + self.setup.call_limit(), Item::CallLimit { host: host8, call, sent: now });
         }
-        self.told(Hook::Sent, host);
+        self.fire(Hook::Sent, host);
     }
 
-    pub fn hedge(&mut self, host: usize, life: u32, round: u32, change: bool) {
+    /// There is no answer yet: another endpoint is asked as well.
+    pub fn hedge(&mut self, host: usize, life: u32, number: u32, purpose: Purpose) {
         let here = &mut self.hosts[host];
         if here.life != life || !here.runs() {
             return;
         }
-        let Some(daemon) = &here.daemon else { return };
-        let slot = usize::from(change);
-        let current = if change { daemon.source.errand } else { daemon.source.round };
-        if current == round && !daemon.source.answered[slot] {
-            for path in 0..MEMBERS {
-                if daemon.source.asked[slot] & (1 << path) != 0 {
-                    here.paths[path].suspect = true;
-                }
-            }
-            self.ask_somebody(host, if change { Purpose::Change } else { Purpose::Round }, None);
+        let Some(daemon) = &mut here.daemon else { return };
+        let current = &daemon.source.reads[purpose.slot()];
+        if current.number == number
+            && !current.answered
+            && let Some(read) = &current.read
+        {
+            daemon.source.rounds.slow(read);
+            self.ask_next(host, purpose);
         }
+    }
+
+    /// The time for an answer is over.
+    pub fn call_limit(&mut self, host: usize, number: u32, sent: Micros) {
+        let here = &mut self.hosts[host];
+        let runs = here.runs();
+        let call = here.calls.one(number);
+        // The same place may hold a later call by now.
+        if call.sent_at != sent || call.over || call.life != here.life {
+            return;
+        }
+        if !runs {
+            self.queue.put(self.now + 500 * MILLI, Item::CallLimit { host: host as u8, call: number, sent });
+            return;
+        }
+        call.over = true;
+        let call = *call;
+        self.fail(host, call, Some("timeout"));
     }
 
     /// The request has arrived at etcd.
@@ -165,7 +185,7 @@ impl World {
         if complete {
             self.answer_later(host, number);
         }
-        self.told(Hook::Served, host);
+        self.fire(Hook::Served, host);
     }
 
     /// The question for the lease has arrived at etcd.
@@ -205,6 +225,8 @@ impl World {
         if now > call.sent_at + limit && !daemon.frozen && !self.latency.one_in(8) {
             if call.purpose == Purpose::First {
                 self.reopen(host, call.path as usize);
+            } else if !call.over {
+                self.fail(host, call, Some("timeout"));
             }
             return;
         }
@@ -214,13 +236,14 @@ impl World {
             Some(Some(_)) => call.left.unwrap_or(Left::Unknown),
             Some(None) | None => Left::NoLease,
         };
-        way.suspect = false;
-        way.busy_until = 0;
         let source = &mut daemon.source;
-        source.answers += 1;
+        match call.ask {
+            Some(ask) => source.rounds.answered(ask),
+            None => source.rounds.note_answer(),
+        }
+        let current = &mut source.reads[call.purpose.slot()];
         match call.purpose {
-            Purpose::Round if source.round == call.number => source.answered[0] = true,
-            Purpose::Change if source.errand == call.number => source.answered[1] = true,
+            Purpose::Round | Purpose::Change => current.answered |= current.number == call.number,
             Purpose::First => {
                 source.heard = source.heard.min(answer.revision);
                 way.watching = true;
@@ -231,7 +254,6 @@ impl World {
                     self.queue.put(now + 1, item);
                 }
             }
-            Purpose::Round | Purpose::Change => {}
         }
         source.lease = ours.and_then(|key| key.lease);
         let reading = Reading {
@@ -243,7 +265,7 @@ impl World {
             served_at: call.served_at,
         };
         self.deliver(host, Input::Read(reading));
-        self.told(Hook::Answered, host);
+        self.fire(Hook::Answered, host);
     }
 
     /// Whether what travels gets through; else it waits for the silence to end, or is lost with its connection.
@@ -254,7 +276,10 @@ impl World {
         let stale = way.epoch != call.epoch || way.closed > 0;
         let held = if outward { way.silent > 0 } else { way.silent + way.deaf > 0 };
         if stale {
-            here.calls.end(number);
+            let call = here.calls.end(number);
+            if !call.over && self.hosts[host].runs() {
+                self.fail(host, call, None);
+            }
             return false;
         }
         if held {
@@ -309,7 +334,7 @@ impl World {
             return;
         }
         self.deliver(host as usize, Input::Changed { path, holder, revision, again });
-        self.told(Hook::Event, host as usize);
+        self.fire(Hook::Event, host as usize);
     }
 
     /// The change is news: the driver is told, and a read follows through the member that said so.
@@ -322,10 +347,8 @@ impl World {
 
     pub fn read_after(&mut self, host: usize, path: u8) {
         if let Some(daemon) = &mut self.hosts[host].daemon {
-            daemon.source.errand += 1;
-            daemon.source.asked[1] = 0;
-            daemon.source.answered[1] = false;
-            self.ask_somebody(host, Purpose::Change, Some(path));
+            daemon.source.reads[1].begin(Read::new(rounds::Purpose::Change, Some(path as usize)));
+            self.ask_next(host, Purpose::Change);
         }
     }
 
@@ -355,7 +378,6 @@ impl World {
         way.epoch += 1;
         way.reopening = true;
         way.watching = false;
-        way.busy_until = 0;
         way.last_event = 0;
         let epoch = way.epoch;
         let pace = self.latency.moment(LONGEST_PACE);
@@ -380,9 +402,8 @@ impl World {
             return;
         }
         way.reopening = false;
-        way.suspect = false;
         if here.daemon.is_some() && here.pause.is_none() {
-            self.ask(host, path, Purpose::First);
+            self.ask(host, path, Purpose::First, None);
             if self.latency.one_in(3) {
                 // The watch begins a little earlier than it had to, and says what was said before.
                 let (holder, revision) = (self.store.holder(), self.store.revision);
@@ -393,12 +414,12 @@ impl World {
         self.touch(host, 0);
     }
 
-    pub fn tell_read(&mut self, host: usize, reading: &Reading) {
+    pub fn record_read(&mut self, host: usize, reading: &Reading) {
         let now = self.now;
         let here = &self.hosts[host];
         let name = reading.answer.key.map(|key| key.holder);
         let state = here.daemon.as_ref().map_or(State::Standby, |daemon| daemon.keeper.state());
-        self.trace.tell_routine(now, Who::Daemon(host), || {
+        self.trace.record_routine(now, Who::Daemon(host), || {
             let (named, ago) = (crate::trace::name(name), now - reading.sent_at);
             let left = match reading.left {
                 Left::NoLease => "no lease".to_owned(),
@@ -415,7 +436,4 @@ fn seconds_left(store: &Store, lease: u32, now: Micros) -> Left {
     Left::Seconds(store.time_to_live(lease, now).unwrap_or(0))
 }
 
-/// No answer for this long, and the next member is asked as well.
-const HEDGE: Micros = 250 * MILLI;
-const SILENT_ROUNDS: u8 = 2;
 const LONGEST_PACE: Micros = 1_500 * MILLI;

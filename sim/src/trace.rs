@@ -39,13 +39,13 @@ impl Trace {
         Self { lines: Some(Vec::new()) }
     }
 
-    pub fn tell(&mut self, at: Micros, who: Who, words: impl FnOnce() -> String) {
+    pub fn record(&mut self, at: Micros, who: Who, words: impl FnOnce() -> String) {
         if let Some(lines) = &mut self.lines {
             lines.push(Line { at, who, routine: false, words: words() });
         }
     }
 
-    pub fn tell_routine(&mut self, at: Micros, who: Who, words: impl FnOnce() -> String) {
+    pub fn record_routine(&mut self, at: Micros, who: Who, words: impl FnOnce() -> String) {
         if let Some(lines) = &mut self.lines {
             lines.push(Line { at, who, routine: true, words: words() });
         }

@@ -3,16 +3,15 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::actions::COMES;
-use crate::host::{Host, Input};
+use crate::host::{Host, Input, Purpose};
 use crate::latency::Latency;
-use crate::oracle::Broken;
 use crate::plan::Act;
-use crate::queue::{Alarm, Happening, Item, MEMBERS, Queue};
+use crate::queue::{Alarm, Happening, Item, MEMBERS, Part, Queue};
 use crate::setup::Setup;
 use crate::store::Store;
 use crate::time::{Clock, MILLI, Micros, SECOND};
 use crate::trace::Trace;
+use crate::verdict::Broken;
 
 #[derive(Debug)]
 pub struct World {
@@ -85,7 +84,7 @@ impl World {
             world.queue.put(at, Item::Start { host: host as u8, life: 0 });
         }
         for (number, act) in world.plan.iter().enumerate() {
-            world.queue.put(act.at, Item::Act { number: number as u16, part: COMES });
+            world.queue.put(act.at, Item::Act { number: number as u16, part: Part::Due });
         }
         world.acquire(0);
         world
@@ -136,7 +135,11 @@ impl World {
             Item::Serve { host, call } => self.serve(host as usize, call),
             Item::ServeLease { host, call, lease } => self.serve_lease(host as usize, call, lease),
             Item::Answer { host, call } => self.answer(host as usize, call),
-            Item::Hedge { host, life, round, change } => self.hedge(host as usize, life, round, change),
+            Item::Hedge { host, life, number, change } => {
+                let purpose = if change { Purpose::Change } else { Purpose::Round };
+                self.hedge(host as usize, life, number, purpose);
+            }
+            Item::CallLimit { host, call, sent } => self.call_limit(host as usize, call, sent),
             Item::Event { .. } => self.event(item),
             Item::Notices { host, life } => {
                 if self.hosts[host as usize].life == life {
@@ -162,6 +165,7 @@ const fn belongs_to(item: Item) -> Option<usize> {
     match item {
         Item::Answer { host, .. }
         | Item::Hedge { host, .. }
+        | Item::CallLimit { host, .. }
         | Item::Event { host, .. }
         | Item::Notices { host, .. }
         | Item::Patroni { host }

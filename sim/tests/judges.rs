@@ -1,12 +1,12 @@
 //! The simulator itself: it repeats itself, it is quiet where all is well, and it tells what went wrong.
 
 use vip_manager_sim::history::History;
-use vip_manager_sim::oracle::{Broken, Judges};
 use vip_manager_sim::plan::{Act, What, When, Whom};
 use vip_manager_sim::queue::MOST_HOSTS;
 use vip_manager_sim::setup::Setup;
 use vip_manager_sim::time::{MINUTE, SECOND};
 use vip_manager_sim::trace::Trace;
+use vip_manager_sim::verdict::{Broken, Judges};
 
 /// The leader's Patroni goes down, and its daemon is stopped while the lease runs out: the kernel alone keeps the
 /// deadline, as late as it can be, by clocks as wrong as they may be. A stop long before has nothing to do with it.
@@ -43,7 +43,7 @@ fn a_missing_margin_is_found_made_small_and_told() {
     let fault = history.shrink(Broken::S1, 0, ended.at);
     assert_eq!(fault.history.plan.len(), 2, "{:?}", fault.history.plan);
     let trace = fault.trace();
-    for line in ["2 of 3 misfortunes are enough", "PatroniDown", "Stop", "its lease has ended", "S1"] {
+    for line in ["2 of 3 faults are enough", "PatroniDown", "Stop", "its lease has ended", "S1"] {
         assert!(trace.contains(line), "{line} in {trace}");
     }
 }
