@@ -1,5 +1,5 @@
-//! Requests for the status: no bytes make a connection panic or wait for more after the client has finished, and the
-//! status code does not depend on how the bytes were split on their way.
+//! Requests for the status: no bytes make a connection panic or wait for more after the client has finished. A complete
+//! request gets the same status code however its bytes were split on their way.
 
 #![no_main]
 
@@ -11,7 +11,9 @@ use vip_manager::daemon::serve;
 fuzz_target!(|bytes: &[u8]| {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let (whole, split) = runtime.block_on(async { (answer(bytes, bytes.len()).await, answer(bytes, 7).await) });
-    assert_eq!(status(&whole), status(&split));
+    let (whole, split) = (status(&whole), status(&split));
+    // hyper refuses malformed requests before their end only if they arrive at once.
+    assert!(whole == split || (split.is_none() && whole == Some("400")), "{whole:?} and {split:?}");
 });
 
 /// The answer to a request in pieces of so many bytes, from a daemon whose driver does not answer.
