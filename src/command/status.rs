@@ -105,7 +105,7 @@ async fn without_daemon(loaded: &Loaded, asked: StatusAsked, colour: Colour) -> 
         return String::new();
     }
     let mut status = from_the_kernel(loaded);
-    ask_etcd(&loaded.config, &mut status).await;
+    ask_store(&loaded.config, &mut status).await;
     match (asked.json, asked.events) {
         (true, true) => json::events(&status) + "\n",
         (true, false) => json::status(&status) + "\n",
@@ -136,7 +136,7 @@ fn from_the_kernel(loaded: &Loaded) -> Status {
 }
 
 /// One read of all keys, or the reasons why there was none in time.
-async fn ask_etcd(config: &Config, status: &mut Status) {
+async fn ask_store(config: &Config, status: &mut Status) {
     let keys = watched(&config.vips);
     let settings = Settings { interval: config.interval, call_limit: LIMIT, clock: clock::now, seed: 0 };
     let mut source = source::start(&config.source, settings, keys.clone());

@@ -38,8 +38,8 @@ use std::sync::Arc;
 pub use args::{Flags, arrange, flags};
 pub use diagnostic::{Diagnostic, Place, Problems};
 pub use model::{
-    Config, Endpoint, EtcdConfig, Hook, Hooks, Identity, LogFormat, LogLevel, Login, OnStop, Password, Secret,
-    SourceConfig, StatusConfig, StatusSocket, VipConfig,
+    Config, Endpoint, Hook, Hooks, Identity, LogFormat, LogLevel, Login, OnStop, Password, Secret, SourceConfig,
+    StatusConfig, StatusSocket, StoreConfig, VipConfig,
 };
 pub use show::Settings;
 

@@ -110,21 +110,34 @@ pub struct Hook {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SourceConfig {
     /// etcd v3.
-    Etcd(EtcdConfig),
+    Etcd(StoreConfig),
 }
 
+/// Makes the configuration of one kind of store.
+pub type NewSource = fn(StoreConfig) -> SourceConfig;
+
 impl SourceConfig {
-    /// At least one.
-    pub fn endpoints(&self) -> &[Endpoint] {
+    /// The values of dcs-type. The first one is the default, and each kind's first one is its name.
+    pub(super) const TYPES: &'static [(&'static str, NewSource)] = &[("etcd", Self::Etcd), ("etcd3", Self::Etcd)];
+
+    /// The name of this kind of store.
+    pub const fn name(&self) -> &'static str {
         match self {
-            Self::Etcd(etcd) => &etcd.endpoints,
+            Self::Etcd(_) => "etcd",
+        }
+    }
+
+    /// Where the store is and how to be let in.
+    pub const fn store(&self) -> &StoreConfig {
+        match self {
+            Self::Etcd(store) => store,
         }
     }
 }
 
-/// The etcd cluster and how to be let in.
+/// Where a store is and how to be let in.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct EtcdConfig {
+pub struct StoreConfig {
     /// At least one, no two the same.
     pub endpoints: Vec<Endpoint>,
     /// The user to authenticate as, if any.
@@ -135,7 +148,7 @@ pub struct EtcdConfig {
     pub identity: Option<Identity>,
 }
 
-/// One member's client address. User-info of the URL is never part of it.
+/// One address of the store. User-info of the URL is never part of it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Endpoint {
     /// Whether to use TLS.
@@ -157,7 +170,7 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// A user of etcd and where the password comes from.
+/// A user of the store and where the password comes from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Login {
     /// The user name.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::diagnostic::Place;
 use super::keys::{Key, Spec, TABLE};
-use super::model::{Config, Hook, Password, SourceConfig, StatusSocket, VipConfig};
+use super::model::{Config, Hook, Password, StatusSocket, VipConfig};
 use super::validate::{Origin, Origins};
 use super::values::{LOG_FORMATS, LOG_LEVELS, ON_STOP, show_duration, word};
 use crate::text::one_line;
@@ -59,26 +59,26 @@ impl Origin {
 
 /// Nothing for the keys of a single VIP, and for historic ones that live on in another.
 fn common_value(key: Key, config: &Config, origins: &Origins, file: Option<&Path>) -> Option<String> {
-    let SourceConfig::Etcd(etcd) = &config.source;
+    let store = config.source.store();
     let given = |key| if origins.top.contains_key(&key) { "(set, not shown)" } else { NONE }.to_owned();
     let path = |path: Option<&Path>| path.map_or_else(|| NONE.to_owned(), |path| path.display().to_string());
-    let identity = etcd.identity.as_ref();
-    let password_file = etcd.login.as_ref().and_then(|login| match &login.password {
+    let identity = store.identity.as_ref();
+    let password_file = store.login.as_ref().and_then(|login| match &login.password {
         Password::File(path) => Some(path.as_path()),
         Password::Given(_) => None,
     });
     Some(match key {
         Key::Config => path(file),
-        Key::DcsType => "etcd".to_owned(),
-        Key::DcsEndpoints => etcd.endpoints.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
-        Key::EtcdUser => etcd.login.as_ref().map_or_else(|| NONE.to_owned(), |login| login.user.clone()),
-        Key::EtcdPassword | Key::ConsulToken => given(key),
-        Key::EtcdPasswordFile => path(password_file),
-        Key::EtcdCaFile => {
-            etcd.ca_file.as_ref().map_or_else(|| "(roots of the system)".to_owned(), |file| path(Some(file)))
+        Key::DcsType => config.source.name().to_owned(),
+        Key::DcsEndpoints => store.endpoints.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
+        Key::DcsUser => store.login.as_ref().map_or_else(|| NONE.to_owned(), |login| login.user.clone()),
+        Key::DcsPassword | Key::ConsulToken => given(key),
+        Key::DcsPasswordFile => path(password_file),
+        Key::DcsCaFile => {
+            store.ca_file.as_ref().map_or_else(|| "(roots of the system)".to_owned(), |file| path(Some(file)))
         }
-        Key::EtcdCertFile => path(identity.map(|identity| identity.certificate.as_path())),
-        Key::EtcdKeyFile => path(identity.map(|identity| identity.key.as_path())),
+        Key::DcsCertFile => path(identity.map(|identity| identity.certificate.as_path())),
+        Key::DcsKeyFile => path(identity.map(|identity| identity.key.as_path())),
         Key::Interval => show_duration(config.interval),
         Key::ManagerType => "basic".to_owned(),
         Key::OnStop => word(config.on_stop, ON_STOP).to_owned(),
@@ -135,12 +135,12 @@ fn vip_value(key: Key, config: &VipConfig) -> Option<String> {
         Key::Config
         | Key::DcsType
         | Key::DcsEndpoints
-        | Key::EtcdUser
-        | Key::EtcdPassword
-        | Key::EtcdPasswordFile
-        | Key::EtcdCaFile
-        | Key::EtcdCertFile
-        | Key::EtcdKeyFile
+        | Key::DcsUser
+        | Key::DcsPassword
+        | Key::DcsPasswordFile
+        | Key::DcsCaFile
+        | Key::DcsCertFile
+        | Key::DcsKeyFile
         | Key::ConsulToken
         | Key::Interval
         | Key::ManagerType

@@ -34,9 +34,8 @@ fn sound(text: &str) -> Config {
     read(text, &[]).unwrap_or_else(|problems| panic!("{problems}")).0
 }
 
-fn etcd(config: &Config) -> EtcdConfig {
-    let SourceConfig::Etcd(etcd) = &config.source;
-    etcd.clone()
+fn store(config: &Config) -> StoreConfig {
+    config.source.store().clone()
 }
 
 #[test]
@@ -47,8 +46,8 @@ fn three_lines_are_a_configuration() {
     assert_eq!((vip.key.as_str(), vip.value.as_str()), ("/service/pg/leader", "db1"));
     assert_eq!((vip.hold_timeout.as_secs(), vip.lease_margin.as_secs(), vip.announce.refresh.as_secs()), (10, 3, 60));
     assert_eq!((vip.announce.count, vip.announce.interval, vip.reset_connections), (None, None, true));
-    assert_eq!(etcd(&config).endpoints[0].to_string(), "http://127.0.0.1:2379");
-    assert_eq!((etcd(&config).login, etcd(&config).ca_file, etcd(&config).identity), (None, None, None));
+    assert_eq!(store(&config).endpoints[0].to_string(), "http://127.0.0.1:2379");
+    assert_eq!((store(&config).login, store(&config).ca_file, store(&config).identity), (None, None, None));
     assert_eq!(
         (config.on_stop, config.log_level, config.log_format),
         (OnStop::Release, LogLevel::Info, LogFormat::Auto)
@@ -59,27 +58,27 @@ fn three_lines_are_a_configuration() {
 fn texts_stay_what_was_written() {
     let config = sound(&format!("{SOUND}trigger-value: 0x10\netcd-user: 1e3\netcd-password: 000123e5 \n"));
     assert_eq!(config.vips[0].value, "0x10");
-    let login = etcd(&config).login.unwrap();
+    let login = store(&config).login.unwrap();
     assert_eq!(login.user, "1e3");
     assert_eq!(login.password, Password::Given(Secret::new("000123e5".to_owned())));
     let config = sound(&format!("{SOUND}etcd-user: u\netcd-password: ' a, b: \"c\" '\n"));
-    assert_eq!(etcd(&config).login.unwrap().password, Password::Given(Secret::new(" a, b: \"c\" ".to_owned())));
+    assert_eq!(store(&config).login.unwrap().password, Password::Given(Secret::new(" a, b: \"c\" ".to_owned())));
 }
 
 #[test]
 fn tls_files_make_https_the_scheme_of_endpoints_without_one() {
     let config = sound(&format!("{SOUND}etcd-ca-file: /ca\ndcs-endpoints: [a, 'http://b']\n"));
-    let shown: Vec<_> = etcd(&config).endpoints.iter().map(ToString::to_string).collect();
+    let shown: Vec<_> = store(&config).endpoints.iter().map(ToString::to_string).collect();
     assert_eq!(shown, ["https://a:2379", "http://b:2379"]);
     let config = sound(&format!("{SOUND}etcd-cert-file: /c\netcd-key-file: /k\n"));
-    assert_eq!(etcd(&config).endpoints[0].to_string(), "https://127.0.0.1:2379");
-    assert_eq!(etcd(&config).identity, Some(Identity { certificate: "/c".into(), key: "/k".into() }));
+    assert_eq!(store(&config).endpoints[0].to_string(), "https://127.0.0.1:2379");
+    assert_eq!(store(&config).identity, Some(Identity { certificate: "/c".into(), key: "/k".into() }));
 }
 
 #[test]
 fn an_endpoint_given_twice_is_used_once() {
     let (config, _, notices) = read(&format!("{SOUND}dcs-endpoints: [a, b, 'http://A:2379/']\n"), &[]).unwrap();
-    assert_eq!(etcd(&config).endpoints.len(), 2);
+    assert_eq!(store(&config).endpoints.len(), 2);
     assert_eq!(
         notices[0].to_string(),
         "f:4: endpoint \"http://a:2379\" is listed twice, first at f:4; it is used once"
@@ -211,7 +210,7 @@ proptest! {
         match read(&text, &[]) {
             Err(problems) => prop_assert!(!problems.is_empty()),
             Ok((config, ..)) => {
-                prop_assert!(!config.vips.is_empty() && !etcd(&config).endpoints.is_empty());
+                prop_assert!(!config.vips.is_empty() && !store(&config).endpoints.is_empty());
                 for (place, vip) in config.vips.iter().enumerate() {
                     prop_assert!(vip.hold_timeout >= config.interval * 3);
                     prop_assert!(vip.lease_margin.as_secs() >= 1 && vip.announce.count != Some(0));

@@ -132,7 +132,6 @@ pub(super) fn listen(text: &str) -> Result<Option<SocketAddr>, String> {
 /// What the kernel has room for.
 const LONGEST_SOCKET: usize = 107;
 
-pub(super) const DCS_TYPES: Words<()> = &[("etcd", ()), ("etcd3", ())];
 pub(super) const MANAGER_TYPES: Words<()> = &[("basic", ())];
 pub(super) const ON_STOP: Words<OnStop> = &[("release", OnStop::Release), ("keep", OnStop::Keep)];
 pub(super) const LOG_FORMATS: Words<LogFormat> = &[("auto", LogFormat::Auto), ("json", LogFormat::Json)];
@@ -147,6 +146,9 @@ pub(super) const LOG_LEVELS: Words<LogLevel> = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::model::SourceConfig;
+
+    const DCS_TYPES: Words<crate::config::model::NewSource> = SourceConfig::TYPES;
 
     #[test]
     fn a_bare_number_is_milliseconds_and_units_are_understood() {
@@ -205,10 +207,10 @@ mod tests {
 
     #[test]
     fn a_choice_is_told_what_there_is() {
-        assert_eq!(choice("etcd3", DCS_TYPES), Ok(()));
-        assert_eq!(choice("consul", DCS_TYPES), Err("is not supported; expected etcd or etcd3".into()));
+        assert_eq!(choice("etcd3", DCS_TYPES).map(drop), Ok(()));
+        assert_eq!(choice("consul", DCS_TYPES).map(drop), Err("is not supported; expected etcd or etcd3".into()));
         assert_eq!(
-            choice("etdc", DCS_TYPES),
+            choice("etdc", DCS_TYPES).map(drop),
             Err("is not supported; expected etcd or etcd3; did you mean \"etcd\"?".into())
         );
         assert_eq!(choice("keep", ON_STOP), Ok(OnStop::Keep));

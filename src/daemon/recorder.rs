@@ -106,7 +106,7 @@ impl Recorder {
         self.counters.vips.retain(|place, _| places.contains(place));
         self.told.retain(|place, _| places.contains(place));
         self.show(config);
-        let endpoints: BTreeSet<_> = config.source.endpoints().iter().map(ToString::to_string).collect();
+        let endpoints: BTreeSet<_> = config.source.store().endpoints.iter().map(ToString::to_string).collect();
         self.counters.errors.retain(|error, _| endpoints.contains(&*error.endpoint));
     }
 }

@@ -26,7 +26,7 @@ pub fn status(status: &Status, colour: Colour) -> String {
         block(&mut layout, vip, status);
     }
     layout.gap();
-    layout.styled("", &[(Style::Bold, "etcd")]);
+    layout.styled("", &[(Style::Bold, "endpoints")]);
     for one in &status.endpoints {
         endpoint(&mut layout, one);
     }

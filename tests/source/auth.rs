@@ -2,7 +2,7 @@
 
 use etcd_client::{Client, Permission};
 use tokio::time::timeout;
-use vip_manager::config::model::{EtcdConfig, Login, Password, Secret};
+use vip_manager::config::model::{Login, Password, Secret, StoreConfig};
 use vip_manager::source::{Link, Report, Source};
 
 use crate::etcd::{Cluster, Folder};
@@ -12,9 +12,9 @@ use crate::{
     INTERVAL, KEY, US, change_of, change_to, config, read_naming, read_of, source, start, unreadable, watched,
 };
 
-fn config_of(cluster: &Cluster, user: &str, password: &str) -> EtcdConfig {
+fn config_of(cluster: &Cluster, user: &str, password: &str) -> StoreConfig {
     let login = Login { user: user.into(), password: Password::Given(Secret::new(password.into())) };
-    EtcdConfig { login: Some(login), ..config(cluster.endpoints()) }
+    StoreConfig { login: Some(login), ..config(cluster.endpoints()) }
 }
 
 #[tokio::test]
@@ -176,7 +176,7 @@ async fn a_password_in_a_file_is_read_again_when_it_is_changed() {
     let folder = Folder::new();
     let path = folder.write("password", "old and wrong\n");
     let login = Login { user: "vip".into(), password: Password::File(path) };
-    let mut source = source(&EtcdConfig { login: Some(login), ..config(cluster.endpoints()) });
+    let mut source = source(&StoreConfig { login: Some(login), ..config(cluster.endpoints()) });
     why_down(&mut source).await;
     folder.write("password", "secret\n");
     all_up(&mut source).await;
@@ -187,7 +187,7 @@ async fn a_password_file_that_is_not_there_is_named() {
     let cluster = Cluster::new(1).await;
     let path = "/nonexistent/password".into();
     let login = Login { user: "vip".into(), password: Password::File(path) };
-    let mut source = source(&EtcdConfig { login: Some(login), ..config(cluster.endpoints()) });
+    let mut source = source(&StoreConfig { login: Some(login), ..config(cluster.endpoints()) });
     let why = why_down(&mut source).await;
     assert!(why.contains("cannot read etcd-password-file /nonexistent/password: No such file"), "{why}");
 }

@@ -17,7 +17,7 @@ mod wait;
 use std::time::Duration;
 
 use vip_manager::clock;
-use vip_manager::config::model::{Endpoint, EtcdConfig, SourceConfig};
+use vip_manager::config::model::{Endpoint, SourceConfig, StoreConfig};
 use vip_manager::keeper::{KeyEvent, KeyRead};
 use vip_manager::source::{self, KeyIndex, Report, Settings, Source, Watched};
 
@@ -26,21 +26,21 @@ const US: &str = "host1";
 const INTERVAL: Duration = Duration::from_millis(200);
 const CALL_LIMIT: Duration = Duration::from_millis(1500);
 
-fn config(endpoints: Vec<Endpoint>) -> EtcdConfig {
-    EtcdConfig { endpoints, login: None, ca_file: None, identity: None }
+fn config(endpoints: Vec<Endpoint>) -> StoreConfig {
+    StoreConfig { endpoints, login: None, ca_file: None, identity: None }
 }
 
 fn watched(key: &str) -> Watched {
     Watched { key: key.into(), value: US.into() }
 }
 
-fn start(config: &EtcdConfig, interval: Duration, keys: Vec<Watched>) -> Source {
+fn start(config: &StoreConfig, interval: Duration, keys: Vec<Watched>) -> Source {
     let settings = Settings { interval, call_limit: CALL_LIMIT, clock: clock::now, seed: 1 };
     source::start(&SourceConfig::Etcd(config.clone()), settings, keys)
 }
 
 /// A source of the one key.
-fn source(config: &EtcdConfig) -> Source {
+fn source(config: &StoreConfig) -> Source {
     start(config, INTERVAL, vec![watched(KEY)])
 }
 

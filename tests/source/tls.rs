@@ -8,7 +8,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, PKCS_ED25519,
     date_time_ymd,
 };
-use vip_manager::config::model::{Endpoint, EtcdConfig, Identity};
+use vip_manager::config::model::{Endpoint, Identity, StoreConfig};
 use vip_manager::source::Report;
 use vip_manager::source::{Link, Source};
 
@@ -80,8 +80,8 @@ impl Authority {
     }
 }
 
-fn config_of(cluster: &Cluster, ca: &Path, identity: Option<Identity>) -> EtcdConfig {
-    EtcdConfig { ca_file: Some(ca.to_owned()), identity, ..config(cluster.endpoints()) }
+fn config_of(cluster: &Cluster, ca: &Path, identity: Option<Identity>) -> StoreConfig {
+    StoreConfig { ca_file: Some(ca.to_owned()), identity, ..config(cluster.endpoints()) }
 }
 
 fn openssl(arguments: &[&str]) {
@@ -210,7 +210,7 @@ async fn https_to_a_member_without_tls_is_called_so() {
     let authority = Authority::new();
     let cluster = Cluster::new(1).await;
     let endpoint = Endpoint { tls: true, ..cluster.members[0].endpoint() };
-    let config = EtcdConfig { ca_file: Some(authority.file.clone()), ..config(vec![endpoint]) };
+    let config = StoreConfig { ca_file: Some(authority.file.clone()), ..config(vec![endpoint]) };
     down_saying(&mut source(&config), "TLS").await;
 }
 
@@ -255,7 +255,7 @@ async fn files_that_cannot_serve_are_named_with_what_is_wrong_with_them() {
         (ca(), with_key(other_key), "another.key is not the key of the certificate in etcd-cert-file"),
         (ca(), certificate_only, "client.pem holds no private key"),
     ] {
-        let config = EtcdConfig { ca_file, identity, ..config(nowhere.clone()) };
+        let config = StoreConfig { ca_file, identity, ..config(nowhere.clone()) };
         down_saying(&mut source(&config), expected).await;
     }
 }

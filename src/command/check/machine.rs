@@ -14,7 +14,7 @@ use super::interfaces::switch;
 use crate::check::postgres::{self, PROGRAMS, Process, Server, listeners};
 use crate::check::{cloud, hooks, privileges};
 use crate::config::keys::Key;
-use crate::config::{Config, Hooks as VipHooks, Password, SourceConfig, VipConfig};
+use crate::config::{Config, Hooks as VipHooks, Password, VipConfig};
 
 pub(super) fn firmware() -> cloud::Firmware {
     let read = |name: &str| fs::read_to_string(Path::new("/sys/class/dmi/id").join(name)).unwrap_or_default();
@@ -62,13 +62,13 @@ pub(super) fn privileges(config: Option<&Config>) -> privileges::Facts {
 /// The files of the configuration that the unit's user cannot read; none if there is no such user.
 fn unreadable(config: &Config) -> Vec<privileges::Unreadable> {
     let Ok(Some(user)) = User::from_name(privileges::UNIT_USER) else { return Vec::new() };
-    let SourceConfig::Etcd(etcd) = &config.source;
-    let identity = etcd.identity.iter();
-    let password = etcd.login.iter().filter_map(|login| match &login.password {
+    let store = config.source.store();
+    let identity = store.identity.iter();
+    let password = store.login.iter().filter_map(|login| match &login.password {
         Password::File(path) => Some(("etcd-password-file", path)),
         Password::Given(_) => None,
     });
-    let files = etcd.ca_file.iter().map(|path| ("etcd-ca-file", path));
+    let files = store.ca_file.iter().map(|path| ("etcd-ca-file", path));
     let files = files.chain(identity.clone().map(|identity| ("etcd-cert-file", &identity.certificate)));
     let files = files.chain(identity.map(|identity| ("etcd-key-file", &identity.key))).chain(password);
     // A bare name is a credential from systemd.

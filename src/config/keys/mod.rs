@@ -117,7 +117,7 @@ mod tests {
             ("node_name", Key::TriggerValue, true),
             ("hosting-type", Key::ManagerType, true),
             ("hosting_type", Key::ManagerType, true),
-            ("etcd_ca_file", Key::EtcdCaFile, true),
+            ("etcd_ca_file", Key::DcsCaFile, true),
         ] {
             assert_eq!(find(name), Some(Found { key, historic }), "{name}");
         }
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_variable_is_the_name_in_upper_case() {
-        assert_eq!(find_variable("VIP_ETCD_USER"), Some(Found { key: Key::EtcdUser, historic: false }));
+        assert_eq!(find_variable("VIP_ETCD_USER"), Some(Found { key: Key::DcsUser, historic: false }));
         assert_eq!(find_variable("VIP_IFACE"), Some(Found { key: Key::Interface, historic: true }));
         assert_eq!(find_variable("VIP_iface"), None);
         assert_eq!(find_variable("VIP_VIPS"), None);

@@ -81,14 +81,14 @@ pub static TABLE: [Spec; 37] = [
         ..PLAIN
     },
     Spec {
-        key: Key::EtcdUser,
+        key: Key::DcsUser,
         name: "etcd-user",
         aliases: &["etcd_user", "dcs-user"],
         help: "The etcd user to authenticate as",
         ..PLAIN
     },
     Spec {
-        key: Key::EtcdPassword,
+        key: Key::DcsPassword,
         name: "etcd-password",
         aliases: &["etcd_password", "dcs-secret"],
         help: "The password of that user. Every user of the host can read it on the command line: prefer the file \
@@ -97,14 +97,14 @@ pub static TABLE: [Spec; 37] = [
         ..PLAIN
     },
     Spec {
-        key: Key::EtcdPasswordFile,
+        key: Key::DcsPasswordFile,
         name: "etcd-password-file",
         takes: Takes::File,
         help: "A file that contains the password, read again at each login; replaces etcd-password",
         ..PLAIN
     },
     Spec {
-        key: Key::EtcdCaFile,
+        key: Key::DcsCaFile,
         name: "etcd-ca-file",
         aliases: &["etcd_ca_file"],
         takes: Takes::File,
@@ -113,7 +113,7 @@ pub static TABLE: [Spec; 37] = [
         ..PLAIN
     },
     Spec {
-        key: Key::EtcdCertFile,
+        key: Key::DcsCertFile,
         name: "etcd-cert-file",
         aliases: &["etcd_cert_file"],
         takes: Takes::File,
@@ -121,7 +121,7 @@ pub static TABLE: [Spec; 37] = [
         ..PLAIN
     },
     Spec {
-        key: Key::EtcdKeyFile,
+        key: Key::DcsKeyFile,
         name: "etcd-key-file",
         aliases: &["etcd_key_file"],
         takes: Takes::File,

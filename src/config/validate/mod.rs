@@ -5,8 +5,8 @@
 
 mod addresses;
 mod endpoints;
-mod etcd;
 mod scope;
+mod store;
 mod validator;
 mod vips;
 
@@ -32,8 +32,8 @@ impl<'a> Validator<'a> {
     fn config(&mut self) -> Result<(Config, Origins), Reported> {
         let interval = self.interval();
         let vips = self.vips(interval);
-        let etcd = self.etcd();
-        let dcs_type = self.choice(Key::DcsType, values::DCS_TYPES);
+        let store = self.store();
+        let dcs_type = self.choice(Key::DcsType, SourceConfig::TYPES);
         let manager_type = self.choice(Key::ManagerType, values::MANAGER_TYPES);
         let on_stop = self.choice(Key::OnStop, values::ON_STOP);
         let log_level = self.log_level();
@@ -42,11 +42,11 @@ impl<'a> Validator<'a> {
         if let Some(file) = self.given.top.find(Key::LogFile) {
             self.findings.notice(&file.place, "log-file has no effect: the log goes to standard error");
         }
-        dcs_type.and(manager_type)?;
+        manager_type?;
         let (vips, origins) = vips?;
         let config = Config {
             vips,
-            source: SourceConfig::Etcd(etcd?),
+            source: dcs_type?.unwrap_or(SourceConfig::TYPES[0].1)(store?),
             interval: interval?,
             on_stop: on_stop?.unwrap_or(OnStop::Release),
             log_level: log_level?,

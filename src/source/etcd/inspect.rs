@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use super::error::CallError;
 use super::session::{Connector, OpenError, Session, tls_settings};
 use crate::clock;
-use crate::config::model::{Endpoint, EtcdConfig};
+use crate::config::model::{Endpoint, StoreConfig};
 use crate::error::chain;
 use crate::source::facts::{
     Answer, Around, EndpointFacts, Forbidden, Held, Inspection, KeyFacts, LeaseFacts, Refusal, namespace, scope,
@@ -30,7 +30,7 @@ use crate::transport::http::Limits;
 use crate::transport::tls::{HandshakeError, TlsSettings};
 
 /// Inspects all endpoints at once, in their order. It returns within about three times `limit`, whatever they do.
-pub(crate) async fn inspect(config: &EtcdConfig, keys: &[String], limit: Duration) -> Vec<Inspection> {
+pub(crate) async fn inspect(config: &StoreConfig, keys: &[String], limit: Duration) -> Vec<Inspection> {
     let tasks: Vec<_> = config
         .endpoints
         .iter()
@@ -43,7 +43,7 @@ pub(crate) async fn inspect(config: &EtcdConfig, keys: &[String], limit: Duratio
     inspections
 }
 
-async fn inspect_endpoint(endpoint: Endpoint, config: EtcdConfig, keys: Vec<String>, limit: Duration) -> Inspection {
+async fn inspect_endpoint(endpoint: Endpoint, config: StoreConfig, keys: Vec<String>, limit: Duration) -> Inspection {
     let tls = tls_settings(&config);
     let needless = Arc::new(AtomicBool::new(false));
     let connector = Connector {

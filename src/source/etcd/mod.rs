@@ -22,11 +22,11 @@ use self::context::Memory;
 use self::session::{Connector, tls_settings};
 use super::engine::Settings;
 use super::keys::Keys;
-use crate::config::model::{Endpoint, EtcdConfig};
+use crate::config::model::{Endpoint, StoreConfig};
 use crate::transport::dial::Dialer;
 
 /// The endpoints by their names.
-pub(super) fn connectors(config: &EtcdConfig, settings: Settings, keys: &Arc<Keys>) -> Vec<(Arc<str>, EtcdConnector)> {
+pub(super) fn connectors(config: &StoreConfig, settings: Settings, keys: &Arc<Keys>) -> Vec<(Arc<str>, EtcdConnector)> {
     let tls = tls_settings(config);
     let memory = Arc::new(Memory::new(keys.all().len()));
     let told_needless = Arc::new(AtomicBool::new(false));

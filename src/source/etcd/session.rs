@@ -15,7 +15,7 @@ use etcd_client::{Channel, Client, ConnectOptions, KvClient, LeaseClient, Mainte
 use tokio::time::timeout;
 
 use super::error::CallError;
-use crate::config::model::{EtcdConfig, Login, Password};
+use crate::config::model::{Login, Password, StoreConfig};
 use crate::transport::credential;
 use crate::transport::dial::{Connection, DialError, Dialer};
 use crate::transport::stream::FirstFailure;
@@ -147,7 +147,7 @@ impl fmt::Debug for Session {
 }
 
 /// The settings of TLS, with the names of their options.
-pub(super) fn tls_settings(config: &EtcdConfig) -> Arc<TlsSettings> {
+pub(super) fn tls_settings(config: &StoreConfig) -> Arc<TlsSettings> {
     let files = TlsFiles { ca: config.ca_file.clone(), identity: config.identity.clone(), names: &NAMES };
     Arc::new(TlsSettings::new(files))
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use vip_manager::config::{
-    Announce, Config, EtcdConfig, Hook, Hooks, Identity, LogFormat, LogLevel, Login, OnStop, Password, SourceConfig,
+    Announce, Config, StoreConfig, Hook, Hooks, Identity, LogFormat, LogLevel, Login, OnStop, Password, SourceConfig,
     StatusConfig, StatusSocket, VipConfig,
 };
 
@@ -53,8 +53,8 @@ pub fn written(config: &Config) -> String {
     text
 }
 
-fn members(etcd: &EtcdConfig, line: &mut dyn FnMut(&str, &str)) {
-    let EtcdConfig { endpoints, login, ca_file, identity } = etcd;
+fn members(etcd: &StoreConfig, line: &mut dyn FnMut(&str, &str)) {
+    let StoreConfig { endpoints, login, ca_file, identity } = etcd;
     let endpoints: Vec<_> = endpoints.iter().map(ToString::to_string).collect();
     line("dcs-endpoints", &endpoints.join(","));
     if let Some(Login { user, password }) = login {

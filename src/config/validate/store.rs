@@ -1,15 +1,15 @@
-//! How to be let into etcd: login, trust, client certificate.
+//! Where the store is and how to be let in: endpoints, login, trust, client certificate.
 
 use std::path::PathBuf;
 
 use super::validator::{Reported, Validator};
 use crate::config::keys::Key;
-use crate::config::model::{Endpoint, EtcdConfig, Identity, Login, Password, Secret};
+use crate::config::model::{Endpoint, Identity, Login, Password, Secret, StoreConfig};
 
 impl Validator<'_> {
-    pub(super) fn etcd(&mut self) -> Result<EtcdConfig, Reported> {
+    pub(super) fn store(&mut self) -> Result<StoreConfig, Reported> {
         let top = &self.given.top;
-        let ca_file = self.path(Key::EtcdCaFile);
+        let ca_file = self.path(Key::DcsCaFile);
         let tls = TLS_FILES.iter().any(|key| top.find(*key).is_some());
         let endpoints = self.endpoints(tls);
         let login = self.login();
@@ -20,13 +20,12 @@ impl Validator<'_> {
         if let Ok(endpoints) = &endpoints {
             self.note_plain_text(endpoints);
         }
-        Ok(EtcdConfig { endpoints: endpoints?, login: login?, ca_file, identity: identity? })
+        Ok(StoreConfig { endpoints: endpoints?, login: login?, ca_file, identity: identity? })
     }
 
     fn login(&mut self) -> Result<Option<Login>, Reported> {
         let top = &self.given.top;
-        let (user, given, file) =
-            (top.find(Key::EtcdUser), top.find(Key::EtcdPassword), top.find(Key::EtcdPasswordFile));
+        let (user, given, file) = (top.find(Key::DcsUser), top.find(Key::DcsPassword), top.find(Key::DcsPasswordFile));
         let password = match (given, file) {
             (None, None) => None,
             (Some(given), None) => Some((given, Password::Given(Secret::new(given.text().to_owned())))),
@@ -54,7 +53,7 @@ impl Validator<'_> {
 
     fn identity(&mut self) -> Result<Option<Identity>, Reported> {
         let top = &self.given.top;
-        let alone = match (top.find(Key::EtcdCertFile), top.find(Key::EtcdKeyFile)) {
+        let alone = match (top.find(Key::DcsCertFile), top.find(Key::DcsKeyFile)) {
             (None, None) => return Ok(None),
             (Some(certificate), Some(key)) => {
                 let (certificate, key) = (PathBuf::from(certificate.text()), PathBuf::from(key.text()));
@@ -84,4 +83,4 @@ impl Validator<'_> {
     }
 }
 
-const TLS_FILES: [Key; 3] = [Key::EtcdCaFile, Key::EtcdCertFile, Key::EtcdKeyFile];
+const TLS_FILES: [Key; 3] = [Key::DcsCaFile, Key::DcsCertFile, Key::DcsKeyFile];
