@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 
-use crate::time::Moment;
-use crate::time::WallTime;
+use crate::time::{Clock, Moment, WallTime};
+
+/// The clocks of this machine.
+pub const SYSTEM: Clock = Clock { now, wall_time };
 
 /// Now.
 ///

@@ -15,6 +15,8 @@ pub mod cli;
 #[warn(missing_docs)]
 pub mod config;
 pub mod driver;
+#[warn(missing_docs)]
+pub mod endpoint;
 pub mod keeper;
 pub mod source;
 pub mod status;

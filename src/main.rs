@@ -5,6 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use vip_manager::cli::{self, Action};
+use vip_manager::clock;
 use vip_manager::command::{self, check};
 use vip_manager::config::{self, Loaded, Sources};
 use vip_manager::daemon;
@@ -25,7 +26,7 @@ fn main() -> ExitCode {
     let host_name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
     let sources = Sources::new(request.flags, env::vars_os(), host_name);
     if let Action::Check { json } = request.action {
-        return check::run(&sources, json);
+        return check::run(&sources, json, clock::SYSTEM);
     }
     match config::load(&sources) {
         Ok(loaded) => carry_out(request.action, loaded, sources),
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
 fn carry_out(action: Action, loaded: Loaded, sources: Sources) -> ExitCode {
     match action {
         Action::Run => daemon::run(loaded, sources),
-        Action::Check { json } => check::run(&sources, json),
+        Action::Check { json } => check::run(&sources, json, clock::SYSTEM),
         Action::Release => command::release(&loaded.config),
         Action::Status(asked) => command::show_status(&loaded, asked),
         Action::ShowConfig => command::show_config(loaded),

@@ -68,6 +68,13 @@ impl Lifetime {
     }
 }
 
+/// The clocks, as a value for whoever needs both.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    pub now: fn() -> Moment,
+    pub wall_time: fn() -> WallTime,
+}
+
 /// The time since 1970 in UTC, as the wall clock had it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct WallTime(pub Duration);

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use crate::endpoint::{Endpoint, Identity};
 use crate::keeper::Schedule;
 use crate::vip::{InterfaceName, Vip};
 
@@ -148,28 +149,6 @@ pub struct StoreConfig {
     pub identity: Option<Identity>,
 }
 
-/// One address of the store. User-info of the URL is never part of it.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Endpoint {
-    /// Whether to use TLS.
-    pub tls: bool,
-    /// A name or an address, IPv6 without brackets.
-    pub host: String,
-    /// The TCP port.
-    pub port: u16,
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.tls { "https" } else { "http" };
-        if self.host.contains(':') {
-            write!(f, "{scheme}://[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{scheme}://{}:{}", self.host, self.port)
-        }
-    }
-}
-
 /// A user of the store and where the password comes from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Login {
@@ -208,15 +187,6 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("(secret)")
     }
-}
-
-/// The files of a client certificate.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Identity {
-    /// The certificate chain, in PEM.
-    pub certificate: PathBuf,
-    /// The private key, in PEM.
-    pub key: PathBuf,
 }
 
 /// What becomes of a held VIP when the daemon is told to stop.

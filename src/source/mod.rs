@@ -37,6 +37,8 @@ use std::{sync::Arc, time::Duration};
 
 #[cfg(feature = "daemon")]
 use crate::config::model::SourceConfig;
+#[cfg(feature = "daemon")]
+use crate::time::Clock;
 pub use report::{KeyIndex, Report, Watched};
 
 #[cfg(feature = "daemon")]
@@ -55,8 +57,13 @@ pub fn start(config: &SourceConfig, settings: Settings, watched: Vec<Watched>) -
 
 /// Inspects all endpoints at once, in their order. It returns within about three times `limit`, whatever they do.
 #[cfg(feature = "daemon")]
-pub(crate) async fn inspect(config: &SourceConfig, keys: &[String], limit: Duration) -> Vec<facts::Inspection> {
+pub(crate) async fn inspect(
+    config: &SourceConfig,
+    keys: &[String],
+    limit: Duration,
+    clock: Clock,
+) -> Vec<facts::Inspection> {
     match config {
-        SourceConfig::Etcd(config) => etcd::inspect(config, keys, limit).await,
+        SourceConfig::Etcd(config) => etcd::inspect(config, keys, limit, clock).await,
     }
 }

@@ -26,7 +26,7 @@ use tower::service_fn;
 use super::http::{self, HttpError, Limits};
 use super::stream::{FirstFailure, RecordingStream, Stream};
 use super::tls::{Credentials, HandshakeError, TlsError, TlsSettings};
-use crate::config::model::Endpoint;
+use crate::endpoint::Endpoint;
 
 /// A kernel answers within a round trip. It resends a lost packet after a second, and so does our next attempt.
 const ADDRESS_LIMIT: Duration = Duration::from_secs(1);

@@ -7,12 +7,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::check::{Finding, address, announcements, interface};
-use crate::clock;
 use crate::config::{Config, VipConfig};
 use crate::driver::Mirror;
 use crate::host::prober::{self, Answers, ProbeError, Question};
 use crate::host::{AddressSocket, Link};
-use crate::time::Lifetime;
+use crate::time::{Clock, Lifetime};
 
 /// Links and addresses as they are now.
 pub(super) struct Host {
@@ -20,8 +19,8 @@ pub(super) struct Host {
 }
 
 impl Host {
-    pub(super) fn list() -> Result<Self, String> {
-        let mut socket = AddressSocket::open(clock::now).map_err(|errno| format!("cannot open netlink: {errno}"))?;
+    pub(super) fn list(clock: Clock) -> Result<Self, String> {
+        let mut socket = AddressSocket::open(clock.now).map_err(|errno| format!("cannot open netlink: {errno}"))?;
         let mut kernel = Mirror::default();
         kernel.replace(&socket.dump().map_err(|error| error.to_string())?);
         Ok(Self { kernel })
@@ -148,7 +147,7 @@ fn entries(directory: &Path) -> Vec<String> {
 }
 /// Probes the segment of each VIP, in their order, each on its own thread. Probes only the first few: threads are
 /// bounded.
-pub(super) async fn probe_all(config: &Config, host: &Host) -> Vec<Result<Answers, String>> {
+pub(super) async fn probe_all(config: &Config, host: &Host, clock: Clock) -> Vec<Result<Answers, String>> {
     let vips: Vec<_> = config.vips.iter().map(|vip| vip.vip.address()).collect();
     let questions = config.vips.iter().take(MAX_PROBES).map(|vip| Question {
         interface: vip.interface.clone(),
@@ -156,7 +155,7 @@ pub(super) async fn probe_all(config: &Config, host: &Host) -> Vec<Result<Answer
         own: host.own_address(vip, &vips),
     });
     let tasks: Vec<_> = questions
-        .map(|question| tokio::task::spawn_blocking(move || prober::probe(&question, PATIENCE, clock::now)))
+        .map(|question| tokio::task::spawn_blocking(move || prober::probe(&question, PATIENCE, clock.now)))
         .collect();
     let mut probes = Vec::new();
     for task in tasks {

@@ -22,15 +22,16 @@ use crate::daemon::{BLOCKING_THREADS, runtime};
 use crate::source;
 use crate::source::facts::{Forbidden, Inspection};
 use crate::terminal::{self, Terminal};
+use crate::time::Clock;
 
 /// Gathers, judges and prints. Fails if there is an error.
-pub fn run(sources: &Sources, as_json: bool) -> ExitCode {
-    let report = report(sources);
+pub fn run(sources: &Sources, as_json: bool, clock: Clock) -> ExitCode {
+    let report = report(sources, clock);
     terminal::write(io::stdout(), if as_json { report.json() } else { report.text(look()) });
     if report.passes() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn report(sources: &Sources) -> Report {
+fn report(sources: &Sources, clock: Clock) -> Report {
     let Examined { config, problems, notices, file } = examine(sources);
     let file = file.map(|file| file.display().to_string());
     let mut findings = configuration::judge(file.as_deref(), &problems, &notices);
@@ -39,7 +40,7 @@ fn report(sources: &Sources) -> Report {
     let in_cloud = cloud.is_some();
     findings.extend(cloud);
     if let Some(config) = config {
-        findings.extend(about(&config, in_cloud));
+        findings.extend(about(&config, in_cloud, clock));
     }
     let mut kept: Vec<Finding> = Vec::new();
     for finding in findings {
@@ -51,8 +52,8 @@ fn report(sources: &Sources) -> Report {
 }
 
 /// The findings about a usable configuration.
-fn about(config: &Config, in_cloud: bool) -> Vec<Finding> {
-    let host = match Host::list() {
+fn about(config: &Config, in_cloud: bool, clock: Clock) -> Vec<Finding> {
+    let host = match Host::list(clock) {
         Ok(host) => host,
         Err(error) => return vec![Finding::error("host", "host", error, "is this Linux, with netlink permitted?")],
     };
@@ -68,7 +69,7 @@ fn about(config: &Config, in_cloud: bool) -> Vec<Finding> {
     };
     let keys: Vec<String> = config.vips.iter().map(|vip| vip.key.clone()).collect();
     let (inspections, probes) = runtime.block_on(async {
-        tokio::join!(source::inspect(&config.source, &keys, ENDPOINT_LIMIT), probe_all(config, &host))
+        tokio::join!(source::inspect(&config.source, &keys, ENDPOINT_LIMIT, clock), probe_all(config, &host, clock))
     });
     runtime.shutdown_background();
 

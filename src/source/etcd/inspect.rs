@@ -18,24 +18,20 @@ use tokio::time::timeout;
 
 use super::error::CallError;
 use super::session::{Connector, OpenError, Session, tls_settings};
-use crate::clock;
 use crate::config::model::{Endpoint, StoreConfig};
 use crate::error::chain;
 use crate::source::facts::{
     Answer, Around, EndpointFacts, Forbidden, Held, Inspection, KeyFacts, LeaseFacts, Refusal, namespace, scope,
 };
-use crate::time::WallTime;
+use crate::time::{Clock, WallTime};
 use crate::transport::dial::{DialError, Dialer};
 use crate::transport::http::Limits;
 use crate::transport::tls::{HandshakeError, TlsSettings};
 
 /// Inspects all endpoints at once, in their order. It returns within about three times `limit`, whatever they do.
-pub(crate) async fn inspect(config: &StoreConfig, keys: &[String], limit: Duration) -> Vec<Inspection> {
-    let tasks: Vec<_> = config
-        .endpoints
-        .iter()
-        .map(|endpoint| tokio::spawn(inspect_endpoint(endpoint.clone(), config.clone(), keys.to_vec(), limit)))
-        .collect();
+pub(crate) async fn inspect(config: &StoreConfig, keys: &[String], limit: Duration, clock: Clock) -> Vec<Inspection> {
+    let one = |endpoint: &Endpoint| inspect_endpoint(endpoint.clone(), config.clone(), keys.to_vec(), limit, clock);
+    let tasks: Vec<_> = config.endpoints.iter().map(|endpoint| tokio::spawn(one(endpoint))).collect();
     let mut inspections = Vec::new();
     for task in tasks {
         inspections.extend(task.await);
@@ -43,7 +39,13 @@ pub(crate) async fn inspect(config: &StoreConfig, keys: &[String], limit: Durati
     inspections
 }
 
-async fn inspect_endpoint(endpoint: Endpoint, config: StoreConfig, keys: Vec<String>, limit: Duration) -> Inspection {
+async fn inspect_endpoint(
+    endpoint: Endpoint,
+    config: StoreConfig,
+    keys: Vec<String>,
+    limit: Duration,
+    clock: Clock,
+) -> Inspection {
     let tls = tls_settings(&config);
     let needless = Arc::new(AtomicBool::new(false));
     let connector = Connector {
@@ -54,7 +56,8 @@ async fn inspect_endpoint(endpoint: Endpoint, config: StoreConfig, keys: Vec<Str
         limit,
         told_needless: Arc::clone(&needless),
     };
-    let (answer, pages) = tokio::join!(ask(connector, &keys, limit), over_http(&endpoint, &tls, &keys, limit));
+    let (answer, pages) =
+        tokio::join!(ask(connector, &keys, limit, clock), over_http(&endpoint, &tls, &keys, limit, clock));
     let Pages { ahead, mut v2, serves_peers } = pages;
     let (outcome, keys) = match answer {
         Ok((answer, keys)) => (Ok(answer), Some(keys)),
@@ -78,14 +81,19 @@ async fn inspect_endpoint(endpoint: Endpoint, config: StoreConfig, keys: Vec<Str
 
 type Keys = BTreeMap<String, KeyFacts>;
 
-async fn ask(mut connector: Connector, keys: &[String], limit: Duration) -> Result<(Answer, Keys), Refusal> {
+async fn ask(
+    mut connector: Connector,
+    keys: &[String],
+    limit: Duration,
+    clock: Clock,
+) -> Result<(Answer, Keys), Refusal> {
     let tls = connector.tls.clone();
     let (session, _guard) = connector.open().await.map_err(|error| refusal_to_open(&error))?;
     let read = async {
-        let started = clock::now();
+        let started = (clock.now)();
         let first = session.maintenance().status().await;
         let status = first.map_err(|error| session.correct(error.into()).before_any_answer(tls.as_deref()))?;
-        let took = clock::now().since(started);
+        let took = (clock.now)().since(started);
         let cluster = status.header().map_or(0, etcd_client::ResponseHeader::cluster_id);
         let answer = Answer { version: status.version().to_owned(), cluster, took };
         let mut found = BTreeMap::new();
@@ -167,12 +175,18 @@ struct Pages {
 }
 
 /// The endpoint's time, the keys in its v2 store, and whether it is a peer port.
-async fn over_http(endpoint: &Endpoint, tls: &Arc<TlsSettings>, keys: &[String], limit: Duration) -> Pages {
+async fn over_http(
+    endpoint: &Endpoint,
+    tls: &Arc<TlsSettings>,
+    keys: &[String],
+    limit: Duration,
+    clock: Clock,
+) -> Pages {
     let mut pages = Pages::default();
     let mut dialer = Dialer::new(endpoint.clone(), Arc::clone(tls));
     let limits = Limits { time: limit, body: MAX_BODY };
     let Ok(version) = dialer.get("/version", limits).await else { return pages };
-    pages.ahead = version.headers().get(DATE).and_then(|date| ahead(date.to_str().ok()?, clock::wall_time()));
+    pages.ahead = version.headers().get(DATE).and_then(|date| ahead(date.to_str().ok()?, (clock.wall_time)()));
     let members = dialer.get("/members", limits).await.ok();
     pages.serves_peers = members.and_then(|page| json(&page)).is_some_and(|members| !members[0]["peerURLs"].is_null());
     for key in keys.iter().filter(|key| key.starts_with('/') && key.bytes().all(is_plain)) {

@@ -24,7 +24,7 @@ use tokio_rustls::rustls::{self, ClientConfig, ConfigBuilder, RootCertStore};
 
 pub(crate) use self::handshake::{HandshakeError, find_tls};
 use super::credential;
-use crate::config::model::Identity;
+use crate::endpoint::Identity;
 
 /// What the user calls a store and its options, for errors that name the option to set.
 #[derive(Debug)]
