@@ -30,6 +30,8 @@ pub mod vip;
 pub mod wire;
 
 #[cfg(feature = "daemon")]
+mod blocking;
+#[cfg(feature = "daemon")]
 pub mod clock;
 #[cfg(feature = "daemon")]
 pub mod command;

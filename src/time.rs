@@ -71,7 +71,9 @@ impl Lifetime {
 /// The clocks, as a value for whoever needs both.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
+    /// The time since boot, by which everything is decided.
     pub now: fn() -> Moment,
+    /// The time of day, for people to read.
     pub wall_time: fn() -> WallTime,
 }
 

@@ -7,7 +7,7 @@
 //! connection means a new session with a new read.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +16,6 @@ use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use nix::sys::socket::{setsockopt, sockopt};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -26,6 +25,7 @@ use tower::service_fn;
 use super::http::{self, HttpError, Limits};
 use super::stream::{FirstFailure, RecordingStream, Stream};
 use super::tls::{Credentials, HandshakeError, TlsError, TlsSettings};
+use crate::blocking::Blocking;
 use crate::endpoint::Endpoint;
 
 /// A kernel answers within a round trip. It resends a lost packet after a second, and so does our next attempt.
@@ -63,9 +63,8 @@ pub(crate) enum DialError {
 pub(crate) struct Dialer {
     endpoint: Endpoint,
     tls: Arc<TlsSettings>,
-    /// A lookup that outlived its attempt. It cannot be cancelled, so the next attempt waits for it instead of
-    /// starting another: a hung resolver would otherwise pile up threads.
-    lookup: Option<JoinHandle<io::Result<Vec<SocketAddr>>>>,
+    /// A lookup that outlives its attempt is waited for by the next one.
+    lookup: Blocking<io::Result<Vec<SocketAddr>>>,
 }
 
 /// A connection, the record of how it broke, and the generation of the TLS files it was made with.
@@ -78,7 +77,7 @@ pub(crate) struct Connection {
 
 impl Dialer {
     pub(crate) fn new(endpoint: Endpoint, tls: Arc<TlsSettings>) -> Self {
-        Self { endpoint, tls, lookup: None }
+        Self { endpoint, tls, lookup: Blocking::default() }
     }
 
     pub(crate) async fn dial(&mut self, limit: Duration) -> Result<Connection, DialError> {
@@ -139,13 +138,9 @@ impl Dialer {
             return Ok(vec![SocketAddr::new(address, *port)]);
         }
         let target = (host.clone(), *port);
-        let lookup = self
-            .lookup
-            .get_or_insert_with(|| tokio::spawn(async move { Ok(tokio::net::lookup_host(target).await?.collect()) }));
-        let answer = lookup.await;
-        self.lookup = None;
+        let answer = self.lookup.run(move || Ok(target.to_socket_addrs()?.collect())).await;
         let failed = |source| DialError::Resolve { host: host.clone(), source };
-        let addresses: Vec<SocketAddr> = answer.map_err(io::Error::other).and_then(|answer| answer).map_err(failed)?;
+        let addresses: Vec<SocketAddr> = answer.and_then(|answer| answer).map_err(failed)?;
         if addresses.is_empty() { Err(DialError::NoAddress { host: host.clone() }) } else { Ok(addresses) }
     }
 
