@@ -58,6 +58,12 @@ impl Vip {
     pub const fn prefix(&self) -> u8 {
         self.prefix
     }
+
+    /// Whether another address with this prefix length is in the VIP's subnet, by the kernel's rule: then whichever was
+    /// added first is the subnet's first address.
+    pub fn shares_subnet(&self, address: IpAddr, prefix: u8) -> bool {
+        prefix == self.prefix && address != self.address && same_network(prefix, address, self.address)
+    }
 }
 
 impl fmt::Display for Vip {
@@ -71,6 +77,21 @@ pub const fn full_prefix(address: IpAddr) -> u8 {
     match address {
         IpAddr::V4(_) => 32,
         IpAddr::V6(_) => 128,
+    }
+}
+
+/// Whether both addresses are in the same network of this prefix length.
+pub fn same_network(prefix: u8, one: IpAddr, other: IpAddr) -> bool {
+    match (one, other) {
+        (IpAddr::V4(one), IpAddr::V4(other)) => {
+            let mask = u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0);
+            one.to_bits() & mask == other.to_bits() & mask
+        }
+        (IpAddr::V6(one), IpAddr::V6(other)) => {
+            let mask = u128::MAX.checked_shl(128 - u32::from(prefix)).unwrap_or(0);
+            one.to_bits() & mask == other.to_bits() & mask
+        }
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
     }
 }
 

@@ -105,7 +105,7 @@ impl Mirror {
         let Some(link) = self.link else { return LinkView::default() };
         let main = self.main.map(|lifetime| PresentAddress { prefix: PREFIX, lifetime });
         let stray = self.stray.map(|lifetime| PresentAddress { prefix: STRAY, lifetime });
-        LinkView { link: Some(link), present: stray.into_iter().chain(main).collect() }
+        LinkView { link: Some(link), present: stray.into_iter().chain(main).collect(), narrow: None }
     }
 
     const fn place(&mut self, prefix: u8) -> &mut Option<Lifetime> {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::Finding;
-use crate::vip::{Vip, full_prefix};
+use crate::vip::{Vip, full_prefix, same_network};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Facts {
@@ -35,6 +35,7 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
     findings.extend(elsewhere(facts));
     findings.extend(disabled(facts));
     findings.extend(subnet(facts));
+    findings.extend(narrowed(facts));
     findings.extend(promotion(facts));
     findings
 }
@@ -114,13 +115,9 @@ fn subnet(facts: &Facts) -> Option<Finding> {
         .iter()
         .filter(|other| other.address != vip && other.address.is_ipv4() == vip.is_ipv4() && !link_local(other.address))
         .collect();
-    if let Some(near) = others.iter().find(|other| covers(other.address, other.prefix, vip)) {
+    if let Some(near) = others.iter().find(|other| same_network(other.prefix, other.address, vip)) {
         let text = format!("is in the subnet of {}/{}", near.address, near.prefix);
         return Some(Finding::pass("vip-subnet", subject(facts), text));
-    }
-    // A configured prefix makes a subnet of its own.
-    if facts.vip.prefix() < full_prefix(vip) && others.is_empty() {
-        return None;
     }
     let there = match others.first() {
         Some(first) => format!("{}/{}", first.address, first.prefix),
@@ -134,14 +131,20 @@ fn subnet(facts: &Facts) -> Option<Finding> {
     ))
 }
 
+/// With its own prefix length the VIP would be the first address of its subnet.
+fn narrowed(facts: &Facts) -> Option<Finding> {
+    let (vip, full) = (facts.vip, full_prefix(facts.vip.address()));
+    let company = facts.here.iter().any(|other| !other.ours && vip.shares_subnet(other.address, other.prefix));
+    (vip.prefix() < full && !company).then(|| {
+        let why = format!("is added as /{full}: {} has no other address of that subnet", facts.interface);
+        Finding::pass("vip-prefix", subject(facts), why)
+    })
+}
+
 /// Removing the first address of a subnet may remove the others.
 fn promotion(facts: &Facts) -> Option<Finding> {
     let vip = facts.vip;
-    let shared = facts.here.iter().any(|other| {
-        other.address != vip.address()
-            && other.prefix == vip.prefix()
-            && covers(other.address, other.prefix, vip.address())
-    });
+    let shared = facts.here.iter().any(|other| vip.shares_subnet(other.address, other.prefix));
     let trap = vip.address().is_ipv4() && vip.prefix() < full_prefix(vip.address()) && shared && !facts.promotes;
     trap.then(|| {
         Finding::warning(
@@ -155,20 +158,6 @@ fn promotion(facts: &Facts) -> Option<Finding> {
             format!("omit netmask (/32), or sysctl net.ipv4.conf.{}.promote_secondaries=1", facts.interface),
         )
     })
-}
-
-fn covers(network: IpAddr, prefix: u8, address: IpAddr) -> bool {
-    match (network, address) {
-        (IpAddr::V4(a), IpAddr::V4(b)) => {
-            let mask = u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0);
-            a.to_bits() & mask == b.to_bits() & mask
-        }
-        (IpAddr::V6(a), IpAddr::V6(b)) => {
-            let mask = u128::MAX.checked_shl(128 - u32::from(prefix)).unwrap_or(0);
-            a.to_bits() & mask == b.to_bits() & mask
-        }
-        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
-    }
 }
 
 fn link_local(address: IpAddr) -> bool {
@@ -221,6 +210,14 @@ mod tests {
         assert!(ids(&facts).contains(&"vip-promotion"));
         facts.promotes = true;
         assert!(!ids(&facts).contains(&"vip-promotion"));
+    }
+
+    #[test]
+    fn a_wide_vip_without_company_is_added_as_a_single_address() {
+        assert!(ids(&facts("10.0.0.5", 24, vec![])).contains(&"vip-prefix"));
+        assert!(ids(&facts("10.0.0.5", 24, vec![present("10.0.0.1", 16)])).contains(&"vip-prefix"));
+        assert!(!ids(&facts("10.0.0.5", 24, vec![present("10.0.0.1", 24)])).contains(&"vip-prefix"));
+        assert!(!ids(&facts("10.0.0.5", 32, vec![])).contains(&"vip-prefix"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::config::VipConfig;
 use crate::driver::{Actuator, Driver, ManagedVip, Mirror};
 use crate::keeper::{KeyRead, Target, Tenure};
 use crate::source::{EndpointState, Link, Source};
-use crate::status::{EndpointLink, EndpointStatus, Process, ReadStatus, Status, VipStatus};
+use crate::status::{EndpointLink, EndpointStatus, KernelAddress, Process, ReadStatus, Status, VipStatus};
 use crate::time::Moment;
 
 /// The status at this moment.
@@ -61,12 +61,13 @@ fn vip_status(vip: &ManagedVip, kernel: &Mirror, now: Moment) -> VipStatus {
 /// What the kernel alone says of a VIP.
 pub(crate) fn bare(vip: &VipConfig, kernel: &Mirror, now: Moment) -> VipStatus {
     let link = kernel.link_by_name(&vip.interface);
-    let standing = link.and_then(|link| kernel.addresses(link.index, vip.vip.address()).map(|one| one.valid).max());
+    let present =
+        link.and_then(|link| kernel.addresses(link.index, vip.vip.address()).max_by_key(|address| address.valid));
     VipStatus {
         vip: vip.vip,
         interface: vip.interface.clone(),
         state: "stopped",
-        held: standing.is_some(),
+        held: present.is_some(),
         desired: false,
         link_up: link.map(|link| link.up),
         key: vip.key.clone(),
@@ -75,7 +76,11 @@ pub(crate) fn bare(vip: &VipConfig, kernel: &Mirror, now: Moment) -> VipStatus {
         unreachable: None,
         confirmed: None,
         deadline: None,
-        kernel: standing.map(|lifetime| lifetime.left(now)),
+        kernel: present.map(|address| KernelAddress {
+            left: address.valid.left(now),
+            prefix: address.prefix,
+            unusable: address.duplicate || address.tentative,
+        }),
     }
 }
 

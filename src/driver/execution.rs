@@ -68,13 +68,14 @@ impl Execution {
     /// there they are removed first.
     pub fn new(vip: Vip, order: Order) -> Self {
         match order {
-            Order::Hold { link, until, present, ref other_prefixes } => {
+            Order::Hold { link, prefix, until, present, ref other_prefixes } => {
                 let first = vip.address().is_ipv6() && !other_prefixes.is_empty();
                 let next = if first {
                     Next::Remove { prefixes: reversed(other_prefixes), outcome: None }
                 } else {
                     Next::Compare { acted: false }
                 };
+                let vip = Vip::new(vip.address(), prefix).unwrap_or(vip);
                 Self { link, vip, renewal: Renewal::new(until, present && !first), next, order }
             }
             Order::Limit { link, prefix, until } => {

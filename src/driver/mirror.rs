@@ -86,6 +86,12 @@ impl Mirror {
         self.addresses.values()
     }
 
+    /// Every address on that interface.
+    pub fn on(&self, index: u32) -> impl Iterator<Item = &Address> {
+        let first = (index, IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+        self.addresses.range(first..).map(|(_, address)| address).take_while(move |address| address.index == index)
+    }
+
     /// Every address of this host that bears our mark.
     pub fn ours(&self) -> impl Iterator<Item = &Address> {
         self.addresses.values().filter(|address| address.ours)
@@ -117,9 +123,7 @@ impl Mirror {
 
     fn forget(&mut self, index: u32) -> Change {
         // The kernel says so of each address too, before; but it need not for us to believe it.
-        let first = (index, IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
-        let gone: Vec<Place> =
-            self.addresses.range(first..).map(|(place, _)| *place).take_while(|place| place.0 == index).collect();
+        let gone: Vec<Place> = self.on(index).map(|it| (it.index, it.address, it.prefix)).collect();
         for place in &gone {
             self.addresses.remove(place);
         }

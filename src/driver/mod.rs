@@ -234,9 +234,24 @@ impl<A: Actuator> Driver<A> {
                     self.news.links = true;
                     self.news.concerned = self.ids();
                 }
-                Change::Address(_, address) => self.news.concerned.extend(self.turn.vips().of_address(address)),
+                Change::Address(link, address) => {
+                    let vips = self.turn.vips().of_address(address);
+                    if vips.is_empty() {
+                        self.news.concerned.extend(self.beside(link, address));
+                    }
+                    self.news.concerned.extend(vips);
+                }
             }
         }
+    }
+
+    /// The VIPs whose subnet this address of the host's own may be in.
+    fn beside(&self, link: u32, address: IpAddr) -> Vec<VipId> {
+        let name = self.kernel.link(link).map(|link| &link.name);
+        let beside = |vip: &ManagedVip| {
+            Some(&vip.config.interface) == name && vip.config.vip.shares_subnet(address, vip.config.vip.prefix())
+        };
+        self.turn.vips().all().filter(|(_, vip)| beside(vip)).map(|(id, _)| id).collect()
     }
 
     /// The kernel dropped notices: lists everything.
@@ -282,7 +297,7 @@ impl<A: Actuator> Driver<A> {
         let now = (self.clock)();
         for id in ids {
             if let Some(vip) = self.turn.vips().one(id) {
-                let view = vip.link_view(&self.kernel);
+                let view = vip.link_view(&self.kernel, self.turn.vips());
                 self.turn.handle_event(id, Event::Observed(view), now);
             }
         }
@@ -295,7 +310,7 @@ impl<A: Actuator> Driver<A> {
         ids.iter().filter_map(|id| self.turn.vips().one(*id)).any(|vip| {
             vip.config.vip.address().is_ipv6()
                 && matches!(vip.keeper.state(), State::Held { .. } | State::Doubtful { .. })
-                && vip.link_view(&self.kernel).present.is_empty()
+                && vip.link_view(&self.kernel, self.turn.vips()).present.is_empty()
         })
     }
 

@@ -321,6 +321,53 @@ fn an_address_that_was_flushed_is_put_back_and_announced() {
     assert_eq!(notes(&mut driver), ["10.0.0.5/32 Missing", "10.0.0.5/32 Restored"]);
 }
 
+/// With `promote_secondaries=0` the kernel removes the host's own address together with a VIP that is the first of
+/// their subnet.
+#[test]
+fn a_wide_vip_is_put_back_alone_as_a_single_address_and_stays_one() {
+    let wide = "10.0.0.5/24";
+    let mut driver = holding(&[wide]);
+    let (own, address) = ("10.0.0.1".parse().unwrap(), "10.0.0.5".parse().unwrap());
+    driver.host.unset(2, address, 24);
+    driver.host.unset(2, own, 24);
+    news(&mut driver);
+    assert_eq!(asked(&mut driver), ["put 10.0.0.5/32 on eth0 for 9 s", "announce 10.0.0.5 on eth0"]);
+    driver.host.set(2, "10.0.0.1", 24, Lifetime::Forever, false);
+    news(&mut driver);
+    pass(1_000);
+    names(&mut driver, wide, Names::Us);
+    assert_eq!(asked(&mut driver), ["put 10.0.0.5/32 on eth0 for 9 s"], "it is not widened");
+    names(&mut driver, wide, other());
+    let removed = ["reset 10.0.0.5", "remove 10.0.0.5/32 from eth0", "remove 10.0.0.5/24 from eth0"];
+    assert_eq!(asked(&mut driver), removed);
+    names(&mut driver, wide, Names::Us);
+    assert_eq!(asked(&mut driver)[0], "put 10.0.0.5/24 on eth0 for 9 s", "the host's own address is there first");
+}
+
+#[test]
+fn a_wide_vip_whose_company_leaves_becomes_a_single_address_without_a_gap() {
+    let mut driver = holding(&["10.0.0.5/24", "10.0.0.6/24"]);
+    driver.host.unset(2, "10.0.0.1".parse().unwrap(), 24);
+    news(&mut driver);
+    let expected = [5, 6]
+        .map(|last| [format!("put 10.0.0.{last}/32 on eth0 for 9 s"), format!("remove 10.0.0.{last}/24 from eth0")]);
+    assert_eq!(asked(&mut driver)[..4], expected.concat(), "another VIP is no company");
+}
+
+#[test]
+fn a_wide_ipv6_vip_stays_as_it_is_when_its_company_leaves() {
+    let wide = "fd00::5/64";
+    let mut driver = start(FakeHost::new());
+    driver.host.set(2, "fd00::1", 64, Lifetime::Forever, false);
+    driver.add(vec![vip(wide)]).unwrap();
+    news(&mut driver);
+    names(&mut driver, wide, Names::Us);
+    driver.host.unset(2, "fd00::1".parse().unwrap(), 64);
+    asked(&mut driver);
+    news(&mut driver);
+    assert_eq!(asked(&mut driver), [] as [&str; 0]);
+}
+
 #[test]
 fn an_address_on_a_renamed_interface_is_removed_and_follows_the_name() {
     let mut driver = holding(&[A]);

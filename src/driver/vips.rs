@@ -11,6 +11,7 @@ use super::mirror::Mirror;
 use crate::config::VipConfig;
 use crate::keeper::{Keeper, Link, LinkView, PresentAddress, Rules, State};
 use crate::time::Moment;
+use crate::vip::full_prefix;
 
 /// A VIP and its keeper.
 #[derive(Debug)]
@@ -41,12 +42,33 @@ impl ManagedVip {
     }
 
     /// What the kernel shows of this VIP.
-    pub fn link_view(&self, kernel: &Mirror) -> LinkView {
+    pub fn link_view(&self, kernel: &Mirror, vips: &VipTable) -> LinkView {
         let Some(link) = kernel.link_by_name(&self.config.interface) else { return LinkView::default() };
         let present = kernel
             .addresses(link.index, self.config.vip.address())
             .map(|address| PresentAddress { prefix: address.prefix, lifetime: address.valid });
-        LinkView { present: present.collect(), link: Some(Link { index: link.index, up: link.up, mac: link.mac }) }
+        LinkView {
+            present: present.collect(),
+            link: Some(Link { index: link.index, up: link.up, mac: link.mac }),
+            narrow: self.narrow(link.index, kernel, vips),
+        }
+    }
+
+    /// The prefix length of a single address, if the interface has no other address of the VIP's subnet. Another VIP does
+    /// not count: it leaves as this one does. IPv6 knows no first address of a subnet, so what is there may stay.
+    fn narrow(&self, link: u32, kernel: &Mirror, vips: &VipTable) -> Option<u8> {
+        let vip = self.config.vip;
+        let full = full_prefix(vip.address());
+        let mut present = kernel.addresses(link, vip.address());
+        let company = || {
+            kernel.on(link).any(|other| {
+                vip.shares_subnet(other.address, other.prefix)
+                    && !other.ours
+                    && vips.of_address(other.address).is_empty()
+            })
+        };
+        let stays = vip.address().is_ipv6() && present.any(|address| address.prefix == vip.prefix());
+        (vip.prefix() < full && !stays && !company()).then_some(full)
     }
 }
 

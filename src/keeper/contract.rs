@@ -18,7 +18,7 @@ use crate::vip::Mac;
 /// The configuration of one keeper.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Rules {
-    /// The prefix length that the address is added with.
+    /// The prefix length that the address is added with, unless it would be alone in its subnet.
     pub prefix: u8,
     /// The time between two reads.
     pub interval: Duration,
@@ -100,6 +100,8 @@ pub struct Keeper {
     pub(super) unreachable: Option<Arc<str>>,
     /// `None` until the kernel was looked at for the first time.
     pub(super) view: Option<LinkView>,
+    /// The prefix length that replaces the configured one; see [`LinkView::narrow`].
+    pub(super) narrowed: Option<u8>,
     /// The link and the deadline that the kernel last acknowledged.
     pub(super) programmed: Option<(u32, Moment)>,
     /// When the kernel's lifetime can be made to end with the deadline; see [`Self::align`].
@@ -124,6 +126,7 @@ impl Keeper {
             confirmed_at: Moment::default(),
             unreachable: None,
             view: None,
+            narrowed: None,
             programmed: None,
             align_at: None,
             backoff: Backoff::new(seed),

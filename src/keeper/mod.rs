@@ -26,7 +26,7 @@
 //!
 //! // The interface is up, and the VIP is not on it.
 //! let link = Some(Link { index: 2, up: true, mac: None });
-//! keeper.handle_event(Event::Observed(LinkView { link, present: vec![] }), now);
+//! keeper.handle_event(Event::Observed(LinkView { link, ..LinkView::default() }), now);
 //! // A read names this host, and 8 s of the leader's lease are left.
 //! keeper.handle_event(
 //!     Event::Read(KeyRead {

@@ -15,6 +15,11 @@ pub struct LinkView {
     pub link: Option<Link>,
     /// The VIP's address on that interface, once per prefix length.
     pub present: Vec<PresentAddress>,
+    /// The prefix length of a single address, where no other address of the VIP's subnet is on the interface.
+    ///
+    /// Added with its own prefix length, the VIP would be the first address of the subnet. The host's own address would
+    /// come second, and the kernel removes it together with the first.
+    pub narrow: Option<u8>,
 }
 
 /// The interface, as the kernel shows it.
@@ -41,9 +46,9 @@ pub struct PresentAddress {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "each variant says what its fields are")]
 pub enum Order {
-    /// Add the address to the link, or renew it, with a lifetime that ends at `until`; then remove the other prefix
-    /// lengths. `present` says whether the address is there already.
-    Hold { link: u32, until: Moment, present: bool, other_prefixes: Vec<u8> },
+    /// Add the address to the link with this prefix length, or renew it, with a lifetime that ends at `until`; then
+    /// remove the other prefix lengths. `present` says whether the address is there already.
+    Hold { link: u32, prefix: u8, until: Moment, present: bool, other_prefixes: Vec<u8> },
     /// Give an inherited address with this prefix length a lifetime that ends at `until`; add nothing.
     Limit { link: u32, prefix: u8, until: Moment },
     /// Reset the connections if the address is present, then remove it with each of these prefix lengths.

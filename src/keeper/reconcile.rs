@@ -12,6 +12,7 @@ use crate::time::{Lifetime, Moment};
 impl Keeper {
     pub(super) fn handle_view(&mut self, view: LinkView, now: Moment) {
         let before = self.view.replace(view);
+        self.narrow();
         let first = before.is_none();
         let link_before = before.and_then(|before| before.link);
         let link = self.link();
@@ -35,6 +36,14 @@ impl Keeper {
         if self.drifted() {
             self.note_interference(now);
         }
+    }
+
+    /// An address that was added as a single one stays one, whoever joins it later: it is widened only after it was
+    /// absent.
+    fn narrow(&mut self) {
+        let alone = self.view.as_ref().and_then(|view| view.narrow);
+        let kept = self.narrowed.filter(|prefix| self.present().iter().any(|present| present.prefix == *prefix));
+        self.narrowed = alone.or(kept);
     }
 
     /// An inherited address may stay for a hold-timeout, or to the end of its lifetime if that is sooner: that was the
@@ -79,7 +88,7 @@ impl Keeper {
         }
         self.backoff.reset();
         self.narration.refused = None;
-        let prefix = self.rules.prefix;
+        let prefix = self.prefix();
         if let Some(view) = &mut self.view {
             match outcome {
                 Outcome::Held { until } => {
@@ -112,7 +121,10 @@ impl Keeper {
                 .map(|present| Order::Limit { link, prefix: present.prefix, until }),
             State::Releasing { .. } => {
                 let mut prefixes: Vec<u8> = self.other_prefixes();
-                prefixes.insert(0, self.rules.prefix);
+                if self.prefix() != self.rules.prefix && !prefixes.contains(&self.rules.prefix) {
+                    prefixes.insert(0, self.rules.prefix);
+                }
+                prefixes.insert(0, self.prefix());
                 Some(Order::Release { link, prefixes, present: !self.present().is_empty() })
             }
             State::Unknown { adopting: None } | State::Standby | State::Stopped { .. } => None,
@@ -127,7 +139,7 @@ impl Keeper {
         }
         let wrong = exact.is_none_or(|present| wrong_lifetime(present.lifetime, until));
         let due = wrong || !other_prefixes.is_empty() || self.programmed != Some((link, until));
-        due.then(|| Order::Hold { link, until, present: exact.is_some(), other_prefixes })
+        due.then(|| Order::Hold { link, prefix: self.prefix(), until, present: exact.is_some(), other_prefixes })
     }
 
     pub(super) fn link(&self) -> Option<Link> {
@@ -138,12 +150,17 @@ impl Keeper {
         self.view.as_ref().map_or(&[], |view| &view.present)
     }
 
+    /// The prefix length that the address is to have.
+    fn prefix(&self) -> u8 {
+        self.narrowed.unwrap_or(self.rules.prefix)
+    }
+
     fn exact(&self) -> Option<&PresentAddress> {
-        self.present().iter().find(|present| present.prefix == self.rules.prefix)
+        self.present().iter().find(|present| present.prefix == self.prefix())
     }
 
     fn other_prefixes(&self) -> Vec<u8> {
-        self.present().iter().map(|present| present.prefix).filter(|prefix| *prefix != self.rules.prefix).collect()
+        self.present().iter().map(|present| present.prefix).filter(|prefix| *prefix != self.prefix()).collect()
     }
 
     /// Somebody else changed the address. The first correction is made at once, the next ones at a bounded pace.

@@ -109,7 +109,7 @@ impl Fixture {
     }
 
     fn observe(&mut self) {
-        let view = LinkView { link: self.link, present: self.present.clone() };
+        let view = LinkView { link: self.link, present: self.present.clone(), narrow: None };
         self.handle(Event::Observed(view));
     }
 

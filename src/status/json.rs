@@ -76,6 +76,8 @@ struct VipView<'a> {
     confirmed_age: Option<f64>,
     deadline: Option<f64>,
     kernel_lifetime: Option<LifetimeView>,
+    kernel_prefix: Option<u8>,
+    kernel_unusable: Option<bool>,
     announcements: u64,
     announcement_failures: u64,
     renewals: u64,
@@ -135,10 +137,12 @@ fn vip<'a>(vip: &'a VipStatus, status: &Status) -> VipView<'a> {
         blind: vip.unreachable.as_deref(),
         confirmed_age: vip.confirmed.map(seconds),
         deadline: vip.deadline.map(seconds),
-        kernel_lifetime: vip.kernel.map(|lifetime| match lifetime {
+        kernel_lifetime: vip.kernel.map(|kernel| match kernel.left {
             Lifetime::Forever => LifetimeView::Forever("forever"),
             Lifetime::Until(span) => LifetimeView::Seconds(seconds(span)),
         }),
+        kernel_prefix: vip.kernel.map(|kernel| kernel.prefix),
+        kernel_unusable: vip.kernel.map(|kernel| kernel.unusable),
         announcements: tally.announcements,
         announcement_failures: tally.announcement_failures,
         renewals: tally.renewals,

@@ -197,7 +197,7 @@ fn reads(status: &Status, to: &mut Writer<'_>) {
 }
 
 fn lifetime(vip: &VipStatus) -> Option<String> {
-    vip.kernel.map(|lifetime| match lifetime {
+    vip.kernel.map(|kernel| match kernel.left {
         Lifetime::Until(left) => seconds(left),
         Lifetime::Forever => "+Inf".to_owned(),
     })

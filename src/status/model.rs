@@ -54,8 +54,19 @@ pub struct VipStatus {
     pub confirmed: Option<Duration>,
     /// Time until the address is removed unless confirmed.
     pub deadline: Option<Duration>,
-    /// What is left of the address's lifetime in the kernel, if the kernel shows the address.
-    pub kernel: Option<Lifetime<Duration>>,
+    /// What the kernel shows of the address, if it does.
+    pub kernel: Option<KernelAddress>,
+}
+
+/// The VIP as the kernel shows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KernelAddress {
+    /// What is left of its lifetime.
+    pub left: Lifetime<Duration>,
+    /// Its prefix length, which is not the configured one where no other address of the subnet is on the interface.
+    pub prefix: u8,
+    /// IPv6: the kernel does not use the address, because another host may have it.
+    pub unusable: bool,
 }
 
 /// The latest accepted read of a key.

@@ -61,7 +61,11 @@ fn made_up() -> Status {
             unreachable: None,
             confirmed: Some(Duration::from_millis(399)),
             deadline: Some(Duration::from_millis(9_600)),
-            kernel: Some(Lifetime::Until(Duration::from_millis(9_600))),
+            kernel: Some(KernelAddress {
+                left: Lifetime::Until(Duration::from_millis(9_600)),
+                prefix: 32,
+                unusable: false,
+            }),
         }],
         endpoints: vec![
             EndpointStatus {
@@ -171,6 +175,8 @@ fn the_names_in_the_json_are_stable() {
         "confirmed_age",
         "deadline",
         "kernel_lifetime",
+        "kernel_prefix",
+        "kernel_unusable",
         "announcements",
         "announcement_failures",
         "renewals",
@@ -193,6 +199,16 @@ fn the_names_in_the_json_are_stable() {
         assert!(shown.contains(&format!("\"{field}\":")), "{field} in {shown}");
     }
     assert!(shown.contains(r#""deadline":9.6,"kernel_lifetime":9.6"#), "{shown}");
+}
+
+#[test]
+fn the_prefix_length_is_told_where_it_is_not_the_configured_one() {
+    let mut status = made_up();
+    let shown = |status: &Status| text::status(status, Colour::No);
+    assert!(shown(&status).contains("has the address, removes it in 9.6 s"), "{}", shown(&status));
+    status.vips[0].vip = Vip::new("10.0.0.5".parse().unwrap(), 24).unwrap();
+    assert!(shown(&status).contains("has the address as /32, removes it in 9.6 s"), "{}", shown(&status));
+    assert!(json::status(&status).contains(r#""kernel_prefix":32"#));
 }
 
 #[test]

@@ -94,8 +94,15 @@ fn block(layout: &mut Layout, vip: &VipStatus, status: &Status) {
 
 fn kernel(vip: &VipStatus) -> String {
     match (vip.kernel, vip.link_up) {
-        (Some(Lifetime::Forever), _) => "has the address, permanently".to_owned(),
-        (Some(Lifetime::Until(left)), _) => format!("has the address, removes it in {}", span(left)),
+        (Some(present), _) => {
+            let prefix =
+                if present.prefix == vip.vip.prefix() { String::new() } else { format!(" as /{}", present.prefix) };
+            let unusable = if present.unusable { " but does not use it (duplicate or tentative)" } else { "" };
+            match present.left {
+                Lifetime::Forever => format!("has the address{prefix}{unusable}, permanently"),
+                Lifetime::Until(left) => format!("has the address{prefix}{unusable}, removes it in {}", span(left)),
+            }
+        }
         (None, None) => format!("has no interface {}", vip.interface),
         (None, Some(true)) => "does not have the address".to_owned(),
         (None, Some(false)) => format!("does not have the address; {} is down", vip.interface),

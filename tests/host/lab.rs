@@ -149,7 +149,13 @@ impl Addresses {
         standing: bool,
         other_prefixes: &[u8],
     ) -> Result<Held, AddressError> {
-        let order = Order::Hold { link, until, present: standing, other_prefixes: other_prefixes.to_vec() };
+        let order = Order::Hold {
+            link,
+            prefix: vip.prefix(),
+            until,
+            present: standing,
+            other_prefixes: other_prefixes.to_vec(),
+        };
         let mut execution = Execution::new(*vip, order);
         while execution.point() != Point::Applied {
             let now = (self.clock)();

@@ -61,6 +61,61 @@ fn the_hosts_own_address_outlives_a_vip_that_stood_first() {
     assert!(host.carries("10.77.0.1".parse().unwrap()));
 }
 
+/// Every old file has `netmask: 24`. `ifdown` and `ifup`, `netplan apply` and NetworkManager take all addresses away and
+/// bring the host's own back a moment later, when the VIP is there again.
+#[test]
+fn the_hosts_own_address_outlives_a_wide_vip_that_was_restored_before_it() {
+    let setup = Setup::new("flush", 1);
+    let host = setup.host();
+    host.ip("link add eth1 type veth peer name eth1peer");
+    host.ip("link set eth1peer up");
+    host.ip("link set eth1 up");
+    for place in ["all", "default", INTERFACE, "eth1"] {
+        host.sysctl(&format!("net/ipv4/conf/{place}/promote_secondaries"), "0");
+    }
+    let (own, vip): (IpAddr, IpAddr) = ("10.77.0.1".parse().unwrap(), "10.77.0.100".parse().unwrap());
+    let shown = || host.ip("-o -4 addr show dev eth1");
+    let own_up = || host.ip(&format!("addr add {own}/24 dev eth1"));
+    own_up();
+    let config = setup.config().with("interface", "eth1").with("ip", vip).with("netmask", 24);
+    let daemon = setup.lead(&config, vip);
+    assert!(shown().contains(&format!("{vip}/24 ")), "{}", shown());
+    host.ip("addr flush dev eth1");
+    wait_for("the VIP alone", SOON, || {
+        shown().contains(&format!("{vip}/32 ")) && !shown().contains(&format!("{vip}/24 "))
+    });
+    own_up();
+    assert!(!shown().contains("secondary"), "{}", shown());
+    assert!(
+        host.ip("route get 10.77.0.9").contains(&format!("src {own}")),
+        "the host's own traffic has its own source"
+    );
+    setup.set_unknown_leader();
+    wait_for("the end of the VIP", SOON, || !host.carries(vip));
+    assert!(host.carries(own), "{}", shown());
+    // The next time the host's own address is there first.
+    setup.set_leader(host);
+    wait_for("the wide VIP", SOON, || shown().contains(&format!("{vip}/24 ")));
+    wait_status(&daemon, "held");
+}
+
+#[test]
+fn a_wide_vip_that_is_added_before_the_network_is_up_does_not_take_the_hosts_own_address_away() {
+    let setup = Setup::new("early", 1);
+    let host = setup.host();
+    host.ip("link add eth1 type veth peer name eth1peer");
+    host.ip("link set eth1peer up");
+    host.ip("link set eth1 up");
+    host.sysctl("net/ipv4/conf/all/promote_secondaries", "0");
+    host.sysctl("net/ipv4/conf/eth1/promote_secondaries", "0");
+    let (own, vip): (IpAddr, IpAddr) = ("10.77.0.1".parse().unwrap(), "10.77.0.100".parse().unwrap());
+    let _daemon = setup.lead(&setup.config().with("interface", "eth1").with("ip", vip).with("netmask", 24), vip);
+    host.ip(&format!("addr add {own}/24 dev eth1"));
+    setup.set_unknown_leader();
+    wait_for("the end of the VIP", SOON, || !host.carries(vip));
+    assert!(host.carries(own));
+}
+
 #[test]
 fn an_ipv6_vip_is_usable_at_once_and_never_the_source_of_the_hosts_own_traffic() {
     let setup = Setup::new("source", 1);

@@ -66,7 +66,7 @@ impl World {
             keeper: Keeper::new(rules),
             now: Moment::from_boot(Duration::from_secs(5_000)),
             revision: 100,
-            view: LinkView { link, present: vec![] },
+            view: LinkView { link, ..LinkView::default() },
             refusing: false,
             takes: Duration::ZERO,
             allowed: None,
@@ -101,6 +101,7 @@ impl World {
                 self.view = LinkView {
                     present: if link.is_some() { present.collect() } else { vec![] },
                     link: link.map(|(index, up, mac)| Link { index, up, mac: Some(Mac([mac; 6])) }),
+                    narrow: None,
                 };
                 self.observe();
             }

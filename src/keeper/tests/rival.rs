@@ -36,7 +36,7 @@ impl Fixture {
             notes: vec![],
         };
         let link = Some(Link { index: 7, up: true, mac: Some(Mac([2, 0, 0, 0, 0, 1])) });
-        keeper.handle(Event::Observed(LinkView { link, present: vec![] }));
+        keeper.handle(Event::Observed(LinkView { link, ..LinkView::default() }));
         keeper.read("pg1");
         assert!(matches!(keeper.keeper.state(), State::Held { .. }));
         keeper
@@ -198,7 +198,7 @@ fn one_who_claims_it_after_a_doubt_or_a_theft_is_no_echo() {
     doubted.read("pg1");
     let mut robbed = Fixture::settled();
     let link = robbed.keeper.link();
-    robbed.handle(Event::Observed(LinkView { link, present: vec![] }));
+    robbed.handle(Event::Observed(LinkView { link, ..LinkView::default() }));
     for mut keeper in [doubted, robbed] {
         assert!(matches!(keeper.keeper.state(), State::Held { .. }));
         keeper.rival();
