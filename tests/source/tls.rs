@@ -140,6 +140,95 @@ async fn a_ca_that_did_not_sign_the_certificate_is_called_by_its_name() {
     }
 }
 
+/// What `openssl req -x509` makes: self-signed, for a server, and marked as an authority.
+fn self_signed(folder: &Folder, change: impl FnOnce(&mut CertificateParams)) -> Identity {
+    let mut params = CertificateParams::new(["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    change(&mut params);
+    let key = KeyPair::generate().unwrap();
+    Identity {
+        certificate: folder.write("self.pem", params.self_signed(&key).unwrap().pem()),
+        key: folder.write("self.key", key.serialize_pem()),
+    }
+}
+
+fn member_with(server: &Identity) -> Cluster {
+    Cluster::tls(&[
+        &format!("--cert-file={}", server.certificate.display()),
+        &format!("--key-file={}", server.key.display()),
+    ])
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_that_is_the_ca_file_is_trusted() {
+    let folder = Folder::new();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (certificate, key) = (path("req.pem"), path("req.key"));
+    openssl(&[
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "30",
+        "-subj",
+        "/CN=etcd",
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+        "-keyout",
+        &key,
+        "-out",
+        &certificate,
+    ]);
+    let server = Identity { certificate: certificate.into(), key: key.into() };
+    let cluster = member_with(&server);
+    is_let_in(&mut source(&config_of(&cluster, &server.certificate, None))).await;
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_beside_others_in_the_ca_file_is_trusted() {
+    let (folder, authority) = (Folder::new(), Authority::new());
+    let server = self_signed(&folder, |_| {});
+    let cluster = member_with(&server);
+    let text = |path: &Path| std::fs::read_to_string(path).unwrap();
+    let both = folder.write("both.pem", text(&authority.file) + &text(&server.certificate));
+    is_let_in(&mut source(&config_of(&cluster, &both, None))).await;
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_that_is_not_in_the_ca_file_is_refused_with_the_cure() {
+    let (folder, authority) = (Folder::new(), Authority::new());
+    let cluster = member_with(&self_signed(&folder, |_| {}));
+    let other = Folder::new();
+    let twin = self_signed(&other, |_| {});
+    for ca in [&authority.file, &twin.certificate] {
+        let mut source = source(&config_of(&cluster, ca, None));
+        down_saying(&mut source, "is itself an authority (CA:TRUE), not a server's; add it to etcd-ca-file").await;
+    }
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_in_the_ca_file_must_be_valid_and_for_this_name() {
+    let folder = Folder::new();
+    let expired = self_signed(&folder, |params| {
+        params.not_before = date_time_ymd(2001, 1, 1);
+        params.not_after = date_time_ymd(2002, 1, 1);
+    });
+    let cluster = member_with(&expired);
+    down_saying(&mut source(&config_of(&cluster, &expired.certificate, None)), "has expired").await;
+
+    let folder = Folder::new();
+    let elsewhere = self_signed(&folder, |params| {
+        params.subject_alt_names = CertificateParams::new(["etcd1.example".to_owned()]).unwrap().subject_alt_names;
+    });
+    let cluster = member_with(&elsewhere);
+    let mut source = source(&config_of(&cluster, &elsewhere.certificate, None));
+    down_saying(&mut source, "is not for that name, but for etcd1.example").await;
+}
+
 #[tokio::test]
 async fn without_a_ca_file_the_roots_of_the_system_are_asked() {
     let authority = Authority::new();

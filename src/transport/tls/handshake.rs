@@ -6,6 +6,7 @@ use std::io;
 use tokio_rustls::rustls::{self, AlertDescription, CertificateError};
 
 use super::OptionNames;
+use super::verifier::is_authority;
 use crate::error;
 
 /// Why a TLS handshake failed.
@@ -23,6 +24,11 @@ pub(crate) enum HandshakeError {
     NoName { host: String },
     #[error("the certificate of {host} is not for server use (extended key usage)")]
     WrongPurpose { host: String },
+    #[error(
+        "the certificate of {host} is itself an authority (CA:TRUE), not a server's; add it to {}, or reissue it with \
+         CA:FALSE", .names.ca
+    )]
+    IsAuthority { host: String, names: &'static OptionNames },
     #[error("the certificate of {host} is rejected")]
     BadCertificate { host: String, source: rustls::Error },
     #[error("{host} does not speak TLS; set http:// in {} if that is intended", .names.endpoints)]
@@ -75,6 +81,7 @@ fn certificate(host: String, names: &'static OptionNames, problem: CertificateEr
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             HandshakeError::WrongPurpose { host }
         }
+        other if is_authority(&other) => HandshakeError::IsAuthority { host, names },
         other => HandshakeError::BadCertificate { host, source: rustls::Error::InvalidCertificate(other) },
     }
 }

@@ -9,6 +9,7 @@
 //! Reading blocks, without a thread: the files are small and local, and are read only when they changed.
 
 mod handshake;
+mod verifier;
 
 use std::fs;
 use std::io;
@@ -16,13 +17,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio_rustls::rustls::client::WantsClientCert;
+use tokio_rustls::rustls::client::{WantsClientCert, WebPkiServerVerifier};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ClientConfig, ConfigBuilder, RootCertStore};
 
 pub(crate) use self::handshake::{HandshakeError, find_tls};
+use self::verifier::Verifier;
 use super::credential;
 use crate::endpoint::Identity;
 
@@ -150,14 +152,18 @@ impl TlsFiles {
 
     fn load(&self) -> Result<ClientConfig, TlsError> {
         let names = self.names;
-        let roots = match &self.ca {
+        let (roots, given) = match &self.ca {
             Some(path) => roots_from(names.ca, path)?,
-            None => system_roots(names)?,
+            None => (system_roots(names)?, Vec::new()),
         };
-        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        let provider = Arc::new(ring::default_provider());
+        let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build();
+        let authorities = authorities.map_err(|_empty| TlsError::NoSystemRoots(names))?;
+        let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|source| TlsError::BadCertificate { option: "TLS", path: PathBuf::new(), source })?
-            .with_root_certificates(roots);
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Verifier { authorities, given }));
         let mut tls = match &self.identity {
             Some(identity) => with_identity(builder, identity, names)?,
             None => builder.with_no_client_auth(),
@@ -182,13 +188,15 @@ fn stamp(path: &Path) -> Option<(i64, i64, u64, u64)> {
     Some((metadata.mtime(), metadata.mtime_nsec(), metadata.size(), metadata.ino()))
 }
 
-fn roots_from(option: &'static str, path: &Path) -> Result<RootCertStore, TlsError> {
+/// The authorities of a file, and its certificates as they are there.
+fn roots_from(option: &'static str, path: &Path) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), TlsError> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(option, path)? {
-        let added = roots.add(certificate);
+    let given = certificates(option, path)?;
+    for certificate in &given {
+        let added = roots.add(certificate.clone());
         added.map_err(|source| TlsError::BadCertificate { option, path: path.to_owned(), source })?;
     }
-    Ok(roots)
+    Ok((roots, given))
 }
 
 fn system_roots(names: &'static OptionNames) -> Result<RootCertStore, TlsError> {
