@@ -1,10 +1,11 @@
 //! Private keys that the daemon's user may not read: the log names a remedy, and the remedy works.
 
-use crate::machine::Machine;
+use crate::built::built;
 use crate::site::{FILE, Site, UNIT, deb};
 use crate::support::daemon::ConfigFile;
 use crate::support::etcd::{Cluster, ClusterOptions};
 use crate::support::lab::Lab;
+use crate::support::machine::Machine;
 use crate::support::observer::AddressObserver;
 use crate::support::setup::Setup;
 use crate::support::tls::{KeyForm, Tls};
@@ -23,7 +24,7 @@ fn site(owner: &str, mode: &str) -> (Site, ConfigFile) {
     let observer = AddressObserver::over(&[&host]);
     let setup = Setup { cluster, hosts: vec![host], client, observer, lab };
     setup.set_leader(setup.host());
-    let machine = Machine::boot(setup.host());
+    let machine = Machine::boot(setup.host(), &built("target/package-test/debian"));
     let site = Site { machine, setup };
     let machine = &site.machine;
     machine.install(&deb());

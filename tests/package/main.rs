@@ -9,10 +9,10 @@
 #[expect(dead_code, reason = "these tests use only a part of the lab")]
 mod support;
 
+mod built;
 mod crashing;
 mod installing;
 mod keys;
-mod machine;
 mod predecessors;
 mod removing;
 mod restarting;

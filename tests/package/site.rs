@@ -4,11 +4,12 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::machine::{Machine, only, tree};
+use crate::built::{built, only};
 use crate::support::clock::{wait_for, wait_until};
 use crate::support::command::run;
 use crate::support::daemon::ConfigFile;
 use crate::support::host::{VIP, VIP6};
+use crate::support::machine::{Machine, tree};
 use crate::support::ping::Pinger;
 use crate::support::setup::{SOON, Setup, report};
 use crate::support::tcp::{ConnectionState, EchoServer, TcpClient};
@@ -31,7 +32,7 @@ impl Site {
     pub(crate) fn bare() -> Self {
         let setup = Setup::new("pack", 1);
         setup.set_leader(setup.host());
-        let machine = Machine::boot(setup.host());
+        let machine = Machine::boot(setup.host(), &built("target/package-test/debian"));
         Self { machine, setup }
     }
 

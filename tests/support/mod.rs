@@ -23,6 +23,7 @@ pub(crate) mod fail;
 pub(crate) mod holding;
 pub(crate) mod host;
 pub(crate) mod lab;
+pub(crate) mod machine;
 pub(crate) mod needs;
 pub(crate) mod notify;
 pub(crate) mod observer;

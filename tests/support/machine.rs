@@ -1,4 +1,4 @@
-//! A booted Debian on a host of the lab, on which packages are installed.
+//! A booted systemd on a host of the lab.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,11 +8,11 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::clock::{pause, wait_for, wait_until};
-use crate::support::command::attempt;
-use crate::support::fail::OrFail;
-use crate::support::host::Host;
-use crate::support::process::Process;
+use super::clock::{pause, wait_for, wait_until};
+use super::command::attempt;
+use super::fail::OrFail;
+use super::host::Host;
+use super::process::Process;
 
 /// How long systemd may take to boot on a busy machine.
 const BOOT: Duration = Duration::from_secs(60);
@@ -31,12 +31,12 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Boots it on `host`, whose network it uses.
-    pub(crate) fn boot(host: &Host) -> Self {
-        let debian = built("target/package-test/debian");
-        let mut command = Command::new(tree("tests/package/boot"));
+    /// Boots it on `host`, whose network it uses. It sees the files of `root` and changes only copies of them. With `/`
+    /// it is this very machine, and starts nothing but a journal and a system bus.
+    pub(crate) fn boot(host: &Host, root: &Path) -> Self {
+        let mut command = Command::new(tree("tests/support/boot"));
         let place = host.directory().join(format!("machine-{}", host.name()));
-        command.arg(host.namespace()).arg(debian).arg(place);
+        command.arg(host.namespace()).arg(root).arg(place);
         let supervisor = Process::start(&format!("the machine {}", host.name()), command);
         let init = wait_until("process 1 of the machine", BOOT, || only_child(supervisor.pid()));
         wait_for("systemd to be up", BOOT, || inside(init, "systemctl is-system-running") == Ok("running".to_owned()));
@@ -144,25 +144,4 @@ fn only_child(pid: u32) -> Option<Pid> {
 
 pub(crate) fn tree(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
-}
-
-/// A file that `make package-test` has prepared.
-fn built(name: &str) -> PathBuf {
-    let path = tree(name);
-    assert!(path.exists(), "{} is missing; `make package && make package-test` creates it", path.display());
-    path
-}
-
-/// The only file with this prefix and suffix in a prepared directory.
-#[track_caller]
-pub(crate) fn only(directory: &str, prefix: &str, ending: &str) -> PathBuf {
-    let files = fs::read_dir(built(directory)).or_fail(&format!("reading {directory}"));
-    let mut found = files.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        name.starts_with(prefix) && name.ends_with(ending)
-    });
-    match (found.next(), found.next()) {
-        (Some(only), None) => only,
-        (first, second) => panic!("expected one {prefix}*{ending} in {directory}, found {first:?} and {second:?}"),
-    }
 }
