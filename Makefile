@@ -7,8 +7,9 @@ SHELL := /bin/bash
 export PATH := $(PATH):/usr/sbin:/sbin:$(HOME)/.cargo/bin
 
 # Programs and files that must be there, each with the package that brings it.
-TOOLS := arping:iputils-arping cc:build-essential etcd:etcd-server etcdctl:etcd-client ip:iproute2 nft:nftables \
-	openssl:openssl patch:patch ping:iputils-ping protoc:protobuf-compiler ss:iproute2 sysctl:procps systemd-analyze:systemd tcpdump:tcpdump
+TOOLS := arping:iputils-arping cc:build-essential dbus-daemon:dbus etcd:etcd-server etcdctl:etcd-client ip:iproute2 \
+	nft:nftables openssl:openssl patch:patch ping:iputils-ping protoc:protobuf-compiler ss:iproute2 sysctl:procps \
+	systemd-analyze:systemd tcpdump:tcpdump
 FILES := /usr/include/google/protobuf/descriptor.proto:libprotobuf-dev
 
 # Only what needs the privilege gets it: cargo builds as the user and starts the programs of the lab through sudo.

@@ -19,3 +19,4 @@ mod reload;
 mod restarting;
 mod stopping;
 mod systemd;
+mod unit;

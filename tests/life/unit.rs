@@ -1,0 +1,81 @@
+//! The shipped unit under a real systemd: hiccups, crashes, old seccomp filters, broken configurations.
+//!
+//! `make package-test` boots a Debian of its own and installs the packages. Here systemd boots on a copy of this
+//! machine's files, which takes a second or two.
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::clock::{now, wait_for};
+use crate::support::daemon::binary;
+use crate::support::machine::{Machine, tree};
+use crate::support::setup::{SOON, Setup, report};
+
+const UNIT: &str = "vip-manager.service";
+const FILE: &str = "/etc/default/vip-manager.yml";
+
+/// The machine is dropped first, because it uses the lab's network.
+struct Site {
+    machine: Machine,
+    setup: Setup,
+}
+
+impl Site {
+    /// A machine with the program and its unit, and a leader key that names it.
+    fn installed() -> Self {
+        let setup = Setup::new("unit", 1);
+        setup.set_leader(setup.host());
+        let machine = Machine::boot(setup.host(), Path::new("/"));
+        for (from, to) in [
+            (binary(), "/usr/bin/vip-manager"),
+            (tree("systemd/vip-manager.service"), "/etc/systemd/system/vip-manager.service"),
+            (tree("systemd/vip-manager.sysusers"), "/etc/sysusers.d/vip-manager.conf"),
+        ] {
+            let place = machine.path(to);
+            fs::create_dir_all(place.parent().unwrap()).unwrap();
+            fs::copy(from, place).unwrap();
+        }
+        machine.run("systemd-sysusers vip-manager.conf");
+        Self { machine, setup }
+    }
+
+    /// Adds lines to the unit's section `[Service]`.
+    fn drop_in(&self, lines: &str) {
+        let directory = format!("/etc/systemd/system/{UNIT}.d");
+        self.machine.run(&format!("mkdir -p {directory}"));
+        self.machine.write(&format!("{directory}/lab.conf"), &format!("[Service]\n{lines}\n"));
+        self.machine.run("systemctl daemon-reload");
+    }
+
+    fn journal(&self) -> String {
+        self.machine.journal(UNIT)
+    }
+}
+
+/// The seccomp filter of systemd 239 (RHEL 8) allows no system call that is newer than itself. glibc from before
+/// clone3 does not miss it; the one on this machine would.
+#[test]
+fn hooks_and_a_stop_work_under_a_filter_that_does_not_know_newer_system_calls() {
+    let site = Site::installed();
+    site.drop_in(
+        "SystemCallFilter=~pidfd_open pidfd_send_signal pidfd_getfd close_range openat2 faccessat2 epoll_pwait2",
+    );
+    let addresses = ["10.66.0.100", "10.66.0.101", "10.66.0.102", "10.66.0.103"];
+    let config = site.setup.config().with("ip", format!("[{}]", addresses.join(", ")));
+    let hook = r#"[/bin/sh, -c, "echo hook ran for $VIP_MANAGER_VIP $VIP_MANAGER_EVENT"]"#;
+    site.machine.write(FILE, &config.with("on-acquire", hook).with("on-release", hook).text());
+    site.machine.run("systemctl start vip-manager");
+    for address in addresses {
+        let words = format!("hook ran for {address} acquire");
+        wait_for(&words, SOON, || site.journal().contains(&words));
+    }
+    let asked = now();
+    site.machine.run("systemctl stop vip-manager");
+    report("systemctl stop took", now().since(asked));
+    let journal = site.journal();
+    for address in addresses {
+        assert!(journal.contains(&format!("hook ran for {address} release")), "{journal}");
+        assert!(!site.setup.host().carries(address.parse().unwrap()));
+    }
+    assert_eq!(site.machine.property(UNIT, "Result"), "success", "{journal}");
+}
