@@ -1,8 +1,11 @@
 //! `vip-manager release`: removes what is ours, without a daemon.
 //!
 //! systemd calls it after the daemon has ended in whatever way, and so may anybody, any number of times. It removes
-//! the configured VIPs from their interfaces, whatever prefix length they stand with, and nothing else. A VIP that a
-//! daemon kept on purpose for the next one is left alone when systemd asks, and removed when a person does.
+//! the configured VIPs from their interfaces, whatever prefix length they stand with, and nothing else.
+//!
+//! When systemd asks, it leaves what the next daemon is to adopt: all VIPs in a restart, and after a crash those whose
+//! lifetime ends by itself. The kernel enforces the same deadline that the daemon had, so removing them earlier only
+//! disconnects clients.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -12,42 +15,66 @@ use crate::clock;
 use crate::config::{Config, OnStop, VipConfig};
 use crate::daemon::fatal::Fatal;
 use crate::daemon::log::Logging;
-use crate::daemon::systemd::restart;
+use crate::daemon::systemd::restart::{self, Job};
 use crate::driver::{Failure, Mirror, Removed};
 use crate::error;
 use crate::host::{AddressSocket, Connections, ResetError};
+use crate::time::Lifetime;
+use crate::wire::netlink::Address;
 
-/// Removes every configured VIP.
+/// Which of the configured VIPs are to be removed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Scope {
+    All,
+    /// Those that would stay for ever.
+    Permanent,
+    Nothing,
+}
+
+/// Removes the configured VIPs.
 pub fn release(config: &Config) -> ExitCode {
     Logging::start(config.log_level, config.log_format);
-    if kept_on_purpose(config) {
-        tracing::debug!("the daemon ended cleanly and kept its VIPs; keeping them");
-        return ExitCode::SUCCESS;
+    let result = std::env::var("SERVICE_RESULT").ok();
+    let scope = scope(result.as_deref(), config.on_stop, restart::job);
+    match scope {
+        Scope::All => {}
+        Scope::Permanent => tracing::debug!("the daemon ended abnormally; keeping the VIPs whose lifetime ends"),
+        Scope::Nothing => {
+            tracing::debug!("the daemon ended cleanly and kept its VIPs; keeping them");
+            return ExitCode::SUCCESS;
+        }
     }
-    match remove_all(config) {
+    match remove(config, scope) {
         Ok(0) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => error.log(),
     }
 }
 
-/// Whether systemd asks after a clean end (its `ExecStopPost=`) of a daemon that was to leave what it held.
-fn kept_on_purpose(config: &Config) -> bool {
-    std::env::var("SERVICE_RESULT").as_deref() == Ok("success")
-        && (config.on_stop == OnStop::Keep || restart::is_restart())
+/// `result` is how the daemon ended, if systemd asks (`$SERVICE_RESULT` of its `ExecStopPost=`). After an abnormal end
+/// systemd starts the daemon again, unless a stop was asked for.
+fn scope(result: Option<&str>, on_stop: OnStop, job: impl Fn() -> Job) -> Scope {
+    match result {
+        None => Scope::All,
+        Some("success") if on_stop == OnStop::Keep || job() == Job::Restart => Scope::Nothing,
+        Some("success") => Scope::All,
+        Some(_) if job() == Job::Stop => Scope::All,
+        Some(_) => Scope::Permanent,
+    }
 }
 
 /// Returns how many could not be removed; each was said.
-fn remove_all(config: &Config) -> Result<usize, Fatal> {
+fn remove(config: &Config, scope: Scope) -> Result<usize, Fatal> {
     let mut addresses = AddressSocket::open(clock::now).map_err(|errno| Fatal::SetUp(errno.into()))?;
     let mut kernel = Mirror::default();
     let list = addresses.dump().map_err(|error| Failure::new(error::chain(&error)))?;
     kernel.replace(&list);
-    let standing: Vec<&VipConfig> = config.vips.iter().filter(|vip| !prefixes(&kernel, vip).is_empty()).collect();
+    let standing: Vec<&VipConfig> =
+        config.vips.iter().filter(|vip| !prefixes(&kernel, vip, scope).is_empty()).collect();
     reset_connections(&standing);
     let mut left = 0;
     for vip in standing {
-        for (link, prefix) in prefixes(&kernel, vip) {
+        for (link, prefix) in prefixes(&kernel, vip, scope) {
             match addresses.remove(link, vip.vip.address(), prefix) {
                 Ok(Removed::Gone) => tracing::info!("{}/{prefix} removed from {}", vip.vip.address(), vip.interface),
                 Ok(Removed::WasAbsent) => {}
@@ -61,8 +88,8 @@ fn remove_all(config: &Config) -> Result<usize, Fatal> {
     Ok(left)
 }
 
-/// Where the VIP stands on its interface, unless it is the host's own address.
-fn prefixes(kernel: &Mirror, vip: &VipConfig) -> Vec<(u32, u8)> {
+/// Where the VIP is to be removed from its interface: nowhere if it is the host's own address.
+fn prefixes(kernel: &Mirror, vip: &VipConfig, scope: Scope) -> Vec<(u32, u8)> {
     let (interface, address) = (&vip.interface, vip.vip.address());
     let Some(link) = kernel.link_by_name(interface) else { return Vec::new() };
     let ours = kernel.addresses(link.index, address).any(|standing| standing.ours);
@@ -70,7 +97,8 @@ fn prefixes(kernel: &Mirror, vip: &VipConfig) -> Vec<(u32, u8)> {
         tracing::warn!("{address} not removed from {interface}: it is the host's own address");
         return Vec::new();
     }
-    kernel.addresses(link.index, address).map(|standing| (link.index, standing.prefix)).collect()
+    let concerned = |standing: &&Address| scope == Scope::All || standing.valid == Lifetime::Forever;
+    kernel.addresses(link.index, address).filter(concerned).map(|standing| (link.index, standing.prefix)).collect()
 }
 
 fn reset_connections(vips: &[&VipConfig]) {
@@ -84,5 +112,28 @@ fn reset_connections(vips: &[&VipConfig]) {
         Ok(Ok(_) | Err(ResetError::Unsupported)) => {}
         Ok(Err(error)) => tracing::warn!("{}", error::chain(&error)),
         Err(errno) => tracing::warn!("cannot reset connections: {errno}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_removed_follows_from_how_the_daemon_ended_and_from_the_job() {
+        let scope = |result, on_stop, job| scope(result, on_stop, || job);
+        let (release, keep) = (OnStop::Release, OnStop::Keep);
+        for on_stop in [release, keep] {
+            assert_eq!(scope(None, on_stop, Job::Other), Scope::All, "a person asks");
+            assert_eq!(scope(Some("success"), on_stop, Job::Restart), Scope::Nothing);
+            for result in ["signal", "core-dump", "watchdog", "oom-kill", "exit-code", "timeout"] {
+                assert_eq!(scope(Some(result), on_stop, Job::Other), Scope::Permanent, "{result}");
+                assert_eq!(scope(Some(result), on_stop, Job::Restart), Scope::Permanent, "{result}");
+                assert_eq!(scope(Some(result), on_stop, Job::Stop), Scope::All, "{result}");
+            }
+        }
+        assert_eq!(scope(Some("success"), release, Job::Stop), Scope::All);
+        assert_eq!(scope(Some("success"), release, Job::Other), Scope::All);
+        assert_eq!(scope(Some("success"), keep, Job::Stop), Scope::Nothing);
     }
 }

@@ -12,10 +12,15 @@ use crate::support::tcp::{ConnectionState, EchoServer, TcpClient};
 
 /// Runs `release` to its end; it has to succeed.
 fn release(host: &Host, config: &ConfigFile) -> String {
+    release_after(host, config, None)
+}
+
+/// The same as systemd does after the daemon has ended like this.
+fn release_after(host: &Host, config: &ConfigFile, result: Option<&str>) -> String {
     let file: PathBuf = host.directory().join("release.yml");
     std::fs::write(&file, config.text()).unwrap();
     let mut command = vip_manager(host);
-    command.arg("release").arg("--config").arg(&file);
+    command.arg("release").arg("--config").arg(&file).envs(result.map(|result| ("SERVICE_RESULT", result)));
     let mut process = Process::start("vip-manager release", command);
     let status = process.wait(SOON);
     assert_eq!(status.code(), Some(0), "{}", process.text());
@@ -73,4 +78,19 @@ fn release_leaves_the_hosts_own_address_alone() {
 fn release_without_the_interface_has_nothing_to_do() {
     let (_lab, host, config) = lonely();
     assert_eq!(release(&host, &config.with("interface", "eth9")), "");
+}
+
+/// The daemon never adds a permanent address, but may have crashed before it limited an inherited one.
+#[test]
+fn release_after_a_crash_removes_only_what_would_stay_forever() {
+    let (_lab, host, config) = lonely();
+    host.ip(&format!("addr add {VIP}/32 dev eth0 valid_lft 60 preferred_lft 60"));
+    host.ip(&format!("addr add {VIP6}/128 dev eth0 nodad"));
+    let config = config.with("ip", format!("[{VIP}, \"{VIP6}\"]"));
+    for result in ["signal", "watchdog"] {
+        let said = release_after(&host, &config, Some(result));
+        assert!(host.carries(VIP) && !host.carries(VIP6), "{said}");
+    }
+    release(&host, &config);
+    assert!(!host.carries(VIP));
 }

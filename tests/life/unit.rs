@@ -5,11 +5,14 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
-use crate::support::clock::{now, wait_for};
-use crate::support::daemon::binary;
+use crate::support::clock::{now, pause, wait_for, wait_until};
+use crate::support::daemon::{ConfigFile, binary};
+use crate::support::host::VIP;
 use crate::support::machine::{Machine, tree};
 use crate::support::setup::{SOON, Setup, report};
+use crate::support::tcp::{ConnectionState, EchoServer, TcpClient};
 
 const UNIT: &str = "vip-manager.service";
 const FILE: &str = "/etc/default/vip-manager.yml";
@@ -39,6 +42,15 @@ impl Site {
         Self { machine, setup }
     }
 
+    /// The same with a daemon that holds the address.
+    fn leading(more: impl FnOnce(ConfigFile) -> ConfigFile) -> Self {
+        let site = Self::installed();
+        site.machine.write(FILE, &more(site.setup.config()).text());
+        site.machine.run("systemctl start vip-manager");
+        site.setup.observer.wait_held(site.setup.host(), VIP, SOON);
+        site
+    }
+
     /// Adds lines to the unit's section `[Service]`.
     fn drop_in(&self, lines: &str) {
         let directory = format!("/etc/systemd/system/{UNIT}.d");
@@ -47,8 +59,17 @@ impl Site {
         self.machine.run("systemctl daemon-reload");
     }
 
+    fn signal(&self, signal: &str) {
+        self.machine.run(&format!("systemctl kill --signal {signal} --kill-who=main vip-manager"));
+    }
+
     fn journal(&self) -> String {
         self.machine.journal(UNIT)
+    }
+
+    /// Waits for a main process other than `before`.
+    fn wait_process(&self, before: Option<u32>) -> u32 {
+        wait_until("another main process", SOON, || self.machine.main_pid(UNIT).filter(|pid| Some(*pid) != before))
     }
 }
 
@@ -78,4 +99,40 @@ fn hooks_and_a_stop_work_under_a_filter_that_does_not_know_newer_system_calls() 
         assert!(!site.setup.host().carries(address.parse().unwrap()));
     }
     assert_eq!(site.machine.property(UNIT, "Result"), "success", "{journal}");
+}
+
+/// Shorter than `hold-timeout`.
+const HICCUP: Duration = Duration::from_secs(7);
+
+#[test]
+fn a_daemon_that_is_stopped_for_a_while_or_killed_keeps_its_address_and_the_connections() {
+    let site = Site::leading(|config| config);
+    let _server = EchoServer::on(site.setup.host());
+    let client = TcpClient::connect(&site.setup.client, VIP).unwrap();
+    let first = site.machine.main_pid(UNIT);
+    site.signal("STOP");
+    pause(HICCUP);
+    site.signal("CONT");
+    let answered = now();
+    wait_for("the renewal after the stop", SOON, || {
+        site.setup.host().ip("-4 -o addr show dev eth0").contains("valid_lft 9sec")
+    });
+    report("renewed after", now().since(answered));
+    assert_eq!(site.machine.main_pid(UNIT), first, "{}", site.journal());
+
+    for signal in ["KILL", "ABRT"] {
+        let before = site.machine.main_pid(UNIT);
+        site.signal(signal);
+        site.wait_process(before);
+        let adopted = || site.machine.property(UNIT, "StatusText").contains(": held");
+        wait_for("the adoption", SOON, adopted);
+    }
+    assert_eq!(site.setup.times_held(VIP), 1, "it was never removed\n{}", site.journal());
+    assert_eq!(client.status().state, ConnectionState::Open, "{}", site.journal());
+    report("the connection's longest silence", client.status().longest_silence);
+
+    let asked = now();
+    site.machine.run("systemctl stop vip-manager");
+    let gone = site.setup.observer.wait_gone(site.setup.host(), VIP, SOON).unwrap();
+    report("systemctl stop: removed after", gone.since(asked));
 }

@@ -21,28 +21,42 @@ pub(crate) fn is_of_a_unit() -> bool {
     env::var_os("INVOCATION_ID").is_some()
 }
 
-/// Whether systemd stops this unit only to start it again. It takes some milliseconds, and never more than the limit.
+/// What systemd is doing with this unit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Job {
+    Restart,
+    Stop,
+    /// Nothing, something else, or it is unknown.
+    Other,
+}
+
+/// Whether systemd stops this unit only to start it again.
 pub(crate) fn is_restart() -> bool {
+    job() == Job::Restart
+}
+
+/// Asks systemd. It takes some milliseconds, and never more than the limit.
+pub(crate) fn job() -> Job {
     let (answer, answered) = mpsc::channel();
     // Nobody waits for the thread: systemd ends what `systemctl` leaves behind with the rest of the unit.
     let asked = thread::Builder::new().spawn(move || answer.send(ask()));
     match asked.is_ok().then(|| answered.recv_timeout(LIMIT)) {
-        Some(Ok(answer)) => answer.unwrap_or(false),
+        Some(Ok(answer)) => answer.unwrap_or(Job::Other),
         Some(Err(_)) => {
             let limit = LIMIT.as_secs();
-            tracing::warn!("systemctl list-jobs did not answer within {limit} s; assuming a stop, not a restart");
-            false
+            tracing::warn!("systemctl list-jobs did not answer within {limit} s; assuming that this is not a restart");
+            Job::Other
         }
-        None => false,
+        None => Job::Other,
     }
 }
 
-fn ask() -> Option<bool> {
+fn ask() -> Option<Job> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     let unit = unit_of(&groups)?;
     let mut systemctl = Command::new("systemctl");
     systemctl.args(["list-jobs", "--no-legend", "--no-pager", "--full"]);
-    Some(lists_restart(&answer_of(&mut systemctl)?, unit))
+    Some(job_of(unit, &answer_of(&mut systemctl)?))
 }
 
 /// What a program says that this thread starts. systemd may signal every process of a unit that it stops, and looks again for
@@ -63,12 +77,18 @@ fn unit_of(groups: &str) -> Option<&str> {
     })
 }
 
-/// Lines of number, unit, type and state.
-fn lists_restart(listing: &str, unit: &str) -> bool {
-    listing.lines().any(|line| {
+/// Reads lines of number, unit, type and state.
+fn job_of(unit: &str, listing: &str) -> Job {
+    let kinds = listing.lines().filter_map(|line| {
         let mut columns = line.split_whitespace().skip(1);
-        columns.next() == Some(unit) && columns.next() == Some("restart")
-    })
+        (columns.next() == Some(unit)).then(|| columns.next()).flatten()
+    });
+    let known = |kind| match kind {
+        "restart" => Some(Job::Restart),
+        "stop" => Some(Job::Stop),
+        _ => None,
+    };
+    kinds.filter_map(known).next().unwrap_or(Job::Other)
 }
 
 /// Long enough for a host without breath, and short enough to leave the stop itself its time (`TimeoutStopSec=`). The VIP is
@@ -99,19 +119,20 @@ mod tests {
     }
 
     #[test]
-    fn only_a_restart_of_this_very_unit_is_a_restart() {
+    fn only_a_job_of_this_very_unit_counts() {
         let unit = "vip-manager.service";
-        assert!(lists_restart(" 41 patroni.service start waiting\n 42 vip-manager.service restart running\n", unit));
+        let listing = " 41 patroni.service start waiting\n 42 vip-manager.service restart running\n";
+        assert_eq!(job_of(unit, listing), Job::Restart);
+        assert_eq!(job_of(unit, "42 vip-manager.service stop running\n"), Job::Stop);
         for other in [
             "",
-            "42 vip-manager.service stop running\n",
             "42 vip-manager.service start waiting\n",
             "42 vip-manager@a.service restart running\n",
-            "42 my-vip-manager.service restart running\n",
+            "42 my-vip-manager.service stop running\n",
             "42 patroni.service restart running\n",
             "42 vip-manager.service\n",
         ] {
-            assert!(!lists_restart(other, unit), "{other}");
+            assert_eq!(job_of(unit, other), Job::Other, "{other}");
         }
     }
 }
