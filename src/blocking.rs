@@ -15,10 +15,9 @@ use tokio::time::timeout;
 pub(crate) struct Blocking<T>(Option<oneshot::Receiver<T>>);
 
 /// Why a call has no result.
-#[cfg_attr(not(test), allow(dead_code, reason = "the readers of files follow"))]
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BlockingError {
-    #[error("it does not return within {0:.1?}")]
+    #[error("no answer within {0:.1?}; does its file system hang?")]
     Hangs(Duration),
     #[error("cannot run it on a thread of its own")]
     NoThread(#[source] io::Error),
@@ -43,7 +42,6 @@ impl<T: Send + 'static> Blocking<T> {
     }
 
     /// The same, for at most this time.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the readers of files follow"))]
     pub(crate) async fn run_on_thread(
         &mut self,
         limit: Duration,

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::future::ready;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -21,8 +22,8 @@ pub(crate) trait Connector: Send + 'static {
     fn connect(&mut self) -> impl Future<Output = Result<Self::Client, Failure>> + Send;
 
     /// What has changed so that a new session is better than this one, which works. Asked now and then.
-    fn has_changed(&mut self, _client: &Self::Client) -> Option<&'static str> {
-        None
+    fn has_changed(&mut self, _client: &Self::Client) -> impl Future<Output = Option<&'static str>> + Send {
+        ready(None)
     }
 
     /// No endpoint serves any more: what was remembered of the store as a whole may not hold for the one that comes back.

@@ -114,7 +114,7 @@ impl<C: Connector> Member<C> {
     /// Changes over to a new session if there is a reason, once that works. Until then the old one is kept: TLS files are
     /// seldom changed everywhere at the same instant, and sometimes wrongly.
     async fn renew(&mut self, active: &mut ActiveSession<C::Client>) {
-        let Some(change) = self.connector.has_changed(active.session.client()) else { return };
+        let Some(change) = self.connector.has_changed(active.session.client()).await else { return };
         match self.establish().await {
             Ok(new) => {
                 *active = new;

@@ -30,6 +30,8 @@ use crate::endpoint::Endpoint;
 
 /// A kernel answers within a round trip. It resends a lost packet after a second, and so does our next attempt.
 const ADDRESS_LIMIT: Duration = Duration::from_secs(1);
+/// Reading files may take this part of the time for a connection.
+pub(crate) const FILES_SHARE: u32 = 4;
 /// Unacknowledged data older than this ends a connection in the kernel, even one already closed here.
 const USER_TIMEOUT_MS: u32 = 10_000;
 
@@ -89,7 +91,7 @@ impl Dialer {
     }
 
     async fn connect(&mut self, phase: &mut &'static str, limit: Duration) -> Result<Connection, DialError> {
-        let credentials = if self.endpoint.tls { Some(self.tls.current()?) } else { None };
+        let credentials = self.credentials(limit).await?;
         let generation = credentials.as_ref().map_or(0, |credentials| credentials.generation);
         let addresses = self.resolve().await?;
         *phase = "TCP";
@@ -107,7 +109,7 @@ impl Dialer {
         let host = self.endpoint.to_string();
         let host = host.split_once("://").map_or(&*host, |(_scheme, host)| host);
         let exchange = async {
-            let mut credentials = if self.endpoint.tls { Some(self.tls.current()?) } else { None };
+            let mut credentials = self.credentials(limits.time).await?;
             if let Some(credentials) = &mut credentials {
                 Arc::make_mut(&mut credentials.tls).alpn_protocols = vec![b"http/1.1".to_vec()];
             }
@@ -118,6 +120,11 @@ impl Dialer {
         };
         let silent = DialError::Silent { phase: "HTTP", limit: limits.time };
         timeout(limits.time, exchange).await.unwrap_or(Err(silent))
+    }
+
+    /// The certificates to connect with, for a part of the time that the whole may take.
+    async fn credentials(&self, limit: Duration) -> Result<Option<Credentials>, TlsError> {
+        Ok(if self.endpoint.tls { Some(self.tls.current(limit / FILES_SHARE).await?) } else { None })
     }
 
     async fn wrap_tls(

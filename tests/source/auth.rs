@@ -5,7 +5,7 @@ use tokio::time::timeout;
 use vip_manager::config::model::{Login, Password, Secret, StoreConfig};
 use vip_manager::source::{Link, Report, Source};
 
-use crate::etcd::{Cluster, Folder};
+use crate::etcd::{Cluster, Folder, hang};
 use crate::telling::Lines;
 use crate::wait::{SOON, all_up, eventually, until, why_down};
 use crate::{
@@ -190,4 +190,25 @@ async fn a_password_file_that_is_not_there_is_named() {
     let mut source = source(&StoreConfig { login: Some(login), ..config(cluster.endpoints()) });
     let why = why_down(&mut source).await;
     assert!(why.contains("cannot read etcd-password-file /nonexistent/password: No such file"), "{why}");
+}
+
+#[tokio::test]
+async fn a_password_file_that_hangs_leaves_us_with_the_last_password() {
+    let mut cluster = Cluster::new(1).await;
+    cluster.turn_authentication_on("vip", "secret").await;
+    let folder = Folder::new();
+    let path = folder.write("password", "secret\n");
+    let login = Login { user: "vip".into(), password: Password::File(path.clone()) };
+    let config = StoreConfig { login: Some(login), ..config(cluster.endpoints()) };
+    let mut known = source(&config);
+    all_up(&mut known).await;
+    hang(&path);
+    let mut unknown = source(&config);
+    let why = why_down(&mut unknown).await;
+    assert!(why.contains("cannot read etcd-password-file") && why.contains("does its file system hang?"), "{why}");
+
+    cluster.members[0].kill();
+    why_down(&mut known).await;
+    cluster.members[0].start();
+    all_up(&mut known).await;
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use etcd_client::{Client, ConnectOptions};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::stat::Mode;
+use nix::unistd::{Pid, mkfifo};
 use vip_manager::config::model::Endpoint;
 
 use crate::wait::eventually;
@@ -41,6 +42,13 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _best_effort = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// Puts a FIFO in the place of a file: whoever reads it waits for ever, as on a file system that hangs.
+pub(crate) fn hang(file: &Path) {
+    let fifo = file.with_extension("fifo");
+    mkfifo(&fifo, Mode::S_IRWXU).unwrap();
+    std::fs::rename(&fifo, file).unwrap();
 }
 
 pub(crate) fn free_port() -> u16 {

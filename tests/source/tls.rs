@@ -12,8 +12,8 @@ use vip_manager::config::model::{Endpoint, Identity, StoreConfig};
 use vip_manager::source::Report;
 use vip_manager::source::{Link, Source};
 
-use crate::etcd::{Cluster, Folder, connections_to};
-use crate::wait::{SOON, all_up, down_saying, until};
+use crate::etcd::{Cluster, Folder, connections_to, hang};
+use crate::wait::{SOON, all_up, down_saying, until, why_down};
 use crate::{config, read_naming, source};
 
 /// An authority and the files of what it signed.
@@ -411,4 +411,30 @@ async fn a_new_client_certificate_that_etcd_refuses_leaves_us_with_the_old_sessi
     stays_connected(&mut source, cluster.members[0].port, &first).await;
     let _good_again = authority.client();
     until_reconnected(&mut source, cluster.members[0].port, &first).await;
+}
+
+#[tokio::test]
+async fn a_ca_file_that_cannot_be_read_to_its_end_blocks_nobody() {
+    let authority = Authority::new();
+    let cluster = authority.member(&authority.server(), false);
+    hang(&authority.file);
+    let mut source = source(&config_of(&cluster, &authority.file, None));
+    down_saying(&mut source, "cannot read the TLS files within").await;
+}
+
+#[tokio::test]
+async fn files_that_hang_under_a_session_stop_neither_its_reads_nor_the_next_session() {
+    let authority = Authority::new();
+    let mut cluster = authority.member(&authority.server(), true);
+    let client = authority.client();
+    let mut source = source(&config_of(&cluster, &authority.file, Some(client.clone())));
+    is_let_in(&mut source).await;
+    let first = connections_to(cluster.members[0].port);
+    hang(&client.key);
+    stays_connected(&mut source, cluster.members[0].port, &first).await;
+
+    cluster.members[0].kill();
+    why_down(&mut source).await;
+    cluster.members[0].start();
+    is_let_in(&mut source).await;
 }

@@ -1,6 +1,7 @@
 //! etcd as a store of the engine.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::context::{Context, Memory};
 use super::read;
@@ -32,11 +33,13 @@ impl Connector for EtcdConnector {
         Ok(Arc::new(Context::new(session, keys, memory, tls, self.session.limit, self.clock)))
     }
 
-    fn has_changed(&mut self, client: &Arc<Context>) -> Option<&'static str> {
-        if let Some(Ok(credentials)) = self.session.tls.as_ref().map(|tls| tls.current())
-            && credentials.generation != self.generation
+    async fn has_changed(&mut self, client: &Arc<Context>) -> Option<&'static str> {
+        if let Some(tls) = &self.session.tls
+            // The watch waits meanwhile. What takes longer is seen the next time.
+            && let Some(generation) = tls.generation(FILES_LIMIT).await
+            && generation != self.generation
         {
-            self.generation = credentials.generation;
+            self.generation = generation;
             return Some("changed TLS files");
         }
         client.can_watch_more().then_some("a permission that was granted")
@@ -60,12 +63,14 @@ impl Client for Arc<Context> {
     }
 }
 
+const FILES_LIMIT: Duration = Duration::from_millis(100);
+
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         match error {
             OpenError::Login(error) => error.into(),
             OpenError::Dial(_) => Self::new("connect", &error),
-            OpenError::Password { .. } => Self::new("login", &error),
+            OpenError::Password { .. } | OpenError::PasswordHangs { .. } => Self::new("login", &error),
         }
     }
 }

@@ -17,7 +17,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::error::CallError;
-use super::session::{Connector, OpenError, Session, tls_settings};
+use super::session::{Connector, OpenError, Passwords, Session, tls_settings};
 use crate::config::model::{Endpoint, StoreConfig};
 use crate::error::chain;
 use crate::source::facts::{
@@ -53,6 +53,7 @@ async fn inspect_endpoint(
         dialer: Dialer::new(endpoint.clone(), Arc::clone(&tls)),
         tls: endpoint.tls.then(|| Arc::clone(&tls)),
         login: config.login.clone(),
+        passwords: Passwords::default(),
         limit,
         told_needless: Arc::clone(&needless),
     };
@@ -236,7 +237,7 @@ fn refusal_to_open(error: &OpenError) -> Refusal {
             };
         }
         OpenError::Login(error) => return refusal_of_call(error),
-        OpenError::Dial(_) | OpenError::Password { .. } => return split(error),
+        OpenError::Dial(_) | OpenError::Password { .. } | OpenError::PasswordHangs { .. } => return split(error),
     };
     Refusal { why: chain(error), cure }
 }

@@ -19,7 +19,7 @@ use std::sync::atomic::AtomicBool;
 
 use self::client::EtcdConnector;
 use self::context::Memory;
-use self::session::{Connector, tls_settings};
+use self::session::{Connector, Passwords, tls_settings};
 use super::engine::Settings;
 use super::keys::Keys;
 use crate::config::model::{Endpoint, StoreConfig};
@@ -37,6 +37,7 @@ pub(super) fn connectors(config: &StoreConfig, settings: Settings, keys: &Arc<Ke
             dialer: Dialer::new(endpoint.clone(), Arc::clone(&tls)),
             tls: endpoint.tls.then(|| Arc::clone(&tls)),
             login: config.login.clone(),
+            passwords: Passwords::default(),
             limit: settings.call_limit,
             told_needless: Arc::clone(&told_needless),
         };

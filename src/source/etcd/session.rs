@@ -6,7 +6,7 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -15,9 +15,10 @@ use etcd_client::{Channel, Client, ConnectOptions, KvClient, LeaseClient, Mainte
 use tokio::time::timeout;
 
 use super::error::CallError;
-use crate::config::model::{Login, Password, StoreConfig};
+use crate::blocking::{Blocking, BlockingError};
+use crate::config::model::{Login, Password, Secret, StoreConfig};
 use crate::transport::credential;
-use crate::transport::dial::{Connection, DialError, Dialer};
+use crate::transport::dial::{Connection, DialError, Dialer, FILES_SHARE};
 use crate::transport::stream::FirstFailure;
 use crate::transport::tls::{OptionNames, TlsFiles, TlsSettings};
 
@@ -26,8 +27,10 @@ use crate::transport::tls::{OptionNames, TlsFiles, TlsSettings};
 pub(super) enum OpenError {
     #[error(transparent)]
     Dial(#[from] DialError),
-    #[error("cannot read etcd-password-file {}{}", .path.display(), credential::cure("etcd-password-file", path, source))]
-    Password { path: PathBuf, source: io::Error },
+    #[error("cannot read etcd-password-file {}{cure}", .path.display())]
+    Password { path: PathBuf, cure: String, source: io::Error },
+    #[error("cannot read etcd-password-file {}", .path.display())]
+    PasswordHangs { path: PathBuf, source: BlockingError },
     #[error(transparent)]
     Login(#[from] CallError),
 }
@@ -40,6 +43,7 @@ pub(super) struct Connector {
     /// The TLS files, where this endpoint speaks TLS.
     pub(super) tls: Option<Arc<TlsSettings>>,
     pub(super) login: Option<Login>,
+    pub(super) passwords: Passwords,
     pub(super) limit: Duration,
     /// Whether it was told, for all endpoints, that the login is not needed.
     pub(super) told_needless: Arc<AtomicBool>,
@@ -63,13 +67,15 @@ impl Connector {
         Ok((Session { name, client, failure, has_login }, generation))
     }
 
-    async fn log_in(&self, channel: Channel, failure: &FirstFailure) -> Result<Client, OpenError> {
+    async fn log_in(&mut self, channel: Channel, failure: &FirstFailure) -> Result<Client, OpenError> {
         // An endpoint that lost its quorum must say so, and end its watches, instead of serving the past.
         let options = ConnectOptions::new().with_require_leader(true);
         let Some(login) = &self.login else {
             return Ok(self.client(channel, options, failure).await?);
         };
-        let with_user = options.clone().with_user(login.user.clone(), password(&login.password)?);
+        let with_user = options
+            .clone()
+            .with_user(login.user.clone(), self.passwords.read(&login.password, self.limit / FILES_SHARE).await?);
         match self.client(channel.clone(), with_user, failure).await {
             Err(CallError::AuthenticationOff) => {
                 if !self.told_needless.swap(true, Ordering::Relaxed) {
@@ -95,16 +101,37 @@ impl Connector {
     }
 }
 
-/// A file is read at each login, so that a changed password needs no restart.
-fn password(password: &Password) -> Result<String, OpenError> {
-    match password {
-        Password::Given(secret) => Ok(secret.reveal().to_owned()),
-        Password::File(path) => {
-            let path = credential::located(path);
-            match fs::read_to_string(&path) {
-                Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
-                Err(source) => Err(OpenError::Password { path, source }),
-            }
+/// Reads the file of a password at each login, so that a changed password needs no restart.
+#[derive(Debug, Default)]
+pub(super) struct Passwords {
+    reading: Blocking<Result<Secret, OpenError>>,
+    last: Option<Secret>,
+}
+
+impl Passwords {
+    /// The password. While the file system hangs it is the one of the last login.
+    async fn read(&mut self, password: &Password, limit: Duration) -> Result<String, OpenError> {
+        let path = match password {
+            Password::Given(secret) => return Ok(secret.reveal().to_owned()),
+            Password::File(path) => path,
+        };
+        let file = path.clone();
+        let secret = match (self.reading.run_on_thread(limit, move || read_password(&file)).await, &self.last) {
+            (Ok(read), _) => self.last.insert(read?),
+            (Err(BlockingError::Hangs(_)), Some(last)) => last,
+            (Err(source), _) => return Err(OpenError::PasswordHangs { path: path.clone(), source }),
+        };
+        Ok(secret.reveal().to_owned())
+    }
+}
+
+fn read_password(path: &Path) -> Result<Secret, OpenError> {
+    let path = credential::located(path);
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned())),
+        Err(source) => {
+            let cure = credential::cure("etcd-password-file", &path, &source);
+            Err(OpenError::Password { path, cure, source })
         }
     }
 }

@@ -6,7 +6,7 @@
 //! Files change under a running daemon, and not all at the same instant. While the new ones do not fit together, the
 //! previous ones stay in use, and the mistake is logged once.
 //!
-//! Reading blocks, without a thread: the files are small and local, and are read only when they changed.
+//! A file system may hang, so the files are read on a thread of its own. Meanwhile the previous ones stay in use.
 
 mod handshake;
 mod verifier;
@@ -15,8 +15,10 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use tokio::time::timeout;
 use tokio_rustls::rustls::client::{WantsClientCert, WebPkiServerVerifier};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
@@ -26,6 +28,7 @@ use tokio_rustls::rustls::{self, ClientConfig, ConfigBuilder, RootCertStore};
 pub(crate) use self::handshake::{HandshakeError, find_tls};
 use self::verifier::Verifier;
 use super::credential;
+use crate::blocking::Blocking;
 use crate::endpoint::Identity;
 
 /// What the user calls a store and its options, for errors that name the option to set.
@@ -36,6 +39,12 @@ pub(crate) struct OptionNames {
     pub(crate) ca: &'static str,
     pub(crate) certificate: &'static str,
     pub(crate) key: &'static str,
+}
+
+impl OptionNames {
+    fn all(&self) -> String {
+        [self.ca, self.certificate, self.key].join(", ")
+    }
 }
 
 /// The TLS files of a store.
@@ -50,8 +59,12 @@ pub(crate) struct TlsFiles {
 /// What is wrong with the TLS files.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TlsError {
-    #[error("cannot read {option} {}{}", .path.display(), credential::cure(option, path, source))]
-    Unreadable { option: &'static str, path: PathBuf, source: io::Error },
+    #[error("cannot read {option} {}{cure}", .path.display())]
+    Unreadable { option: &'static str, path: PathBuf, cure: String, source: io::Error },
+    #[error("cannot read the TLS files within {limit:.1?} ({}); does their file system hang?", .names.all())]
+    Hangs { names: &'static OptionNames, limit: Duration },
+    #[error("cannot read the TLS files")]
+    NoThread(#[source] io::Error),
     #[error("{option} {} holds no certificate; expected \"-----BEGIN CERTIFICATE-----\"", .path.display())]
     NoCertificate { option: &'static str, path: PathBuf },
     #[error("{option} {} is damaged", .path.display())]
@@ -77,8 +90,16 @@ pub(crate) enum TlsError {
 /// The TLS files and the settings last made from them.
 #[derive(Debug)]
 pub(crate) struct TlsSettings {
-    files: TlsFiles,
+    files: Arc<TlsFiles>,
+    reading: tokio::sync::Mutex<Blocking<Reading>>,
     last: Mutex<Last>,
+}
+
+/// What the files were found to be; without settings they are those of before.
+#[derive(Debug)]
+struct Reading {
+    stamps: Stamps,
+    changed: Option<Result<ClientConfig, TlsError>>,
 }
 
 #[derive(Debug, Default)]
@@ -87,6 +108,8 @@ struct Last {
     stamps: Stamps,
     /// The mistake in the new files that was already logged.
     logged: Option<String>,
+    /// The last reading did not end in time.
+    hangs: bool,
 }
 
 /// What a connection is made with: a snapshot of the files.
@@ -107,7 +130,8 @@ impl TlsSettings {
             key: credential::located(&identity.key),
         });
         let ca = files.ca.as_deref().map(credential::located);
-        Self { files: TlsFiles { ca, identity, names: files.names }, last: Mutex::default() }
+        let files = Arc::new(TlsFiles { ca, identity, names: files.names });
+        Self { files, reading: tokio::sync::Mutex::default(), last: Mutex::default() }
     }
 
     pub(crate) fn has_identity(&self) -> bool {
@@ -118,33 +142,91 @@ impl TlsSettings {
         self.files.names
     }
 
-    /// What to connect with now. Rereads the files if they changed since the last call.
-    pub(crate) fn current(&self) -> Result<Credentials, TlsError> {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        // Taken before reading: a change in between is seen the next time.
-        let stamps = self.files.stamps();
-        if let Some(good) = &last.good
-            && last.stamps == stamps
-        {
-            return Ok(good.clone());
+    /// What to connect with now. Rereads the files if they changed since the last call. If that takes longer than
+    /// `limit`, the previous ones are used.
+    pub(crate) async fn current(&self, limit: Duration) -> Result<Credentials, TlsError> {
+        if let Some(current) = self.refresh_within(limit).await {
+            return current;
         }
-        match (self.files.load(), last.good.clone()) {
-            (Ok(tls), before) => {
-                let good =
-                    Credentials { tls: Arc::new(tls), generation: before.map_or(0, |before| before.generation + 1) };
-                *last = Last { good: Some(good.clone()), stamps, logged: None };
+        let hangs = TlsError::Hangs { names: self.files.names, limit };
+        let mut last = self.last();
+        match last.good.clone() {
+            Some(good) => {
+                last.hangs = true;
+                last.log_once(&hangs);
                 Ok(good)
             }
-            (Err(mistake), None) => Err(mistake),
-            (Err(mistake), Some(good)) => {
-                last.log_once(&mistake);
+            None => Err(hangs),
+        }
+    }
+
+    /// The generation of the files, unless they cannot be read within `limit`.
+    pub(crate) async fn generation(&self, limit: Duration) -> Option<u64> {
+        Some(self.refresh_within(limit).await?.ok()?.generation)
+    }
+
+    /// Rereads the files; nothing if that takes too long.
+    async fn refresh_within(&self, limit: Duration) -> Option<Result<Credentials, TlsError>> {
+        // A file system that hangs costs one limit, not one per connection.
+        let limit = if self.last().hangs { Duration::ZERO } else { limit };
+        timeout(limit, self.refresh()).await.ok()
+    }
+
+    async fn refresh(&self) -> Result<Credentials, TlsError> {
+        let mut reading = self.reading.lock().await;
+        let (files, known) = (Arc::clone(&self.files), self.last().known());
+        let read = reading.run(move || files.read(known.as_ref())).await.map_err(TlsError::NoThread)?;
+        self.last().take(read)
+    }
+
+    fn last(&self) -> MutexGuard<'_, Last> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Last {
+    /// The state of the files that the settings in use were made from.
+    fn known(&self) -> Option<Stamps> {
+        self.good.as_ref().map(|_| self.stamps.clone())
+    }
+
+    fn take(&mut self, read: Reading) -> Result<Credentials, TlsError> {
+        self.hangs = false;
+        match (read.changed, self.good.clone()) {
+            (Some(Ok(tls)), before) => {
+                let generation = before.map_or(0, |before| before.generation + 1);
+                let good = Credentials { tls: Arc::new(tls), generation };
+                *self = Self { good: Some(good.clone()), stamps: read.stamps, logged: None, hangs: false };
                 Ok(good)
             }
+            (Some(Err(mistake)), None) => Err(mistake),
+            (Some(Err(mistake)), Some(good)) => {
+                self.log_once(&mistake);
+                Ok(good)
+            }
+            (None, Some(good)) => Ok(good),
+            (None, None) => Err(TlsError::NoThread(io::Error::other("nothing was read"))),
+        }
+    }
+
+    fn log_once(&mut self, mistake: &TlsError) {
+        let mistake = crate::error::chain(mistake);
+        if self.logged.as_ref() != Some(&mistake) {
+            tracing::warn!("cannot use the changed TLS files, keeping the previous ones: {mistake}");
+            self.logged = Some(mistake);
         }
     }
 }
 
 impl TlsFiles {
+    /// Reads the files unless they are as they were. Blocks.
+    fn read(&self, known: Option<&Stamps>) -> Reading {
+        // Taken before reading: a change in between is seen the next time.
+        let stamps = self.stamps();
+        let changed = (known != Some(&stamps)).then(|| self.load());
+        Reading { stamps, changed }
+    }
+
     fn stamps(&self) -> Stamps {
         let identity = self.identity.iter().flat_map(|identity| [&identity.certificate, &identity.key]);
         self.ca.iter().chain(identity).map(|path| stamp(path)).collect()
@@ -170,16 +252,6 @@ impl TlsFiles {
         };
         tls.alpn_protocols = vec![b"h2".to_vec()];
         Ok(tls)
-    }
-}
-
-impl Last {
-    fn log_once(&mut self, mistake: &TlsError) {
-        let mistake = crate::error::chain(mistake);
-        if self.logged.as_ref() != Some(&mistake) {
-            tracing::warn!("cannot use the changed TLS files, keeping the previous ones: {mistake}");
-            self.logged = Some(mistake);
-        }
     }
 }
 
@@ -245,7 +317,10 @@ fn private_key(option: &'static str, path: &Path) -> Result<PrivateKeyDer<'stati
 }
 
 fn read(option: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
-    fs::read(path).map_err(|source| TlsError::Unreadable { option, path: path.to_owned(), source })
+    fs::read(path).map_err(|source| {
+        let cure = credential::cure(option, path, &source);
+        TlsError::Unreadable { option, path: path.to_owned(), cure, source }
+    })
 }
 
 /// PKCS#8 says so in its label, the older formats in a header.
