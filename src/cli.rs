@@ -27,8 +27,8 @@ pub struct Request {
 pub enum Action {
     /// Be the daemon.
     Run,
-    /// Print every value of the configuration with where it came from.
-    ShowConfig,
+    /// Print every value of the configuration with where it came from, or nothing but its mistakes.
+    ShowConfig { quiet: bool },
     /// Tell everything that can be known before it matters.
     Check { json: bool },
     /// Take this host's virtual IPs from it, without a daemon.
@@ -53,7 +53,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, clap::
     let matches = command().try_get_matches_from(arranged).map_err(name_nearest)?;
     let (action, matches) = match matches.subcommand() {
         Some((CHECK, inner)) => (Action::Check { json: inner.get_flag(JSON) }, inner),
-        Some((SHOW_CONFIG, inner)) => (Action::ShowConfig, inner),
+        Some((SHOW_CONFIG, inner)) => (Action::ShowConfig { quiet: inner.get_flag(QUIET) }, inner),
         Some((RELEASE, inner)) => (Action::Release, inner),
         Some((STATUS, inner)) => {
             let [json, watch, events] = [JSON, WATCH, EVENTS].map(|flag| inner.get_flag(flag));
@@ -103,7 +103,11 @@ pub fn command() -> Command {
                 )
                 .arg(flag(JSON, "Print one JSON object")),
         )
-        .subcommand(Command::new(SHOW_CONFIG).about("Print every value of the configuration with where it came from"))
+        .subcommand(
+            Command::new(SHOW_CONFIG)
+                .about("Print every value of the configuration with where it came from")
+                .arg(flag(QUIET, "Print only mistakes; the exit status is 78 if there are any")),
+        )
         .subcommand(Command::new(RELEASE).about("Remove the virtual IPs from this host; needs no running daemon"))
         .subcommand(status())
 }
@@ -127,6 +131,7 @@ fn flag(name: &'static str, help: &'static str) -> Arg {
 const CHECK: &str = "check";
 const JSON: &str = "json";
 const SHOW_CONFIG: &str = "show-config";
+const QUIET: &str = "quiet";
 const RELEASE: &str = "release";
 const STATUS: &str = "status";
 const WATCH: &str = "watch";

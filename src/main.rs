@@ -34,7 +34,11 @@ fn main() -> ExitCode {
             if !(request.action == Action::Release && was_told()) {
                 terminal::write(io::stderr(), format_args!("{problems}\n"));
             }
-            ExitCode::from(cli::CONFIG)
+            let waits = request.action == Action::Run;
+            match waits.then(|| daemon::wait_for_configuration(&sources)).flatten() {
+                Some(loaded) => daemon::run(loaded, sources),
+                None => ExitCode::from(cli::CONFIG),
+            }
         }
     }
 }
@@ -45,7 +49,8 @@ fn carry_out(action: Action, loaded: Loaded, sources: Sources) -> ExitCode {
         Action::Check { json } => check::run(&sources, json, clock::SYSTEM),
         Action::Release => command::release(&loaded.config),
         Action::Status(asked) => command::show_status(&loaded, asked),
-        Action::ShowConfig => command::show_config(loaded),
+        Action::ShowConfig { quiet: true } => ExitCode::SUCCESS,
+        Action::ShowConfig { quiet: false } => command::show_config(loaded),
     }
 }
 

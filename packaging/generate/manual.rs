@@ -61,11 +61,11 @@ fn closing(page: Page) -> Page {
         .term("*1*", "A failure that may be temporary; for *status*: no daemon answered.")
         .term("*64*", "The command line is invalid.")
         .term("*77*", "A privilege is missing; CAP_NET_ADMIN and CAP_NET_RAW are needed, and no other.")
-        .term("*78*", "The configuration is invalid; each mistake is reported with its place.")
+        .term("*78*", "The configuration is invalid; each mistake is reported with its place. systemd tries again until it is correct.")
         .section("SYSTEMD")
         .text(
             "*systemctl* *stop* releases the address, *systemctl* *restart* and an upgrade keep it and the connections \
-             through it. The daemon runs as the user vip-manager. Where that user cannot read a private key for TLS, a \
+             through it. *systemctl* *reload* fails if the configuration has mistakes. The daemon runs as the user vip-manager. Where that user cannot read a private key for TLS, a \
              drop-in gives it the group that can (*systemctl* *edit* *vip-manager*):",
         )
         .literal("[Service]\nSupplementaryGroups=ssl-cert")

@@ -10,6 +10,7 @@ mod hooks;
 pub(crate) mod log;
 mod messages;
 mod recorder;
+mod retry;
 mod server;
 mod signals;
 pub(crate) mod snapshot;
@@ -19,6 +20,7 @@ mod timer;
 use std::io;
 use std::process::ExitCode;
 
+pub use retry::wait_for_configuration;
 pub use server::{Ask, serve};
 use tokio::runtime::{Builder, Runtime};
 
@@ -48,12 +50,16 @@ pub fn run(loaded: Loaded, sources: Sources) -> ExitCode {
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         }
     });
-    // A name that is being resolved would hold the end up for seconds.
-    runtime.shutdown_background();
-    match ended {
+    let status = match &ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => error.log(),
+    };
+    if let Err(Fatal::OwnAddress(_)) = ended {
+        runtime.block_on(retry::back_off());
     }
+    // A name that is being resolved would hold the end up for seconds.
+    runtime.shutdown_background();
+    status
 }
 
 /// The driver's whole life. It is spawned like every other task and takes its turn among them: what the runtime blocks

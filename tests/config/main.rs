@@ -135,6 +135,17 @@ fn secrets_are_in_no_output() {
     assert_eq!(output.status.code(), Some(78));
 }
 
+/// What `systemctl reload` runs first.
+#[test]
+fn show_config_says_only_what_is_wrong_if_it_is_to_be_quiet() {
+    let quiet = |file: &str| Run::new().file(file).args(&["show-config", "--quiet"]).output();
+    let output = quiet(&format!("{SOUND}iface: eth0\n"));
+    assert_eq!((output.status.code(), texts(&output)), (Some(0), (String::new(), String::new())));
+    let output = quiet("ip: nonsense\n");
+    assert_eq!(output.status.code(), Some(78));
+    assert!(texts(&output).1.contains("ip \"nonsense\" is not an address"));
+}
+
 #[test]
 fn a_command_line_that_is_none_ends_with_64_and_the_nearest_name() {
     for (args, hint) in [

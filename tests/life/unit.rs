@@ -136,3 +136,56 @@ fn a_daemon_that_is_stopped_for_a_while_or_killed_keeps_its_address_and_the_conn
     let gone = site.setup.observer.wait_gone(site.setup.host(), VIP, SOON).unwrap();
     report("systemctl stop: removed after", gone.since(asked));
 }
+
+/// "Failed" for good because of a file that was half-written at the moment of a restart.
+#[test]
+fn a_broken_configuration_fails_a_start_and_a_reload_and_is_tried_again_until_it_is_correct() {
+    let site = Site::installed();
+    let sound = site.setup.config().text();
+    site.machine.write(FILE, sound.split("trigger-key").next().unwrap());
+    assert!(!site.machine.succeeds("systemctl start vip-manager"));
+    wait_for("the next attempt", SOON, || site.journal().contains("reading it again every second"));
+    assert_eq!(site.machine.property(UNIT, "StatusText"), "configuration rejected; reading it again every second");
+    pause(Duration::from_secs(5));
+    let starts = site.machine.property(UNIT, "NRestarts");
+    assert_eq!(starts, "1", "a start every second\n{}", site.journal());
+    assert!(!site.machine.succeeds("timeout 5 systemctl restart vip-manager"), "somebody waits for this one");
+
+    let mended = now();
+    site.machine.write(FILE, &sound);
+    site.setup.observer.wait_held(site.setup.host(), VIP, SOON);
+    report("a corrected file: held after", now().since(mended));
+
+    let first = site.machine.main_pid(UNIT);
+    site.machine.write(FILE, "ip: nonsense\n");
+    let said = site.machine.attempt("systemctl reload vip-manager");
+    assert!(said.is_err(), "{said:?}");
+    let journal = site.journal();
+    assert!(journal.contains("ip \"nonsense\" is not an address"), "{journal}");
+    assert_eq!((site.machine.main_pid(UNIT), site.setup.times_held(VIP)), (first, 1), "{journal}");
+    site.machine.write(FILE, &format!("{sound}announce-refresh: 30s\n"));
+    site.machine.run("systemctl reload vip-manager");
+    wait_for("the reload", SOON, || site.journal().contains("configuration reloaded"));
+    site.machine.run("systemctl stop vip-manager");
+    assert!(!site.setup.host().carries(VIP));
+}
+
+/// The VIP is the only address of its interface at boot; the host's own one comes later.
+#[test]
+fn a_vip_that_seems_to_be_the_hosts_own_address_is_refused_with_a_back_off_until_it_no_longer_is() {
+    let site = Site::installed();
+    let own = site.setup.host().v4();
+    site.machine.write(FILE, &site.setup.config().with("ip", own).text());
+    assert!(!site.machine.succeeds("systemctl start vip-manager"));
+    wait_for("the back-off", SOON, || site.journal().contains("trying again in 30 s"));
+    pause(Duration::from_secs(3));
+    assert_eq!(site.machine.property(UNIT, "NRestarts"), "1", "{}", site.journal());
+    assert!(site.setup.host().carries(own.into()));
+    // Somebody who stops it need not wait.
+    let asked = now();
+    site.machine.run("systemctl stop vip-manager");
+    assert!(now().since(asked) < SOON);
+    site.machine.write(FILE, &site.setup.config().text());
+    site.machine.run("systemctl start vip-manager");
+    site.setup.observer.wait_held(site.setup.host(), VIP, SOON);
+}

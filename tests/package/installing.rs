@@ -16,8 +16,8 @@ fn the_unit_is_not_enabled_after_installation_and_a_start_lists_the_missing_sett
         assert!(said.contains(key), "{said}");
     }
     assert!(said.contains("status=78"), "{said}");
-    assert_eq!(machine.journal(UNIT).matches("ip is empty").count(), 1, "each error once\n{}", machine.journal(UNIT));
-    assert_eq!(machine.property(UNIT, "NRestarts"), "0", "a restart would not help");
+    let journal = machine.journal(UNIT);
+    assert!(journal.contains("configuration rejected; systemd tries again until it is correct"), "{journal}");
 }
 
 #[test]

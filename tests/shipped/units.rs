@@ -52,7 +52,7 @@ fn both_units_differ_in_nothing_but_where_their_configuration_is() {
     assert_eq!(one.len(), many.len());
     let differing: Vec<_> = one.iter().zip(&many).filter(|(one, many)| one != many).map(|(one, _)| one).collect();
     let keys: Vec<_> = differing.iter().map(|line| line.split('=').next().unwrap()).collect();
-    assert_eq!(keys, ["Description", "Before", "EnvironmentFile", "ExecStart", "ExecStopPost"]);
+    assert_eq!(keys, ["Description", "Before", "EnvironmentFile", "ExecStart", "ExecReload", "ExecStopPost"]);
 }
 
 #[test]

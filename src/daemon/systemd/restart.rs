@@ -1,4 +1,4 @@
-//! Asks systemd whether a stop is only the first half of a restart.
+//! Asks systemd whether a stop is only the first half of a restart, and whether a start is one of its own.
 //!
 //! Neither the signal nor the environment tells `systemctl restart` from `systemctl stop`; the job that systemd is
 //! carrying out does. While it stops a unit to start it again, the type of that job is `restart`, and `try-restart`
@@ -35,28 +35,40 @@ pub(crate) fn is_restart() -> bool {
     job() == Job::Restart
 }
 
-/// Asks systemd. It takes some milliseconds, and never more than the limit.
+/// What systemd is doing with this unit now.
 pub(crate) fn job() -> Job {
-    let (answer, answered) = mpsc::channel();
-    // Nobody waits for the thread: systemd ends what `systemctl` leaves behind with the rest of the unit.
-    let asked = thread::Builder::new().spawn(move || answer.send(ask()));
-    match asked.is_ok().then(|| answered.recv_timeout(LIMIT)) {
-        Some(Ok(answer)) => answer.unwrap_or(Job::Other),
-        Some(Err(_)) => {
-            let limit = LIMIT.as_secs();
-            tracing::warn!("systemctl list-jobs did not answer within {limit} s; assuming that this is not a restart");
-            Job::Other
-        }
-        None => Job::Other,
-    }
+    let listing = systemctl(|_| words(&["list-jobs", "--no-legend", "--no-pager", "--full"]));
+    listing.map_or(Job::Other, |(unit, listing)| job_of(&unit, &listing))
 }
 
-fn ask() -> Option<Job> {
+/// Whether systemd has started this process by itself, because the one before it ended: nobody waits for the result of
+/// this start. It is assumed where systemd does not answer.
+pub(crate) fn is_automatic_start() -> bool {
+    let shown = systemctl(|unit| words(&["show", "--property=NRestarts", unit]));
+    shown.is_none_or(|(_, shown)| shown.trim() != "NRestarts=0")
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.to_owned()).collect()
+}
+
+/// Asks systemd about this unit. Returns the unit and the answer. It takes some milliseconds, and never more than the
+/// limit.
+fn systemctl(arguments: fn(&str) -> Vec<String>) -> Option<(String, String)> {
+    let (answer, answered) = mpsc::channel();
+    // Nobody waits for the thread: systemd ends what `systemctl` leaves behind with the rest of the unit.
+    thread::Builder::new().spawn(move || answer.send(ask(arguments))).ok()?;
+    answered.recv_timeout(LIMIT).unwrap_or_else(|_| {
+        tracing::warn!("systemctl did not answer within {} s; assuming that this is not a restart", LIMIT.as_secs());
+        None
+    })
+}
+
+fn ask(arguments: fn(&str) -> Vec<String>) -> Option<(String, String)> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     let unit = unit_of(&groups)?;
-    let mut systemctl = Command::new("systemctl");
-    systemctl.args(["list-jobs", "--no-legend", "--no-pager", "--full"]);
-    Some(job_of(unit, &answer_of(&mut systemctl)?))
+    let answer = answer_of(Command::new("systemctl").args(arguments(unit)))?;
+    Some((unit.to_owned(), answer))
 }
 
 /// What a program says that this thread starts. systemd may signal every process of a unit that it stops, and looks again for
@@ -64,7 +76,7 @@ fn ask() -> Option<Job> {
 fn answer_of(program: &mut Command) -> Option<String> {
     SigSet::from(Signal::SIGTERM).thread_block().ok()?;
     let output = program.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
-    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// The unit that a process belongs to, by its control groups of either version.
