@@ -34,7 +34,7 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
     findings.extend(own_address(facts).or_else(|| carried(facts)));
     findings.extend(elsewhere(facts));
     findings.extend(disabled(facts));
-    findings.extend(subnet(facts));
+    findings.push(subnet(facts));
     findings.extend(narrowed(facts));
     findings.extend(promotion(facts));
     findings
@@ -108,7 +108,7 @@ fn disabled(facts: &Facts) -> Option<Finding> {
     })
 }
 
-fn subnet(facts: &Facts) -> Option<Finding> {
+fn subnet(facts: &Facts) -> Finding {
     let vip = facts.vip.address();
     let others: Vec<&Present> = facts
         .here
@@ -117,18 +117,18 @@ fn subnet(facts: &Facts) -> Option<Finding> {
         .collect();
     if let Some(near) = others.iter().find(|other| same_network(other.prefix, other.address, vip)) {
         let text = format!("is in the subnet of {}/{}", near.address, near.prefix);
-        return Some(Finding::pass("vip-subnet", subject(facts), text));
+        return Finding::pass("vip-subnet", subject(facts), text);
     }
     let there = match others.first() {
         Some(first) => format!("{}/{}", first.address, first.prefix),
         None => "no address of its family".to_owned(),
     };
-    Some(Finding::warning(
+    Finding::warning(
         "vip-subnet",
         subject(facts),
         format!("is in no subnet of this interface, which has {there}: neighbours will not look for it here"),
         "correct ip or interface, unless clients have a route to it through this host",
-    ))
+    )
 }
 
 /// With its own prefix length the VIP would be the first address of its subnet.

@@ -55,9 +55,8 @@ pub fn release(config: &Config) -> ExitCode {
 /// systemd starts the daemon again, unless a stop was asked for.
 fn scope(result: Option<&str>, on_stop: OnStop, job: impl Fn() -> Job) -> Scope {
     match result {
-        None => Scope::All,
         Some("success") if on_stop == OnStop::Keep || job() == Job::Restart => Scope::Nothing,
-        Some("success") => Scope::All,
+        None | Some("success") => Scope::All,
         Some(_) if job() == Job::Stop => Scope::All,
         Some(_) => Scope::Permanent,
     }

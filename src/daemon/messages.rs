@@ -19,78 +19,25 @@ use crate::vip::Mac;
 
 /// The level and the text of a note.
 pub(super) fn note(note: &Note, vip: &VipConfig, now: Moment) -> (Level, String) {
-    let place = format!("{} on {}", vip.vip, vip.interface);
-    let teller = Teller { vip, now };
+    (level(note), format!("{} on {} {}", vip.vip, vip.interface, Teller { vip, now }.note(note)))
+}
+
+const fn level(note: &Note) -> Level {
     match note {
-        Note::Adopted { until } => {
-            let text = format!(
-                "{place} found at start: keeping it for {}, until a read of {} decides",
-                span(until.since(now)),
-                vip.key
-            );
-            (Level::INFO, text)
+        Note::Releasing { .. } => Level::DEBUG,
+        Note::Released { cause, .. } => level_of_release(cause),
+        Note::Adopted { .. }
+        | Note::Acquired { .. }
+        | Note::Doubtful { .. }
+        | Note::Confirmed { .. }
+        | Note::Restored
+        | Note::StandingBy { .. }
+        | Note::Echo { .. }
+        | Note::Uncontested { .. } => Level::INFO,
+        Note::Waiting { .. } | Note::Missing { .. } | Note::Contested { .. } | Note::StillContested { .. } => {
+            Level::WARN
         }
-        Note::Waiting { evidence, for_what } => teller.waiting(&place, evidence, *for_what),
-        Note::Acquired { evidence, until, took } => {
-            let text = format!(
-                "{place} acquired in {}: {}; held for {} unless confirmed",
-                span(*took),
-                teller.read(evidence),
-                span(until.since(now))
-            );
-            (Level::INFO, text)
-        }
-        Note::Doubtful { last, why, until } => {
-            let text = format!(
-                "{place} unconfirmed{}{}; kept for {} more, not announced",
-                teller.since(last.as_ref()),
-                because(why.as_ref()),
-                span(until.since(now))
-            );
-            (Level::INFO, text)
-        }
-        Note::Confirmed { evidence, silent_for } => {
-            let text = format!("{place} confirmed again after {}: {}", span(*silent_for), teller.read(evidence));
-            (Level::INFO, text)
-        }
-        Note::Missing { suppressed } => {
-            let text = format!(
-                "{place} removed by another program or with its interface{}; adding it again",
-                times_more(*suppressed)
-            );
-            (Level::WARN, text)
-        }
-        Note::Restored => (Level::INFO, format!("{place} restored and announced")),
-        Note::Releasing { cause } => (Level::DEBUG, format!("{place} releasing: {}", teller.cause(cause))),
-        Note::Released { cause, after } => {
-            (level(cause), format!("{place} released in {}: {}", span(*after), teller.cause(cause)))
-        }
-        Note::StandingBy { cause } => (Level::INFO, format!("{place} not acquiring: {}", teller.cause(cause))),
-        Note::Echo { rival } => (
-            Level::INFO,
-            format!(
-                "{place} claimed by {rival} just after it was acquired, probably the previous holder's last announcement; \
-                 announced again"
-            ),
-        ),
-        Note::Contested { rival } => (Level::WARN, teller.contested(&place, *rival)),
-        Note::StillContested { rival, claims, since } => {
-            let text = format!(
-                "{place} still claimed by {rival}: {claims} claims in {}; answered at a limited rate",
-                span(now.since(*since))
-            );
-            (Level::WARN, text)
-        }
-        Note::Uncontested { rival, claims, lasted } => {
-            let text = format!(
-                "{place} no longer claimed by another host: {claims} claims in {}, the last by {rival}",
-                span(*lasted)
-            );
-            (Level::INFO, text)
-        }
-        Note::Refused { why, retry_in } => {
-            (Level::ERROR, format!("{place} not changed: {why}; retrying, first in {}", span(*retry_in)))
-        }
+        Note::Refused { .. } => Level::ERROR,
     }
 }
 
@@ -170,7 +117,7 @@ fn one(managed: &ManagedVip) -> String {
 }
 
 /// A release by the clock is a warning; one by the key is routine.
-fn level(cause: &Cause) -> Level {
+const fn level_of_release(cause: &Cause) -> Level {
     match cause {
         Cause::Read(_) | Cause::Event(_) | Cause::Stop => Level::INFO,
         Cause::Deadline { .. } | Cause::LeaseEnding(_) | Cause::NeverConfirmed { .. } | Cause::Foreign => Level::WARN,
@@ -183,7 +130,58 @@ struct Teller<'a> {
 }
 
 impl Teller<'_> {
-    fn waiting(&self, place: &str, evidence: &KeyRead, obstacle: Obstacle) -> (Level, String) {
+    /// The text after the VIP and its interface.
+    fn note(&self, note: &Note) -> String {
+        match note {
+            Note::Adopted { until } => {
+                format!(
+                    "found at start: keeping it for {}, until a read of {} decides",
+                    self.left(*until),
+                    self.vip.key
+                )
+            }
+            Note::Waiting { evidence, for_what } => self.waiting(evidence, *for_what),
+            Note::Acquired { evidence, until, took } => {
+                let (took, read, left) = (span(*took), self.read(evidence), self.left(*until));
+                format!("acquired in {took}: {read}; held for {left} unless confirmed")
+            }
+            Note::Doubtful { last, why, until } => {
+                let (since, why) = (self.since(last.as_ref()), because(why.as_ref()));
+                format!("unconfirmed{since}{why}; kept for {} more, not announced", self.left(*until))
+            }
+            Note::Confirmed { evidence, silent_for } => {
+                format!("confirmed again after {}: {}", span(*silent_for), self.read(evidence))
+            }
+            Note::Missing { suppressed } => {
+                let more = times_more(*suppressed);
+                format!("removed by another program or with its interface{more}; adding it again")
+            }
+            Note::Restored => "restored and announced".to_owned(),
+            Note::Releasing { cause } => format!("releasing: {}", self.cause(cause)),
+            Note::Released { cause, after } => format!("released in {}: {}", span(*after), self.cause(cause)),
+            Note::StandingBy { cause } => format!("not acquiring: {}", self.cause(cause)),
+            Note::Echo { rival } => format!(
+                "claimed by {rival} just after it was acquired, probably the previous holder's last announcement; \
+                 announced again"
+            ),
+            Note::Contested { rival } => self.contested(*rival),
+            Note::StillContested { rival, claims, since } => {
+                let lasting = span(self.now.since(*since));
+                format!("still claimed by {rival}: {claims} claims in {lasting}; answered at a limited rate")
+            }
+            Note::Uncontested { rival, claims, lasted } => {
+                let lasted = span(*lasted);
+                format!("no longer claimed by another host: {claims} claims in {lasted}, the last by {rival}")
+            }
+            Note::Refused { why, retry_in } => format!("not changed: {why}; retrying, first in {}", span(*retry_in)),
+        }
+    }
+
+    fn left(&self, until: Moment) -> String {
+        span(until.since(self.now))
+    }
+
+    fn waiting(&self, evidence: &KeyRead, obstacle: Obstacle) -> String {
         let reason = match obstacle {
             Obstacle::NoInterface => format!("interface {} does not exist; waiting for it", self.vip.interface),
             Obstacle::LeaseTooShort => format!(
@@ -191,14 +189,14 @@ impl Teller<'_> {
                 span(self.vip.lease_margin)
             ),
         };
-        (Level::WARN, format!("{place} not acquired yet: {reason}; {}", self.read(evidence)))
+        format!("not acquired yet: {reason}; {}", self.read(evidence))
     }
 
-    fn contested(&self, place: &str, rival: Mac) -> String {
+    fn contested(&self, rival: Mac) -> String {
         format!(
-            "{place} also claimed by {rival}, while {} names this host; announcing it again. Find the machine with \
-             that hardware address: the address may be configured there by hand or by an old configuration, or the \
-             host was cut off from etcd and runs another manager",
+            "also claimed by {rival}, while {} names this host; announcing it again. Find the machine with that \
+             hardware address: the address may be configured there by hand or by an old configuration, or the host \
+             was cut off from etcd and runs another manager",
             self.vip.key
         )
     }
@@ -342,7 +340,7 @@ mod tests {
     #[test]
     fn a_passed_deadline_says_why_no_read_confirmed() {
         let cause = Cause::Deadline { last: Some(read(Some("pg-node-1"))), why: Some("no route to host".into()) };
-        assert_eq!(level(&cause), Level::WARN);
+        assert_eq!(level_of_release(&cause), Level::WARN);
         assert!(said(&Note::Releasing { cause }).ends_with("(no route to host)"));
     }
 }

@@ -254,25 +254,25 @@ pub const FAMILIES: [Family; 24] = [
     Family::new(
         "vip_manager_vip_confirmed_age_seconds",
         Kind::Gauge,
-        "Time since the latest answer that named this host; absent if none did",
+        "Time since the latest answer that named this host; absent if none",
         Samples::PerVip(|vip| vip.confirmed.map(seconds)),
     ),
     Family::new(
         "vip_manager_vip_deadline_seconds",
         Kind::Gauge,
-        "Time until the address is removed unless confirmed; absent if it is not held",
+        "Time until the address is removed unless confirmed; absent if not held",
         Samples::PerVip(|vip| vip.deadline.map(seconds)),
     ),
     Family::new(
         "vip_manager_vip_kernel_lifetime_seconds",
         Kind::Gauge,
-        "Time until the kernel removes the address by itself; absent if it is not on this host",
+        "Time until the kernel removes the address; absent if it is not here",
         Samples::PerVip(lifetime),
     ),
     Family::new(
         "vip_manager_vip_lease_seconds",
         Kind::Gauge,
-        "Time left on the lease of the leader key; absent if the key does not name this host",
+        "Time left on the leader key's lease; absent if it names another host",
         Samples::PerVip(lease),
     ),
     Family::new(
