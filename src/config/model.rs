@@ -81,6 +81,8 @@ pub struct VipConfig {
     pub announce: Schedule,
     /// Whether the TCP connections of the VIP are reset before it goes.
     pub reset_connections: bool,
+    /// How long new connections are refused after a release; zero for not at all.
+    pub refuse_after_release: Duration,
     /// Programs to run at its transitions.
     pub hooks: Hooks,
 }

@@ -105,6 +105,7 @@ fn common_value(key: Key, config: &Config, origins: &Origins, file: Option<&Path
         | Key::RetryNum
         | Key::RetryAfter
         | Key::ResetConnections
+        | Key::RefuseAfterRelease
         | Key::OnAcquire
         | Key::OnRelease
         | Key::OnConflict
@@ -128,6 +129,7 @@ fn vip_value(key: Key, config: &VipConfig) -> Option<String> {
         Key::AnnounceInterval => announce.interval.map_or_else(|| "(built-in schedule)".to_owned(), show_duration),
         Key::AnnounceRefresh => show_duration(announce.refresh),
         Key::ResetConnections => config.reset_connections.to_string(),
+        Key::RefuseAfterRelease => show_duration(config.refuse_after_release),
         Key::OnAcquire => hook(config.hooks.acquire.as_ref()),
         Key::OnRelease => hook(config.hooks.release.as_ref()),
         Key::OnConflict => hook(config.hooks.conflict.as_ref()),

@@ -70,6 +70,13 @@ pub(super) fn log(message: &Message) {
             Err(failure) => tracing::error!("{failure}"),
         },
         Message::DumpFailed(failure) => tracing::warn!("{failure}; retrying until it succeeds"),
+        Message::Refused { vip, count, lasted } => tracing::info!(
+            "{} on {} refused {count} new connections in the {} after its release",
+            vip.vip,
+            vip.interface,
+            span(*lasted)
+        ),
+        Message::RefuseFailed(failure) => warn(failure),
         Message::ListenFailed(failure) => tracing::warn!("{failure}"),
     }
 }
@@ -299,6 +306,7 @@ mod tests {
             lease_margin: Duration::from_secs(3),
             announce: Schedule { count: None, interval: None, refresh: Duration::from_secs(60) },
             reset_connections: true,
+            refuse_after_release: Duration::from_secs(10),
             hooks: Hooks { acquire: None, release: None, conflict: None, limit: Duration::from_secs(10) },
         }
     }

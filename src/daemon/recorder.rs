@@ -83,7 +83,12 @@ impl Recorder {
                 }
                 vip
             }
+            Message::Refused { vip, count, .. } => {
+                tally.refused_connections = *count;
+                vip
+            }
             Message::Note { .. }
+            | Message::RefuseFailed(_)
             | Message::Reset { .. }
             | Message::Misplaced { .. }
             | Message::DumpFailed(_)
@@ -111,6 +116,6 @@ impl Recorder {
     }
 }
 
-fn place(vip: &VipConfig) -> Place {
+pub(super) fn place(vip: &VipConfig) -> Place {
     (vip.vip.to_string(), vip.interface.to_string())
 }

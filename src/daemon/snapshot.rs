@@ -5,13 +5,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::recorder::Recorder;
+use super::recorder::{Recorder, place};
 use crate::clock;
 use crate::config::VipConfig;
 use crate::driver::{Actuator, Driver, ManagedVip, Mirror};
 use crate::keeper::{KeyRead, Target, Tenure};
 use crate::source::{EndpointState, Link, Source};
-use crate::status::{EndpointLink, EndpointStatus, KernelAddress, Process, ReadStatus, Status, VipStatus};
+use crate::status::{EndpointLink, EndpointStatus, KernelAddress, Process, ReadStatus, Status, Tally, VipStatus};
 use crate::time::Moment;
 
 /// The status at this moment.
@@ -24,6 +24,10 @@ pub(super) fn status<A: Actuator>(
 ) -> Status {
     let mut counters = recorder.counters.clone();
     counters.add_errors(source.errors());
+    // Those of a refusal that goes on are counted when it ends.
+    for (vip, refused_connections) in driver.refused() {
+        counters.absorb(place(&vip.config), Tally { refused_connections, ..Tally::default() });
+    }
     Status {
         version: env!("CARGO_PKG_VERSION"),
         host: host_name(),
@@ -54,6 +58,7 @@ fn vip_status(vip: &ManagedVip, kernel: &Mirror, now: Moment) -> VipStatus {
         unreachable: keeper.unreachable().cloned(),
         confirmed: keeper.confirmed_at().map(|at| now.since(at)),
         deadline: until.map(|until| until.since(now)),
+        refusing: vip.refusal().map(|refusal| refusal.until.since(now)),
         ..bare(&vip.config, kernel, now)
     }
 }
@@ -76,6 +81,7 @@ pub(crate) fn bare(vip: &VipConfig, kernel: &Mirror, now: Moment) -> VipStatus {
         unreachable: None,
         confirmed: None,
         deadline: None,
+        refusing: None,
         kernel: present.map(|address| KernelAddress {
             left: address.valid.left(now),
             prefix: address.prefix,

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use crate::time::Moment;
 use crate::vip::{InterfaceName, Mac, Vip};
 use crate::wire::netlink::Notice;
 
@@ -27,10 +28,20 @@ pub trait Actuator {
 
     /// Listens for other hosts' claims of these addresses and no others. Returns what failed.
     fn listen(&mut self, listen: &Listen) -> Vec<Failure>;
+
+    /// Refuses new TCP connections to these addresses and to no others, each until then at the latest. Returns what
+    /// failed.
+    fn refuse(&mut self, refuse: &Refuse) -> Vec<Failure>;
+
+    /// How many connections to an address were refused since its refusal began; 0 once it has ended.
+    fn refused(&self, link: u32, address: IpAddr) -> u64;
 }
 
 /// Which addresses to listen for on which interface.
 pub type Listen = BTreeMap<u32, BTreeSet<IpAddr>>;
+
+/// Which addresses to refuse connections to on which interface, and until when.
+pub type Refuse = BTreeMap<u32, BTreeMap<IpAddr, Moment>>;
 
 /// What became of a removal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -30,6 +30,8 @@ pub enum Point {
     Removing,
     /// The order is over: tells the keeper.
     Applied,
+    /// Begins or ends to refuse new connections.
+    Refusing,
     /// Asks for announcements and notes.
     Announcing,
 }

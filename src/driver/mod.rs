@@ -17,13 +17,15 @@
 //! 4. waits until [`Turn::next_deadline`] or the next event.
 //!
 //! In one turn, connections of the VIPs to be released are reset first, all in one call. Then releases are carried out,
-//! then all other orders, then announcements are sent and the keepers' notes become messages.
+//! then all other orders. Then the released VIPs begin to refuse new connections (the end of a refusal comes before
+//! everything else), announcements are sent, and the keepers' notes become messages.
 //!
 //! [`Driver`] is a turn with a host, a clock, and the mirror of the kernel ([`Mirror`]): what the daemon runs.
 
 mod actuator;
 mod execution;
 mod mirror;
+mod refusal;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -33,9 +35,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-pub use actuator::{Actuator, Announced, Failure, Listen, Removed};
+pub use actuator::{Actuator, Announced, Failure, Listen, Refuse, Removed};
 pub use execution::{Execution, Point};
 pub use mirror::{Change, Mirror};
+pub use refusal::Refusal;
 pub use turn::{Message, Turn};
 pub use vips::{ManagedVip, VipId, VipTable};
 
@@ -95,6 +98,14 @@ impl<A: Actuator> Driver<A> {
 
     pub fn vips(&self) -> impl Iterator<Item = &ManagedVip> {
         self.turn.vips().all().map(|(_, vip)| vip)
+    }
+
+    /// How many new connections the VIPs have refused that refuse any now.
+    pub fn refused(&self) -> impl Iterator<Item = (&ManagedVip, u64)> {
+        self.vips().filter_map(|vip| {
+            let refusal = vip.refusal()?;
+            Some((vip, self.host.refused(refusal.link, vip.config.vip.address())))
+        })
     }
 
     /// What the kernel was last heard to say.

@@ -31,6 +31,10 @@ struct FakeHost {
     notices: Vec<Notice>,
     record: Vec<String>,
     refusal: Option<&'static str>,
+    /// Why connections cannot be refused.
+    refuse_failure: Option<&'static str>,
+    /// How many were.
+    refused: u64,
     /// How long the kernel takes to add an address.
     delay: u64,
 }
@@ -67,7 +71,7 @@ impl FakeHost {
         self.notices.push(link(index, name));
     }
 
-    fn refuse(&self) -> Result<(), Failure> {
+    fn obey(&self) -> Result<(), Failure> {
         self.refusal.map_or(Ok(()), |why| Err(Failure::new(why)))
     }
 
@@ -80,7 +84,7 @@ impl Actuator for FakeHost {
     fn put(&mut self, index: u32, vip: &Vip, seconds: NonZeroU32) -> Result<(), Failure> {
         self.record.push(format!("put {vip} on {} for {seconds} s", self.name(index)));
         pass(self.delay);
-        self.refuse()?;
+        self.obey()?;
         let end = now() + Duration::from_secs(seconds.get().into());
         self.set(index, &vip.address().to_string(), vip.prefix(), Lifetime::Until(end), true);
         Ok(())
@@ -88,7 +92,7 @@ impl Actuator for FakeHost {
 
     fn remove(&mut self, index: u32, address: IpAddr, prefix: u8) -> Result<Removed, Failure> {
         self.record.push(format!("remove {address}/{prefix} from {}", self.name(index)));
-        self.refuse()?;
+        self.obey()?;
         Ok(if self.unset(index, address, prefix) { Removed::Gone } else { Removed::WasAbsent })
     }
 
@@ -105,7 +109,7 @@ impl Actuator for FakeHost {
 
     fn dump(&mut self) -> Result<Vec<Notice>, Failure> {
         self.record.push("list".to_owned());
-        self.refuse()?;
+        self.obey()?;
         let links = self.links.iter().map(|(index, name)| link(*index, name));
         Ok(links.chain(self.addresses.values().map(|address| Notice::Address(*address))).collect())
     }
@@ -116,6 +120,23 @@ impl Actuator for FakeHost {
             self.record.push(format!("listen on {} for {}", self.name(*index), addresses.join(" ")));
         }
         Vec::new()
+    }
+
+    fn refuse(&mut self, refuse: &Refuse) -> Vec<Failure> {
+        let mut refused = Vec::new();
+        for (index, addresses) in refuse {
+            for (address, until) in addresses {
+                let left = until.since(now()).as_secs();
+                refused.push(format!("{address} on {} for {left} s", self.name(*index)));
+            }
+        }
+        let refused = if refused.is_empty() { "nothing".to_owned() } else { refused.join(", ") };
+        self.record.push(format!("refuse {refused}"));
+        self.refuse_failure.map(Failure::new).into_iter().collect()
+    }
+
+    fn refused(&self, _: u32, _: IpAddr) -> u64 {
+        self.refused
     }
 }
 
@@ -137,6 +158,7 @@ fn vip(text: &str) -> VipConfig {
         lease_margin: Duration::from_secs(3),
         announce: Schedule { count: Some(1), interval: None, refresh: Duration::from_secs(60) },
         reset_connections: true,
+        refuse_after_release: Duration::ZERO,
         hooks: Hooks { acquire: None, release: None, conflict: None, limit: Duration::from_secs(10) },
     }
 }
@@ -162,10 +184,14 @@ fn start(host: FakeHost) -> Driver<FakeHost> {
 
 /// A driver that has just acquired these VIPs.
 fn holding(vips: &[&str]) -> Driver<FakeHost> {
+    hold(vips.iter().map(|text| vip(text)).collect())
+}
+
+fn hold(vips: Vec<VipConfig>) -> Driver<FakeHost> {
     let mut driver = start(FakeHost::new());
-    driver.add(vips.iter().map(|text| vip(text)).collect()).unwrap();
-    for text in vips {
-        names(&mut driver, text, Names::Us);
+    driver.add(vips.clone()).unwrap();
+    for vip in &vips {
+        names(&mut driver, &vip.vip.to_string(), Names::Us);
     }
     driver.host.record.clear();
     while driver.poll_message().is_some() {}
@@ -208,6 +234,26 @@ fn notes(driver: &mut Driver<FakeHost>) -> Vec<String> {
 
 fn states(driver: &Driver<FakeHost>) -> Vec<String> {
     driver.vips().map(|vip| format!("{} {}", vip.config.vip, vip.keeper.state().name())).collect()
+}
+
+/// What was said of refusals.
+fn refusals(driver: &mut Driver<FakeHost>) -> Vec<String> {
+    let mut said = Vec::new();
+    while let Some(message) = driver.poll_message() {
+        match message {
+            Message::Refused { vip, count, lasted } => {
+                said.push(format!("{} refused {count} in {} s", vip.vip, lasted.as_secs()));
+            }
+            Message::RefuseFailed(failure) => said.push(failure.to_string()),
+            _ => {}
+        }
+    }
+    said
+}
+
+fn claim(driver: &mut Driver<FakeHost>, address: &str, mac: Mac) {
+    let claim = Claim { address: address.parse().unwrap(), mac };
+    driver.hear(2, &BTreeMap::from([(claim, 1)]), now());
 }
 
 const A: &str = "10.0.0.5/32";
@@ -532,4 +578,170 @@ fn a_process_can_be_stopped_before_every_step() {
     ];
     assert_eq!(points, expected);
     assert_eq!(turn.point(), Point::Idle);
+}
+
+// Refusals
+
+fn refusing_vip(text: &str) -> VipConfig {
+    VipConfig { refuse_after_release: Duration::from_secs(10), ..vip(text) }
+}
+
+/// A driver that has just acquired these VIPs, and refuses connections after their release.
+fn holding_to_refuse(vips: &[&str]) -> Driver<FakeHost> {
+    hold(vips.iter().map(|text| refusing_vip(text)).collect())
+}
+
+/// A driver that has just released `A`.
+fn refusing() -> Driver<FakeHost> {
+    let mut driver = holding_to_refuse(&[A]);
+    names(&mut driver, A, other());
+    let asked = asked(&mut driver);
+    assert_eq!(asked, ["reset 10.0.0.5", "remove 10.0.0.5/32 from eth0", "refuse 10.0.0.5 on eth0 for 10 s"]);
+    driver
+}
+
+#[test]
+fn connections_are_refused_for_a_while_after_a_release() {
+    let mut driver = refusing();
+    driver.host.refused = 3;
+    pass(9_999);
+    driver.pass_time(now());
+    names(&mut driver, A, other());
+    assert_eq!((asked(&mut driver), refusals(&mut driver)), (vec![], vec![]));
+    assert_eq!(driver.next_deadline(), Some(now() + Duration::from_millis(1)));
+    pass(1);
+    driver.pass_time(now());
+    assert_eq!(asked(&mut driver), ["refuse nothing"]);
+    assert_eq!(refusals(&mut driver), ["10.0.0.5/32 refused 3 in 10 s"]);
+    pass(1_000);
+    names(&mut driver, A, other());
+    assert_eq!(asked(&mut driver), [] as [&str; 0]);
+}
+
+#[test]
+fn a_claim_of_another_host_ends_a_refusal() {
+    let mut driver = refusing();
+    claim(&mut driver, "10.0.0.5", MAC);
+    claim(&mut driver, "10.0.0.6", Mac([2, 0, 0, 0, 0, 2]));
+    assert_eq!(asked(&mut driver), [] as [&str; 0]);
+    claim(&mut driver, "10.0.0.5", Mac([2, 0, 0, 0, 0, 2]));
+    assert_eq!(asked(&mut driver), ["refuse nothing"]);
+    assert_eq!(refusals(&mut driver), [] as [&str; 0], "nothing was refused");
+    names(&mut driver, A, other());
+    assert_eq!(asked(&mut driver), [] as [&str; 0]);
+}
+
+#[test]
+fn nothing_is_refused_after_a_claim_that_came_just_before_the_release() {
+    for (early, refused) in [(1_999, false), (2_000, true)] {
+        let mut driver = holding_to_refuse(&[A]);
+        claim(&mut driver, "10.0.0.5", Mac([2, 0, 0, 0, 0, 2]));
+        pass(early);
+        names(&mut driver, A, other());
+        let asked = asked(&mut driver).pop();
+        assert_eq!(asked.is_some_and(|asked| asked.starts_with("refuse")), refused, "{early} ms before");
+    }
+}
+
+#[test]
+fn a_refusal_ends_before_the_address_comes_back() {
+    let mut driver = refusing();
+    pass(1_000);
+    names(&mut driver, A, Names::Us);
+    let expected = ["refuse nothing", "put 10.0.0.5/32 on eth0 for 9 s", "announce 10.0.0.5 on eth0"];
+    assert_eq!(asked(&mut driver), expected);
+}
+
+#[test]
+fn a_refusal_ends_when_another_program_adds_the_address() {
+    let mut driver = refusing();
+    driver.host.set(2, "10.0.0.5", 24, Lifetime::Forever, false);
+    news(&mut driver);
+    let asked = asked(&mut driver);
+    assert_eq!(asked[..2], ["refuse nothing", "reset 10.0.0.5"]);
+    assert_eq!(asked.last().unwrap(), "refuse 10.0.0.5 on eth0 for 10 s");
+}
+
+#[test]
+fn a_refusal_ends_with_the_interface() {
+    let mut driver = refusing();
+    driver.host.rename(2, "lan0");
+    news(&mut driver);
+    assert_eq!(asked(&mut driver)[0], "refuse nothing");
+}
+
+#[test]
+fn a_stop_refuses_nothing_and_ends_a_refusal() {
+    for mode in [StopMode::Release, StopMode::Keep] {
+        let mut driver = refusing();
+        driver.stop(mode);
+        assert_eq!(asked(&mut driver), ["refuse nothing"]);
+        let mut driver = holding_to_refuse(&[A]);
+        driver.stop(mode);
+        assert!(asked(&mut driver).iter().all(|asked| !asked.starts_with("refuse")));
+    }
+}
+
+#[test]
+fn a_vip_that_is_no_longer_configured_or_was_never_here_refuses_nothing() {
+    let mut driver = holding_to_refuse(&[A]);
+    driver.reload(&[], Duration::from_secs(2)).unwrap();
+    assert_eq!(asked(&mut driver), ["reset 10.0.0.5", "remove 10.0.0.5/32 from eth0"]);
+    let mut driver = refusing();
+    driver.reload(&[refusing_vip(B)], Duration::from_secs(2)).unwrap();
+    assert_eq!(asked(&mut driver), ["refuse nothing", "listen on eth0 for 10.0.0.6"]);
+    names(&mut driver, B, other());
+    assert_eq!(asked(&mut driver), ["remove 10.0.0.6/32 from eth0"]);
+}
+
+#[test]
+fn zero_refuses_nothing() {
+    let mut driver = holding(&[A]);
+    names(&mut driver, A, other());
+    assert_eq!(asked(&mut driver), ["reset 10.0.0.5", "remove 10.0.0.5/32 from eth0"]);
+}
+
+#[test]
+fn a_release_that_the_kernel_refuses_refuses_nothing_yet() {
+    let mut driver = holding_to_refuse(&[A]);
+    driver.host.refusal = Some("no permission");
+    names(&mut driver, A, other());
+    assert_eq!(asked(&mut driver), ["reset 10.0.0.5", "remove 10.0.0.5/32 from eth0"]);
+    driver.host.refusal = None;
+    NOW.set(u64::try_from(driver.next_deadline().unwrap().since_boot().as_millis()).unwrap() + 1);
+    driver.pass_time(now());
+    assert_eq!(asked(&mut driver).last().unwrap(), "refuse 10.0.0.5 on eth0 for 10 s");
+}
+
+#[test]
+fn a_release_after_the_kernel_ended_the_address_refuses_too() {
+    let mut driver = holding_to_refuse(&[A]);
+    pass(9_500);
+    driver.host.unset(2, "10.0.0.5".parse().unwrap(), 32);
+    news(&mut driver);
+    pass(500);
+    driver.pass_time(now());
+    assert_eq!(asked(&mut driver).last().unwrap(), "refuse 10.0.0.5 on eth0 for 10 s");
+    names(&mut driver, A, other());
+    assert_eq!(asked(&mut driver), ["remove 10.0.0.5/32 from eth0"], "the refusal goes on");
+}
+
+#[test]
+fn one_call_serves_all_vips_that_are_released_together() {
+    let mut driver = holding_to_refuse(&[A, B]);
+    for vip in [A, B] {
+        driver.tell_key(vip.split_once('/').unwrap().0, "pg1", &read(other()), now());
+    }
+    driver.run();
+    assert_eq!(asked(&mut driver).last().unwrap(), "refuse 10.0.0.5 on eth0 for 10 s, 10.0.0.6 on eth0 for 10 s");
+}
+
+#[test]
+fn that_connections_cannot_be_refused_is_said_once() {
+    let mut driver = holding_to_refuse(&[A, B]);
+    driver.host.refuse_failure = Some("no permission");
+    names(&mut driver, A, other());
+    names(&mut driver, B, other());
+    assert_eq!(refusals(&mut driver), ["no permission"]);
+    assert_eq!(states(&driver), ["10.0.0.5/32 standby", "10.0.0.6/32 standby"]);
 }

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::actuator::{Actuator, Announced, Failure, Removed};
+use super::actuator::{Actuator, Announced, Failure, Refuse, Removed};
 use super::execution::{Execution, Point};
+use super::refusal::{Change, Refusal};
 use super::vips::{ManagedVip, VipId, VipTable};
 use crate::config::VipConfig;
 use crate::keeper::{Event, Note, Order, Outcome};
@@ -26,7 +27,17 @@ pub struct Turn {
     current: Option<(VipId, Execution)>,
     /// Who is still to be announced.
     announcing: VecDeque<VipId>,
+    refusals: Refusals,
     messages: VecDeque<Message>,
+}
+
+/// Changes of refusals that the host does not know yet.
+#[derive(Debug, Default)]
+struct Refusals {
+    began: bool,
+    ended: Vec<(Arc<VipConfig>, Refusal)>,
+    /// A failure was reported.
+    told_failure: bool,
 }
 
 /// Something to log or count.
@@ -52,6 +63,14 @@ pub enum Message {
         addresses: BTreeSet<IpAddr>,
         result: Result<usize, Failure>,
     },
+    /// So many new connections were refused after a release, over this time.
+    Refused {
+        vip: Arc<VipConfig>,
+        count: u64,
+        lasted: Duration,
+    },
+    /// New connections cannot be refused. It is reported once.
+    RefuseFailed(Failure),
     /// Removed from an interface that is not the configured one.
     Misplaced {
         address: IpAddr,
@@ -76,6 +95,7 @@ impl Turn {
             ordering: VecDeque::new(),
             current: None,
             announcing: VecDeque::new(),
+            refusals: Refusals::default(),
             messages: VecDeque::new(),
         }
     }
@@ -88,6 +108,10 @@ impl Turn {
 
     /// Forgets a VIP and leaves its address as it is.
     pub fn forget(&mut self, id: VipId) {
+        if let Some(vip) = self.vips.one_mut(id) {
+            let change = vip.refusing.end();
+            self.refusals.note(&vip.config, change);
+        }
         self.vips.remove(id);
     }
 
@@ -115,10 +139,14 @@ impl Turn {
 
     /// Tells one keeper what happened.
     pub fn handle_event(&mut self, id: VipId, event: Event, now: Moment) {
-        if let Some(vip) = self.vips.one_mut(id) {
-            vip.keeper.handle_event(event, now);
-            self.concerned.insert(id);
+        let Some(vip) = self.vips.one_mut(id) else { return };
+        if matches!(event, Event::Rival { .. }) {
+            let change = vip.refusing.claimed(now);
+            self.refusals.note(&vip.config, change);
         }
+        vip.keeper.handle_event(event, now);
+        self.refusals.follow(vip, now);
+        self.concerned.insert(id);
     }
 
     /// Tells the keepers whose deadline has come.
@@ -126,6 +154,7 @@ impl Turn {
         for id in self.vips.due(now) {
             if let Some(vip) = self.vips.one_mut(id) {
                 vip.keeper.handle_timeout(now);
+                self.refusals.follow(vip, now);
                 self.concerned.insert(id);
             }
         }
@@ -147,7 +176,9 @@ impl Turn {
 
     /// What the next [`advance`](Self::advance) does.
     pub fn point(&self) -> Point {
-        if let Some((_, execution)) = &self.current {
+        if self.must_refuse() {
+            Point::Refusing
+        } else if let Some((_, execution)) = &self.current {
             execution.point()
         } else if !self.ordering.is_empty() {
             Point::Settling
@@ -162,7 +193,9 @@ impl Turn {
 
     /// Takes one step. `now` is read just before. Returns `false` when there is nothing left to do.
     pub fn advance(&mut self, host: &mut impl Actuator, now: Moment) -> bool {
-        if let Some((id, execution)) = self.current.take() {
+        if self.must_refuse() {
+            self.refuse(host, now);
+        } else if let Some((id, execution)) = self.current.take() {
             self.carry_out(id, execution, host, now);
         } else if !self.ordering.is_empty() {
             self.take_order(now);
@@ -223,8 +256,37 @@ impl Turn {
         let (outcome, order) = (outcome.clone(), execution.order);
         if let Some(vip) = self.vips.one_mut(id) {
             vip.keeper.handle_event(Event::Applied(outcome.clone()), now);
+            self.refusals.follow(vip, now);
             let vip = Arc::clone(&vip.config);
             self.tell(Message::Applied { vip, order, outcome });
+        }
+    }
+
+    /// The end of a refusal is urgent, since the address may be about to come back. A beginning waits until all orders
+    /// are carried out, so that one call serves all VIPs.
+    fn must_refuse(&self) -> bool {
+        let idle = self.current.is_none() && self.ordering.is_empty();
+        !self.refusals.ended.is_empty() || self.refusals.began && idle
+    }
+
+    fn refuse(&mut self, host: &mut impl Actuator, now: Moment) {
+        for (vip, refusal) in std::mem::take(&mut self.refusals.ended) {
+            let count = host.refused(refusal.link, vip.vip.address());
+            if count > 0 {
+                self.tell(Message::Refused { vip, count, lasted: now.since(refusal.since) });
+            }
+        }
+        let mut refuse = Refuse::new();
+        for (_, vip) in self.vips.all() {
+            if let Some(refusal) = vip.refusal() {
+                refuse.entry(refusal.link).or_default().insert(vip.config.vip.address(), refusal.until);
+            }
+        }
+        self.refusals.began = false;
+        for failure in host.refuse(&refuse) {
+            if !std::mem::replace(&mut self.refusals.told_failure, true) {
+                self.tell(Message::RefuseFailed(failure));
+            }
         }
     }
 
@@ -243,10 +305,26 @@ impl Turn {
             self.messages.push_back(Message::Note { vip: Arc::clone(&vip.config), state, note });
         }
         let next = vip.keeper.next_deadline(now).map(|(at, _)| at);
+        let next = next.into_iter().chain(vip.refusal().map(|refusal| refusal.until)).min();
         if vip.leaving && vip.is_stopped() {
             self.vips.remove(id);
         } else {
             self.vips.set_deadline(id, next);
+        }
+    }
+}
+
+impl Refusals {
+    fn follow(&mut self, vip: &mut ManagedVip, now: Moment) {
+        let change = vip.refusing.follow(&vip.keeper, vip.config.refuse_after_release, now);
+        self.note(&vip.config, change);
+    }
+
+    fn note(&mut self, vip: &Arc<VipConfig>, change: Change) {
+        match change {
+            Change::Nothing => {}
+            Change::Began => self.began = true,
+            Change::Ended(refusal) => self.ended.push((Arc::clone(vip), refusal)),
         }
     }
 }

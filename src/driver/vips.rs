@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::mirror::Mirror;
+use super::refusal::{Refusal, Refusing};
 use crate::config::VipConfig;
 use crate::keeper::{Keeper, Link, LinkView, PresentAddress, Rules, State};
 use crate::time::Moment;
@@ -22,6 +23,7 @@ pub struct ManagedVip {
     pub leaving: bool,
     /// It was reported that its interface has no hardware address to announce it from.
     pub(super) told_unannounced: bool,
+    pub(super) refusing: Refusing,
 }
 
 impl ManagedVip {
@@ -34,11 +36,22 @@ impl ManagedVip {
             schedule: config.announce,
             seed,
         });
-        Self { config: Arc::new(config), keeper, leaving: false, told_unannounced: false }
+        Self {
+            config: Arc::new(config),
+            keeper,
+            leaving: false,
+            told_unannounced: false,
+            refusing: Refusing::default(),
+        }
     }
 
     pub const fn is_stopped(&self) -> bool {
         matches!(self.keeper.state(), State::Stopped { .. })
+    }
+
+    /// Whether it refuses new connections.
+    pub const fn refusal(&self) -> Option<Refusal> {
+        self.refusing.current()
     }
 
     /// What the kernel shows of this VIP.

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use super::{AnnounceError, Host, ResetError};
-use crate::driver::{Actuator, Announced, Failure, Listen, Removed};
+use crate::driver::{Actuator, Announced, Failure, Listen, Refuse, Removed};
 use crate::error;
 use crate::vip::{InterfaceName, Vip};
 use crate::wire::netlink::Notice;
@@ -38,6 +38,14 @@ impl Actuator for Host {
 
     fn listen(&mut self, listen: &Listen) -> Vec<Failure> {
         self.claims.follow(listen).iter().map(|error| failure(error)).collect()
+    }
+
+    fn refuse(&mut self, refuse: &Refuse) -> Vec<Failure> {
+        self.refuser.follow(refuse).iter().map(|error| failure(error)).collect()
+    }
+
+    fn refused(&self, link: u32, address: IpAddr) -> u64 {
+        self.refuser.refused(link, address)
     }
 }
 

@@ -131,7 +131,8 @@ fn open(link: u32, kind: u16, addresses: &BTreeSet<IpAddr>) -> Result<AsyncFd<Ow
 }
 
 /// A socket that is closed elsewhere: that takes the kernel milliseconds, in which the driver has better to do.
-struct ListenSocket(Option<AsyncFd<OwnedFd>>);
+#[derive(Debug)]
+pub(super) struct ListenSocket(pub(super) Option<AsyncFd<OwnedFd>>);
 
 impl Drop for ListenSocket {
     fn drop(&mut self) {

@@ -6,7 +6,8 @@
 //! calls, and compares the clock again.
 //!
 //! [`address`] changes and lists, [`monitor`] hears what changed, [`announcer`] tells the
-//! neighbours, [`connections`] tells the clients, [`claims_heard`] hears who else claims an address. None of them decides anything.
+//! neighbours, [`connections`] tells the clients, [`claims_heard`] hears who else claims an address,
+//! [`refuser`] refuses connections to a released one. None of them decides anything.
 
 mod actuator;
 pub mod address;
@@ -16,6 +17,7 @@ pub mod connections;
 pub mod monitor;
 mod netlink;
 pub mod prober;
+pub mod refuser;
 mod sys;
 
 use std::io;
@@ -28,6 +30,7 @@ pub use claims_heard::{ClaimListeners, ClaimsHeard};
 pub use connections::{Connections, ResetError};
 pub use monitor::{Monitor, MonitorError, Notices};
 pub use netlink::Failure;
+pub use refuser::{RefuseError, Refuser};
 pub(crate) use sys::{keep_capabilities_to_ourselves, watch};
 
 pub use crate::wire::netlink::notice::PROTOCOL;
@@ -45,6 +48,7 @@ pub struct Host {
     pub connections: Connections,
     pub monitor: Monitor,
     pub claims: ClaimListeners,
+    pub refuser: Refuser,
 }
 
 /// Why the daemon cannot work on this host.
@@ -74,7 +78,14 @@ impl Host {
             Errno::EPERM | Errno::EACCES => missing("CAP_NET_RAW", ANNOUNCE),
             other => refused(ANNOUNCE, other),
         })?;
-        Ok(Self { addresses, announcer, connections, monitor, claims: ClaimListeners::default() })
+        Ok(Self {
+            addresses,
+            announcer,
+            connections,
+            monitor,
+            claims: ClaimListeners::default(),
+            refuser: Refuser::new(clock),
+        })
     }
 }
 

@@ -15,7 +15,7 @@ use nix::sys::socket::{LinkAddr, MsgFlags, SockaddrLike, bind, sendto};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use crate::vip::InterfaceName;
+use crate::vip::{InterfaceName, Mac};
 use crate::wire::filter::Instruction;
 
 /// An interface as a sender of frames sees it.
@@ -87,6 +87,18 @@ pub(crate) fn keep_capabilities_to_ourselves() -> Result<(), Errno> {
 pub(super) fn bind_to(socket: BorrowedFd<'_>, index: i32, ethertype: u16) -> Result<(), Errno> {
     let address = frame_address(index, ethertype, &[0; 6]).ok_or(Errno::EINVAL)?;
     bind(socket.as_raw_fd(), &address)
+}
+
+/// The hardware address that the interface has now to which a packet socket is bound, if it is an Ethernet interface.
+pub(super) fn bound_mac(socket: BorrowedFd<'_>) -> Option<Mac> {
+    // SAFETY: `sockaddr_ll` is made of integers; all zero bits are valid for each.
+    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    let mut size = libc::socklen_t::try_from(size_of_val(&address)).ok()?;
+    // SAFETY: the call fills at most `size` bytes of the structure, to which the pointer is exclusive. `nix` cannot be
+    // asked, since it refuses the kernel's answer, which is as long as the hardware address is.
+    let answer = unsafe { libc::getsockname(socket.as_raw_fd(), (&raw mut address).cast(), &raw mut size) };
+    let ethernet = answer == 0 && address.sll_hatype == libc::ARPHRD_ETHER && address.sll_halen == 6;
+    ethernet.then(|| address.sll_addr.first_chunk().copied().map(Mac)).flatten()
 }
 
 /// How many frames the kernel had no room for since the last time it was asked.

@@ -142,11 +142,13 @@ impl Keeper {
         due.then(|| Order::Hold { link, prefix: self.prefix(), until, present: exact.is_some(), other_prefixes })
     }
 
-    pub(super) fn link(&self) -> Option<Link> {
+    /// The interface, if it exists.
+    pub fn link(&self) -> Option<Link> {
         self.view.as_ref().and_then(|view| view.link)
     }
 
-    pub(super) fn present(&self) -> &[PresentAddress] {
+    /// The address as the kernel shows it, once per prefix length.
+    pub fn present(&self) -> &[PresentAddress] {
         self.view.as_ref().map_or(&[], |view| &view.present)
     }
 

@@ -31,6 +31,8 @@ pub struct Tally {
     pub refusals: u64,
     /// Times that another host claimed the VIP while it was held.
     pub conflicts: u64,
+    /// New connections that were refused after a release.
+    pub refused_connections: u64,
     pub transitions: BTreeMap<(&'static str, &'static str), u64>,
 }
 
@@ -57,6 +59,7 @@ impl Tally {
         self.renewals += more.renewals;
         self.refusals += more.refusals;
         self.conflicts += more.conflicts;
+        self.refused_connections += more.refused_connections;
         for (transition, count) in more.transitions {
             *self.transitions.entry(transition).or_default() += count;
         }

@@ -83,6 +83,8 @@ struct VipView<'a> {
     renewals: u64,
     refusals: u64,
     conflicts: u64,
+    refusing: Option<f64>,
+    refused_connections: u64,
 }
 
 #[derive(Serialize)]
@@ -148,6 +150,8 @@ fn vip<'a>(vip: &'a VipStatus, status: &Status) -> VipView<'a> {
         renewals: tally.renewals,
         refusals: tally.refusals,
         conflicts: tally.conflicts,
+        refusing: vip.refusing.map(seconds),
+        refused_connections: tally.refused_connections,
     }
 }
 

@@ -225,7 +225,7 @@ fn seconds(span: Duration) -> String {
 const STATES: [&str; 7] = ["unknown", "standby", "acquiring", "held", "doubtful", "releasing", "stopped"];
 
 /// All families, in the order in which they are written.
-pub const FAMILIES: [Family; 24] = [
+pub const FAMILIES: [Family; 25] = [
     Family::new(
         "vip_manager_build",
         Kind::Info,
@@ -310,6 +310,12 @@ pub const FAMILIES: [Family; 24] = [
         Kind::Counter,
         "Times that another host claimed the address while this host held it",
         Samples::Counted(|tally| tally.conflicts),
+    ),
+    Family::new(
+        "vip_manager_refused_connections",
+        Kind::Counter,
+        "New TCP connections to the address that were refused after its release",
+        Samples::Counted(|tally| tally.refused_connections),
     ),
     Family::new(
         "vip_manager_endpoint_up",

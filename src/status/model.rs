@@ -54,6 +54,8 @@ pub struct VipStatus {
     pub confirmed: Option<Duration>,
     /// Time until the address is removed unless confirmed.
     pub deadline: Option<Duration>,
+    /// How much longer new connections are refused, if they are.
+    pub refusing: Option<Duration>,
     /// What the kernel shows of the address, if it does.
     pub kernel: Option<KernelAddress>,
 }

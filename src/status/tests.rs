@@ -61,6 +61,7 @@ fn made_up() -> Status {
             unreachable: None,
             confirmed: Some(Duration::from_millis(399)),
             deadline: Some(Duration::from_millis(9_600)),
+            refusing: None,
             kernel: Some(KernelAddress {
                 left: Lifetime::Until(Duration::from_millis(9_600)),
                 prefix: 32,
@@ -144,6 +145,21 @@ fn the_longest_names_still_fit_eighty_columns() {
     }
 }
 
+#[test]
+fn a_refusal_says_how_much_longer_it_lasts_and_how_many_it_refused() {
+    let mut status = made_up();
+    status.vips[0].refusing = Some(Duration::from_millis(7_300));
+    let place = status.vips[0].place();
+    status.counters.absorb(place, Tally { refused_connections: 12, ..Tally::default() });
+    let shown = text::status(&status, Colour::No);
+    assert!(shown.contains("refusing   new connections, for 7.3 s more\n  refused    12 new connections\n"), "{shown}");
+    let shown = json::status(&status);
+    assert!(shown.contains(r#""refusing":7.3,"refused_connections":12"#), "{shown}");
+    let shown = metrics::metrics(&status, Format::OpenMetrics);
+    let sample = "vip_manager_refused_connections_total{vip=\"10.0.0.5/32\",interface=\"eth0\"} 12\n";
+    assert!(shown.contains(sample), "{shown}");
+}
+
 /// Users' scripts depend on these names.
 #[test]
 fn the_names_in_the_json_are_stable() {
@@ -182,6 +198,8 @@ fn the_names_in_the_json_are_stable() {
         "renewals",
         "refusals",
         "conflicts",
+        "refusing",
+        "refused_connections",
         "endpoint",
         "state",
         "why",

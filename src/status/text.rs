@@ -88,6 +88,12 @@ fn block(layout: &mut Layout, vip: &VipStatus, status: &Status) {
         layout.field("announced", &format!("{} times, {} failed", tally.announcements, tally.announcement_failures));
         layout.field("renewed", &format!("{} times, {} refused", tally.renewals, tally.refusals));
         layout.field("conflicts", &tally.conflicts.to_string());
+        if let Some(left) = vip.refusing {
+            layout.field("refusing", &format!("new connections, for {} more", span(left)));
+        }
+        if tally.refused_connections > 0 {
+            layout.field("refused", &format!("{} new connections", tally.refused_connections));
+        }
         recent(layout, &vip.place(), &status.events);
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use nix::sched::{CloneFlags, setns};
 use vip_manager::clock;
-use vip_manager::driver::{Actuator, Announced, Execution, Failure, Listen, Mirror, Point, Removed};
+use vip_manager::driver::{Actuator, Announced, Execution, Failure, Listen, Mirror, Point, Refuse, Removed};
 use vip_manager::host::{Address, AddressError, AddressSocket};
 use vip_manager::keeper::{Order, Outcome};
 use vip_manager::time::Moment;
@@ -199,6 +199,14 @@ impl Actuator for Addresses {
     }
 
     fn listen(&mut self, _: &Listen) -> Vec<Failure> {
+        unimplemented!("it only changes addresses")
+    }
+
+    fn refuse(&mut self, _: &Refuse) -> Vec<Failure> {
+        unimplemented!("it only changes addresses")
+    }
+
+    fn refused(&self, _: u32, _: IpAddr) -> u64 {
         unimplemented!("it only changes addresses")
     }
 }

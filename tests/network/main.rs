@@ -14,6 +14,7 @@ mod announcing;
 mod connections;
 mod interfaces;
 mod neighbours;
+mod refusing;
 mod rivals;
 mod storms;
 mod taken_away;

@@ -11,6 +11,7 @@ mod ask;
 mod crowd;
 mod events;
 mod monitoring;
+mod refusing;
 mod rivals;
 mod server;
 mod telling;

@@ -30,6 +30,7 @@ pub enum Key {
     RetryNum,
     RetryAfter,
     ResetConnections,
+    RefuseAfterRelease,
     OnAcquire,
     OnRelease,
     OnConflict,

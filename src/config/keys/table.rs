@@ -3,7 +3,7 @@
 use super::spec::{Key, Spec, Takes};
 
 /// Every key, in the order in which people read about them.
-pub static TABLE: [Spec; 37] = [
+pub static TABLE: [Spec; 38] = [
     Spec {
         key: Key::Config,
         name: "config",
@@ -232,6 +232,16 @@ pub static TABLE: [Spec; 37] = [
         default: "true",
         help: "Whether TCP connections to the address are reset before it is removed, so that clients reconnect at \
                once",
+        per_vip: true,
+        ..PLAIN
+    },
+    Spec {
+        key: Key::RefuseAfterRelease,
+        name: "refuse-after-release",
+        takes: Takes::Duration,
+        default: "10s",
+        help: "How long new TCP connections to the address are refused after its release, unless another host \
+               announces it before, up to 60s; 0 disables it",
         per_vip: true,
         ..PLAIN
     },

@@ -23,6 +23,7 @@ struct Common {
     lease_margin: Duration,
     announce: Schedule,
     reset_connections: bool,
+    refuse_after_release: Duration,
     hooks: Hooks,
 }
 
@@ -72,6 +73,8 @@ impl<'a> Validator<'a> {
         let lease_margin = self.value(scope.find(Key::LeaseMargin), |text| duration_within(text, &(SECOND..=MINUTE)));
         let announce = self.announce(scope);
         let reset_connections = self.value(scope.find(Key::ResetConnections), switch);
+        let refuse_after_release =
+            self.value(scope.find(Key::RefuseAfterRelease), |text| duration_within(text, &(Duration::ZERO..=MINUTE)));
         let hooks = self.hooks(scope);
         Ok(Common {
             interface: interface?,
@@ -81,6 +84,7 @@ impl<'a> Validator<'a> {
             lease_margin: lease_margin?.unwrap_or(LEASE_MARGIN),
             announce: announce?,
             reset_connections: reset_connections?.unwrap_or(true),
+            refuse_after_release: refuse_after_release?.unwrap_or(REFUSE_AFTER_RELEASE),
             hooks: hooks?,
         })
     }
@@ -267,6 +271,7 @@ impl Common {
             lease_margin: self.lease_margin,
             announce: self.announce,
             reset_connections: self.reset_connections,
+            refuse_after_release: self.refuse_after_release,
             hooks: self.hooks.clone(),
         }
     }
@@ -281,6 +286,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const HOLD_TIMEOUT: Duration = Duration::from_secs(10);
 const LEASE_MARGIN: Duration = Duration::from_secs(3);
 const ANNOUNCE_REFRESH: Duration = Duration::from_secs(60);
+const REFUSE_AFTER_RELEASE: Duration = Duration::from_secs(10);
 const HOOK_TIMEOUT: Duration = Duration::from_secs(10);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const MOST_ROUNDS: u32 = 1000;

@@ -74,8 +74,18 @@ fn members(etcd: &StoreConfig, line: &mut dyn FnMut(&str, &str)) {
 }
 
 fn entry(config: &VipConfig) -> String {
-    let VipConfig { vip, interface, key, value, hold_timeout, lease_margin, announce, reset_connections, hooks } =
-        config;
+    let VipConfig {
+        vip,
+        interface,
+        key,
+        value,
+        hold_timeout,
+        lease_margin,
+        announce,
+        reset_connections,
+        refuse_after_release,
+        hooks,
+    } = config;
     let Announce { count, interval, refresh } = announce;
     let Hooks { acquire, release, conflict, limit } = hooks;
     let mut text = String::new();
@@ -97,6 +107,7 @@ fn entry(config: &VipConfig) -> String {
     }
     line("announce-refresh", &millis(*refresh));
     line("reset-connections", &reset_connections.to_string());
+    line("refuse-after-release", &millis(*refuse_after_release));
     for (name, hook) in [("on-acquire", acquire), ("on-release", release), ("on-conflict", conflict)] {
         if let Some(Hook { program, arguments }) = hook {
             let program = program.to_string_lossy();
