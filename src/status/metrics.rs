@@ -266,7 +266,7 @@ pub const FAMILIES: [Family; 25] = [
     Family::new(
         "vip_manager_vip_kernel_lifetime_seconds",
         Kind::Gauge,
-        "Time until the kernel removes the address; absent if it is not here",
+        "Time until the kernel removes the address; absent if not here",
         Samples::PerVip(lifetime),
     ),
     Family::new(

@@ -37,7 +37,7 @@ fn check_log(name: &str, lose: impl FnOnce(&mut Setup) -> Option<Cut>, find: imp
         assert!(warned.iter().any(|line| line.contains(cause)), "the cause is missing: {warned:?}");
         assert!(warned.len() <= 3, "logged repeatedly: {warned:?}");
     }
-    for once in ["unconfirmed for", "released in"] {
+    for once in ["not announced", "released in"] {
         let lines: Vec<_> = said.iter().filter(|line| line.text.contains(once)).collect();
         assert_eq!(lines.len(), 1, "\"{once}\": {lines:?}");
     }

@@ -91,7 +91,7 @@ fn unit_of(groups: &str) -> Option<&str> {
 
 /// Reads lines of number, unit, type and state.
 fn job_of(unit: &str, listing: &str) -> Job {
-    let kinds = listing.lines().filter_map(|line| {
+    let mut kinds = listing.lines().filter_map(|line| {
         let mut columns = line.split_whitespace().skip(1);
         (columns.next() == Some(unit)).then(|| columns.next()).flatten()
     });
@@ -100,7 +100,7 @@ fn job_of(unit: &str, listing: &str) -> Job {
         "stop" => Some(Job::Stop),
         _ => None,
     };
-    kinds.filter_map(known).next().unwrap_or(Job::Other)
+    kinds.find_map(known).unwrap_or(Job::Other)
 }
 
 /// Long enough for a host without breath, and short enough to leave the stop itself its time (`TimeoutStopSec=`). The VIP is
