@@ -4,6 +4,7 @@
 //! deadlines over before it reads what has piled up. Nothing in a turn waits.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,13 +13,14 @@ use super::hooks::Hooks;
 use super::log::Logging;
 use super::messages;
 use super::recorder::Recorder;
+use super::reload::{self, Reload};
 use super::server::{Ask, Server};
 use super::signals::{Asked, Signals, Then};
 use super::snapshot;
 use super::systemd::Systemd;
 use super::timer::Timer;
 use crate::clock;
-use crate::config::{self, Config, Loaded, OnStop, Sources, VipConfig};
+use crate::config::{Config, Loaded, OnStop, Problems, Sources, VipConfig};
 use crate::driver::{Driver, Message};
 use crate::error;
 use crate::host::{ClaimsHeard, Host, Notices};
@@ -35,6 +37,8 @@ enum Event {
     Report(Report),
     Claims(ClaimsHeard),
     HookEnded,
+    /// The configuration was read again.
+    Loaded(io::Result<Result<Loaded, Problems>>),
     /// A client asks for the status.
     Status(Ask),
 }
@@ -42,7 +46,7 @@ enum Event {
 /// The daemon.
 pub(super) struct EventLoop {
     config: Config,
-    sources: Sources,
+    reload: Reload,
     /// The file that was read at the start.
     file: Option<PathBuf>,
     driver: Driver<Host>,
@@ -71,7 +75,7 @@ impl EventLoop {
         let mut daemon = Self {
             source: start_source(&config, &watched),
             watched,
-            sources,
+            reload: Reload::new(sources),
             driver,
             timer,
             signals,
@@ -120,6 +124,7 @@ impl EventLoop {
             notices = self.driver.host.monitor.next() => Ok(Event::Notices(notices?)),
             report = self.source.reports.recv() => report.map(Event::Report).ok_or(Fatal::SourceEnded),
             () = self.hooks.next() => Ok(Event::HookEnded),
+            loaded = self.reload.next() => Ok(Event::Loaded(loaded)),
             heard = self.driver.host.claims.next() => Ok(Event::Claims(heard)),
             // Last: a client can wait.
             Some(ask) = self.server.asks.recv() => Ok(Event::Status(ask)),
@@ -127,16 +132,21 @@ impl EventLoop {
     }
 
     fn set_timer(&mut self) -> Result<(), Fatal> {
-        let next = [self.driver.next_deadline(), self.systemd.next_ping(), self.stop_by];
+        let next = [self.driver.next_deadline(), self.systemd.next_ping(), self.stop_by, self.reload.overdue()];
         let next = next.into_iter().flatten().min();
         next.map_or(Ok(()), |moment| self.timer.set(moment).map_err(Fatal::SetUp))
     }
 
     fn handle(&mut self, event: Event, now: Moment) -> Result<(), Fatal> {
         match event {
-            Event::Time | Event::HookEnded => {}
+            Event::Time => self.judge_reload(now),
+            Event::HookEnded => {}
             Event::Asked(Asked::Stop { signal, then }) => self.stop(signal, then, now),
-            Event::Asked(Asked::Reload) => self.reload(),
+            Event::Asked(Asked::Reload) => {
+                self.systemd.reloading(now);
+                self.reload.request(now);
+            }
+            Event::Loaded(loaded) => self.loaded(loaded),
             Event::Notices(notices) => self.notice(notices)?,
             Event::Report(report) => self.report(report, now),
             Event::Claims(heard) => self.hear(&heard, now),
@@ -259,17 +269,31 @@ impl EventLoop {
 
     // Reload
 
-    /// Reads the configuration again. With one mistake in it the daemon reports it and keeps the old one.
-    fn reload(&mut self) {
-        self.systemd.reloading(clock::now());
-        match config::load(&self.sources) {
-            Ok(loaded) => {
+    /// Reports that the configuration cannot be read in time. It is applied if it can be read after all.
+    fn judge_reload(&mut self, now: Moment) {
+        if self.reload.is_overdue(now) {
+            tracing::error!(
+                "cannot read the new configuration within {:.1?}, keeping the old one; does its file system hang?",
+                reload::LIMIT
+            );
+            self.systemd.ready();
+        }
+    }
+
+    /// Applies the configuration that was read again. With one mistake in it the daemon reports it and keeps the old one.
+    fn loaded(&mut self, loaded: io::Result<Result<Loaded, Problems>>) {
+        if self.stop_by.is_some() {
+            return;
+        }
+        match loaded {
+            Err(error) => tracing::error!("cannot read the new configuration, keeping the old one: {error}"),
+            Ok(Ok(loaded)) => {
                 for notice in &loaded.notices {
                     tracing::info!("{notice}");
                 }
                 self.change_to(loaded.config);
             }
-            Err(problems) => {
+            Ok(Err(problems)) => {
                 for problem in problems.iter() {
                     tracing::error!("{problem}");
                 }

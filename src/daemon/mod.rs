@@ -10,6 +10,7 @@ mod hooks;
 pub(crate) mod log;
 mod messages;
 mod recorder;
+mod reload;
 mod retry;
 mod server;
 mod signals;

@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 
 use crate::support::clock::{now, pause, wait_for};
 use crate::support::daemon::{ConfigFile, Daemon, KEY};
@@ -174,4 +176,34 @@ fn a_reload_that_names_the_hosts_own_address_is_refused() {
     wait_logged(&daemon, "keeping the old");
     assert!(setup.host().carries("127.0.0.1".parse().unwrap()));
     assert!(setup.host().carries(VIP));
+}
+
+/// A FIFO without a writer blocks its reader, as a file system that hangs does.
+#[test]
+fn a_configuration_that_cannot_be_read_to_its_end_stops_neither_renewals_nor_a_stop() {
+    let setup = Setup::new("reload-hang", 1);
+    let config = setup.config().with("hold-timeout", "3s").with("interval", 500);
+    let mut daemon = setup.lead(&config, VIP);
+    let fifo = daemon.config.with_extension("fifo");
+    mkfifo(&fifo, Mode::S_IRWXU).unwrap();
+    fs::rename(&fifo, &daemon.config).unwrap();
+    daemon.process.signal(Signal::SIGHUP);
+    wait_logged(&daemon, "cannot read the new configuration within 5.0s, keeping the old one");
+    assert_eq!(setup.times_held(VIP), 1);
+    setup.observer.wait_held(setup.host(), VIP, SOON);
+
+    // What arrives late is applied.
+    fs::write(&daemon.config, with_vips(&config, &[VIP, SECOND_VIP])).unwrap();
+    setup.observer.wait_held(setup.host(), SECOND_VIP, SOON);
+    wait_reloaded(&daemon, 1);
+    assert_eq!(setup.times_held(VIP), 1);
+
+    daemon.process.signal(Signal::SIGHUP);
+    pause(Duration::from_secs(1));
+    let asked = now();
+    daemon.process.signal(Signal::SIGTERM);
+    let ended = daemon.process.wait(SOON);
+    report("the daemon stopped after", now().since(asked));
+    assert_eq!(ended.code(), Some(0));
+    setup.observer.wait_gone(setup.host(), VIP, SOON).unwrap();
 }
