@@ -1,7 +1,7 @@
 //! The configuration, with every mistake that the loader found.
 
 use super::Finding;
-use crate::config::Diagnostic;
+use crate::config::{Diagnostic, Severity};
 
 /// Judges what the loader found. `file` is the one that was read.
 pub fn judge(file: Option<&str>, problems: &[Diagnostic], notices: &[Diagnostic]) -> Vec<Finding> {
@@ -11,7 +11,10 @@ pub fn judge(file: Option<&str>, problems: &[Diagnostic], notices: &[Diagnostic]
         Finding::error("configuration", "configuration", text, cure)
     });
     let worth = notices.iter().map(|notice| {
-        Finding::warning("configuration-notice", "configuration", notice.to_string(), "no action needed")
+        let told = notice.to_string();
+        let (text, cure) =
+            if notice.severity == Severity::Warning { split(&told) } else { (told.as_str(), "no action needed") };
+        Finding::warning("configuration-notice", "configuration", text, cure)
     });
     let from = file.unwrap_or("flags and environment variables");
     let good = problems.is_empty().then(|| Finding::pass("configuration", "configuration", format!("{from} is valid")));

@@ -10,6 +10,7 @@ use clap::{Arg, ArgAction, ArgMatches, parser::ValueSource, value_parser};
 use super::diagnostic::{Findings, Place};
 use super::keys::{self, Found, Key, Spec, TABLE, Takes};
 use super::setting::{Item, Setting, name_modern};
+use crate::text;
 
 /// The flags that were given, each under the name that was typed.
 #[derive(Clone, Default)]
@@ -133,7 +134,9 @@ pub(super) fn is_ours(name: &OsStr) -> bool {
 fn variable(name: &str, value: &OsStr, findings: &mut Findings) -> Option<Setting> {
     let place = Place::Variable(name.to_owned());
     let Some(found) = keys::find_variable(name) else {
-        findings.problem(&place, unknown(name));
+        if !name.starts_with(OWN) {
+            findings.warning(&place, unknown(name));
+        }
         return None;
     };
     let Some(text) = value.to_str() else {
@@ -145,18 +148,24 @@ fn variable(name: &str, value: &OsStr, findings: &mut Findings) -> Option<Settin
     Some(Setting::new(found.key, name, place, vec![item]))
 }
 
+/// An unknown variable need not be meant for this program: Kubernetes sets `VIP_..._SERVICE_HOST` for a service that is
+/// called so.
 fn unknown(name: &str) -> String {
     let rest = name.strip_prefix("VIP_").unwrap_or(name);
     if rest == "VIPS" {
-        return "a list of virtual IPs cannot be given in a variable; set vips in the file".to_owned();
+        return "ignored: a list of virtual IPs cannot be given in a variable; expected vips in the file".to_owned();
     }
-    match keys::nearest(rest) {
-        Some(near) if near != "vips" => format!("unknown variable; did you mean {}?", keys::variable(near)),
-        Some(_) | None => {
-            "unknown variable; expected VIP_ and a name that \"vip-manager --help\" lists, in upper case".to_owned()
-        }
+    let meant: Vec<_> =
+        keys::meant(rest).into_iter().filter(|name| *name != Key::Vips.name()).map(keys::variable).collect();
+    if meant.is_empty() {
+        let expected = "expected VIP_ and a name that \"vip-manager --help\" lists, in upper case";
+        return format!("unknown variable, ignored; {expected}");
     }
+    format!("unknown variable, ignored; did you mean {}?", text::list(&meant, "or"))
 }
+
+/// What a hook finds in its environment. A hook that calls this program passes it on.
+const OWN: &str = "VIP_MANAGER_";
 
 #[cfg(test)]
 mod tests {

@@ -59,9 +59,22 @@ impl fmt::Display for Place {
     }
 }
 
+/// How much a finding matters.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Severity {
+    /// The configuration is refused.
+    Error,
+    /// Something has no effect that was probably meant to have one.
+    Warning,
+    /// Something works and has a better name or form.
+    Info,
+}
+
 /// One thing to report: where, what was found, what was expected.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Diagnostic {
+    /// How much it matters.
+    pub severity: Severity,
     /// Where it was found.
     pub place: Place,
     /// What was found and what was expected, on one line.
@@ -99,6 +112,12 @@ impl fmt::Display for Problems {
     }
 }
 
+impl Diagnostic {
+    fn new(severity: Severity, place: &Place, text: impl Into<String>) -> Self {
+        Self { severity, place: place.clone(), text: text::one_line(&text.into()) }
+    }
+}
+
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.place, self.text)
@@ -123,19 +142,27 @@ pub(super) struct Findings {
 
 impl Findings {
     pub(super) fn problem(&mut self, place: &Place, text: impl Into<String>) {
-        self.problems.push(Diagnostic { place: place.clone(), text: text::one_line(&text.into()) });
+        self.problems.push(Diagnostic::new(Severity::Error, place, text));
+    }
+
+    pub(super) fn warning(&mut self, place: &Place, text: impl Into<String>) {
+        self.notices.push(Diagnostic::new(Severity::Warning, place, text));
     }
 
     pub(super) fn notice(&mut self, place: &Place, text: impl Into<String>) {
-        self.notices.push(Diagnostic { place: place.clone(), text: text::one_line(&text.into()) });
+        self.notices.push(Diagnostic::new(Severity::Info, place, text));
     }
 
-    /// The notices where all is right, else the problems.
-    pub(super) fn close<T>(self, found: Option<T>) -> Result<(T, Vec<Diagnostic>), Problems> {
-        let (problems, notices) = self.sorted();
+    /// The notices where all is right, else the problems. The warnings come with them: what is missing may be what a
+    /// misspelt variable holds.
+    pub(super) fn close<T>(mut self, found: Option<T>) -> Result<(T, Vec<Diagnostic>), Problems> {
         match found {
-            Some(found) if problems.is_empty() => Ok((found, notices)),
-            Some(_) | None => Err(Problems(problems)),
+            Some(found) if self.problems.is_empty() => Ok((found, self.sorted().1)),
+            Some(_) | None => {
+                let warnings = self.notices.extract_if(.., |notice| notice.severity == Severity::Warning);
+                self.problems.extend(warnings);
+                Err(Problems(self.sorted().0))
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Every mistake in it is found in one go: a mistaken key is set aside and the rest is read on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -13,6 +13,7 @@ use super::diagnostic::{Findings, Place, brief};
 use super::keys::{self, Key, Takes};
 use super::setting::{Item, Setting, name_modern};
 use super::yaml::{self, Content, Node, Pair};
+use crate::text;
 
 /// What a file holds.
 #[derive(Default)]
@@ -182,7 +183,7 @@ impl Reader<'_> {
                 name_modern(found, &Place::line(self.path, line), text, self.findings);
                 known.push((found.key, text.clone(), line, &**value));
             } else {
-                self.complain(line, unknown(text));
+                self.complain(line, unknown(text, value));
             }
         }
         known
@@ -226,13 +227,40 @@ impl Reader<'_> {
     }
 }
 
-fn unknown(name: &str) -> String {
-    let name = &brief(name);
-    match keys::nearest(name) {
-        Some(near) => format!("unknown key \"{name}\"; did you mean \"{near}\"?"),
-        None if name == "<<" => "merge keys are not supported; write the keys out".to_owned(),
-        None => format!("unknown key \"{name}\"; expected one that \"vip-manager --help\" lists, without its dashes"),
+fn unknown(name: &str, value: &Node) -> String {
+    if let Content::Mapping(pairs) = &value.content
+        && name != "<<"
+    {
+        return block(name, pairs);
     }
+    let meant: Vec<_> = keys::meant(name).into_iter().map(|near| format!("\"{near}\"")).collect();
+    let name = &brief(name);
+    if !meant.is_empty() {
+        format!("unknown key \"{name}\"; did you mean {}?", text::list(&meant, "or"))
+    } else if name == "<<" {
+        "merge keys are not supported; write the keys out".to_owned()
+    } else {
+        format!("unknown key \"{name}\"; expected one that \"vip-manager --help\" lists, without its dashes")
+    }
+}
+
+/// A group of keys, as other programs have them. Here every key has its full name.
+fn block(name: &str, pairs: &[Pair]) -> String {
+    let mut meant = BTreeSet::new();
+    for (key, _) in pairs {
+        if let Content::Scalar(child) = &key.content {
+            meant.extend(keys::in_block(name, child));
+        }
+    }
+    if meant.is_empty() {
+        meant.extend(keys::meant(name));
+    }
+    let name = &brief(name);
+    if meant.is_empty() {
+        return format!("unknown key \"{name}\" with a mapping; expected keys without groups");
+    }
+    let meant: Vec<_> = meant.into_iter().map(|near| format!("\"{near}\"")).collect();
+    format!("unknown key \"{name}\" with a mapping; did you mean {}, without a group?", text::list(&meant, "and"))
 }
 
 fn kind(node: &Node) -> &'static str {

@@ -36,7 +36,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use args::{Flags, arrange, flags};
-pub use diagnostic::{Diagnostic, Place, Problems};
+pub use diagnostic::{Diagnostic, Place, Problems, Severity};
 pub use model::{
     Config, Endpoint, Hook, Hooks, Identity, LogFormat, LogLevel, Login, OnStop, Password, Secret, SourceConfig,
     StatusConfig, StatusSocket, StoreConfig, VipConfig,

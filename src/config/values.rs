@@ -132,7 +132,6 @@ pub(super) fn listen(text: &str) -> Result<Option<SocketAddr>, String> {
 /// What the kernel has room for.
 const LONGEST_SOCKET: usize = 107;
 
-pub(super) const MANAGER_TYPES: Words<()> = &[("basic", ())];
 pub(super) const ON_STOP: Words<OnStop> = &[("release", OnStop::Release), ("keep", OnStop::Keep)];
 pub(super) const LOG_FORMATS: Words<LogFormat> = &[("auto", LogFormat::Auto), ("json", LogFormat::Json)];
 pub(super) const LOG_LEVELS: Words<LogLevel> = &[

@@ -288,9 +288,7 @@ impl EventLoop {
         match loaded {
             Err(error) => tracing::error!("cannot read the new configuration, keeping the old one: {error}"),
             Ok(Ok(loaded)) => {
-                for notice in &loaded.notices {
-                    tracing::info!("{notice}");
-                }
+                messages::configuration(&loaded.notices);
                 self.change_to(loaded.config);
             }
             Ok(Err(problems)) => {

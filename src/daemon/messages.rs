@@ -10,12 +10,22 @@ use std::sync::Arc;
 
 use tracing::Level;
 
-use crate::config::VipConfig;
+use crate::config::{Diagnostic, Severity, VipConfig};
 use crate::driver::{Announced, Failure, ManagedVip, Message, Removed};
 use crate::keeper::{Cause, KeyEvent, KeyRead, Names, Note, Obstacle, Tenure, Version};
 use crate::text::span;
 use crate::time::Moment;
 use crate::vip::Mac;
+
+/// Logs what works in a configuration and deserves a line.
+pub(super) fn configuration(notices: &[Diagnostic]) {
+    for notice in notices {
+        match notice.severity {
+            Severity::Error | Severity::Warning => tracing::warn!("{notice}"),
+            Severity::Info => tracing::info!("{notice}"),
+        }
+    }
+}
 
 /// The level and the text of a note.
 pub(super) fn note(note: &Note, vip: &VipConfig, now: Moment) -> (Level, String) {

@@ -34,9 +34,7 @@ use log::Logging;
 /// Runs the daemon to its end.
 pub fn run(loaded: Loaded, sources: Sources) -> ExitCode {
     let logging = Logging::start(loaded.config.log_level, loaded.config.log_format);
-    for notice in &loaded.notices {
-        tracing::info!("{notice}");
-    }
+    messages::configuration(&loaded.notices);
     // Hooks do not need the right to change the network.
     if let Err(error) = keep_capabilities_to_ourselves() {
         tracing::warn!("hooks inherit the capabilities of vip-manager: {error}");

@@ -83,7 +83,9 @@ fn hooks_and_a_stop_work_under_a_filter_that_does_not_know_newer_system_calls() 
     );
     let addresses = ["10.66.0.100", "10.66.0.101", "10.66.0.102", "10.66.0.103"];
     let config = site.setup.config().with("ip", format!("[{}]", addresses.join(", ")));
-    let hook = r#"[/bin/sh, -c, "echo hook ran for $VIP_MANAGER_VIP $VIP_MANAGER_EVENT"]"#;
+    // The program itself understands the environment of its hooks.
+    let hook =
+        r#"[/bin/sh, -c, "vip-manager show-config --quiet && echo hook ran for $VIP_MANAGER_VIP $VIP_MANAGER_EVENT"]"#;
     site.machine.write(FILE, &config.with("on-acquire", hook).with("on-release", hook).text());
     site.machine.run("systemctl start vip-manager");
     for address in addresses {

@@ -51,6 +51,26 @@ pub fn nearest(name: &str) -> Option<&'static str> {
     nearest_of(&plain, names)
 }
 
+/// What somebody most likely meant who wrote `name`: the nearest key, or a whole family such as `dcs-type` and
+/// `dcs-endpoints` for `dcs`.
+pub fn meant(name: &str) -> Vec<&'static str> {
+    nearest(name).map_or_else(|| family(name), |near| vec![near])
+}
+
+/// The key that is meant by `child` in a block called `block`.
+pub fn in_block(block: &str, child: &str) -> Option<&'static str> {
+    let joined = format!("{block}-{child}");
+    let found = |name: &str| find(name).map(|found| found.key.name());
+    let longer = || family(&joined).first().copied();
+    found(&joined).or_else(longer).or_else(|| found(child)).or_else(|| nearest(&joined))
+}
+
+/// The keys whose names begin with this one.
+pub fn family(name: &str) -> Vec<&'static str> {
+    let start = format!("{}-", plain(name));
+    TABLE.iter().map(|spec| spec.name).filter(|known| known.starts_with(&start)).collect()
+}
+
 /// The meaning whose text is close enough to `text` to be offered.
 pub fn nearest_of<K: AsRef<str>, T>(text: &str, known: impl IntoIterator<Item = (K, T)>) -> Option<T> {
     let reach = (text.chars().count() / 3).clamp(1, 3);
@@ -141,5 +161,23 @@ mod tests {
         assert_eq!(nearest("hold-timt"), Some("hold-timeout"));
         assert_eq!(nearest("colour"), None);
         assert_eq!(nearest("keyboard"), None);
+        assert_eq!(meant("dcs"), ["dcs-type", "dcs-endpoints"]);
+        assert_eq!(meant("LOGLEVEL"), ["log-level"]);
+        assert_eq!(meant("colour"), [""; 0]);
+    }
+
+    #[test]
+    fn a_key_in_a_block_is_found_with_the_name_of_the_block_and_without() {
+        for (block, child, meant) in [
+            ("dcs", "type", Some("dcs-type")),
+            ("etcd", "endpoints", Some("dcs-endpoints")),
+            ("etcd", "ca_file", Some("etcd-ca-file")),
+            ("etcd", "key", Some("etcd-key-file")),
+            ("etcd", "pasword", Some("etcd-password")),
+            ("vip", "iface", Some("interface")),
+            ("vip", "colour", None),
+        ] {
+            assert_eq!(in_block(block, child), meant, "{block}: {child}");
+        }
     }
 }

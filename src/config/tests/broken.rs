@@ -41,22 +41,25 @@ fn two_names_of_one_list_disagree() {
 }
 
 #[test]
-fn a_variable_is_misspelt() {
+fn a_group_of_keys_is_answered_with_their_full_names() {
+    let file = format!(
+        "{SOUND}dcs:\n  type: etcd\n  endpoints: [a]\netcd: {{user: u, password: p, ca_file: x}}\n\
+         vip:\n  ip: 10.0.0.6\n  iface: eth1\nlog: debug\ndsc: etcd\ncolours: {{red: 1}}\n"
+    );
     refuses(
-        SOUND,
-        &[
-            ("VIP_TRIGER_KEY", "/x/leader"),
-            ("VIP_COLOUR", "blue"),
-            ("VIP_VIPS", "x"),
-            ("VIP_VIPPS", "x"),
-            ("PATH", "/bin"),
-        ],
+        &file,
+        &[],
         &[],
         &[
-            "VIP_COLOUR: unknown variable; expected VIP_ and a name that \"vip-manager --help\" lists, in upper case",
-            "VIP_TRIGER_KEY: unknown variable; did you mean VIP_TRIGGER_KEY?",
-            "VIP_VIPPS: unknown variable; expected VIP_ and a name that \"vip-manager --help\" lists, in upper case",
-            "VIP_VIPS: a list of virtual IPs cannot be given in a variable; set vips in the file",
+            "vip-manager.yml:5: unknown key \"dcs\" with a mapping; did you mean \"dcs-endpoints\" and \"dcs-type\", \
+             without a group?",
+            "vip-manager.yml:8: unknown key \"etcd\" with a mapping; did you mean \"etcd-ca-file\", \"etcd-password\" and \
+             \"etcd-user\", without a group?",
+            "vip-manager.yml:9: unknown key \"vip\" with a mapping; did you mean \"interface\" and \"ip\", without a \
+             group?",
+            "vip-manager.yml:12: unknown key \"log\"; did you mean \"log-level\", \"log-format\" or \"log-file\"?",
+            "vip-manager.yml:13: unknown key \"dsc\"; expected one that \"vip-manager --help\" lists, without its dashes",
+            "vip-manager.yml:14: unknown key \"colours\" with a mapping; expected keys without groups",
         ],
     );
 }
@@ -362,7 +365,7 @@ config: other.yml
         &[
             "--mask: mask \"240\" is not a prefix length; expected 1 to 32, or 1 to 128 for IPv6, or -1 for the default",
             "--on-stop: on-stop \"stay\" is not supported; expected release or keep",
-            "VIP_ETCD_PASWORD: unknown variable; did you mean VIP_ETCD_PASSWORD?",
+            "VIP_ETCD_PASWORD: unknown variable, ignored; did you mean VIP_ETCD_PASSWORD?",
             "VIP_LEASE_MARGIN: VIP_LEASE_MARGIN \"0\" is too short; expected 1s to 60s",
             "vip-manager.yml:1: ip \"10.0.0.256\" is not an address; expected IPv4 or IPv6, with or without a prefix: \
              10.0.0.5 or 10.0.0.5/24",

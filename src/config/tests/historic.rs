@@ -99,6 +99,41 @@ fn the_variables_of_the_first_packages_work() {
     assert!(!notices.contains("VIP_ETCD_USER"), "a variable's name has no dashes to modernise: {notices}");
 }
 
+/// A hook that calls the program passes its own variables on, and Kubernetes has variables for a service called "vip".
+#[test]
+fn variables_that_are_not_meant_for_this_program_are_no_mistakes() {
+    let (_, notices) = Run::new()
+        .file(SOUND)
+        .env(&[("VIP_MANAGER_EVENT", "acquire"), ("VIP_MANAGER_VIP", "10.0.0.5"), ("VIP_MANAGER_KEY", "/other")])
+        .env(&[("VIP_SERVICE_HOST", "10.96.0.7"), ("VIP_TRIGER_KEY", "/x/leader"), ("VIP_LOGLEVEL", "debug")])
+        .env(&[("VIP_DCS", "etcd"), ("VIP_VIPS", "x"), ("PATH", "/bin")])
+        .shown();
+    assert_eq!(
+        notices.lines().collect::<Vec<_>>(),
+        [
+            "VIP_DCS: unknown variable, ignored; did you mean VIP_DCS_TYPE or VIP_DCS_ENDPOINTS?",
+            "VIP_LOGLEVEL: unknown variable, ignored; did you mean VIP_LOG_LEVEL?",
+            "VIP_SERVICE_HOST: unknown variable, ignored; expected VIP_ and a name that \"vip-manager --help\" lists, in \
+             upper case",
+            "VIP_TRIGER_KEY: unknown variable, ignored; did you mean VIP_TRIGGER_KEY?",
+            "VIP_VIPS: ignored: a list of virtual IPs cannot be given in a variable; expected vips in the file",
+        ]
+    );
+}
+
+/// The predecessor took every manager type that it did not know as basic.
+#[test]
+fn a_manager_type_that_never_had_an_effect_is_basic_with_a_warning() {
+    for value in ["patroni", "Basic", "none"] {
+        let (shown, notices) = Run::new().file(format!("{SOUND}manager-type: {value}\n")).shown();
+        has_row(&shown, "manager-type basic vip-manager.yml:5");
+        assert_eq!(
+            notices,
+            format!("vip-manager.yml:5: manager-type \"{value}\" is unknown, treated as basic; expected basic\n")
+        );
+    }
+}
+
 #[test]
 fn the_command_line_of_release_0_4_works() {
     let (shown, _) = Run::new()

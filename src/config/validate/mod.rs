@@ -34,7 +34,7 @@ impl<'a> Validator<'a> {
         let vips = self.vips(interval);
         let store = self.store();
         let dcs_type = self.choice(Key::DcsType, SourceConfig::TYPES);
-        let manager_type = self.choice(Key::ManagerType, values::MANAGER_TYPES);
+        let manager_type = self.manager_type();
         let on_stop = self.choice(Key::OnStop, values::ON_STOP);
         let log_level = self.log_level();
         let log_format = self.choice(Key::LogFormat, values::LOG_FORMATS);
@@ -60,6 +60,23 @@ impl<'a> Validator<'a> {
         let bounds = Duration::from_millis(50)..=Duration::from_secs(60);
         let interval = self.value(self.given.top.find(Key::Interval), |text| values::duration_within(text, &bounds))?;
         Ok(interval.unwrap_or(INTERVAL))
+    }
+
+    /// Only one kind of manager does something else, and is refused. The predecessor took any other value as `basic`.
+    fn manager_type(&mut self) -> Result<(), Reported> {
+        let Some(setting) = self.given.top.find(Key::ManagerType) else { return Ok(()) };
+        match setting.text().trim() {
+            "basic" => {}
+            "hetzner" => {
+                let text = format!("{} is not supported; expected basic", setting.quoted());
+                return Err(self.problem(&setting.place, text));
+            }
+            _ => {
+                let text = format!("{} is unknown, treated as basic; expected basic", setting.quoted());
+                self.findings.warning(&setting.place, text);
+            }
+        }
+        Ok(())
     }
 
     fn status(&mut self) -> Result<StatusConfig, Reported> {
