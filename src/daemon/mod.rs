@@ -56,7 +56,7 @@ pub fn run(loaded: Loaded, sources: Sources) -> ExitCode {
     if let Err(Fatal::OwnAddress(_)) = ended {
         runtime.block_on(retry::back_off());
     }
-    // A name that is being resolved would hold the end up for seconds.
+    // A program on a file system that hangs would hold up the end.
     runtime.shutdown_background();
     status
 }
@@ -73,10 +73,10 @@ async fn drive(loaded: Loaded, sources: Sources, logging: Logging) -> Result<(),
     ended
 }
 
-/// The runtime of the daemon and of the subcommands: one thread, and some for what blocks, such as the resolver.
+/// The runtime of the daemon and of the subcommands: one thread, and some for what blocks for a short time.
 pub(crate) fn runtime(blocking_threads: usize) -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().max_blocking_threads(blocking_threads).build()
 }
 
-/// A hung resolver must not pile up threads.
+/// What may block for ever has threads of its own; see [`crate::blocking`].
 pub(crate) const BLOCKING_THREADS: usize = 4;

@@ -3,9 +3,9 @@
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::systemd::restart;
+use crate::blocking::Blocking;
 
 /// What a signal asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,7 +32,9 @@ pub(super) struct Signals {
     interrupt: Signal,
     hangup: Signal,
     /// SIGTERM came, and systemd is being asked what for. The daemon goes on meanwhile.
-    asking: Option<JoinHandle<bool>>,
+    asking: bool,
+    /// On a thread of its own: the runtime's may all be busy starting hooks.
+    question: Blocking<bool>,
 }
 
 impl Signals {
@@ -41,7 +43,8 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
-            asking: None,
+            asking: false,
+            question: Blocking::default(),
         })
     }
 
@@ -51,23 +54,19 @@ impl Signals {
             tokio::select! {
                 biased;
                 _ = self.interrupt.recv() => return Asked::Stop { signal: "SIGINT", then: Then::Nobody },
-                then = answer(&mut self.asking), if self.asking.is_some() => {
-                    self.asking = None;
+                restart = self.question.run(restart::is_restart), if self.asking => {
+                    self.asking = false;
+                    let then = if restart.unwrap_or(false) { Then::Restart } else { Then::Nobody };
                     return Asked::Stop { signal: "SIGTERM", then };
                 }
-                _ = self.terminate.recv(), if self.asking.is_none() => {
+                _ = self.terminate.recv(), if !self.asking => {
                     if !restart::is_of_a_unit() {
                         return Asked::Stop { signal: "SIGTERM", then: Then::Nobody };
                     }
-                    self.asking = Some(spawn_blocking(restart::is_restart));
+                    self.asking = true;
                 }
                 _ = self.hangup.recv() => return Asked::Reload,
             }
         }
     }
-}
-
-async fn answer(asking: &mut Option<JoinHandle<bool>>) -> Then {
-    let Some(asking) = asking else { return Then::Nobody };
-    if asking.await.unwrap_or(false) { Then::Restart } else { Then::Nobody }
 }

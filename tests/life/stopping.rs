@@ -1,14 +1,16 @@
 //! Stopping: the address goes at once, and those who were connected know it at once.
 
-use std::net::IpAddr;
+use std::fs;
+use std::net::{IpAddr, UdpSocket};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
 use crate::support::capture::Capture;
 use crate::support::clock::{now, pause, wait_for};
-use crate::support::daemon::Daemon;
+use crate::support::daemon::{Daemon, binary};
 use crate::support::host::{VIP, VIP6};
+use crate::support::process::Process;
 use crate::support::setup::{SOON, Setup, report, wait_status};
 use crate::support::tcp::{ConnectionState, EchoServer, TcpClient};
 
@@ -81,4 +83,32 @@ fn a_stop_while_etcd_is_silent_is_as_quick() {
     assert_eq!(daemon.process.wait(SOON).code(), Some(0));
     assert!(gone.since(asked) < AT_ONCE && now().since(asked) < 2 * AT_ONCE, "{:?}", now().since(asked));
     setup.cluster.members[0].thaw();
+}
+
+/// The question to systemd, whether this is a restart, must not wait for lookups that hang: they would take seconds, and
+/// a restart would cut the clients off.
+#[test]
+fn a_stop_by_systemd_does_not_wait_for_resolvers_that_hang() {
+    let setup = Setup::new("stop", 1);
+    let server = setup.lab.host("resolver");
+    let address = server.v4();
+    let _never_answers = server.enter(move || UdpSocket::bind((address, 53)).unwrap());
+    let directory = setup.lab.directory();
+    let (resolvers, config) = (directory.join("resolv.conf"), directory.join("names.yml"));
+    fs::write(&resolvers, format!("nameserver {address}\noptions timeout:15 attempts:2\n")).unwrap();
+    let names = (1..=6).map(|number| format!("etcd{number}.example.org")).collect::<Vec<_>>().join(",");
+    fs::write(&config, setup.config().with("dcs-endpoints", names).text()).unwrap();
+
+    // Every command on a host has a mount namespace of its own.
+    let mut command = setup.host().command("sh");
+    command.args(["-c", "mount --bind \"$1\" /etc/resolv.conf && exec \"$2\" --config \"$3\"", "sh"]);
+    command.args([&resolvers, &binary(), &config]).env("INVOCATION_ID", "test");
+    let mut daemon = Process::start("vip-manager", command);
+    wait_for("lookups that hang", SOON, || daemon.text().matches("the name lookup hangs").count() >= 6);
+
+    let asked = now();
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.wait(2 * SOON).code(), Some(0));
+    report("with hanging resolvers: the daemon ended after", now().since(asked));
+    assert!(now().since(asked) < 2 * AT_ONCE, "{}", daemon.text());
 }
