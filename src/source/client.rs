@@ -25,9 +25,6 @@ pub(crate) trait Connector: Send + 'static {
     fn has_changed(&mut self, _client: &Self::Client) -> impl Future<Output = Option<&'static str>> + Send {
         ready(None)
     }
-
-    /// No endpoint serves any more: what was remembered of the store as a whole may not hold for the one that comes back.
-    fn all_down(&self) {}
 }
 
 /// A session with one endpoint. It is dropped as soon as anything about it fails.

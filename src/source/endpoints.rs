@@ -28,12 +28,10 @@ impl<C: Clone> Endpoints<C> {
         table.sessions[endpoint] = Some(session);
     }
 
-    /// Returns whether every endpoint is down now.
-    pub(super) fn down(&self, endpoint: EndpointIndex, why: Arc<str>) -> bool {
+    pub(super) fn down(&self, endpoint: EndpointIndex, why: Arc<str>) {
         let mut table = self.table();
         table.rounds.down(endpoint, why);
         table.sessions[endpoint] = None;
-        table.rounds.all_down()
     }
 
     /// The next endpoint to ask, with its session.

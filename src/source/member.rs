@@ -52,9 +52,7 @@ impl<C: Connector> Member<C> {
             let now = (self.clock)();
             self.shared.states.count_error(self.index, failure.kind);
             let why = failure.to_string().into();
-            if self.shared.endpoints.down(self.index, Arc::clone(&why)) {
-                self.connector.all_down();
-            }
+            self.shared.endpoints.down(self.index, Arc::clone(&why));
             let was_up = self.reporter.is_up();
             self.reporter.down(&why, was_up && failure.routine);
             if was_up && now.since(began) >= PROVED {

@@ -108,10 +108,6 @@ impl Rounds {
         self.endpoints[endpoint].state = State::Down { why };
     }
 
-    pub fn all_down(&self) -> bool {
-        self.endpoints.iter().all(|row| matches!(row.state, State::Down { .. }))
-    }
-
     /// A read was answered that was not asked for here, such as the first of a session.
     pub const fn note_answer(&mut self) {
         self.answered = true;

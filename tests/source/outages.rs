@@ -1,5 +1,6 @@
 //! Members that are silent, gone, late, or back.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use etcd_client::CompactionOptions;
@@ -11,7 +12,7 @@ use vip_manager::time::Moment;
 
 use crate::etcd::{Cluster, free_port};
 use crate::proxy::{Proxy, Wire};
-use crate::wait::{SOON, all_up, until, why_down};
+use crate::wait::{SOON, all_up, eventually, until, why_down};
 use crate::{CALL_LIMIT, INTERVAL, KEY, US, change_to, config, read_naming, read_of, source};
 
 /// A proxy before the first member.
@@ -229,17 +230,19 @@ async fn a_member_without_its_cluster_is_no_observer() {
 
 #[tokio::test]
 async fn an_endpoint_of_another_cluster_is_not_believed() {
-    let (ours, other) = (Cluster::new(1).await, Cluster::new(1).await);
+    let (ours, other) = (Cluster::new(2).await, Cluster::new(1).await);
     ours.client().await.put(KEY, US, None).await.unwrap();
     other.client().await.put(KEY, "host2", None).await.unwrap();
     let late = proxy_to(&other).await;
     late.set(Wire::Silent);
-    let mut source = source(&config(vec![ours.members[0].endpoint(), endpoint_of(&late)]));
+    let mut endpoints = ours.endpoints();
+    endpoints.push(endpoint_of(&late));
+    let mut source = source(&config(endpoints));
     until(&mut source, "ours", SOON, read_naming(Some(US))).await;
     late.set(Wire::Open);
     let refused = async {
         loop {
-            if let Link::Down { why } = &source.endpoints()[1].link
+            if let Link::Down { why } = &source.endpoints()[2].link
                 && why.contains("another etcd cluster")
             {
                 return;
@@ -250,4 +253,68 @@ async fn an_endpoint_of_another_cluster_is_not_believed() {
         }
     };
     tokio::time::timeout(SOON, refused).await.unwrap();
+}
+
+/// Who is named by the reads of a while.
+async fn named(source: &mut Source, span: Duration) -> BTreeSet<String> {
+    let (mut named, end) = (BTreeSet::new(), clock::now() + span);
+    while clock::now() < end {
+        let report = tokio::time::timeout(INTERVAL, source.reports.recv()).await;
+        let read = report.ok().flatten().and_then(|report| read_of(&report, 0));
+        named.extend(read.and_then(|read| read.names.value(US).map(str::to_owned)));
+    }
+    named
+}
+
+/// Two members of one cluster and a foreign endpoint; all connections break, and the foreign one is back first.
+#[tokio::test]
+async fn an_outage_does_not_make_a_foreign_cluster_believed() {
+    let (mut ours, other) = (Cluster::new(2).await, Cluster::new(1).await);
+    ours.client().await.put(KEY, "host2", None).await.unwrap();
+    other.client().await.put(KEY, US, None).await.unwrap();
+    let foreign = proxy_to(&other).await;
+    let mut endpoints = ours.endpoints();
+    endpoints.push(endpoint_of(&foreign));
+    let mut source = source(&config(endpoints));
+    until(&mut source, "ours", SOON, read_naming(Some("host2"))).await;
+
+    foreign.set(Wire::Cut);
+    ours.members.iter_mut().for_each(crate::etcd::Member::kill);
+    until(&mut source, "an outage", SOON, |report| matches!(report, Report::Unreachable { .. }).then_some(())).await;
+    foreign.set(Wire::Open);
+    assert_eq!(named(&mut source, CALL_LIMIT * 2).await, BTreeSet::new());
+    let Link::Down { why } = &source.endpoints()[2].link else { panic!("{:?}", source.endpoints()) };
+    assert!(why.contains("another etcd cluster"), "{why}");
+
+    ours.members.iter_mut().for_each(crate::etcd::Member::start);
+    until(&mut source, "ours again", SOON, read_naming(Some("host2"))).await;
+}
+
+#[tokio::test]
+async fn of_two_clusters_without_a_majority_neither_is_believed() {
+    let (ours, other) = (Cluster::new(1).await, Cluster::new(1).await);
+    ours.client().await.put(KEY, "host2", None).await.unwrap();
+    other.client().await.put(KEY, US, None).await.unwrap();
+    let mut source = source(&config(vec![ours.members[0].endpoint(), other.members[0].endpoint()]));
+    assert_eq!(named(&mut source, CALL_LIMIT * 2).await, BTreeSet::new());
+    for endpoint in source.endpoints() {
+        let Link::Down { why } = &endpoint.link else { panic!("{endpoint:?}") };
+        assert!(why.contains("neither has the majority"), "{why}");
+    }
+}
+
+/// A cluster that was set up anew on the same endpoints has another id.
+#[tokio::test]
+async fn a_cluster_that_replaces_another_is_believed_once_the_majority_belongs_to_it() {
+    let (old, new) = (Cluster::new(1).await, Cluster::new(1).await);
+    old.client().await.put(KEY, "host2", None).await.unwrap();
+    new.client().await.put(KEY, US, None).await.unwrap();
+    let proxy = proxy_to(&old).await;
+    let mut source = source(&config(vec![endpoint_of(&proxy)]));
+    until(&mut source, "the old", SOON, read_naming(Some("host2"))).await;
+    let port = proxy.at();
+    drop(proxy);
+    let target = ([127, 0, 0, 1], new.members[0].port).into();
+    let _moved = eventually("the port is free", SOON, async || Proxy::between(port, target).await.ok()).await;
+    until(&mut source, "the new", SOON, read_naming(Some(US))).await;
 }

@@ -1,20 +1,23 @@
 //! etcd as a store of the engine.
 
-use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::context::{Context, Memory};
+use super::context::{Context, Memory, NO_ANSWER};
 use super::read;
 use super::session::{self, OpenError};
 use super::watch::Watcher;
 use crate::source::client::{Answers, Client, Connector, Failure};
 use crate::source::keys::Keys;
 use crate::source::report::KeyIndex;
+use crate::source::rounds::EndpointIndex;
 use crate::time::Moment;
 
 /// Makes sessions with one endpoint, and the contexts that go with them.
 #[derive(Debug)]
 pub(crate) struct EtcdConnector {
+    pub(super) endpoint: EndpointIndex,
     pub(super) session: session::Connector,
     pub(super) keys: Arc<Keys>,
     pub(super) memory: Arc<Memory>,
@@ -27,10 +30,20 @@ impl Connector for EtcdConnector {
     type Client = Arc<Context>;
 
     async fn connect(&mut self) -> Result<Arc<Context>, Failure> {
-        let (session, generation) = self.session.open().await?;
+        let opened = self.session.open().await;
+        let (session, generation) = opened.inspect_err(|_| self.memory.missed(self.endpoint))?;
         self.generation = generation;
-        let (keys, memory, tls) = (Arc::clone(&self.keys), Arc::clone(&self.memory), self.session.tls.clone());
-        Ok(Arc::new(Context::new(session, keys, memory, tls, self.session.limit, self.clock)))
+        Ok(Arc::new(Context {
+            endpoint: self.endpoint,
+            session,
+            keys: Arc::clone(&self.keys),
+            memory: Arc::clone(&self.memory),
+            tls: self.session.tls.clone(),
+            limit: self.session.limit,
+            clock: self.clock,
+            revision: AtomicI64::new(NO_ANSWER),
+            unwatched: Mutex::default(),
+        }))
     }
 
     async fn has_changed(&mut self, client: &Arc<Context>) -> Option<&'static str> {
@@ -44,18 +57,14 @@ impl Connector for EtcdConnector {
         }
         client.can_watch_more().then_some("a permission that was granted")
     }
-
-    /// The next to come may be of a new cluster.
-    fn all_down(&self) {
-        self.memory.forget_cluster();
-    }
 }
 
 impl Client for Arc<Context> {
     type Events = Watcher;
 
     async fn read(&self, keys: &[KeyIndex], answers: &Answers) -> Result<(), Failure> {
-        read::read(self, keys, answers).await
+        let answer = read::read(self, keys, answers).await;
+        answer.inspect_err(|_| self.memory.missed(self.endpoint))
     }
 
     async fn watch(&self) -> Result<Watcher, Failure> {

@@ -1,20 +1,26 @@
 //! What the calls of one session share, and what all sessions remember together.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use super::clusters::{Clusters, Verdict};
 use super::error::CallError;
 use super::session::Session;
 use crate::source::keys::Keys;
 use crate::source::report::KeyIndex;
+use crate::source::rounds::EndpointIndex;
 use crate::time::Moment;
 use crate::transport::tls::TlsSettings;
 
 /// One session, and what a read or a watch of it needs.
 #[derive(Debug)]
 pub(crate) struct Context {
+    pub(super) endpoint: EndpointIndex,
     pub(super) session: Session,
     pub(super) keys: Arc<Keys>,
     pub(super) memory: Arc<Memory>,
@@ -22,9 +28,9 @@ pub(crate) struct Context {
     pub(super) limit: Duration,
     pub(super) clock: fn() -> Moment,
     /// The oldest revision that a read of this session was answered at.
-    revision: AtomicI64,
+    pub(super) revision: AtomicI64,
     /// The keys that are not watched, since this user may not read them.
-    unwatched: Mutex<BTreeSet<KeyIndex>>,
+    pub(super) unwatched: Mutex<BTreeSet<KeyIndex>>,
 }
 
 /// What is known beyond one session: numbers that any task may read or change at any time.
@@ -36,23 +42,12 @@ pub(super) struct Memory {
     leases: Vec<AtomicI64>,
     /// The keys that this user was not allowed to read the last time.
     forbidden: Vec<AtomicBool>,
-    /// The id of the etcd cluster that the keys are read from; 0 while none is known.
-    cluster: AtomicU64,
+    clusters: Mutex<Clusters>,
+    /// An endpoint told its cluster, or failed.
+    told: Notify,
 }
 
 impl Context {
-    pub(super) fn new(
-        session: Session,
-        keys: Arc<Keys>,
-        memory: Arc<Memory>,
-        tls: Option<Arc<TlsSettings>>,
-        limit: Duration,
-        clock: fn() -> Moment,
-    ) -> Self {
-        let (revision, unwatched) = (AtomicI64::new(NO_ANSWER), Mutex::default());
-        Self { session, keys, memory, tls, limit, clock, revision, unwatched }
-    }
-
     /// The revision of the session's first read.
     pub(super) fn first_revision(&self) -> i64 {
         match self.revision.load(Ordering::Relaxed) {
@@ -98,25 +93,40 @@ impl Context {
 }
 
 impl Memory {
-    pub(super) fn new(keys: usize) -> Self {
+    pub(super) fn new(keys: usize, endpoints: usize) -> Self {
         Self {
             leases: (0..keys).map(|_| AtomicI64::new(NO_LEASE)).collect(),
             forbidden: (0..keys).map(|_| AtomicBool::new(false)).collect(),
-            cluster: AtomicU64::new(NO_CLUSTER),
+            clusters: Mutex::new(Clusters::new(endpoints)),
+            told: Notify::new(),
         }
     }
 
-    /// Whether an answer comes from the cluster that all others come from. The first answer says which that is.
-    ///
-    /// An endpoint that was taken over from another configuration would otherwise name leaders of its own.
-    pub(super) fn is_from(&self, cluster: u64) -> bool {
-        let known = self.cluster.compare_exchange(NO_CLUSTER, cluster, Ordering::Relaxed, Ordering::Relaxed);
-        known.is_ok() || known == Err(cluster) || cluster == NO_CLUSTER
+    /// Whether an endpoint's answer from this cluster may be used. Waits a moment for the others to tell theirs, until a
+    /// majority agrees.
+    pub(super) async fn judge(&self, endpoint: EndpointIndex, cluster: u64, patience: Duration) -> Verdict {
+        self.clusters().heard(endpoint, cluster);
+        self.told.notify_waiters();
+        loop {
+            let told = self.told.notified();
+            match self.clusters().judge(cluster) {
+                Verdict::Early => {}
+                verdict => return verdict,
+            }
+            if timeout(patience, told).await.is_err() {
+                self.clusters().await_nobody();
+            }
+        }
     }
 
-    /// No endpoint serves any more: the next to come may be of a new cluster.
-    pub(super) fn forget_cluster(&self) {
-        self.cluster.store(NO_CLUSTER, Ordering::Relaxed);
+    /// The endpoint did not answer.
+    pub(super) fn missed(&self, endpoint: EndpointIndex) {
+        self.clusters().missed(endpoint);
+        self.told.notify_waiters();
+    }
+
+    fn clusters(&self) -> MutexGuard<'_, Clusters> {
+        self.clusters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn lease(&self, key: KeyIndex) -> Option<i64> {
@@ -137,21 +147,6 @@ impl Memory {
     }
 }
 
-const NO_ANSWER: i64 = i64::MAX;
+pub(super) const NO_ANSWER: i64 = i64::MAX;
 /// No lease lies under the key, or the key names somebody else.
 const NO_LEASE: i64 = 0;
-const NO_CLUSTER: u64 = 0;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_cluster_to_answer_is_the_one_until_nobody_serves() {
-        let memory = Memory::new(1);
-        assert!(memory.is_from(7) && memory.is_from(7));
-        assert!(!memory.is_from(8));
-        memory.forget_cluster();
-        assert!(memory.is_from(8) && !memory.is_from(7));
-    }
-}

@@ -31,9 +31,15 @@ pub(super) enum CallError {
     #[error("etcd does not let this user do that")]
     Forbidden,
     #[error(
-        "it belongs to another etcd cluster (id {0:x}) than the endpoints that answered before; check dcs-endpoints"
+        "it belongs to another etcd cluster (id {0:x}) than the one in use, which most endpoints belonged to; \
+         check dcs-endpoints"
     )]
     OtherCluster(u64),
+    #[error(
+        "it belongs to the etcd cluster {0:x}, other endpoints to another one, and neither has the majority, so \
+         neither is believed; check dcs-endpoints"
+    )]
+    DividedClusters(u64),
     #[error("etcd has authentication turned off")]
     AuthenticationOff,
     #[error("{0}")]
@@ -62,7 +68,7 @@ impl CallError {
             Self::LoginLost | Self::WrongPassword | Self::UserDemanded | Self::Forbidden | Self::AuthenticationOff => {
                 "login"
             }
-            Self::OtherCluster(_) => "cluster",
+            Self::OtherCluster(_) | Self::DividedClusters(_) => "cluster",
             Self::Refused(_) => "refused",
             Self::Broken(_) | Self::BrokenAtOnce { .. } => "connection",
             Self::Alert(_) | Self::CertificateRefused(_) | Self::CertificateDemanded => "tls",

@@ -5,6 +5,7 @@
 //! each endpoint one request for a sign of life in five intervals.
 
 mod client;
+mod clusters;
 mod context;
 mod error;
 mod inspect;
@@ -28,9 +29,9 @@ use crate::transport::dial::Dialer;
 /// The endpoints by their names.
 pub(super) fn connectors(config: &StoreConfig, settings: Settings, keys: &Arc<Keys>) -> Vec<(Arc<str>, EtcdConnector)> {
     let tls = tls_settings(config);
-    let memory = Arc::new(Memory::new(keys.all().len()));
+    let memory = Arc::new(Memory::new(keys.all().len(), config.endpoints.len()));
     let told_needless = Arc::new(AtomicBool::new(false));
-    let connector = |endpoint: &Endpoint| {
+    let connector = |(index, endpoint): (usize, &Endpoint)| {
         let name: Arc<str> = endpoint.to_string().into();
         let session = Connector {
             name: Arc::clone(&name),
@@ -42,7 +43,7 @@ pub(super) fn connectors(config: &StoreConfig, settings: Settings, keys: &Arc<Ke
             told_needless: Arc::clone(&told_needless),
         };
         let (keys, memory) = (Arc::clone(keys), Arc::clone(&memory));
-        (name, EtcdConnector { session, keys, memory, clock: settings.clock, generation: 0 })
+        (name, EtcdConnector { endpoint: index, session, keys, memory, clock: settings.clock, generation: 0 })
     };
-    config.endpoints.iter().map(connector).collect()
+    config.endpoints.iter().enumerate().map(connector).collect()
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use etcd_client::{KeyValue, Txn, TxnOp, TxnOpResponse, TxnResponse};
 use tokio::task::JoinSet;
 
+use super::clusters::Verdict;
 use super::context::Context;
 use super::error::CallError;
 use crate::keeper::{KeyRead, Names, Tenure, Version};
@@ -24,6 +25,8 @@ use crate::time::Moment;
 const BATCH: usize = 128;
 /// Transactions of one read that are under way at the same time.
 const AT_ONCE: usize = 8;
+/// The part of a call's limit in which the other endpoints should have told their cluster.
+const PATIENCE: u32 = 5;
 
 /// Reads the keys and hands over what was seen.
 pub(super) async fn read(context: &Context, keys: &[KeyIndex], answers: &Answers) -> Result<(), Failure> {
@@ -125,8 +128,10 @@ impl<'a> Reading<'a> {
 
     async fn take_batch(&mut self, batch: &[KeyIndex], answer: &TxnResponse) -> Result<(), CallError> {
         let (cluster, revision) = answer.header().map_or((0, 0), |header| (header.cluster_id(), header.revision()));
-        if !self.context.memory.is_from(cluster) {
-            return Err(CallError::OtherCluster(cluster));
+        match self.context.memory.judge(self.context.endpoint, cluster, self.context.limit / PATIENCE).await {
+            Verdict::Believed => {}
+            Verdict::Other => return Err(CallError::OtherCluster(cluster)),
+            Verdict::Divided | Verdict::Early => return Err(CallError::DividedClusters(cluster)),
         }
         self.context.note_revision(revision);
         let values = answer.op_responses().into_iter().map(first_value);
