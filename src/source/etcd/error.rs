@@ -42,6 +42,8 @@ pub(super) enum CallError {
     DividedClusters(u64),
     #[error("etcd has authentication turned off")]
     AuthenticationOff,
+    #[error("it shows the keys, but not what their leases have left: {0}")]
+    LeaseUnknown(String),
     #[error("{0}")]
     Refused(String),
     #[error("{0}")]
@@ -69,6 +71,7 @@ impl CallError {
                 "login"
             }
             Self::OtherCluster(_) | Self::DividedClusters(_) => "cluster",
+            Self::LeaseUnknown(_) => "lease",
             Self::Refused(_) => "refused",
             Self::Broken(_) | Self::BrokenAtOnce { .. } => "connection",
             Self::Alert(_) | Self::CertificateRefused(_) | Self::CertificateDemanded => "tls",
@@ -117,7 +120,7 @@ impl CallError {
 impl From<CallError> for client::Failure {
     fn from(error: CallError) -> Self {
         Self {
-            ends_session: !matches!(error, CallError::NotNow(_)),
+            ends_session: !matches!(error, CallError::NotNow(_) | CallError::LeaseUnknown(_)),
             // Nothing is wrong but the age of the login.
             routine: matches!(error, CallError::LoginLost),
             ..Self::new(error.kind(), &error)

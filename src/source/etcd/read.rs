@@ -4,13 +4,17 @@
 //! which lease it will be, else right after. Whatever is complete is handed over at once: a key that does not name us
 //! waits for no lease, and a batch for no other batch.
 //!
+//! Questions for leases are not linearizable: a member that was cut off answers from its own memory. An answer from an
+//! older term of raft than the read's is dropped, and the question asked once more. If a lease cannot be had, the keys
+//! are handed over without it and the read fails, so that the next endpoint is asked.
+//!
 //! etcd refuses a whole transaction for a single key that this user may not read. Its keys are then read one by one, and
 //! a key that was refused stays alone in its transaction until it can be read again.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use etcd_client::{KeyValue, Txn, TxnOp, TxnOpResponse, TxnResponse};
+use etcd_client::{KeyValue, LeaseTimeToLiveResponse, ResponseHeader, Txn, TxnOp, TxnOpResponse, TxnResponse};
 use tokio::task::JoinSet;
 
 use super::clusters::Verdict;
@@ -27,6 +31,7 @@ const BATCH: usize = 128;
 const AT_ONCE: usize = 8;
 /// The part of a call's limit in which the other endpoints should have told their cluster.
 const PATIENCE: u32 = 5;
+const OUTDATED: &str = "the answers are from an older term of raft than the read";
 
 /// Reads the keys and hands over what was seen.
 pub(super) async fn read(context: &Context, keys: &[KeyIndex], answers: &Answers) -> Result<(), Failure> {
@@ -50,19 +55,58 @@ struct Reading<'a> {
     parts: JoinSet<Part>,
     leases: BTreeMap<i64, Asked>,
     /// Seen, ours, and complete but for the lease.
-    waiting: Vec<(KeyIndex, i64, KeyRead)>,
+    waiting: Vec<Waiting>,
+    /// Why a lease cannot be had.
+    lease_error: Option<CallError>,
+}
+
+struct Waiting {
+    key: KeyIndex,
+    lease: i64,
+    /// The term of raft in which the key was read.
+    term: u64,
+    read: KeyRead,
 }
 
 /// What came back.
 enum Part {
     Batch(Vec<KeyIndex>, Result<TxnResponse, etcd_client::Error>),
-    Lease(i64, Tenure),
+    Lease(i64, Result<Left, CallError>),
 }
 
 #[derive(Clone, Copy)]
 enum Asked {
     Pending,
-    Answered(Tenure),
+    Answered(Left),
+    /// An answer was too old.
+    Again,
+    Failed,
+}
+
+/// Why there is no tenure yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Missing {
+    Pending,
+    Outdated,
+}
+
+/// What a lease has left, and the term of raft that the answer is from.
+#[derive(Clone, Copy)]
+struct Left {
+    tenure: Tenure,
+    term: u64,
+}
+
+impl Asked {
+    /// The tenure of a key that was read in this term.
+    const fn tenure(&self, term: u64) -> Result<Tenure, Missing> {
+        match self {
+            Self::Answered(left) if left.term < term => Err(Missing::Outdated),
+            Self::Answered(left) => Ok(left.tenure),
+            Self::Failed => Ok(Tenure::Unknown),
+            Self::Pending | Self::Again => Err(Missing::Pending),
+        }
+    }
 }
 
 impl<'a> Reading<'a> {
@@ -78,11 +122,12 @@ impl<'a> Reading<'a> {
             parts: JoinSet::new(),
             leases: BTreeMap::new(),
             waiting: Vec::new(),
+            lease_error: None,
         };
         reading.ask_more();
         let known: BTreeSet<i64> = keys.iter().filter_map(|&key| context.memory.lease(key)).collect();
         for lease in known {
-            reading.ask_lease(lease);
+            reading.ask_lease(lease, Asked::Pending);
         }
         reading
     }
@@ -99,12 +144,12 @@ impl<'a> Reading<'a> {
                     }
                     self.ask_more();
                 }
-                Some(Ok(Part::Lease(id, lease))) => self.take_lease(id, lease).await,
+                Some(Ok(Part::Lease(id, answer))) => self.take_lease(id, answer).await,
                 Some(Err(error)) => return Err(CallError::Broken(error.to_string())),
                 None => break,
             }
         }
-        Ok(())
+        self.lease_error.take().map_or(Ok(()), Err)
     }
 
     fn ask_more(&mut self) {
@@ -117,17 +162,16 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn ask_lease(&mut self, id: i64) {
-        if self.leases.contains_key(&id) {
-            return;
-        }
-        self.leases.insert(id, Asked::Pending);
+    fn ask_lease(&mut self, id: i64, asked: Asked) {
+        self.leases.insert(id, asked);
         let mut leases = self.context.session.leases();
         self.parts.spawn(async move { Part::Lease(id, left(leases.time_to_live(id, None).await)) });
     }
 
     async fn take_batch(&mut self, batch: &[KeyIndex], answer: &TxnResponse) -> Result<(), CallError> {
-        let (cluster, revision) = answer.header().map_or((0, 0), |header| (header.cluster_id(), header.revision()));
+        let header = answer.header();
+        let (cluster, revision) = header.map_or((0, 0), |header| (header.cluster_id(), header.revision()));
+        let term = header.map_or(0, ResponseHeader::raft_term);
         match self.context.memory.judge(self.context.endpoint, cluster, self.context.limit / PATIENCE).await {
             Verdict::Believed => {}
             Verdict::Other => return Err(CallError::OtherCluster(cluster)),
@@ -139,23 +183,12 @@ impl<'a> Reading<'a> {
         let mut complete = Vec::with_capacity(batch.len());
         for (&key, value) in batch.iter().zip(values) {
             self.context.memory.set_forbidden(key, false);
-            let (mut read, lease) = self.key_read(key, revision, answered_at, value.as_ref());
-            let Some(id) = lease else {
-                complete.push((key, Ok(read)));
-                continue;
-            };
-            match self.leases.get(&id) {
-                Some(Asked::Answered(lease)) => {
-                    read.tenure = *lease;
-                    complete.push((key, Ok(read)));
-                }
-                Some(Asked::Pending) => self.waiting.push((key, id, read)),
-                None => {
-                    self.ask_lease(id);
-                    self.waiting.push((key, id, read));
-                }
+            match self.key_read(key, revision, answered_at, value.as_ref()) {
+                (read, Some(lease)) => self.waiting.push(Waiting { key, lease, term, read }),
+                (read, None) => complete.push((key, Ok(read))),
             }
         }
+        complete.extend(self.take_complete());
         self.answers.give(complete).await;
         Ok(())
     }
@@ -194,26 +227,50 @@ impl<'a> Reading<'a> {
         (read, wanted)
     }
 
-    async fn take_lease(&mut self, id: i64, lease: Tenure) {
-        self.leases.insert(id, Asked::Answered(lease));
-        let (complete, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(|(_, of, _)| *of == id);
-        self.waiting = waiting;
-        self.give_waiting(complete, lease).await;
+    async fn take_lease(&mut self, id: i64, answer: Result<Left, CallError>) {
+        let asked = match answer {
+            Ok(left) => Asked::Answered(left),
+            Err(error) => {
+                self.lease_error.get_or_insert(CallError::LeaseUnknown(error.to_string()));
+                Asked::Failed
+            }
+        };
+        let again = matches!(self.leases.insert(id, asked), Some(Asked::Again));
+        let outdated = |waiting: &Waiting| waiting.lease == id && asked.tenure(waiting.term) == Err(Missing::Outdated);
+        if again && self.waiting.iter().any(outdated) {
+            self.lease_error.get_or_insert(CallError::LeaseUnknown(OUTDATED.to_owned()));
+            self.leases.insert(id, Asked::Failed);
+        }
+        let complete = self.take_complete();
+        self.answers.give(complete).await;
+    }
+
+    /// What waits for nothing any more. Asks for the leases that others wait for.
+    fn take_complete(&mut self) -> Vec<(KeyIndex, Result<KeyRead, Failure>)> {
+        let mut complete = Vec::new();
+        for waiting in std::mem::take(&mut self.waiting) {
+            match self.leases.get(&waiting.lease).map(|asked| asked.tenure(waiting.term)) {
+                Some(Ok(tenure)) => complete.push((waiting.key, Ok(KeyRead { tenure, ..waiting.read }))),
+                Some(Err(Missing::Pending)) => self.waiting.push(waiting),
+                missing => {
+                    self.ask_lease(waiting.lease, if missing.is_some() { Asked::Again } else { Asked::Pending });
+                    self.waiting.push(waiting);
+                }
+            }
+        }
+        complete
     }
 
     /// The keys were read, but not what their leases have left: that is for the keeper to judge.
     async fn give_up_on_leases(&mut self) {
         let waiting = std::mem::take(&mut self.waiting);
-        self.give_waiting(waiting, Tenure::Unknown).await;
-    }
-
-    const fn result_at_limit(&self) -> Result<(), CallError> {
-        if self.under_way == 0 { Ok(()) } else { Err(CallError::Silent { limit: self.context.limit }) }
-    }
-
-    async fn give_waiting(&self, waiting: Vec<(KeyIndex, i64, KeyRead)>, tenure: Tenure) {
-        let complete = waiting.into_iter().map(|(key, _, read)| (key, Ok(KeyRead { tenure, ..read })));
+        let complete = waiting.into_iter().map(|waiting| (waiting.key, Ok(waiting.read)));
         self.answers.give(complete.collect()).await;
+    }
+
+    fn result_at_limit(&self) -> Result<(), CallError> {
+        let silent = CallError::Silent { limit: self.context.limit };
+        Err(if self.under_way == 0 { CallError::LeaseUnknown(silent.to_string()) } else { silent })
     }
 }
 
@@ -236,13 +293,17 @@ fn first_value(answer: TxnOpResponse) -> Option<KeyValue> {
     }
 }
 
-fn left(answer: Result<etcd_client::LeaseTimeToLiveResponse, etcd_client::Error>) -> Tenure {
+fn left(answer: Result<LeaseTimeToLiveResponse, etcd_client::Error>) -> Result<Left, CallError> {
     match answer {
-        Ok(answer) => left_of(answer.ttl(), answer.granted_ttl()),
-        Err(etcd_client::Error::GRpcStatus(status)) if status.message().contains("requested lease not found") => {
-            Tenure::AtLeast(Duration::ZERO)
+        Ok(answer) => {
+            let term = answer.header().map_or(0, ResponseHeader::raft_term);
+            Ok(Left { tenure: left_of(answer.ttl(), answer.granted_ttl()), term })
         }
-        Err(_) => Tenure::Unknown,
+        // Whatever the term: a lease that has ended allows nothing.
+        Err(etcd_client::Error::GRpcStatus(status)) if status.message().contains("requested lease not found") => {
+            Ok(Left { tenure: Tenure::AtLeast(Duration::ZERO), term: u64::MAX })
+        }
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -257,6 +318,16 @@ fn left_of(seconds: i64, granted: i64) -> Tenure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_from_an_older_term_than_the_read_is_dropped() {
+        let tenure = Tenure::AtLeast(Duration::from_secs(17));
+        let asked = Asked::Answered(Left { tenure, term: 4 });
+        assert_eq!((asked.tenure(3), asked.tenure(4)), (Ok(tenure), Ok(tenure)));
+        assert_eq!(asked.tenure(5), Err(Missing::Outdated));
+        assert_eq!(Asked::Pending.tenure(4), Err(Missing::Pending));
+        assert_eq!(Asked::Failed.tenure(4), Ok(Tenure::Unknown));
+    }
 
     #[test]
     fn a_lease_that_is_gone_has_nothing_left_and_none_has_more_than_it_was_granted() {

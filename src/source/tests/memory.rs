@@ -32,8 +32,12 @@ pub(super) struct Endpoint {
     pub(super) refuses: bool,
     /// The key that may not be read here.
     pub(super) forbidden: Option<&'static str>,
+    /// It cannot say what leases have left.
+    pub(super) leaseless: bool,
     /// Its watch says nothing.
     pub(super) mute: bool,
+    /// It says nothing when it is asked for a sign of life.
+    pub(super) signless: bool,
     pub(super) delay: Duration,
     pub(super) sessions: u32,
     /// What sessions hear: a changed key, or nothing where they end.
@@ -42,9 +46,16 @@ pub(super) struct Endpoint {
 
 impl Store {
     pub(super) fn new(endpoints: usize) -> Self {
-        let (refuses, mute, delay, sessions) = (false, false, Duration::ZERO, 0);
-        let endpoint =
-            |_| Endpoint { refuses, forbidden: None, mute, delay, sessions, changes: broadcast::channel(16).0 };
+        let endpoint = |_| Endpoint {
+            refuses: false,
+            forbidden: None,
+            leaseless: false,
+            mute: false,
+            signless: false,
+            delay: Duration::ZERO,
+            sessions: 0,
+            changes: broadcast::channel(16).0,
+        };
         let endpoints = (0..endpoints).map(endpoint).collect();
         Self(Arc::new(Mutex::new(Inner { values: BTreeMap::new(), version: 1, endpoints })))
     }
@@ -98,6 +109,9 @@ impl Client for Memory {
         let delay = self.store.set(self.index, |endpoint| endpoint.delay);
         sleep(delay).await;
         answers.give(keys.iter().map(|&key| (key, self.read_key(key))).collect()).await;
+        if self.store.set(self.index, |endpoint| endpoint.leaseless) {
+            return Err(Failure { ends_session: false, ..failure("lease", "it knows no leases") });
+        }
         Ok(())
     }
 
@@ -116,7 +130,8 @@ impl Memory {
         let version = Some(Version(inner.version));
         let (sent_at, answered_at, from) = (clock(), clock(), format!("e{}", self.index).into());
         let names = names(inner.values.get(KEYS[key]));
-        Ok(KeyRead { names, version, modified: version, tenure: Tenure::NoLease, sent_at, answered_at, from })
+        let tenure = if inner.endpoints[self.index].leaseless { Tenure::Unknown } else { Tenure::NoLease };
+        Ok(KeyRead { names, version, modified: version, tenure, sent_at, answered_at, from })
     }
 }
 
@@ -134,7 +149,10 @@ impl Events for Changes {
     }
 
     async fn ask_for_sign(&mut self) -> Result<(), Failure> {
-        self.due = self.memory.store.set(self.memory.index, |endpoint| (!endpoint.mute).then_some(Heard::Sign));
+        self.due = self
+            .memory
+            .store
+            .set(self.memory.index, |endpoint| (!endpoint.mute && !endpoint.signless).then_some(Heard::Sign));
         Ok(())
     }
 }

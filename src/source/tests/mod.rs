@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::{advance, timeout};
 
 use self::memory::{Store, clock};
-use crate::keeper::Names;
+use crate::keeper::{Names, Tenure};
 use crate::source::engine::{self, Settings, Source};
 use crate::source::keys::Keys;
 use crate::source::report::{Report, Watched};
@@ -158,4 +158,37 @@ async fn an_endpoint_without_a_sign_of_life_gets_a_new_session() {
     store.set(0, |endpoint| endpoint.mute = true);
     let _reads_go_on = timeout(INTERVAL * 12, async { while source.reports.recv().await.is_some() {} }).await;
     assert!(store.set(0, |endpoint| endpoint.sessions) > 1, "the reads are answered, but the watch is dead");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_lease_is_not_told_the_next_endpoint_is_asked() {
+    let store = Store::new(2);
+    let mut source = start(&store);
+    settle(&mut source).await;
+    store.set(0, |endpoint| endpoint.leaseless = true);
+    for _ in 0..4 {
+        let told = |report| match report {
+            Report::Read(reads) => reads.into_iter().find(|(_, read)| read.tenure != Tenure::Unknown),
+            report => panic!("{report:?}"),
+        };
+        let (_, read) = next(&mut source, INTERVAL + INTERVAL / 2, told).await;
+        assert_eq!(&*read.from, "e1");
+    }
+    assert_eq!(source.errors()[0].0.kind, "lease");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_tells_no_leases_is_unreachable_though_reads_are_answered() {
+    let store = Store::new(2);
+    let mut source = start(&store);
+    settle(&mut source).await;
+    (0..2).for_each(|endpoint| store.set(endpoint, |endpoint| endpoint.leaseless = true));
+    for _ in 0..3 {
+        let told = |report| match report {
+            Report::Unreachable { why } => Some(why),
+            _ => None,
+        };
+        let why = next(&mut source, INTERVAL * 3, told).await;
+        assert_eq!(&*why, "e0: it knows no leases; e1: it knows no leases");
+    }
 }
