@@ -34,7 +34,7 @@ use super::client::Connector;
 use super::endpoints::Endpoints;
 use super::facts::SourceError;
 use super::keys::Keys;
-use super::member::Member;
+use super::member::{Member, Signs};
 use super::reader::{Reader, Shared};
 use super::report::Report;
 use super::rounds::EndpointIndex;
@@ -97,6 +97,7 @@ pub(super) fn start<C: Connector>(settings: Settings, keys: Arc<Keys>, endpoints
             wakes: wake_sender.clone(),
             limit: settings.call_limit,
             keepalive: settings.interval * KEEPALIVE,
+            signs: Signs::default(),
             reporter: StateReporter::new(states.clone(), index, name),
             backoff: Backoff::up_to(LONGEST_PAUSE, spread(settings.seed, index)),
             clock: settings.clock,

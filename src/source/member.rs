@@ -2,6 +2,9 @@
 //!
 //! The read comes first and the watch begins after what it saw, so that nothing is missed in between. A session that ends
 //! for whatever reason is followed by a new one with a new read: what happened meanwhile is never guessed.
+//!
+//! A session that is silent is asked for a sign of life. There are proxies that drop the question, such as `etcd
+//! grpc-proxy`. If two sessions in a row were asked in vain, and no session ever gave a sign, a read is the sign.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -32,9 +35,22 @@ pub(super) struct Member<C: Connector> {
     pub(super) limit: Duration,
     /// How long the session may be silent before a sign of life is asked for.
     pub(super) keepalive: Duration,
+    pub(super) signs: Signs,
     pub(super) reporter: StateReporter,
     pub(super) backoff: Backoff,
     pub(super) clock: fn() -> Moment,
+}
+
+/// What became of the questions for a sign of life.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) enum Signs {
+    #[default]
+    NeverAsked,
+    Given,
+    /// The session that was asked first gave none, and was replaced.
+    Missed,
+    /// Neither did the next: a read has to do.
+    NotGiven,
 }
 
 /// A session with its watch.
@@ -74,8 +90,7 @@ impl<C: Connector> Member<C> {
     /// Connects, reads every key, and begins to watch.
     async fn establish(&mut self) -> Result<ActiveSession<C::Client>, Failure> {
         let (session, guard) = Session::new(self.connector.connect().await?);
-        let all: Vec<KeyIndex> = self.shared.keys.all().collect();
-        session.client().read(&all, &self.shared.answers(self.index, true)).await?;
+        self.read_all(&session, true).await?;
         self.shared.endpoints.up(self.index, session.clone());
         self.shared.endpoints.rounds(Rounds::note_answer);
         match timeout(self.limit, session.client().watch()).await {
@@ -86,26 +101,57 @@ impl<C: Connector> Member<C> {
 
     async fn follow(&mut self, active: &mut ActiveSession<C::Client>) -> Result<Infallible, Failure> {
         // The confirmation of the watch is the first sign to wait for.
-        let mut awaiting_sign = true;
+        let (mut awaiting_sign, mut asked) = (true, false);
         loop {
             let patience = if awaiting_sign { self.limit } else { self.keepalive };
             tokio::select! {
                 // What has arrived counts before the time that it took: a process that was stopped finds both.
                 biased;
                 heard = active.events.next() => {
+                    let heard = heard?;
                     awaiting_sign = false;
-                    self.hear(heard?).await;
+                    if asked && matches!(heard, Heard::Sign) {
+                        self.signs = Signs::Given;
+                    }
+                    self.hear(heard).await;
                 }
                 Some(failure) = active.guard.failure() => return Err(failure),
                 () = sleep(patience) => {
                     if awaiting_sign {
-                        return Err(silent(format!("the watch gave no sign of life within {patience:.1?}")));
+                        self.miss_sign(asked, patience)?;
                     }
                     self.renew(active).await;
-                    active.events.ask_for_sign().await?;
-                    awaiting_sign = true;
+                    if self.signs == Signs::NotGiven {
+                        awaiting_sign = false;
+                        self.read_all(&active.session, false).await?;
+                    } else {
+                        active.events.ask_for_sign().await?;
+                        (awaiting_sign, asked) = (true, true);
+                    }
                 }
             }
+        }
+    }
+
+    async fn read_all(&mut self, session: &Session<C::Client>, first: bool) -> Result<(), Failure> {
+        let all: Vec<KeyIndex> = self.shared.keys.all().collect();
+        session.client().read(&all, &self.shared.answers(self.index, first)).await
+    }
+
+    /// There was no sign of life. Decides whether that ends the session.
+    fn miss_sign(&mut self, asked: bool, patience: Duration) -> Result<(), Failure> {
+        let failure = silent(format!("the watch gave no sign of life within {patience:.1?}"));
+        match self.signs {
+            Signs::NeverAsked if asked => {
+                self.signs = Signs::Missed;
+                Err(Failure { routine: true, ..failure })
+            }
+            Signs::Missed if asked => {
+                self.signs = Signs::NotGiven;
+                tracing::debug!(endpoint = %self.reporter.name(), "endpoint gives no signs of life, reads are taken for them");
+                Ok(())
+            }
+            Signs::NeverAsked | Signs::Missed | Signs::Given | Signs::NotGiven => Err(failure),
         }
     }
 

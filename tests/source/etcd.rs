@@ -116,6 +116,22 @@ impl Cluster {
         Self::start(1, "https", options)
     }
 
+    /// `etcd grpc-proxy` before these endpoints.
+    pub(crate) async fn grpc_proxy(&self) -> Member {
+        let port = free_port();
+        let endpoints: Vec<String> = self.members.iter().map(Member::url).collect();
+        let arguments = vec![
+            "grpc-proxy".into(),
+            "start".into(),
+            format!("--endpoints={}", endpoints.join(",")),
+            format!("--listen-addr=127.0.0.1:{port}"),
+        ];
+        let mut proxy = Member { arguments, port, scheme: "http", process: None };
+        proxy.start();
+        ready(&proxy.url()).await;
+        proxy
+    }
+
     fn start(size: usize, scheme: &'static str, options: &[&str]) -> Self {
         let folder = Folder::new();
         let ports: Vec<(u16, u16)> = (0..size).map(|_| (free_port(), free_port())).collect();

@@ -5,6 +5,7 @@
 mod auth;
 mod changes;
 mod etcd;
+mod grpc_proxy;
 mod outages;
 #[expect(dead_code, reason = "the fault suite delays as well")]
 #[path = "../support/proxy.rs"]

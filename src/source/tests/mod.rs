@@ -192,3 +192,19 @@ async fn a_store_that_tells_no_leases_is_unreachable_though_reads_are_answered()
         assert_eq!(&*why, "e0: it knows no leases; e1: it knows no leases");
     }
 }
+
+/// As a proxy of etcd, which drops the question.
+#[tokio::test(start_paused = true)]
+async fn where_a_sign_of_life_is_never_given_a_read_is_one() {
+    let store = Store::new(1);
+    store.set(0, |endpoint| endpoint.signless = true);
+    let mut source = start(&store);
+    settle(&mut source).await;
+    let _time_passes = timeout(INTERVAL * 60, async { while source.reports.recv().await.is_some() {} }).await;
+    assert_eq!(
+        store.set(0, |endpoint| endpoint.sessions),
+        2,
+        "the second session shows that the first was no accident"
+    );
+    assert_eq!(source.endpoints()[0].link, Link::Up);
+}
