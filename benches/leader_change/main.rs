@@ -51,9 +51,14 @@ fn main() {
     if !quick {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/benchmarks.md");
         fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/docs")).or_fail("making docs");
-        fs::write(file, &text).or_fail("writing docs/benchmarks.md");
+        let before = fs::read_to_string(file).unwrap_or_default();
+        let kept = before.find(KEPT).map_or_else(String::new, |at| format!("\n{}", &before[at..]));
+        fs::write(file, text + &kept).or_fail("writing docs/benchmarks.md");
     }
 }
+
+/// Where the part begins that other programs measured.
+const KEPT: &str = "## Switchovers of PostgreSQL";
 
 /// Prints progress.
 fn say(text: &str) {

@@ -7,6 +7,8 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
+
 use crate::support::clock::wait_for;
 use crate::support::command::run;
 use crate::support::daemon::{ConfigFile, Daemon};
@@ -23,6 +25,8 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(90);
 const SCOPE: &str = "pg_cluster";
 const REST_PORT: u16 = 8008;
 const HOSTS: usize = 3;
+/// What a daemon logs after a reload.
+const RELOADED: &str = "configuration reloaded";
 /// Where Debian installs PostgreSQL, one directory per version.
 const POSTGRES: &str = "/usr/lib/postgresql";
 
@@ -31,7 +35,7 @@ const POSTGRES: &str = "/usr/lib/postgresql";
 pub(crate) struct Deployment {
     daemons: Vec<Daemon>,
     patronis: Vec<Process>,
-    _etcd: Cluster,
+    etcd: Cluster,
     pub(crate) hosts: Vec<Host>,
     pub(crate) client: Host,
     pub(crate) observer: AddressObserver,
@@ -55,11 +59,11 @@ impl Deployment {
         let mut patronis = vec![start_patroni(&hosts[0], &etcd)];
         wait_for("db1 to lead", LIMIT, || rest_answers(&hosts[0], "/primary"));
         patronis.extend(hosts[1..].iter().map(|host| start_patroni(host, &etcd)));
-        for host in &hosts[1..] {
-            wait_for(&format!("{} to replicate", host.name()), LIMIT, || rest_answers(host, "/replica?lag=1MB"));
-        }
         observer.wait_held(&hosts[0], VIP, LIMIT);
-        let deployment = Self { daemons, patronis, _etcd: etcd, hosts, client, observer, _lab: lab };
+        let deployment = Self { daemons, patronis, etcd, hosts, client, observer, _lab: lab };
+        for host in 1..HOSTS {
+            deployment.wait_replicates(host);
+        }
         deployment.query("CREATE TABLE writes (number bigint PRIMARY KEY)");
         deployment
     }
@@ -73,6 +77,24 @@ impl Deployment {
     /// The numbers of the rows that the application has written.
     pub(crate) fn stored(&self) -> BTreeSet<u64> {
         self.query("SELECT number FROM writes").lines().filter_map(|line| line.trim().parse().ok()).collect()
+    }
+
+    /// Sets a key of every daemon, which reads its configuration again.
+    pub(crate) fn configure(&self, key: &str, value: &str) {
+        for daemon in &self.daemons {
+            let known = daemon.process.lines().len();
+            daemon.rewrite_config(&ConfigFile::basic(&daemon.host, &self.etcd).with(key, value));
+            daemon.process.signal(Signal::SIGHUP);
+            wait_for("a reload", LIMIT, || {
+                daemon.process.lines_after(known).iter().any(|line| line.text.contains(RELOADED))
+            });
+        }
+    }
+
+    /// Waits until this host replicates without a lag.
+    pub(crate) fn wait_replicates(&self, host: usize) {
+        let host = &self.hosts[host];
+        wait_for(&format!("{} to replicate", host.name()), LIMIT, || rest_answers(host, "/replica?lag=1MB"));
     }
 
     /// Switches over as an administrator does.
