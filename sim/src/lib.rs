@@ -8,7 +8,7 @@
 //! | file | models |
 //! |---|---|
 //! | [`store`], [`patroni`] | the leader key with its lease, and who writes it |
-//! | [`network`], [`source`] | the paths to etcd, and the sessions and calls around the shipped `rounds.rs` |
+//! | [`network`], [`source`], [`watch`] | the paths to etcd, and the calls and sessions around the shipped `rounds.rs` |
 //! | [`driver`], [`host`] | one turn of the daemon, step by step |
 //! | [`kernel`], [`addresses`] | the address with its lifetime, and the notices |
 //! | [`plan`], [`actions`], [`faults`] | what happens to all of them |
@@ -46,4 +46,5 @@ pub mod sweep;
 pub mod time;
 pub mod trace;
 pub mod verdict;
+pub mod watch;
 pub mod world;

@@ -1,12 +1,12 @@
-//! The source around the shipped `rounds.rs`: a read every interval, a read after every change, sessions that begin with
-//! a read. Which endpoint is asked, and when the store is unreachable, the shipped code decides.
+//! The reads around the shipped `rounds.rs`: one every interval and one after every change. Which endpoint is asked, and
+//! when the store is unreachable, the shipped code decides.
 
 use vip_manager::keeper::State;
 use vip_manager::source::rounds::{self, Read};
 
 use crate::host::{Call, Input, Left, Purpose, Reading};
 use crate::plan::Hook;
-use crate::queue::{Alarm, Item, MEMBERS};
+use crate::queue::{Alarm, Item};
 use crate::store::Store;
 use crate::time::{MILLI, Micros};
 use crate::trace::Who;
@@ -31,26 +31,8 @@ impl World {
         self.ask_next(host, Purpose::Round);
     }
 
-    /// Tells the shipped code which sessions began and which ended.
-    fn check_sessions(&mut self, host: usize) {
-        let (now, limit) = (self.now, self.setup.call_limit());
-        let here = &mut self.hosts[host];
-        let Some(daemon) = &mut here.daemon else { return };
-        let source = &mut daemon.source;
-        for (endpoint, (way, known)) in here.paths.iter().zip(&mut source.sessions).enumerate() {
-            let session = (way.watching && way.in_session(now, limit)).then_some(way.epoch);
-            if *known != session {
-                source.rounds.down(endpoint, self.members[endpoint].clone());
-                if session.is_some() {
-                    source.rounds.up(endpoint);
-                }
-                *known = session;
-            }
-        }
-    }
-
     /// Asks one more endpoint, for the round or the change that is being read.
-    fn ask_next(&mut self, host: usize, purpose: Purpose) {
+    pub fn ask_next(&mut self, host: usize, purpose: Purpose) {
         self.check_sessions(host);
         let Some(daemon) = &mut self.hosts[host].daemon else { return };
         let source = &mut daemon.source;
@@ -78,7 +60,7 @@ impl World {
     }
 
     /// Sends one read: a transaction, and the question for the lease beside it where the lease is known.
-    fn ask(&mut self, host: usize, path: u8, purpose: Purpose, ask: Option<rounds::Ask>) {
+    pub fn ask(&mut self, host: usize, path: u8, purpose: Purpose, ask: Option<rounds::Ask>) {
         let now = self.now;
         let here = &mut self.hosts[host];
         let life = here.life;
@@ -289,131 +271,6 @@ impl World {
         true
     }
 
-    // Watches
-
-    /// Every watch that is there will speak of the change that was just made.
-    pub fn publish(&mut self) {
-        let (holder, revision) = (self.store.holder(), self.store.revision);
-        for host in 0..self.hosts.len() {
-            for path in 0..MEMBERS {
-                let way = &self.hosts[host].paths[path];
-                if way.closed > 0 || way.reopening {
-                    continue;
-                }
-                let slow = way.delay.map_or(0, |_| self.latency.one_way(way.delay));
-                let mut lag = self.latency.event_lag() + slow;
-                if self.hosts[host].late_events > 0 {
-                    if self.latency.one_in(2) {
-                        continue;
-                    }
-                    lag += self.latency.moment(6_000 * MILLI);
-                }
-                self.send_event(host, path, lag, holder, revision, false);
-            }
-        }
-    }
-
-    fn send_event(&mut self, host: usize, path: usize, lag: Micros, holder: Option<u8>, revision: i64, again: bool) {
-        let here = &mut self.hosts[host];
-        let way = &mut here.paths[path];
-        let at = (self.now + lag).max(way.last_event);
-        way.last_event = at;
-        let (host, path, epoch) = (host as u8, path as u8, way.epoch);
-        self.queue.put(at, Item::Event { host, path, epoch, holder, revision, again });
-    }
-
-    pub fn event(&mut self, item: Item) {
-        let Item::Event { host, path, epoch, holder, revision, again } = item else { return };
-        let here = &mut self.hosts[host as usize];
-        let way = &mut here.paths[path as usize];
-        if here.daemon.is_none() || way.epoch != epoch || way.closed > 0 || way.reopening {
-            return;
-        }
-        if way.silent + way.deaf > 0 || !way.watching {
-            way.parked.push(item);
-            return;
-        }
-        self.deliver(host as usize, Input::Changed { path, holder, revision, again });
-        self.fire(Hook::Event, host as usize);
-    }
-
-    /// The change is news: the driver is told, and a read follows through the member that said so.
-    pub fn heard(&mut self, host: usize, revision: i64, again: bool) -> bool {
-        let Some(daemon) = &mut self.hosts[host].daemon else { return false };
-        let news = revision > daemon.source.heard;
-        daemon.source.heard = daemon.source.heard.max(revision);
-        news || again
-    }
-
-    pub fn read_after(&mut self, host: usize, path: u8) {
-        if let Some(daemon) = &mut self.hosts[host].daemon {
-            daemon.source.reads[1].begin(Read::new(rounds::Purpose::Change, Some(path as usize)));
-            self.ask_next(host, Purpose::Change);
-        }
-    }
-
-    // Sessions
-
-    /// What lay on the way is gone. A short silence delays, a long one costs the session.
-    pub fn heal(&mut self, host: usize, path: usize) {
-        let (now, limit) = (self.now, self.setup.call_limit());
-        let way = &mut self.hosts[host].paths[path];
-        let parked = std::mem::take(&mut way.parked);
-        if now < way.since.saturating_add(limit) && !way.reopening {
-            // TCP sends again after a while, everything in its order.
-            let mut at = now + self.latency.moment(900 * MILLI);
-            for item in parked {
-                at += self.latency.moment(200);
-                self.queue.put(at, item);
-            }
-            return;
-        }
-        self.reopen(host, path);
-    }
-
-    /// The session is given up, and a new one is made in a while.
-    pub fn reopen(&mut self, host: usize, path: usize) {
-        let way = &mut self.hosts[host].paths[path];
-        way.parked.clear();
-        way.epoch += 1;
-        way.reopening = true;
-        way.watching = false;
-        way.last_event = 0;
-        let epoch = way.epoch;
-        let pace = self.latency.moment(LONGEST_PACE);
-        self.queue.put(self.now + pace, Item::Reopen { host: host as u8, path: path as u8, epoch });
-    }
-
-    pub fn reopened(&mut self, host: usize, path: u8, epoch: u32) {
-        let here = &mut self.hosts[host];
-        let way = &mut here.paths[path as usize];
-        if way.epoch != epoch || !way.reopening {
-            return;
-        }
-        if way.blocked() {
-            // Tried in vain; whoever takes the last obstacle away tries anew.
-            way.reopening = false;
-            way.since = 0;
-            return;
-        }
-        if here.daemon.as_ref().is_some_and(|daemon| daemon.frozen) {
-            // Nobody is there to make it; looked at again.
-            self.queue.put(self.now + 500 * MILLI, Item::Reopen { host: host as u8, path, epoch });
-            return;
-        }
-        way.reopening = false;
-        if here.daemon.is_some() && here.pause.is_none() {
-            self.ask(host, path, Purpose::First, None);
-            if self.latency.one_in(3) {
-                // The watch begins a little earlier than it had to, and says what was said before.
-                let (holder, revision) = (self.store.holder(), self.store.revision);
-                let lag = self.latency.event_lag();
-                self.send_event(host, path as usize, lag, holder, revision, true);
-            }
-        }
-        self.touch(host, 0);
-    }
-
     pub fn record_read(&mut self, host: usize, reading: &Reading) {
         let now = self.now;
         let here = &self.hosts[host];
@@ -435,5 +292,3 @@ impl World {
 fn seconds_left(store: &Store, lease: u32, now: Micros) -> Left {
     Left::Seconds(store.time_to_live(lease, now).unwrap_or(0))
 }
-
-const LONGEST_PACE: Micros = 1_500 * MILLI;
