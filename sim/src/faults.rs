@@ -192,9 +192,7 @@ impl World {
     }
 
     pub fn change_link(&mut self, host: usize, what: What, back: bool) {
-        let index = self.hosts[host].kernel.link.map_or(2, |link| link.index);
         self.hosts[host].record.uninterrupted = false;
-        let link = |index, up| Some(Link { index, up, mac: Some(Mac([2, 0, 0, 0, 0, index as u8])) });
         let link = match (what, back) {
             (What::LinkDown, _) => self.hosts[host].kernel.link.map(|link| Link { up: back, ..link }),
             (_, false) => {
@@ -202,7 +200,11 @@ impl World {
                 self.hosts[host].links += 1;
                 None
             }
-            (_, true) => link(index + u32::from(self.hosts[host].links), true),
+            // Of two removals that overlap, the first to end brings the interface back.
+            (_, true) => self.hosts[host].kernel.link.or_else(|| {
+                let index = 2 + u32::from(self.hosts[host].links);
+                Some(Link { index, up: true, mac: Some(Mac([2, 0, 0, 0, 0, index as u8])) })
+            }),
         };
         self.hosts[host].kernel.link = link;
         self.notice(host, Notice::Link(link));
