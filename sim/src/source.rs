@@ -147,7 +147,11 @@ impl World {
         call.answer = Some(answer);
         call.served_at = now;
         let complete = match answer.key.filter(|key| key.holder as usize == host).and_then(|key| key.lease) {
-            None => true,
+            None => {
+                // Nobody waits for what is asked about another lease: its answer must not be a second one.
+                call.lease_apart = false;
+                true
+            }
             Some(id) if call.lease == Some(id) && call.lease_apart => call.left.is_some(),
             Some(id) if call.lease == Some(id) => {
                 call.left = Some(seconds_left(&self.store, id, now));
