@@ -25,12 +25,15 @@ fresh() {
     # Only the pure files under test: they build in seconds.
     rm -rf "$work/src" "$work/sim/src"
     mkdir -p "$work/src"
-    cp -r src/keeper src/backoff.rs src/time.rs src/vip.rs "$work/src/"
-    mkdir "$work/src/source"
+    cp -r src/keeper src/driver src/wire src/backoff.rs src/endpoint.rs src/time.rs src/vip.rs "$work/src/"
+    mkdir "$work/src/source" "$work/src/config"
     cp src/source/rounds.rs "$work/src/source/"
     echo 'pub mod rounds;' >"$work/src/source/mod.rs"
+    cp src/config/model.rs "$work/src/config/"
+    printf 'mod model;\npub use model::{Hooks, VipConfig};\n' >"$work/src/config/mod.rs"
     cp -r sim/src sim/Cargo.toml "$work/sim/"
-    printf 'mod backoff;\npub mod keeper;\npub mod source;\npub mod time;\npub mod vip;\n' >"$work/src/lib.rs"
+    echo 'mod backoff; pub mod config; pub mod driver; mod endpoint; pub mod keeper; pub mod source; pub mod time;
+        pub mod vip; pub mod wire;' >"$work/src/lib.rs"
     cp Cargo.lock "$work/Cargo.lock"
     {
         printf '[package]\nname = "vip-manager"\nversion = "6.0.0"\nedition = "2024"\n\n[workspace]\nmembers = ["sim"]\n\n'

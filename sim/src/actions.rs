@@ -1,8 +1,8 @@
 //! Carries out what is planned.
 
-use vip_manager::keeper::{StopMode, Target};
+use vip_manager::keeper::{Keeper, StopMode, Target};
 
-use crate::host::Input;
+use crate::host::{Daemon, Input};
 use crate::kernel::{Notice, PREFIX, STRAY};
 use crate::network::Obstacle;
 use crate::plan::{Act, Hook, What, When, Whom};
@@ -63,7 +63,7 @@ impl World {
             }
             When::Deadline(offset) => {
                 let here = &self.hosts[self.whom(act.whom)];
-                let target = here.daemon.as_ref().map(|daemon| daemon.keeper.target());
+                let target = here.daemon.as_ref().and_then(Daemon::keeper).map(Keeper::target);
                 match target {
                     Some(Target::Held { until }) => here.clock.when(until).saturating_add_signed(offset),
                     Some(Target::Limited { .. } | Target::Released | Target::Left) | None => self.now,

@@ -1,10 +1,11 @@
 //! One host: its clock, kernel, daemon, Patroni, and its ways to etcd.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 
-use vip_manager::keeper::renewal::Renewal;
-use vip_manager::keeper::{Keeper, Order, Outcome, StopMode};
+use vip_manager::driver::{Point, Turn, VipId};
+use vip_manager::keeper::StopMode;
 use vip_manager::source::rounds::{Ask, Read, Rounds};
 use vip_manager::time::Moment;
 
@@ -58,45 +59,40 @@ pub struct Trap {
     pub stop: Option<Micros>,
 }
 
-/// The places between two instructions that matter.
+/// A place between two steps of the daemon.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Place {
-    /// The clock was read for this turn, the event is not yet looked at.
+    /// The clock was read for this turn, and the event not yet looked at.
     Began,
-    /// What is to be done next is not yet asked.
-    Settling,
-    /// An order was taken, nothing done yet.
-    Ordered,
-    /// The clock was compared, the request not yet sent.
-    Putting,
-    /// The kernel has acted, the clock is not yet compared again.
-    Put,
-    /// It is known to be too late, and not yet undone.
-    Undoing,
-    Removing,
-    /// It was done, and the keeper does not know it yet.
-    Applied,
-    /// Before the announcements are asked for.
-    Announcing,
+    /// Before this step of the turn.
+    Step(Point),
 }
 
-/// A running daemon: the shipped keeper, and a model of what is around it.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Began => f.write_str("Began"),
+            Self::Step(point) => write!(f, "{point:?}"),
+        }
+    }
+}
+
+/// A running daemon: the shipped turn with one VIP, and a model of what is around it.
 #[derive(Debug)]
 pub struct Daemon {
-    pub keeper: Keeper,
+    pub turn: Turn,
+    pub vip: VipId,
     pub mirror: Mirror,
     pub source: Source,
     /// Not running: stopped by a signal, or at a trap.
     pub frozen: bool,
-    /// Where it is, if in the middle of a turn.
-    pub stage: Option<Stage>,
+    /// The event of a turn in which nothing is done yet.
+    pub began: Option<(Input, Moment)>,
     /// What the turn goes on with after its timers.
     pub rest: Option<(Input, Moment)>,
     pub inbox: VecDeque<Input>,
     pub stopping: bool,
     pub notices_due: bool,
-    /// As the keeper said at the end of the last turn.
-    pub next_deadline: Option<Moment>,
     /// Turns in a row after which the next deadline did not lie ahead.
     pub spins: u8,
 }
@@ -110,36 +106,6 @@ pub enum Input {
     Changed { path: u8, holder: Option<u8>, revision: i64, again: bool },
     Unreachable,
     Stop(StopMode),
-}
-
-/// The steps of one turn of the driver. Between any two the process may be stopped or killed.
-#[derive(Clone, Debug)]
-pub enum Stage {
-    Began(Input, Moment),
-    Settle,
-    Ordered(Order),
-    Renew(Order, Renewal),
-    Put(Order, Renewal, u64),
-    Undo(Order),
-    Remove(Order),
-    Applied(Outcome),
-    Announce,
-}
-
-impl Stage {
-    pub const fn place(&self) -> Place {
-        match self {
-            Self::Began(..) => Place::Began,
-            Self::Settle => Place::Settling,
-            Self::Ordered(_) => Place::Ordered,
-            Self::Put(..) => Place::Putting,
-            Self::Renew(..) => Place::Put,
-            Self::Undo(_) => Place::Undoing,
-            Self::Remove(_) => Place::Removing,
-            Self::Applied(_) => Place::Applied,
-            Self::Announce => Place::Announcing,
-        }
-    }
 }
 
 /// What the source's tasks remember.

@@ -1,7 +1,7 @@
 //! Tries to break the promise of vip-manager, in virtual time.
 //!
-//! A history is a cluster of hosts, each with the *shipped* keeper and the *shipped* choice of endpoints, a model of
-//! everything around them, and a list of faults. Judges who know the truth check after each step whether the promise
+//! A history is a cluster of hosts, each with the *shipped* turn of the driver, the *shipped* keeper and the *shipped*
+//! choice of endpoints, a model of everything around them, and a list of faults. Judges who know the truth check after each step whether the promise
 //! holds. All of it follows from one seed, so any history can be repeated. A history that broke the promise is
 //! reduced until its trace is short enough to read.
 //!
@@ -9,7 +9,8 @@
 //! |---|---|
 //! | [`store`], [`patroni`] | the leader key with its lease, and who writes it |
 //! | [`network`], [`source`], [`watch`] | the paths to etcd, and the calls and sessions around the shipped `rounds.rs` |
-//! | [`driver`], [`host`] | one turn of the daemon, step by step |
+//! | [`driver`], [`actuator`] | what the shipped turn is told, and what it asks of the host |
+//! | [`host`], [`process`] | the daemon, and the process that is started, stopped and killed |
 //! | [`kernel`], [`addresses`] | the address with its lifetime, and the notices |
 //! | [`plan`], [`actions`], [`faults`] | what happens to all of them |
 //! | [`oracle`], [`verdict`] | the judges, and what they find |
@@ -24,6 +25,7 @@
 )]
 
 pub mod actions;
+pub mod actuator;
 pub mod addresses;
 pub mod batch;
 pub mod budget;
@@ -37,6 +39,7 @@ pub mod network;
 pub mod oracle;
 pub mod patroni;
 pub mod plan;
+pub mod process;
 pub mod queue;
 pub mod rng;
 pub mod setup;

@@ -4,6 +4,8 @@
 //! of it strikes the leader, and much of it waits for a nasty moment: between a request and its answer, between
 //! two instructions, a millisecond before a deadline, the instant in which a lease ends.
 
+use vip_manager::driver::Point;
+
 use crate::host::{Place, Trap};
 use crate::network::Obstacle;
 use crate::queue::MEMBERS;
@@ -262,18 +264,19 @@ fn obstacle(rng: &mut Rng) -> Obstacle {
 }
 
 fn trap(rng: &mut Rng, setup: &Setup) -> Trap {
-    const PLACES: [Place; 11] = [
+    const PLACES: [Place; 12] = [
         Place::Began,
-        Place::Settling,
-        Place::Ordered,
-        Place::Putting,
-        Place::Putting,
-        Place::Putting,
-        Place::Put,
-        Place::Undoing,
-        Place::Removing,
-        Place::Applied,
-        Place::Announcing,
+        Place::Step(Point::Settling),
+        Place::Step(Point::Ordered),
+        Place::Step(Point::Putting),
+        Place::Step(Point::Putting),
+        Place::Step(Point::Putting),
+        Place::Step(Point::Put),
+        Place::Step(Point::Undoing),
+        Place::Step(Point::Removing),
+        Place::Step(Point::Applied),
+        Place::Step(Point::Refusing),
+        Place::Step(Point::Announcing),
     ];
     let stop = (!rng.one_in(4)).then(|| span(rng, setup));
     Trap { place: rng.pick(&PLACES), passes: rng.below(3) as u8, stop }
@@ -314,7 +317,7 @@ fn last_wish(rng: &mut Rng, setup: &Setup, at: Micros, actions: &mut Vec<Act>) {
         actions.push(act(soon, When::LeaseEnd(-cut), what, 15 * SECOND));
     }
     let stop = rng.within(200 * MILLI, 2 * SECOND);
-    let trap = Trap { place: Place::Putting, passes: 0, stop: Some(stop) };
+    let trap = Trap { place: Place::Step(Point::Putting), passes: 0, stop: Some(stop) };
     let held_up = cut - rng.within(0, 3 * SECOND) as i64;
     actions.push(act(soon, When::LeaseEnd(-held_up), What::Trap(trap), 0));
     let last = setup.margin as i64 + rng.within(0, 3 * SECOND) as i64;

@@ -3,6 +3,14 @@
 //! Half of the clusters are configured as delivered. The others are anything that the promise covers: a margin that
 //! is too small for the hold-timeout and the clocks is not, and is not drawn.
 
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use vip_manager::config::{Hooks, VipConfig};
+use vip_manager::keeper::Schedule;
+use vip_manager::vip::{InterfaceName, Vip};
+
+use crate::kernel::PREFIX;
 use crate::queue::MOST_HOSTS;
 use crate::rng::Rng;
 use crate::time::{MILLI, MINUTE, Micros, SECOND};
@@ -74,6 +82,23 @@ impl Setup {
         }
     }
 
+    /// The VIP as every host has it configured.
+    #[expect(clippy::expect_used, reason = "the address, the prefix length and the name are constants")]
+    pub fn vip(&self) -> VipConfig {
+        VipConfig {
+            vip: Vip::new(ADDRESS, PREFIX).expect("a VIP"),
+            interface: InterfaceName::new("eth0").expect("a name"),
+            key: String::new(),
+            value: String::new(),
+            hold_timeout: duration(self.hold),
+            lease_margin: duration(self.margin),
+            announce: Schedule { count: None, interval: None, refresh: duration(60_000 * MILLI) },
+            reset_connections: false,
+            refuse_after_release: duration(10 * SECOND),
+            hooks: Hooks { acquire: None, release: None, conflict: None, limit: Duration::ZERO },
+        }
+    }
+
     /// How long a call may take before its session is given up.
     pub const fn call_limit(&self) -> Micros {
         self.hold / 3
@@ -89,3 +114,9 @@ impl Setup {
 const fn least_margin(hold: Micros) -> Micros {
     (2_150 * MILLI + hold / 24).div_ceil(SECOND) * SECOND
 }
+
+const fn duration(micros: Micros) -> Duration {
+    Duration::from_micros(micros)
+}
+
+const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 5));

@@ -1,10 +1,10 @@
 //! The reads around the shipped `rounds.rs`: one every interval and one after every change. Which endpoint is asked, and
 //! when the store is unreachable, the shipped code decides.
 
-use vip_manager::keeper::State;
+use vip_manager::keeper::{Keeper, State};
 use vip_manager::source::rounds::{self, Read};
 
-use crate::host::{Call, Input, Left, Purpose, Reading};
+use crate::host::{Call, Daemon, Input, Left, Purpose, Reading};
 use crate::plan::Hook;
 use crate::queue::{Alarm, Item};
 use crate::store::Store;
@@ -279,7 +279,7 @@ impl World {
         let now = self.now;
         let here = &self.hosts[host];
         let name = reading.answer.key.map(|key| key.holder);
-        let state = here.daemon.as_ref().map_or(State::Standby, |daemon| daemon.keeper.state());
+        let state = here.daemon.as_ref().and_then(Daemon::keeper).map_or(State::Standby, Keeper::state);
         self.trace.record_routine(now, Who::Daemon(host), || {
             let (named, ago) = (crate::trace::name(name), now - reading.sent_at);
             let left = match reading.left {

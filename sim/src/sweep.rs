@@ -3,6 +3,8 @@
 //! A cluster of two, as delivered, with every delay the shortest and the kernel as late as it can be. Its leader is struck
 //! by three misfortunes, each of every kind, at every moment of a grid that is finest around the moments that matter.
 
+use vip_manager::driver::Point;
+
 use crate::history::History;
 use crate::host::{Place, Trap};
 use crate::network::Obstacle;
@@ -94,12 +96,12 @@ const STRIKES: [(What, Micros); 14] = [
     (What::Stop, 1_300 * MILLI),
     (What::Stop, 12 * SECOND),
     (trapped(Place::Began, Some(11 * SECOND)), 0),
-    (trapped(Place::Putting, Some(700 * MILLI)), 0),
-    (trapped(Place::Putting, Some(1_400 * MILLI)), 0),
-    (trapped(Place::Putting, Some(11 * SECOND)), 0),
-    (trapped(Place::Put, None), 0),
-    (trapped(Place::Removing, None), 0),
-    (trapped(Place::Announcing, Some(11 * SECOND)), 0),
+    (trapped(Place::Step(Point::Putting), Some(700 * MILLI)), 0),
+    (trapped(Place::Step(Point::Putting), Some(1_400 * MILLI)), 0),
+    (trapped(Place::Step(Point::Putting), Some(11 * SECOND)), 0),
+    (trapped(Place::Step(Point::Put), None), 0),
+    (trapped(Place::Step(Point::Removing), None), 0),
+    (trapped(Place::Step(Point::Announcing), Some(11 * SECOND)), 0),
     (What::Pause { clock_jumps: true }, 15 * SECOND),
     (What::Cut { obstacle: Obstacle::Silence, patroni: false }, 3 * SECOND),
     (What::Flush, 0),

@@ -3,6 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use vip_manager::config::VipConfig;
+
 use crate::host::{Host, Input, Purpose};
 use crate::latency::Latency;
 use crate::plan::Act;
@@ -21,6 +23,7 @@ pub struct World {
     pub latency: Latency,
     pub store: Store,
     pub hosts: Vec<Host>,
+    pub vip: VipConfig,
     pub names: Vec<Arc<str>>,
     pub members: [Arc<str>; MEMBERS],
     pub plan: Vec<Act>,
@@ -65,6 +68,7 @@ impl World {
             queue: Queue::new(setup.hosts),
             store: Store::new(setup.etcd_rate),
             hosts: (0..setup.hosts).map(|host| Host::new(clock(host))).collect(),
+            vip: setup.vip(),
             names: (1..=setup.hosts).map(|host| format!("pg{host}").into()).collect(),
             members: ["etcd1", "etcd2", "etcd3"].map(Into::into),
             armed: Vec::new(),
