@@ -59,7 +59,8 @@ fn value(facts: &Facts, held: &Held, since: &str) -> Finding {
         let cure = "set trigger-key to Patroni's leader key, /<namespace>/<scope>/leader";
         return Finding::error("key-not-leader", subject(facts), text, cure);
     }
-    let told = format!("holds \"{value}\" since {since}; this host expects \"{expected}\"");
+    let shown = brief(value, 256);
+    let told = format!("holds \"{shown}\" since {since}; this host expects \"{expected}\"");
     let Some(names) = &around.members else { return unlisted(facts, value, &told) };
     let told = format!("{told}; {}", members(names));
     let other_is_member = names.contains(expected);

@@ -53,8 +53,7 @@ impl Keys {
 
     /// Who is named by a key with this value.
     pub(crate) fn judge(&self, key: KeyIndex, value: &[u8]) -> Names {
-        let text = String::from_utf8_lossy(value);
-        if *text == *self.watched[key].value { Names::Us } else { Names::Other(text.into()) }
+        if value == self.watched[key].value.as_bytes() { Names::Us } else { Names::Other(beginning(value)) }
     }
 
     /// Remembers the version that a watch spoke of, and returns whether it was news. Without versions everything is.
@@ -89,6 +88,21 @@ impl Keys {
         self.unreadable.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// What is kept and shown of a value that is not ours. It may be anything, of any size.
+fn beginning(value: &[u8]) -> Arc<str> {
+    let Some(begin) = value.get(..LONGEST).filter(|begin| begin.len() < value.len()) else {
+        return String::from_utf8_lossy(value).into();
+    };
+    // At the boundary of a character, if it is text at all.
+    let whole = match std::str::from_utf8(begin) {
+        Err(error) if error.error_len().is_none() => &begin[..error.valid_up_to()],
+        _ => begin,
+    };
+    format!("{}… (cut, {} bytes)", String::from_utf8_lossy(whole), value.len()).into()
+}
+
+const LONGEST: usize = 256;
 
 #[cfg(test)]
 mod tests {
@@ -126,6 +140,19 @@ mod tests {
         assert!(keys.is_news(0, Some(Version(1_000))));
         keys.rewind(0, Some(Version(10)));
         assert!(keys.is_news(0, Some(Version(11))));
+    }
+
+    #[test]
+    fn of_a_long_value_only_the_beginning_is_kept() {
+        let exact = "é".repeat(128);
+        assert_eq!(*beginning(exact.as_bytes()), exact);
+        assert_eq!(*beginning(format!("{exact}x").as_bytes()), format!("{exact}… (cut, 257 bytes)"));
+        let odd = format!("x{exact}");
+        assert_eq!(*beginning(odd.as_bytes()), format!("x{}… (cut, 257 bytes)", "é".repeat(127)));
+        assert!(beginning(&[0xff; 300]).starts_with("\u{fffd}\u{fffd}"));
+        let ours = "u".repeat(1000);
+        let keys = Keys::new(vec![Watched { key: "/a".into(), value: ours.as_str().into() }]);
+        assert_eq!(keys.judge(0, ours.as_bytes()), Names::Us, "however long");
     }
 
     #[test]

@@ -198,3 +198,40 @@ fn a_second_sigterm_or_a_burst_of_signals_changes_nothing() {
     assert_eq!(daemon.process.wait(SOON).code(), Some(0));
     assert!(!setup.host().carries(VIP));
 }
+
+const LARGE: usize = 280;
+
+/// A configuration with so many VIPs, each with a key of its own.
+fn with_many_keys(setup: &Setup) -> String {
+    let vip = |number: usize| {
+        format!("  - {{ ip: 10.66.{}.{}, trigger-key: /large/{number} }}\n", 100 + number / 200, number % 200)
+    };
+    let vips: Vec<String> = (0..LARGE).map(vip).collect();
+    format!("{}vips:\n{}", setup.config().without("ip").without("trigger-key").text(), vips.concat())
+}
+
+#[test]
+fn large_values_that_are_not_ours_are_kept_and_logged_only_in_part() {
+    let setup = Setup::new("large", 1);
+    let store = setup.cluster.store();
+    // Each letter has two bytes, and the 256th byte is in the middle of one.
+    let value = format!("x{}", "é".repeat(500_000));
+    for number in 0..LARGE {
+        store.put(&format!("/large/{number}"), &value);
+    }
+    let daemon = Daemon::start_with(setup.host(), &with_many_keys(&setup), &[]);
+    wait_for("every key to be read", SOON * 3, || {
+        daemon.process.lines().iter().filter(|line| line.text.contains("not acquiring")).count() >= LARGE
+    });
+    // Several reads, and one change that a watch sees.
+    store.put("/large/0", &format!("y{value}"));
+    let mut most = 0;
+    for _ in 0..50 {
+        pause(Duration::from_millis(100));
+        most = most.max(resident(daemon.process.pid()));
+    }
+    let log = daemon.process.text().len();
+    report("resident KiB at most, and bytes of log", (most, log));
+    assert!(most < 96 * 1024, "{most} KiB");
+    assert!(log < 1024 * LARGE, "{log} bytes");
+}

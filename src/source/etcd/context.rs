@@ -45,6 +45,8 @@ pub(super) struct Memory {
     clusters: Mutex<Clusters>,
     /// An endpoint told its cluster, or failed.
     told: Notify,
+    /// The keys whose values were large the last time: together they might not fit into one answer.
+    large: Vec<AtomicBool>,
 }
 
 impl Context {
@@ -99,6 +101,7 @@ impl Memory {
             forbidden: (0..keys).map(|_| AtomicBool::new(false)).collect(),
             clusters: Mutex::new(Clusters::new(endpoints)),
             told: Notify::new(),
+            large: (0..keys).map(|_| AtomicBool::new(false)).collect(),
         }
     }
 
@@ -140,6 +143,15 @@ impl Memory {
 
     pub(super) fn is_forbidden(&self, key: KeyIndex) -> bool {
         self.forbidden[key].load(Ordering::Relaxed)
+    }
+
+    /// Whether a key has to be read in a transaction of its own.
+    pub(super) fn is_alone(&self, key: KeyIndex) -> bool {
+        self.is_forbidden(key) || self.large[key].load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_large(&self, key: KeyIndex, large: bool) {
+        self.large[key].store(large, Ordering::Relaxed);
     }
 
     pub(super) fn set_forbidden(&self, key: KeyIndex, forbidden: bool) {

@@ -40,6 +40,8 @@ pub(super) enum CallError {
          neither is believed; check dcs-endpoints"
     )]
     DividedClusters(u64),
+    #[error("the answer is larger than 4 MiB")]
+    TooLarge,
     #[error("etcd has authentication turned off")]
     AuthenticationOff,
     #[error("it shows the keys, but not what their leases have left: {0}")]
@@ -72,7 +74,7 @@ impl CallError {
             }
             Self::OtherCluster(_) | Self::DividedClusters(_) => "cluster",
             Self::LeaseUnknown(_) => "lease",
-            Self::Refused(_) => "refused",
+            Self::Refused(_) | Self::TooLarge => "refused",
             Self::Broken(_) | Self::BrokenAtOnce { .. } => "connection",
             Self::Alert(_) | Self::CertificateRefused(_) | Self::CertificateDemanded => "tls",
         }
@@ -139,6 +141,10 @@ impl From<etcd_client::Error> for CallError {
 
 impl From<Status> for CallError {
     fn from(status: Status) -> Self {
+        // The library's own limit.
+        if status.code() == Code::OutOfRange && status.message().contains("decoded message length too large") {
+            return Self::TooLarge;
+        }
         let Some(message) = status.message().strip_prefix("etcdserver: ") else {
             return broken(&status);
         };

@@ -23,6 +23,7 @@ use crate::error::chain;
 use crate::source::facts::{
     Answer, Around, EndpointFacts, Forbidden, Held, Inspection, KeyFacts, LeaseFacts, Refusal, namespace, scope,
 };
+use crate::text::brief;
 use crate::time::{Clock, WallTime};
 use crate::transport::dial::{DialError, Dialer};
 use crate::transport::http::Limits;
@@ -118,7 +119,7 @@ async fn ask(
 async fn held(session: &Session, key: &str) -> Result<Option<Held>, etcd_client::Error> {
     let answer = session.kv().get(key, None).await?;
     let Some(found) = answer.kvs().first() else { return Ok(None) };
-    let value = String::from_utf8_lossy(found.value()).into_owned();
+    let value = brief(&String::from_utf8_lossy(found.value()), MAX_VALUE);
     let lease = lease(session, found.lease()).await;
     Ok(Some(Held { value, changed: found.mod_revision(), lease }))
 }
@@ -211,7 +212,7 @@ fn is_plain(byte: u8) -> bool {
 }
 
 fn v2_value(page: &Response<Bytes>) -> Option<String> {
-    json(page)?["node"]["value"].as_str().map(str::to_owned)
+    json(page)?["node"]["value"].as_str().map(|value| brief(value, MAX_VALUE))
 }
 
 /// The JSON of an answer that is not a refusal.
@@ -269,6 +270,8 @@ fn split(error: &(dyn Error + 'static)) -> Refusal {
 /// Common prefixes of Patroni's namespaces: its default, Spilo's, and typos of them.
 const NAMESPACES: [&str; 4] = ["/service/", "/db/", "service/", "//"];
 const MAX_NAMES: i64 = 1000;
+/// In characters. Patroni's names are shorter.
+const MAX_VALUE: usize = 1024;
 const MAX_BODY: usize = 64 * 1024;
 
 #[cfg(test)]

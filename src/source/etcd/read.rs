@@ -27,6 +27,8 @@ use crate::time::Moment;
 
 /// etcd takes this many operations in one transaction (`--max-txn-ops`) unless told otherwise.
 const BATCH: usize = 128;
+/// So many bytes for each key of a full transaction fit into the largest answer that the library takes, 4 MiB.
+const LARGE: usize = 16 * 1024;
 /// Transactions of one read that are under way at the same time.
 const AT_ONCE: usize = 8;
 /// The part of a call's limit in which the other endpoints should have told their cluster.
@@ -111,7 +113,7 @@ impl Asked {
 
 impl<'a> Reading<'a> {
     fn new(context: &'a Context, keys: &[KeyIndex], answers: &'a Answers) -> Self {
-        let (alone, together): (Vec<_>, Vec<_>) = keys.iter().partition(|&&key| context.memory.is_forbidden(key));
+        let (alone, together): (Vec<_>, Vec<_>) = keys.iter().partition(|&&key| context.memory.is_alone(key));
         let batches = together.chunks(BATCH).chain(alone.chunks(1)).map(<[_]>::to_vec).collect();
         let mut reading = Self {
             context,
@@ -139,7 +141,9 @@ impl<'a> Reading<'a> {
                     self.under_way -= 1;
                     match answer.map_err(CallError::from) {
                         Ok(answer) => self.take_batch(&batch, &answer).await?,
-                        Err(CallError::Forbidden) => self.take_refusal(&batch).await,
+                        Err(error @ (CallError::Forbidden | CallError::TooLarge)) => {
+                            self.take_refusal(&batch, &error).await;
+                        }
                         Err(error) => return Err(error),
                     }
                     self.ask_more();
@@ -183,6 +187,7 @@ impl<'a> Reading<'a> {
         let mut complete = Vec::with_capacity(batch.len());
         for (&key, value) in batch.iter().zip(values) {
             self.context.memory.set_forbidden(key, false);
+            self.context.memory.set_large(key, value.as_ref().is_some_and(|value| value.value().len() > LARGE));
             match self.key_read(key, revision, answered_at, value.as_ref()) {
                 (read, Some(lease)) => self.waiting.push(Waiting { key, lease, term, read }),
                 (read, None) => complete.push((key, Ok(read))),
@@ -193,11 +198,18 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    /// One of the keys may not be read. Alone in its transaction, it is this one.
-    async fn take_refusal(&mut self, batch: &[KeyIndex]) {
+    /// One of the keys cannot be read, or all are too much together. Alone in its transaction, it is this one.
+    async fn take_refusal(&mut self, batch: &[KeyIndex], error: &CallError) {
         if let [key] = *batch {
-            self.context.memory.set_forbidden(key, true);
-            self.answers.give(vec![(key, Err(forbidden(self.context.keys.name(key))))]).await;
+            let name = self.context.keys.name(key);
+            let failure = if matches!(error, CallError::TooLarge) {
+                self.context.memory.set_large(key, true);
+                too_large(name)
+            } else {
+                self.context.memory.set_forbidden(key, true);
+                forbidden(name)
+            };
+            self.answers.give(vec![(key, Err(failure))]).await;
         } else {
             self.batches.extend(batch.iter().map(|&key| vec![key]));
         }
@@ -272,6 +284,11 @@ impl<'a> Reading<'a> {
         let silent = CallError::Silent { limit: self.context.limit };
         Err(if self.under_way == 0 { CallError::LeaseUnknown(silent.to_string()) } else { silent })
     }
+}
+
+fn too_large(key: &str) -> Failure {
+    let why = format!("the value of {key} is larger than 4 MiB");
+    Failure { kind: "refused", ends_session: false, routine: false, why, cure: None }
 }
 
 fn forbidden(key: &str) -> Failure {

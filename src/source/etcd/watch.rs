@@ -154,7 +154,8 @@ fn failure(context: &Context, error: WatchError) -> Failure {
 }
 
 fn options(from: i64) -> WatchOptions {
-    WatchOptions::new().with_start_revision(from)
+    // A message with many large values would be longer than the library takes.
+    WatchOptions::new().with_start_revision(from).with_fragment()
 }
 
 fn is_forbidden(message: &WatchResponse) -> bool {
