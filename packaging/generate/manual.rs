@@ -43,6 +43,7 @@ fn closing(page: Page) -> Page {
             "The configuration of *vip-manager@NAME.service*, and its variables; each may be missing.",
         )
         .term("*/run/vip-manager/NAME.sock*", "What *status* asks, NAME being that of the configuration's file.")
+        .term("*/run/vip-manager/addresses/*", "Which addresses were added, by which process, for the next start.")
         .section("STATUS")
         .text(
             "*vip-manager* *status* asks the running daemon who holds each address and why, *--events* what happened last, \

@@ -7,10 +7,10 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use vip_manager::driver::{Actuator, Announced, Failure, Listen, Refuse, Removed};
+use vip_manager::driver::{Actuator, Announced, Failure, Listen, Owner, Refuse, Removed};
 use vip_manager::keeper::Link;
 use vip_manager::vip::{InterfaceName, Vip};
-use vip_manager::wire::netlink::Notice;
+use vip_manager::wire::netlink::{Address, Notice};
 
 use crate::kernel::Kernel;
 
@@ -77,6 +77,10 @@ impl Actuator for OneStep<'_> {
     /// Only `Driver` lists, and the simulator has its own [`Mirror`](crate::kernel::Mirror).
     fn dump(&mut self) -> Result<Vec<Notice>, Failure> {
         Ok(Vec::new())
+    }
+
+    fn owner(&self, _address: &Address) -> Owner {
+        Owner::Nobody
     }
 
     fn listen(&mut self, _listen: &Listen) -> Vec<Failure> {

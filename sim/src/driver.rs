@@ -132,6 +132,7 @@ impl World {
                 | Message::Refused { .. }
                 | Message::RefuseFailed(_)
                 | Message::Misplaced { .. }
+                | Message::Orphan { .. }
                 | Message::DumpFailed(_)
                 | Message::ListenFailed(_) => {}
             }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::Finding;
+use crate::driver::Why;
 use crate::vip::{Vip, full_prefix, same_network};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -17,6 +18,8 @@ pub struct Facts {
     pub promotes: bool,
     /// IPv6 is down on the interface.
     pub ipv6_disabled: bool,
+    /// Why the daemon would refuse the VIP as the host's own address.
+    pub own: Option<Why>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,20 +47,14 @@ fn subject(facts: &Facts) -> String {
     format!("{} on {}", facts.vip, facts.interface)
 }
 
-/// The daemon refuses to manage the host's own only address.
+/// The daemon refuses to manage the host's own address.
 fn own_address(facts: &Facts) -> Option<Finding> {
-    let vip = facts.vip.address();
-    let present = facts.here.iter().find(|present| present.address == vip && !present.ours)?;
-    let mut others = facts.here.iter().filter(|other| other.address != vip && other.address.is_ipv4() == vip.is_ipv4());
-    let alone = others.all(|other| link_local(other.address));
-    (alone && present.permanent).then(|| {
-        Finding::error(
-            "vip-own-address",
-            subject(facts),
-            "is this host's only address there: it would be removed when this host stops leading",
-            "choose another, unused address as ip; each host keeps its own",
-        )
-    })
+    let why = match facts.own? {
+        Why::Only => "is this host's only address there: it would be removed when this host stops leading".to_owned(),
+        other => format!("{other}: it would be removed when this host stops leading"),
+    };
+    let cure = "choose another, unused address as ip; each host keeps its own";
+    Some(Finding::error("vip-own-address", subject(facts), why, cure))
 }
 
 fn carried(facts: &Facts) -> Option<Finding> {
@@ -180,6 +177,7 @@ mod tests {
             elsewhere: Vec::new(),
             promotes: false,
             ipv6_disabled: false,
+            own: None,
         }
     }
 
@@ -188,11 +186,13 @@ mod tests {
     }
 
     #[test]
-    fn the_hosts_only_address_cannot_be_the_vip() {
-        let mine = present("10.0.0.5", 24);
-        assert!(ids(&facts("10.0.0.5", 32, vec![mine])).contains(&"vip-own-address"));
-        assert!(!ids(&facts("10.0.0.5", 32, vec![mine, present("10.0.0.1", 24)])).contains(&"vip-own-address"));
-        assert!(!ids(&facts("10.0.0.5", 32, vec![Present { ours: true, ..mine }])).contains(&"vip-own-address"));
+    fn the_hosts_own_address_cannot_be_the_vip() {
+        let mut facts = facts("10.0.0.5", 32, vec![present("10.0.0.5", 24)]);
+        assert!(!ids(&facts).contains(&"vip-own-address"));
+        for why in [Why::Only, Why::Source, Why::First] {
+            facts.own = Some(why);
+            assert!(ids(&facts).contains(&"vip-own-address"));
+        }
     }
 
     #[test]

@@ -13,12 +13,13 @@ use std::process::ExitCode;
 
 use crate::clock;
 use crate::config::{Config, OnStop, VipConfig};
+use crate::daemon::event_loop::circumstances;
 use crate::daemon::fatal::Fatal;
 use crate::daemon::log::Logging;
 use crate::daemon::systemd::restart::{self, Job};
-use crate::driver::{Failure, Mirror, Removed};
+use crate::driver::{Circumstances, Failure, Mirror, Owner, Removed, own_address};
 use crate::error;
-use crate::host::{AddressSocket, Connections, ResetError};
+use crate::host::{AddressSocket, Connections, Records, ResetError};
 use crate::time::Lifetime;
 use crate::wire::netlink::Address;
 
@@ -68,13 +69,18 @@ fn remove(config: &Config, scope: Scope) -> Result<usize, Fatal> {
     let mut kernel = Mirror::default();
     let list = addresses.dump().map_err(|error| Failure::new(error::chain(&error)))?;
     kernel.replace(&list);
-    let standing: Vec<&VipConfig> =
-        config.vips.iter().filter(|vip| !prefixes(&kernel, vip, scope).is_empty()).collect();
-    reset_connections(&standing);
+    let mut known = Known { circumstances: circumstances(config), records: Records::open() };
+    let found = config.vips.iter().map(|vip| (vip, prefixes(&kernel, vip, scope, &known)));
+    let found: Vec<_> = found.filter(|(_, prefixes)| !prefixes.is_empty()).collect();
+    reset_connections(&found.iter().map(|(vip, _)| *vip).collect::<Vec<_>>());
     let mut left = 0;
-    for vip in standing {
-        for (link, prefix) in prefixes(&kernel, vip, scope) {
-            match addresses.remove(link, vip.vip.address(), prefix) {
+    for (vip, prefixes) in found {
+        for (link, prefix) in prefixes {
+            let removed = addresses.remove(link, vip.vip.address(), prefix);
+            if removed.is_ok() {
+                known.records.remove((link, vip.vip.address(), prefix));
+            }
+            match removed {
                 Ok(Removed::Gone) => tracing::info!("{}/{prefix} removed from {}", vip.vip.address(), vip.interface),
                 Ok(Removed::WasAbsent) => {}
                 Err(error) => {
@@ -88,16 +94,22 @@ fn remove(config: &Config, scope: Scope) -> Result<usize, Fatal> {
 }
 
 /// Where the VIP is to be removed from its interface: nowhere if it is the host's own address.
-fn prefixes(kernel: &Mirror, vip: &VipConfig, scope: Scope) -> Vec<(u32, u8)> {
-    let (interface, address) = (&vip.interface, vip.vip.address());
-    let Some(link) = kernel.link_by_name(interface) else { return Vec::new() };
-    let ours = kernel.addresses(link.index, address).any(|standing| standing.ours);
-    if !ours && kernel.only_address_of_family(link.index, address) {
-        tracing::warn!("{address} not removed from {interface}: it is the host's own address");
+fn prefixes(kernel: &Mirror, vip: &VipConfig, scope: Scope, known: &Known) -> Vec<(u32, u8)> {
+    let recorded = |it: &Address| known.records.owner((it.index, it.address, it.prefix)) != Owner::Nobody;
+    if let Some(own) = own_address(kernel, vip, &known.circumstances, recorded, clock::now()) {
+        tracing::warn!("{} not removed from {}: it is the host's own address", own.address, own.interface);
         return Vec::new();
     }
-    let concerned = |standing: &&Address| scope == Scope::All || standing.valid == Lifetime::Forever;
-    kernel.addresses(link.index, address).filter(concerned).map(|standing| (link.index, standing.prefix)).collect()
+    let Some(link) = kernel.link_by_name(&vip.interface) else { return Vec::new() };
+    let concerned = |present: &&Address| scope == Scope::All || present.valid == Lifetime::Forever;
+    let present = kernel.addresses(link.index, vip.vip.address()).filter(concerned);
+    present.map(|present| (link.index, present.prefix)).collect()
+}
+
+/// What tells the host's own addresses from those that the daemon has added.
+struct Known {
+    circumstances: Circumstances,
+    records: Records,
 }
 
 fn reset_connections(vips: &[&VipConfig]) {

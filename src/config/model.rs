@@ -26,6 +26,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Where the status is served.
     pub status: StatusConfig,
+    /// It has a key that only releases before 6 needed, so it was written for one of them.
+    pub older_release: bool,
 }
 
 /// Where the daemon answers for itself.

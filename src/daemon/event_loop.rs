@@ -21,9 +21,9 @@ use super::systemd::Systemd;
 use super::timer::Timer;
 use crate::clock;
 use crate::config::{Config, Loaded, OnStop, Problems, Sources, VipConfig};
-use crate::driver::{Driver, Message};
+use crate::driver::{Circumstances, Driver, Message};
 use crate::error;
-use crate::host::{ClaimsHeard, Host, Notices};
+use crate::host::{self, ClaimsHeard, Host, Notices};
 use crate::keeper::{Event as Told, StopMode};
 use crate::source::{self, KeyIndex, Report, Settings, Source, Watched};
 use crate::time::Moment;
@@ -88,7 +88,11 @@ impl EventLoop {
             file: loaded.file,
             config,
         };
+        daemon.driver.circumstances = circumstances(&daemon.config);
         let added = daemon.driver.add(daemon.config.vips.clone());
+        if added.is_ok() {
+            daemon.driver.remove_orphans();
+        }
         daemon.write_messages();
         added?;
         daemon.systemd.ready();
@@ -302,6 +306,7 @@ impl EventLoop {
     }
 
     fn change_to(&mut self, new: Config) {
+        self.driver.circumstances = circumstances(&new);
         let changes = match self.driver.reload(&new.vips, new.interval) {
             Ok(changes) => changes,
             Err(own) => {
@@ -338,6 +343,12 @@ impl EventLoop {
 pub(crate) fn watched(vips: &[VipConfig]) -> Vec<Watched> {
     let keys: BTreeSet<_> = vips.iter().map(|vip| (vip.key.as_str(), vip.value.as_str())).collect();
     keys.into_iter().map(|(key, value)| Watched { key: key.into(), value: value.into() }).collect()
+}
+
+/// What tells the host's own addresses from those that an earlier process has added.
+pub(crate) fn circumstances(config: &Config) -> Circumstances {
+    let endpoints = config.source.store().endpoints.iter().map(|endpoint| (endpoint.host.as_str(), endpoint.port));
+    host::circumstances(endpoints, config.older_release)
 }
 
 fn start_source(config: &Config, watched: &[Watched]) -> Source {

@@ -79,6 +79,13 @@ pub(super) fn log(message: &Message) {
             Ok(Removed::WasAbsent) => {}
             Err(failure) => tracing::error!("{failure}"),
         },
+        Message::Orphan { address, prefix, link, result } => match result {
+            Ok(Removed::Gone) => {
+                tracing::warn!("{address}/{prefix} removed from {link}: added by an earlier run, no longer configured");
+            }
+            Ok(Removed::WasAbsent) => {}
+            Err(failure) => tracing::error!("{failure}"),
+        },
         Message::DumpFailed(failure) => tracing::warn!("{failure}; retrying until it succeeds"),
         Message::Refused { vip, count, lasted } => tracing::info!(
             "{} on {} refused {count} new connections in the {} after its release",

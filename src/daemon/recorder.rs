@@ -91,6 +91,7 @@ impl Recorder {
             | Message::RefuseFailed(_)
             | Message::Reset { .. }
             | Message::Misplaced { .. }
+            | Message::Orphan { .. }
             | Message::DumpFailed(_)
             | Message::ListenFailed(_) => return,
         };

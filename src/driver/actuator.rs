@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::time::Moment;
 use crate::vip::{InterfaceName, Mac, Vip};
-use crate::wire::netlink::Notice;
+use crate::wire::netlink::{Address, Notice};
 
 /// The host. Each call is over when it returns.
 pub trait Actuator {
@@ -26,6 +26,9 @@ pub trait Actuator {
     /// Lists all links and addresses.
     fn dump(&mut self) -> Result<Vec<Notice>, Failure>;
 
+    /// Who has added the address, by the notes that are made before each is added.
+    fn owner(&self, address: &Address) -> Owner;
+
     /// Listens for other hosts' claims of these addresses and no others. Returns what failed.
     fn listen(&mut self, listen: &Listen) -> Vec<Failure>;
 
@@ -35,6 +38,17 @@ pub trait Actuator {
 
     /// How many connections to an address were refused since its refusal began; 0 once it has ended.
     fn refused(&self, link: u32, address: IpAddr) -> u64;
+}
+
+/// Who has added an address, by the notes of this program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Owner {
+    /// This process, or one that has ended.
+    Us,
+    /// Another daemon of this program, which is running.
+    Another,
+    /// There is no note.
+    Nobody,
 }
 
 /// Which addresses to listen for on which interface.

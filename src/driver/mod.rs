@@ -25,6 +25,7 @@
 mod actuator;
 mod execution;
 mod mirror;
+mod own;
 mod refusal;
 #[cfg(test)]
 mod tests;
@@ -35,9 +36,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-pub use actuator::{Actuator, Announced, Failure, Listen, Refuse, Removed};
+pub use actuator::{Actuator, Announced, Failure, Listen, Owner, Refuse, Removed};
 pub use execution::{Execution, Point};
 pub use mirror::{Change, Mirror};
+pub use own::{Circumstances, OwnAddress, Why, own_address};
 pub use refusal::Refusal;
 pub use turn::{Message, Turn};
 pub use vips::{ManagedVip, VipId, VipTable};
@@ -45,9 +47,8 @@ pub use vips::{ManagedVip, VipId, VipTable};
 use crate::config::VipConfig;
 use crate::keeper::{Event, State, StopMode};
 use crate::time::Moment;
-use crate::vip::InterfaceName;
 use crate::wire::claim::Claim;
-use crate::wire::netlink::Notice;
+use crate::wire::netlink::{Address, Notice};
 
 /// The VIPs on a host.
 #[derive(Debug)]
@@ -59,6 +60,8 @@ pub struct Driver<A> {
     /// When to list links and addresses again, after a list that failed.
     list_again_at: Option<Moment>,
     news: News,
+    /// What tells the host's own addresses from ours, for the next VIPs that are added.
+    pub circumstances: Circumstances,
 }
 
 /// What the notices of a turn changed.
@@ -67,17 +70,6 @@ struct News {
     concerned: BTreeSet<VipId>,
     /// An interface's name may belong to another interface than before.
     links: bool,
-}
-
-/// A VIP is the host's own address, which must not be touched.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error(
-    "{address} is the only address of its family on {interface} and was not added by vip-manager, so it is probably the \
-     host's own; choose another address for \"ip\", or add an address of the host's own first"
-)]
-pub struct OwnAddress {
-    pub address: IpAddr,
-    pub interface: InterfaceName,
 }
 
 /// What a reload changed.
@@ -93,7 +85,15 @@ impl<A: Actuator> Driver<A> {
         let mut kernel = Mirror::default();
         kernel.replace(&host.dump()?);
         let turn = Turn::new(interval, seed);
-        Ok(Self { host, turn, kernel, clock, list_again_at: None, news: News::default() })
+        Ok(Self {
+            host,
+            turn,
+            kernel,
+            clock,
+            list_again_at: None,
+            news: News::default(),
+            circumstances: Circumstances::default(),
+        })
     }
 
     pub fn vips(&self) -> impl Iterator<Item = &ManagedVip> {
@@ -154,16 +154,35 @@ impl<A: Actuator> Driver<A> {
     }
 
     fn refuse_own_address(&self, vips: &[VipConfig]) -> Result<(), OwnAddress> {
-        let is_own = |vip: &&VipConfig| {
-            let address = vip.vip.address();
-            self.kernel.link_by_name(&vip.interface).is_some_and(|link| {
-                let marked = self.kernel.addresses(link.index, address).any(|address| address.ours);
-                !marked && self.kernel.only_address_of_family(link.index, address)
-            })
+        let now = (self.clock)();
+        let recorded = |address: &Address| self.host.owner(address) == Owner::Us;
+        let own = vips.iter().find_map(|vip| own_address(&self.kernel, vip, &self.circumstances, recorded, now));
+        own.map_or(Ok(()), Err)
+    }
+
+    /// Removes what an earlier run has added and the configuration does not name any more. Another daemon's addresses are
+    /// left alone. To be called at the start, when the VIPs are added.
+    pub fn remove_orphans(&mut self) {
+        let is_orphan = |address: &&Address| {
+            let owner = self.host.owner(address);
+            let name = self.kernel.link(address.index).map(|link| &link.name);
+            (address.ours || owner == Owner::Us)
+                && owner != Owner::Another
+                && !self
+                    .vips()
+                    .any(|vip| vip.config.vip.address() == address.address && Some(&vip.config.interface) == name)
         };
-        vips.iter()
-            .find(is_own)
-            .map_or(Ok(()), |vip| Err(OwnAddress { address: vip.vip.address(), interface: vip.interface.clone() }))
+        let orphans: Vec<_> = self.kernel.all().filter(is_orphan).copied().collect();
+        let addresses: BTreeSet<_> = orphans.iter().map(|orphan| orphan.address).collect();
+        if !addresses.is_empty() {
+            let result = self.host.reset(&addresses);
+            self.turn.tell(Message::Reset { addresses, result });
+        }
+        for Address { index, address, prefix, .. } in orphans {
+            let link = self.kernel.link(index).map_or_else(|| index.to_string(), |link| link.name.to_string());
+            let result = self.host.remove(index, address, prefix);
+            self.turn.tell(Message::Orphan { address, prefix, link, result });
+        }
     }
 
     fn take_out(&mut self, id: VipId, vips: &[VipConfig]) {

@@ -7,8 +7,8 @@ use super::*;
 use crate::config::Hooks;
 use crate::keeper::{KeyRead, Names, Schedule, Tenure};
 use crate::time::Lifetime;
-use crate::vip::{Mac, Vip};
-use crate::wire::netlink::{Address, Link};
+use crate::vip::{InterfaceName, Mac, Vip};
+use crate::wire::netlink::Link;
 
 thread_local! {
     static NOW: Cell<u64> = const { Cell::new(1_000_000) };
@@ -35,6 +35,8 @@ struct FakeHost {
     refuse_failure: Option<&'static str>,
     /// How many were.
     refused: u64,
+    /// What the notes say of who has added which address.
+    owners: BTreeMap<IpAddr, Owner>,
     /// How long the kernel takes to add an address.
     delay: u64,
 }
@@ -55,7 +57,8 @@ impl FakeHost {
 
     fn set(&mut self, index: u32, address: &str, prefix: u8, valid: Lifetime, ours: bool) {
         let address = address.parse().unwrap();
-        let entry = Address { index, address, prefix, valid, ours, tentative: false, duplicate: false };
+        let entry =
+            Address { index, address, prefix, valid, ours, secondary: false, tentative: false, duplicate: false };
         self.addresses.insert((index, address, prefix), entry);
         self.notices.push(Notice::Address(entry));
     }
@@ -112,6 +115,10 @@ impl Actuator for FakeHost {
         self.obey()?;
         let links = self.links.iter().map(|(index, name)| link(*index, name));
         Ok(links.chain(self.addresses.values().map(|address| Notice::Address(*address))).collect())
+    }
+
+    fn owner(&self, address: &Address) -> Owner {
+        self.owners.get(&address.address).copied().unwrap_or(Owner::Nobody)
     }
 
     fn listen(&mut self, listen: &Listen) -> Vec<Failure> {
@@ -511,10 +518,30 @@ fn what_a_stop_kept_is_adopted_by_the_next_start() {
 }
 
 #[test]
+fn what_an_earlier_run_added_and_nobody_configures_any_more_is_removed_at_the_start() {
+    let finite = Lifetime::Until(now() + Duration::from_secs(9));
+    let mut host = FakeHost::new()
+        .with("10.0.0.5", 32, finite, true)
+        .with("10.0.0.6", 32, finite, true)
+        .with("10.0.0.7", 32, finite, false)
+        .with("10.0.0.8", 32, finite, true)
+        .with("10.0.0.9", 32, finite, false);
+    host.owners.insert("10.0.0.7".parse().unwrap(), Owner::Us);
+    host.owners.insert("10.0.0.8".parse().unwrap(), Owner::Another);
+    let mut driver = start(host);
+    driver.add(vec![vip(A)]).unwrap();
+    asked(&mut driver);
+    driver.remove_orphans();
+    let removed = ["reset 10.0.0.6 10.0.0.7", "remove 10.0.0.6/32 from eth0", "remove 10.0.0.7/32 from eth0"];
+    assert_eq!(asked(&mut driver), removed, "not what is configured, another daemon's or somebody else's");
+}
+
+#[test]
 fn the_hosts_own_address_is_refused_and_not_touched() {
     let host = FakeHost { addresses: BTreeMap::new(), ..FakeHost::new() };
     let mut driver = start(host.with("10.0.0.5", 24, Lifetime::Forever, false));
-    let own = OwnAddress { address: "10.0.0.5".parse().unwrap(), interface: InterfaceName::new("eth0").unwrap() };
+    let interface = InterfaceName::new("eth0").unwrap();
+    let own = OwnAddress { address: "10.0.0.5".parse().unwrap(), interface, why: Why::Only };
     assert_eq!(driver.add(vec![vip(B), vip(A)]), Err(own.clone()));
     assert_eq!(driver.reload(&[vip(A)], Duration::from_secs(1)), Err(own));
     assert_eq!(driver.vips().count(), 0);

@@ -78,6 +78,13 @@ pub enum Message {
         link: String,
         result: Result<Removed, Failure>,
     },
+    /// Removed at the start, because the configuration does not name it any more.
+    Orphan {
+        address: IpAddr,
+        prefix: u8,
+        link: String,
+        result: Result<Removed, Failure>,
+    },
     /// Links and addresses cannot be listed. It is tried again until it succeeds.
     DumpFailed(Failure),
     /// Other hosts' claims cannot be heard.

@@ -6,18 +6,21 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use super::{AnnounceError, Host, ResetError};
-use crate::driver::{Actuator, Announced, Failure, Listen, Refuse, Removed};
+use crate::driver::{Actuator, Announced, Failure, Listen, Owner, Refuse, Removed};
 use crate::error;
 use crate::vip::{InterfaceName, Vip};
-use crate::wire::netlink::Notice;
+use crate::wire::netlink::{Address, Notice};
 
 impl Actuator for Host {
     fn put(&mut self, link: u32, vip: &Vip, seconds: NonZeroU32) -> Result<(), Failure> {
+        self.records.add((link, vip.address(), vip.prefix()));
         self.addresses.put(link, vip, seconds).map_err(|error| failure(&error))
     }
 
     fn remove(&mut self, link: u32, address: IpAddr, prefix: u8) -> Result<Removed, Failure> {
-        self.addresses.remove(link, address, prefix).map_err(|error| failure(&error))
+        let removed = self.addresses.remove(link, address, prefix).map_err(|error| failure(&error))?;
+        self.records.remove((link, address, prefix));
+        Ok(removed)
     }
 
     fn announce(&mut self, interface: &InterfaceName, address: IpAddr) -> Result<Announced, Failure> {
@@ -34,6 +37,10 @@ impl Actuator for Host {
 
     fn dump(&mut self) -> Result<Vec<Notice>, Failure> {
         self.addresses.dump().map_err(|error| failure(&error))
+    }
+
+    fn owner(&self, address: &Address) -> Owner {
+        self.records.owner((address.index, address.address, address.prefix))
     }
 
     fn listen(&mut self, listen: &Listen) -> Vec<Failure> {

@@ -17,7 +17,9 @@ pub mod connections;
 pub mod monitor;
 mod netlink;
 pub mod prober;
+mod records;
 pub mod refuser;
+mod routes;
 mod sys;
 
 use std::io;
@@ -30,7 +32,9 @@ pub use claims_heard::{ClaimListeners, ClaimsHeard};
 pub use connections::{Connections, ResetError};
 pub use monitor::{Monitor, MonitorError, Notices};
 pub use netlink::Failure;
+pub use records::Records;
 pub use refuser::{RefuseError, Refuser};
+pub use routes::circumstances;
 pub(crate) use sys::{keep_capabilities_to_ourselves, watch};
 
 pub use crate::wire::netlink::notice::PROTOCOL;
@@ -49,6 +53,7 @@ pub struct Host {
     pub monitor: Monitor,
     pub claims: ClaimListeners,
     pub refuser: Refuser,
+    pub records: Records,
 }
 
 /// Why the daemon cannot work on this host.
@@ -85,6 +90,7 @@ impl Host {
             monitor,
             claims: ClaimListeners::default(),
             refuser: Refuser::new(clock),
+            records: Records::open(),
         })
     }
 }

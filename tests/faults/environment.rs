@@ -12,7 +12,7 @@ use crate::record::{Lane, LeaderTerm, Record, Span};
 use crate::setup::Setup;
 use crate::support::capture::Capture;
 use crate::support::clock::{now, pause, wait_for};
-use crate::support::daemon::{ConfigFile, Daemon, KEY, binary, vip_manager};
+use crate::support::daemon::{ConfigFile, Daemon, KEY, binary};
 use crate::support::etcd::{Cluster, ClusterOptions};
 use crate::support::fail::OrFail;
 use crate::support::host::{Host, VIP, VIP6};
@@ -235,13 +235,6 @@ impl Environment {
         if newest.is_none_or(|newest| newest.value != value) {
             self.changes.push(KeyChange { at: now(), key: KEY.to_owned(), value });
         }
-    }
-
-    /// The output of `vip-manager check` on the first host, whatever its exit code.
-    pub(crate) fn check(&self) -> String {
-        let mut command = vip_manager(self.host());
-        let output = command.arg("check").arg("--config").arg(&self.daemon().config).output().or_fail("running check");
-        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// Waits for a time that is part of the fault.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use nix::sched::{CloneFlags, setns};
 use vip_manager::clock;
-use vip_manager::driver::{Actuator, Announced, Execution, Failure, Listen, Mirror, Point, Refuse, Removed};
+use vip_manager::driver::{Actuator, Announced, Execution, Failure, Listen, Mirror, Owner, Point, Refuse, Removed};
 use vip_manager::host::{Address, AddressError, AddressSocket};
 use vip_manager::keeper::{Order, Outcome};
 use vip_manager::time::Moment;
@@ -196,6 +196,10 @@ impl Actuator for Addresses {
 
     fn dump(&mut self) -> Result<Vec<Notice>, Failure> {
         unimplemented!("it only changes addresses")
+    }
+
+    fn owner(&self, _: &Address) -> Owner {
+        Owner::Nobody
     }
 
     fn listen(&mut self, _: &Listen) -> Vec<Failure> {

@@ -120,3 +120,107 @@ fn an_address_left_for_ever_becomes_ours_without_a_lost_ping_when_the_key_names_
     assert_eq!(pinger.stop().lost(), 0);
     assert!(setup.host().carries(setup.host().v4().into()));
 }
+
+/// Kernels before 5.18 keep no mark.
+#[test]
+fn a_sole_address_without_a_mark_is_taken_over_while_its_lifetime_is_a_holds() {
+    let setup = Setup::new("unmarked", 1);
+    add_interface(setup.host());
+    setup.host().ip(&format!("addr add {VIP}/32 dev eth1 valid_lft 8 preferred_lft 8"));
+    setup.set_leader(setup.host());
+    let daemon = Daemon::start(setup.host(), &on_eth1(&setup));
+    wait_logged(&daemon, "found at start");
+    wait_logged(&daemon, "acquired in");
+    assert!(setup.host().carries(VIP));
+}
+
+/// The same with a long hold-timeout, which tells nothing: here it is the note that does.
+#[test]
+fn a_sole_address_without_a_mark_is_taken_over_after_a_crash_if_it_was_noted() {
+    let setup = Setup::new("noted", 1);
+    let host = setup.host();
+    add_interface(host);
+    let run = host.directory().join("run");
+    std::fs::create_dir(&run).unwrap();
+    let config = on_eth1(&setup);
+    setup.set_leader(host);
+    let variables = [("RUNTIME_DIRECTORY", run.to_str().unwrap())];
+    let crashed = Daemon::start_in(host, &config, &variables);
+    setup.observer.wait_held(host, VIP, SOON);
+    drop(crashed);
+    // What a kernel without marks would show, for ever so that no lifetime helps.
+    host.ip(&format!("addr del {VIP}/32 dev eth1"));
+    host.ip(&format!("addr add {VIP}/32 dev eth1"));
+    let daemon = Daemon::start_in(host, &config, &variables);
+    wait_logged(&daemon, "acquired in");
+    setup.set_unknown_leader();
+    setup.observer.wait_gone(host, VIP, SOON);
+    let noted = || std::fs::read_dir(run.join("addresses")).unwrap().count();
+    wait_for("no note of what is gone", SOON, || noted() == 0);
+}
+
+#[test]
+fn a_sole_address_that_an_older_release_left_for_ever_is_taken_over_with_its_file() {
+    let setup = Setup::new("older", 1);
+    add_interface(setup.host());
+    let left = "10.77.0.100".parse().unwrap();
+    setup.host().ip(&format!("addr add {left}/24 dev eth1"));
+    setup.set_leader(setup.host());
+    let config =
+        on_eth1(&setup).with("ip", left).with("netmask", 24).with("manager-type", "basic").with("retry-num", 3);
+    let daemon = Daemon::start(setup.host(), &config);
+    wait_logged(&daemon, "acquired in");
+    setup.set_unknown_leader();
+    wait_for("its end", SOON, || !setup.host().carries(left));
+}
+
+/// The address or the interface was changed in the file while the daemon was stopped.
+#[test]
+fn an_address_that_is_not_configured_any_more_is_removed_at_the_start() {
+    let setup = Setup::new("renamed", 1);
+    let host = setup.host();
+    add_interface(host);
+    mark(host, Duration::from_secs(60));
+    setup.set_leader(host);
+    let daemon = Daemon::start(host, &setup.config().with("ip", "10.66.0.101"));
+    wait_logged(&daemon, "no longer configured");
+    assert!(!host.carries(VIP));
+    wait_logged(&daemon, "acquired in");
+    assert!(host.carries("10.66.0.101".parse().unwrap()));
+}
+
+#[test]
+fn a_running_daemons_address_is_left_alone_by_another_daemon() {
+    let setup = Setup::new("two", 1);
+    let first = setup.lead(&setup.config(), VIP);
+    wait_logged(&first, "acquired in");
+    let second = Daemon::start(setup.host(), &setup.config().with("ip", "10.66.0.101"));
+    wait_logged(&second, "acquired in");
+    assert_eq!(setup.times_held(VIP), 1);
+    assert!(!second.process.logged("no longer configured"), "{}", second.process.text());
+}
+
+/// `ip` is the host's own first address, and a second one is beside it.
+#[test]
+fn the_hosts_first_address_is_refused_and_keeps_its_company() {
+    let setup = Setup::new("first", 1);
+    let host = setup.host();
+    let second = "10.66.0.200";
+    host.ip(&format!("addr add {second}/16 dev eth0"));
+    host.ip(&format!("route add default via {} dev eth0", setup.client.v4()));
+    let before = (host.ip("-o -4 addr show dev eth0"), host.ip("route show"));
+    setup.set_leader(host);
+    let config = setup.config().with("ip", host.v4());
+    let mut daemon = Daemon::start(host, &config);
+    assert_eq!(daemon.process.wait(SOON).code(), Some(78), "{}", daemon.process.text());
+    assert!(daemon.process.logged("was not added by vip-manager"), "{}", daemon.process.text());
+    // Without a company of its subnet it is still what the daemon reaches etcd from.
+    host.ip(&format!("addr del {second}/16 dev eth0"));
+    host.ip("addr add 192.168.7.1/24 dev eth0");
+    let mut daemon = Daemon::start(host, &config);
+    assert_eq!(daemon.process.wait(SOON).code(), Some(78), "{}", daemon.process.text());
+    assert!(daemon.process.logged("source of the host's own connections"), "{}", daemon.process.text());
+    host.ip("addr del 192.168.7.1/24 dev eth0");
+    host.ip(&format!("addr add {second}/16 dev eth0"));
+    assert_eq!((host.ip("-o -4 addr show dev eth0"), host.ip("route show")), before);
+}

@@ -67,13 +67,27 @@ impl Daemon {
 
     /// Starts a daemon with the text of a configuration and more arguments.
     pub(crate) fn start_with(host: &Host, config: &str, arguments: &[&str]) -> Self {
+        Self::launch(host, config, arguments, &[])
+    }
+
+    /// Starts a daemon with more environment variables.
+    pub(crate) fn start_in(host: &Host, config: &ConfigFile, variables: &[(&str, &str)]) -> Self {
+        Self::launch(host, &config.text(), &[], variables)
+    }
+
+    fn launch(host: &Host, config: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         static NUMBERS: AtomicUsize = AtomicUsize::new(1);
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         let file = host.directory().join(format!("{}-{number}.yml", host.name()));
         fs::write(&file, config).or_fail("writing a configuration");
         let notify = NotifySocket::bind(&host.directory().join(format!("{}-{number}.sock", host.name())));
         let mut command = vip_manager(host);
-        command.arg("--config").arg(&file).args(arguments).env("NOTIFY_SOCKET", notify.path());
+        command
+            .arg("--config")
+            .arg(&file)
+            .args(arguments)
+            .env("NOTIFY_SOCKET", notify.path())
+            .envs(variables.iter().copied());
         let process = Process::start(&format!("vip-manager on {}", host.name()), command);
         Self { host: host.clone(), process, config: file, notify }
     }

@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use crate::check::{Finding, address, announcements, interface};
 use crate::config::{Config, VipConfig};
-use crate::driver::Mirror;
+use crate::driver::{Circumstances, Mirror, Owner, own_address};
 use crate::host::prober::{self, Answers, ProbeError, Question};
-use crate::host::{AddressSocket, Link};
+use crate::host::{Address, AddressSocket, Link, Records};
 use crate::time::{Clock, Lifetime};
 
 /// Links and addresses as they are now.
 pub(super) struct Host {
     kernel: Mirror,
+    records: Records,
 }
 
 impl Host {
@@ -23,12 +24,15 @@ impl Host {
         let mut socket = AddressSocket::open(clock.now).map_err(|errno| format!("cannot open netlink: {errno}"))?;
         let mut kernel = Mirror::default();
         kernel.replace(&socket.dump().map_err(|error| error.to_string())?);
-        Ok(Self { kernel })
+        Ok(Self { kernel, records: Records::open() })
     }
 
-    pub(super) fn findings(&self, vip: &VipConfig) -> Vec<Finding> {
+    pub(super) fn findings(&self, vip: &VipConfig, known: &Circumstances, clock: Clock) -> Vec<Finding> {
         let mut findings = interface::judge(&self.interface(vip));
-        findings.extend(self.link(vip).map(|link| address::judge(&self.address(vip, link))).unwrap_or_default());
+        let recorded = |it: &Address| self.records.owner((it.index, it.address, it.prefix)) != Owner::Nobody;
+        let own = own_address(&self.kernel, vip, known, recorded, (clock.now)()).map(|own| own.why);
+        let facts = self.link(vip).map(|link| address::Facts { own, ..self.address(vip, link) });
+        findings.extend(facts.iter().flat_map(address::judge));
         findings
     }
 
@@ -93,6 +97,7 @@ impl Host {
             elsewhere: others.filter_map(|address| Some(self.kernel.link(address.index)?.name.to_string())).collect(),
             promotes: switch(&format!("ipv4/conf/{name}/promote_secondaries"))
                 || switch("ipv4/conf/all/promote_secondaries"),
+            own: None,
             ipv6_disabled: switch(&format!("ipv6/conf/{name}/disable_ipv6")),
         }
     }

@@ -18,6 +18,7 @@ use crate::check::{
     Finding, Look, Report, announcements, cloud, configuration, endpoints, hooks, key, postgres, privileges, rival,
 };
 use crate::config::{Config, Examined, Sources, VipConfig, examine};
+use crate::daemon::event_loop::circumstances;
 use crate::daemon::{BLOCKING_THREADS, runtime};
 use crate::source;
 use crate::source::facts::{Forbidden, Inspection};
@@ -57,7 +58,8 @@ fn about(config: &Config, in_cloud: bool, clock: Clock) -> Vec<Finding> {
         Ok(host) => host,
         Err(error) => return vec![Finding::error("host", "host", error, "is this Linux, with netlink permitted?")],
     };
-    let mut findings: Vec<Finding> = config.vips.iter().flat_map(|vip| host.findings(vip)).collect();
+    let known = circumstances(config);
+    let mut findings: Vec<Finding> = config.vips.iter().flat_map(|vip| host.findings(vip, &known, clock)).collect();
     findings.extend(config.vips.iter().flat_map(machine::hooks).map(|facts| hooks::judge(&facts)));
     let runtime = match runtime(BLOCKING_THREADS + interfaces::MAX_PROBES) {
         Ok(runtime) => runtime,

@@ -52,6 +52,7 @@ impl<'a> Validator<'a> {
             log_level: log_level?,
             log_format: log_format?.unwrap_or(LogFormat::Auto),
             status: status?,
+            older_release: OLD_KEYS.iter().any(|key| self.given.top.find(*key).is_some()),
         };
         Ok((config, Origins { top: self.origins(), vips: origins }))
     }
@@ -120,3 +121,6 @@ impl<'a> Validator<'a> {
 }
 
 const INTERVAL: Duration = Duration::from_secs(1);
+/// Keys that releases before 6 needed and this one does not.
+const OLD_KEYS: [Key; 6] =
+    [Key::ConsulToken, Key::ManagerType, Key::RetryNum, Key::RetryAfter, Key::LogFile, Key::Verbose];

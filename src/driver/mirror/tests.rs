@@ -19,7 +19,16 @@ fn link(index: u32, called: &str) -> Notice {
 fn stands(index: u32, address: &str, prefix: u8) -> Notice {
     let valid = Lifetime::Until(Moment::from_boot(Duration::from_secs(10)));
     let address = ip(address);
-    Notice::Address(Address { index, address, prefix, valid, ours: true, tentative: false, duplicate: false })
+    Notice::Address(Address {
+        index,
+        address,
+        prefix,
+        valid,
+        ours: true,
+        secondary: false,
+        tentative: false,
+        duplicate: false,
+    })
 }
 
 fn gone(index: u32, address: &str, prefix: u8) -> Notice {

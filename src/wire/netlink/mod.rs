@@ -66,6 +66,8 @@ pub struct Address {
     pub valid: Lifetime,
     /// It bears our mark. Kernels before 5.18 have no such mark, and nothing is ours there.
     pub ours: bool,
+    /// IPv4 only: the kernel removes it together with the first address of its subnet, unless it promotes it.
+    pub secondary: bool,
     /// IPv6 only: the kernel still asks whether somebody else has it, and does not use it meanwhile.
     pub tentative: bool,
     /// IPv6 only: somebody else has it, and the kernel does not use it.

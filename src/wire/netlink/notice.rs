@@ -90,6 +90,7 @@ fn address(payload: &[u8], at: Moment) -> Option<Address> {
         prefix: header.prefix_len,
         valid,
         ours,
+        secondary: header.family == AddressFamily::Inet && flags.contains(AddressFlags::Secondary),
         tentative: flags.contains(AddressFlags::Tentative),
         duplicate: flags.contains(AddressFlags::Dadfailed),
     })
