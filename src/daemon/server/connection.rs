@@ -1,8 +1,11 @@
 //! Connections: hyper speaks HTTP/1.1, within limits on their number, size and time.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hyper::Request;
@@ -11,39 +14,116 @@ use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::routes::{self, Ask};
 
 /// The connections of one listener.
 pub(super) struct Connections {
-    permits: Arc<Semaphore>,
+    open: Arc<Mutex<Open>>,
     asks: mpsc::Sender<Ask>,
+}
+
+/// The open connections in the order of their age.
+#[derive(Debug, Default)]
+struct Open {
+    accepted: u64,
+    connections: BTreeMap<u64, Connection>,
+}
+
+#[derive(Debug)]
+struct Connection {
+    /// All clients of a Unix socket count as one.
+    client: Option<IpAddr>,
+    /// A request is being answered.
+    busy: Arc<AtomicBool>,
+    task: AbortHandle,
+}
+
+/// Removes a connection when its task ends, however it ends.
+struct Entry {
+    open: Arc<Mutex<Open>>,
+    number: u64,
 }
 
 impl Connections {
     pub(super) fn new(asks: mpsc::Sender<Ask>) -> Self {
-        Self { permits: Arc::new(Semaphore::new(MOST)), asks }
+        Self { open: Arc::default(), asks }
     }
 
-    /// Serves this connection in a task, or closes it if there are too many.
-    pub(super) fn accept<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(&self, stream: S) {
-        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else { return };
-        let asks = self.asks.clone();
-        tokio::spawn(async move {
+    /// Serves this connection in a task. If there are too many, an idle one makes room.
+    pub(super) fn accept<S>(&self, stream: S, client: Option<IpAddr>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (asks, busy) = (self.asks.clone(), Arc::<AtomicBool>::default());
+        let mut open = lock(&self.open);
+        open.make_room(client);
+        open.accepted += 1;
+        let entry = Entry { open: Arc::clone(&self.open), number: open.accepted };
+        let number = entry.number;
+        let is_busy = Arc::clone(&busy);
+        let task = tokio::spawn(async move {
             // Ignores clients that time out or disconnect.
-            drop(timeout(TIME_LIMIT, serve(stream, asks)).await);
-            drop(permit);
+            drop(timeout(TIME_LIMIT, serve_noting(stream, asks, &is_busy)).await);
+            drop(entry);
         });
+        open.connections.insert(number, Connection { client, busy, task: task.abort_handle() });
     }
 }
 
+impl Open {
+    /// Closes a connection if this client has too many, or all together. The oldest idle one is closed first.
+    fn make_room(&mut self, client: Option<IpAddr>) {
+        let of = |client| self.connections.values().filter(|connection| connection.client == client).count();
+        let limit = if client.is_some() { MOST_PER_CLIENT } else { MOST };
+        let greedy = if of(client) >= limit {
+            client
+        } else if self.connections.len() >= MOST {
+            let clients = self.connections.values().map(|connection| connection.client);
+            clients.max_by_key(|&client| of(client)).flatten()
+        } else {
+            return;
+        };
+        let theirs = self.connections.iter().filter(|(_, connection)| connection.client == greedy);
+        let closed = theirs.min_by_key(|(number, connection)| (connection.busy.load(Ordering::Relaxed), **number));
+        if let Some(number) = closed.map(|(number, _)| *number)
+            && let Some(connection) = self.connections.remove(&number)
+        {
+            connection.task.abort();
+        }
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        lock(&self.open).connections.remove(&self.number);
+    }
+}
+
+fn lock(open: &Mutex<Open>) -> MutexGuard<'_, Open> {
+    open.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Answers one request, and closes the connection.
-pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, asks: mpsc::Sender<Ask>) -> io::Result<()> {
+pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, asks: mpsc::Sender<Ask>) -> io::Result<()> {
+    serve_noting(stream, asks, &AtomicBool::default()).await
+}
+
+async fn serve_noting<S>(mut stream: S, asks: mpsc::Sender<Ask>, busy: &AtomicBool) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let service = service_fn(|request: Request<Incoming>| {
         let asks = asks.clone();
-        async move { Ok::<_, Infallible>(routes::answer(&request, &asks).await) }
+        busy.store(true, Ordering::Relaxed);
+        async move {
+            let answer = routes::answer(&request, &asks).await;
+            busy.store(false, Ordering::Relaxed);
+            Ok::<_, Infallible>(answer)
+        }
     });
     let served = Builder::new()
         .timer(TokioTimer::new())
@@ -68,6 +148,8 @@ pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, asks: mpsc:
 
 /// Connections of one listener at the same time.
 const MOST: usize = 16;
+/// Of one address. A browser opens up to six.
+const MOST_PER_CLIENT: usize = 8;
 /// For a connection from its first byte to its last.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
 /// Browsers send about twenty.
@@ -116,6 +198,32 @@ mod tests {
                 assert_eq!(answer.get(9..12), Some(status), "{request:?}: {answer}");
             }
         }
+    }
+
+    /// The ages of the connections that are left after so many clients have connected.
+    fn left(clients: &[u8], busy: &[u64]) -> Vec<u64> {
+        let mut open = Open::default();
+        for client in clients {
+            // Zero is a client of a Unix socket.
+            let client = (*client != 0).then(|| IpAddr::from([10, 0, 0, *client]));
+            open.make_room(client);
+            open.accepted += 1;
+            let busy = Arc::new(AtomicBool::new(busy.contains(&open.accepted)));
+            let task = tokio::spawn(std::future::pending::<()>()).abort_handle();
+            open.connections.insert(open.accepted, Connection { client, busy, task });
+        }
+        open.connections.into_keys().collect()
+    }
+
+    #[tokio::test]
+    async fn the_oldest_idle_connection_of_the_greediest_client_makes_room() {
+        assert_eq!(left(&[1; 8], &[]), [1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(left(&[1; 10], &[]), [3, 4, 5, 6, 7, 8, 9, 10]);
+        assert_eq!(left(&[1; 10], &[1, 3]), [1, 3, 5, 6, 7, 8, 9, 10]);
+        assert_eq!(left(&[0; 17], &[])[0], 2, "a Unix socket has but one client");
+        let several = [&[1; 7][..], &[2; 8], &[3], &[4]].concat();
+        let left = left(&several, &[]);
+        assert_eq!((left.len(), left.contains(&8), left.contains(&9)), (16, false, true));
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::{self, Permissions};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,7 +18,8 @@ pub(super) trait Listen: fmt::Display + Send + Sync + 'static {
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
     fn open(&self) -> impl Future<Output = io::Result<Self::Open>> + Send;
-    fn accept(open: &Self::Open) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+    /// The next connection, with the address of the client if it has one.
+    fn accept(open: &Self::Open) -> impl Future<Output = io::Result<(Self::Stream, Option<IpAddr>)>> + Send;
 }
 
 /// Opens it, retrying until it succeeds. A first failure is not logged: the previous listener may be just closing.
@@ -42,10 +43,10 @@ pub(super) async fn open<L: Listen>(place: &L) -> L::Open {
 }
 
 /// The next connection.
-pub(super) async fn next<L: Listen>(open: &L::Open) -> L::Stream {
+pub(super) async fn next<L: Listen>(open: &L::Open) -> (L::Stream, Option<IpAddr>) {
     loop {
         match L::accept(open).await {
-            Ok(stream) => return stream,
+            Ok(connection) => return connection,
             // For example, no descriptors are left; that passes.
             Err(_) => sleep(SHORT_DELAY).await,
         }
@@ -68,8 +69,8 @@ impl Listen for Tcp {
         TcpListener::bind(self.0).await
     }
 
-    async fn accept(open: &TcpListener) -> io::Result<TcpStream> {
-        open.accept().await.map(|(stream, _)| stream)
+    async fn accept(open: &TcpListener) -> io::Result<(TcpStream, Option<IpAddr>)> {
+        open.accept().await.map(|(stream, client)| (stream, Some(client.ip().to_canonical())))
     }
 }
 
@@ -89,8 +90,8 @@ impl Listen for Unix {
         bind(&self.0).await
     }
 
-    async fn accept((listener, _): &Self::Open) -> io::Result<UnixStream> {
-        listener.accept().await.map(|(stream, _)| stream)
+    async fn accept((listener, _): &Self::Open) -> io::Result<(UnixStream, Option<IpAddr>)> {
+        listener.accept().await.map(|(stream, _)| (stream, None))
     }
 }
 

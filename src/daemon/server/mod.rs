@@ -1,8 +1,8 @@
 //! Status, metrics and page over HTTP/1.1, on a Unix socket and optionally on a TCP address.
 //!
 //! The server never delays the driver. A connection is a task that asks for a snapshot through a bounded channel. The
-//! driver answers between two turns; the connection renders and sends. Connections are limited in number and time, and
-//! further ones are closed at once. If a socket cannot be opened, the server warns once and retries.
+//! driver answers between two turns; the connection renders and sends. Connections are limited in number, per client and
+//! in all, and in time; a further one closes the oldest idle one. If a socket cannot be opened, the server warns once and retries.
 
 mod connection;
 mod listener;
@@ -80,7 +80,8 @@ async fn receive<L: Listen>(place: L, asks: mpsc::Sender<Ask>) {
     let open = listener::open(&place).await;
     let connections = Connections::new(asks);
     loop {
-        connections.accept(listener::next::<L>(&open).await);
+        let (stream, client) = listener::next::<L>(&open).await;
+        connections.accept(stream, client);
     }
 }
 
