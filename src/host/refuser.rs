@@ -5,7 +5,8 @@
 //! address to refuse there is no socket and no task.
 //!
 //! The clock is compared before each answer: a process that was stopped finds old SYNs in its queue, and another host
-//! may serve the address by then. More than [`MOST_PER_SECOND`] are not answered.
+//! may serve the address by then. Of more than [`MOST_PER_SECOND`] the rest is neither read nor answered, so a flood costs
+//! a bounded part of a processor.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -122,24 +123,24 @@ impl Shared {
     }
 }
 
-/// A limit on the answers of all sockets together.
+/// A limit on the frames of all sockets together.
 #[derive(Debug, Default)]
 struct Limit {
     /// When the current second began.
     since: Moment,
-    answers: u32,
+    frames: u32,
 }
 
 impl Limit {
-    /// Takes one answer, or says how long to be silent.
+    /// Takes one frame, or says how long to be silent.
     fn take(&mut self, now: Moment) -> Result<(), Duration> {
         let elapsed = now.since(self.since);
         if elapsed >= SECOND {
-            *self = Self { since: now, answers: 0 };
-        } else if self.answers >= MOST_PER_SECOND {
+            *self = Self { since: now, frames: 0 };
+        } else if self.frames >= MOST_PER_SECOND {
             return Err(SECOND.saturating_sub(elapsed));
         }
-        self.answers += 1;
+        self.frames += 1;
         Ok(())
     }
 }
@@ -213,15 +214,15 @@ fn answer_some(socket: &OwnedFd, (link, kind): (u32, u16), shared: &Mutex<Shared
             // The interface went down or away: reported once, and the socket goes on when it is up again.
             Err(_) => continue,
         };
-        let Some(syn) = own.and_then(|own| parse(&frame[..length], own)) else { continue };
-        let place = (link, syn.wanted());
         let now = clock();
         let mut shared = lock(shared);
-        if !shared.refuses(place, now) {
-            continue;
-        }
         if let Err(pause) = shared.limit.take(now) {
             return Look::Limited(pause);
+        }
+        let Some(syn) = own.and_then(|own| parse(&frame[..length], own)) else { continue };
+        let place = (link, syn.wanted());
+        if !shared.refuses(place, now) {
+            continue;
         }
         let sent = i32::try_from(link).is_ok_and(|link| send_frame(socket.as_fd(), link, kind, &syn.refusal()).is_ok());
         if let (true, Some(refused)) = (sent, shared.addresses.get_mut(&place)) {
@@ -248,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn after_so_many_answers_there_is_silence_for_the_rest_of_the_second() {
+    fn after_so_many_frames_there_is_silence_for_the_rest_of_the_second() {
         let mut limit = Limit::default();
         for _ in 0..MOST_PER_SECOND {
             assert_eq!(limit.take(at(5_000)), Ok(()));

@@ -55,11 +55,11 @@ fn two_thousand_leader_changes_leave_memory_and_descriptors_as_they_were() {
     let start = now();
     change_leaders(&setup, 2_000);
     report("2,000 changes took", now().since(start));
-    let (memory_after, open_after) = (resident(pid), descriptors(pid));
+    let memory_after = resident(pid);
     report("resident KiB before and after", (memory, memory_after));
-    report("descriptors before and after", (open, open_after));
     assert!(memory_after <= memory + 1024, "{memory} KiB have become {memory_after} KiB");
-    assert!(open_after <= open + 1, "{open} descriptors have become {open_after}");
+    // A socket that refused connections is closed elsewhere, and that takes the kernel milliseconds.
+    wait_for("as many descriptors as before", SOON, || descriptors(pid) <= open + 1);
     report("times that the address was put up", setup.times_held(VIP));
     assert!(setup.times_held(VIP) >= 250);
 }
