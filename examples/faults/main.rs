@@ -29,6 +29,8 @@ mod run;
 mod setup;
 #[path = "../../tests/faults/shim.rs"]
 mod shim;
+#[path = "../../tests/faults/units.rs"]
+mod units;
 
 use std::fs;
 use std::io::{Write, stdout};

@@ -39,8 +39,7 @@ pub fn wait_for_configuration(sources: &Sources) -> Option<Loaded> {
 /// Waits before the end of a process that could not start, if systemd starts it again by itself.
 pub(super) async fn back_off() {
     if is_restarted_by_systemd() && restart::is_automatic_start() {
-        let wait = PAUSE * ATTEMPTS;
-        tracing::info!("trying again in {} s", wait.as_secs());
+        tracing::info!("trying again in {} s", BACK_OFF.as_secs());
         // The loop has caught signals, so they no longer end the process by themselves.
         let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
         else {
@@ -49,7 +48,7 @@ pub(super) async fn back_off() {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
-            () = tokio::time::sleep(wait) => {}
+            () = tokio::time::sleep(BACK_OFF) => {}
         }
     }
 }
@@ -66,3 +65,5 @@ fn say(text: &str) {
 const PAUSE: Duration = Duration::from_secs(1);
 /// After these systemd gets its turn: only a new process sees variables that have changed.
 const ATTEMPTS: u32 = 30;
+/// As long as the VIP of an earlier process stays by default, which may be what looks like the host's own address.
+const BACK_OFF: Duration = Duration::from_secs(10);

@@ -48,6 +48,8 @@ pub(crate) struct Case {
     pub(crate) vip: IpAddr,
     /// Completes the configuration of the daemons.
     pub(crate) config: fn(ConfigFile) -> ConfigFile,
+    /// Whether systemd runs the daemons, with the shipped unit.
+    pub(crate) unit: bool,
 }
 
 impl Case {
@@ -63,6 +65,7 @@ impl Case {
             silence: 0.0,
             vip: VIP,
             config: |config| config,
+            unit: false,
         }
     }
 
@@ -84,6 +87,7 @@ impl Case {
             silence,
             vip: VIP,
             config: |config| config,
+            unit: false,
         }
     }
 
@@ -94,6 +98,11 @@ impl Case {
 
     pub(crate) const fn configured(mut self, config: fn(ConfigFile) -> ConfigFile) -> Self {
         self.config = config;
+        self
+    }
+
+    pub(crate) const fn under_the_unit(mut self) -> Self {
+        self.unit = true;
         self
     }
 

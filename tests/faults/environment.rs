@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use vip_manager::time::Moment;
 
 use crate::case::{Case, ClusterKind, End};
@@ -26,6 +27,7 @@ use crate::support::store::{Store, User};
 use crate::support::tcp::{ConnectionState, EchoServer, TcpClient};
 use crate::support::tls::{IdentityFiles, KeyForm, Tls};
 use crate::support::watcher::{KeyChange, Watcher};
+use crate::units::Units;
 
 pub(crate) const HOSTS: usize = 3;
 /// The lease of Patroni, in seconds.
@@ -50,10 +52,13 @@ pub(crate) struct Environment {
     pub(crate) tls: Option<Tls>,
     identity: Option<IdentityFiles>,
     pub(crate) root: User,
+    /// Where systemd runs the daemons. Booted for the first case that wants it.
+    units: Option<Units>,
     pub(crate) setup: Setup,
     pub(crate) vip: IpAddr,
     proxies: Option<Proxies>,
     configured: fn(ConfigFile) -> ConfigFile,
+    unit: bool,
     faults: Vec<(Moment, Moment, String)>,
 }
 
@@ -81,10 +86,12 @@ impl Environment {
             identity: tls.as_ref().map(|tls| tls.client("vip", KeyForm::EcPkcs8)),
             tls,
             root,
+            units: None,
             setup,
             vip: VIP,
             proxies: None,
             configured: |config| config,
+            unit: false,
             faults: Vec::new(),
         }
     }
@@ -93,8 +100,15 @@ impl Environment {
     pub(crate) fn run(&mut self, case: &Case) -> Record {
         self.vip = case.vip;
         self.configured = case.config;
+        self.unit = case.unit;
         self.clear();
-        self.setup.daemons = (0..HOSTS).map(|host| self.fresh(host, &self.config(host))).collect();
+        if self.unit {
+            let units = self.units.take().unwrap_or_else(|| Units::boot(&self.setup.hosts));
+            (0..HOSTS).for_each(|host| units.start(host, &self.config(host)));
+            self.units = Some(units);
+        } else {
+            self.setup.daemons = (0..HOSTS).map(|host| self.fresh(host, &self.config(host))).collect();
+        }
         self.patronis[0].take_over();
         self.patronis[1..].iter().for_each(|patroni| patroni.may_lead(true));
         self.wait_held(0);
@@ -173,6 +187,24 @@ impl Environment {
         &self.setup.daemons[0]
     }
 
+    /// The unit of this case, unless the daemons run without systemd.
+    pub(crate) fn unit(&self) -> Option<&Units> {
+        self.units.as_ref().filter(|_| self.unit)
+    }
+
+    /// Sends a signal to the first host's daemon.
+    pub(crate) fn signal(&self, signal: Signal) {
+        match self.unit() {
+            Some(units) => units.signal(0, signal),
+            None => self.daemon().process.signal(signal),
+        }
+    }
+
+    /// Runs `systemctl` on the first host, in a case under the unit.
+    pub(crate) fn systemctl(&self, command: &str) {
+        self.unit().or_fail("finding the unit").systemctl(0, command);
+    }
+
     pub(crate) fn config(&self, host: usize) -> ConfigFile {
         let config = ConfigFile::basic(&self.setup.hosts[host], &self.setup.cluster)
             .with("interval", INTERVAL)
@@ -199,6 +231,10 @@ impl Environment {
 
     /// The same with another configuration.
     pub(crate) fn start_again_with(&mut self, config: &ConfigFile) {
+        if let Some(units) = self.unit() {
+            units.start(0, config);
+            return;
+        }
         self.setup.daemons[0].process.kill();
         self.setup.daemons[0] = self.fresh(0, config);
     }
@@ -259,6 +295,9 @@ impl Environment {
             patroni.revive(false);
         }
         self.setup.daemons.clear();
+        if let Some(units) = &self.units {
+            units.stop_all();
+        }
         self.proxies = None;
         self.setup.cluster.wait_healthy();
         wait_for("the key to be deleted", SOON, || {
@@ -278,6 +317,9 @@ impl Environment {
 
     /// The last lines of the daemons' logs.
     pub(crate) fn log_tail(&self) -> String {
+        if let Some(units) = self.unit() {
+            return units.log_tail();
+        }
         let words = |daemon: &Daemon| {
             let text = daemon.process.text();
             let lines: Vec<&str> = text.lines().collect();

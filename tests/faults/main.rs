@@ -23,6 +23,7 @@ mod run;
 #[path = "../promise/setup.rs"]
 mod setup;
 mod shim;
+mod units;
 
 use std::collections::BTreeSet;
 
@@ -47,6 +48,18 @@ fn a_switchover_and_an_overwritten_key_pass() {
 #[test]
 fn a_deleted_address_and_a_short_cut_pass() {
     assert_pass(&["deleted", "cut-short"]);
+}
+
+#[test]
+fn a_crash_and_a_partition_under_the_shipped_unit_pass() {
+    assert_pass(&["kill-restart", "cut-short-out"]);
+}
+
+#[test]
+fn half_of_the_cases_run_under_the_shipped_unit() {
+    let cases = cases::all();
+    let units = cases.iter().filter(|case| case.unit).count();
+    assert!(2 * units >= cases.len(), "{units} of {}", cases.len());
 }
 
 #[test]

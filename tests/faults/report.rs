@@ -31,7 +31,7 @@ svg text{font:11px system-ui,sans-serif;fill:var(--style)}svg .axis,svg .label{f
 pub(crate) fn html(outcomes: &[Outcome]) -> String {
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>vip-manager: faults</title>\n<style>{STYLE}</style>\n\
-         <h1>Faults on the real binary</h1>\n<p>{}</p>\n<table><tr><th>case<th>what happens<th>overlap<th>no holder<th>\
+         <h1>Faults on the real binary</h1>\n<p>{}</p>\n<table><tr><th>case<th>what happens<th>daemon<th>overlap<th>no holder<th>\
          longest silence<th>pings lost<th>connection<th>released<th>allowed<th>verdict</tr>\n",
         escaped(&sum(outcomes))
     );
@@ -41,12 +41,13 @@ pub(crate) fn html(outcomes: &[Outcome]) -> String {
             if outcome.failures.is_empty() { ("good", "pass") } else { ("bad", outcome.failures.as_str()) };
         let _ = writeln!(
             page,
-            "<tr><td class=\"w\"><a href=\"#{0}\">{0}</a><td>{1}<td class=\"n\">{overlap}<td class=\"n\">{gap}<td class=\"n\">{silence}\
+            "<tr><td class=\"w\"><a href=\"#{0}\">{0}</a><td>{1}<td>{4}<td class=\"n\">{overlap}<td class=\"n\">{gap}<td class=\"n\">{silence}\
              <td class=\"n\">{lost}<td class=\"w\">{connection}<td class=\"n\">{ahead}<td>{2}<td class=\"{class}\">{3}</tr>",
             outcome.case.name,
             prose(outcome.case.user),
             outcome.case.allowed(),
-            escaped(verdict)
+            escaped(verdict),
+            daemon(&outcome.case)
         );
     }
     page += "</table>\n<p>Bars of a host: its kernel shows the address. Ticks: it announces it. Red: the client has no answer. \
@@ -67,10 +68,18 @@ pub(crate) fn markdown(outcomes: &[Outcome]) -> String {
     for outcome in outcomes.iter().filter(|outcome| !outcome.failures.is_empty()) {
         let _ = writeln!(page, "\n- `{}` fails: {}", outcome.case.name, outcome.failures.replace(['|', '\n'], " "));
     }
-    page += "\n## Verdicts\n\n| case | what happens | allowed | verdict |\n|---|---|---|---|\n";
+    page += "\n## Verdicts\n\n| case | what happens | daemon | allowed | verdict |\n|---|---|---|---|---|\n";
     for outcome in outcomes {
         let case = &outcome.case;
-        let _ = writeln!(page, "| {} | {} | {} | {} |", case.name, case.user, case.allowed(), verdict(outcome));
+        let _ = writeln!(
+            page,
+            "| {} | {} | {} | {} | {} |",
+            case.name,
+            case.user,
+            daemon(case),
+            case.allowed(),
+            verdict(outcome)
+        );
     }
     page += "\n## Measurements\n\n| case | overlap | no holder | longest silence | pings lost | connection | released |\n\
              |---|---:|---:|---:|---:|---|---:|\n";
@@ -86,7 +95,8 @@ Written by `make faults`. Diagrams of each case are in `target/faults/report.htm
 
 The cluster has three etcd members and three hosts with a daemon each. A stand-in for Patroni keeps a lease of 8 s;
 `hold-timeout` is 4 s, `interval` 500 ms. The observers are the notices of each host's kernel, the client's pings every
-20 ms, its connection, and a watch of the key.
+20 ms, its connection, and a watch of the key. In half of the cases (*unit*) systemd runs the daemons with the shipped
+unit, in the others (*alone*) nobody restarts them but the case.
 
 - *overlap*: how long two hosts had the address at once
 - *no holder*: how long no host had it
@@ -94,6 +104,11 @@ The cluster has three etcd members and three hosts with a daemon each. A stand-i
 - *released*: how long before the key's term ended the host released the address (negative: after it)
 
 ";
+
+/// How the daemons run.
+fn daemon(case: &Case) -> &'static str {
+    if case.unit { "unit" } else { "alone" }
+}
 
 fn verdict(outcome: &Outcome) -> &'static str {
     if outcome.failures.is_empty() { "pass" } else { "**FAIL**" }

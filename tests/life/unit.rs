@@ -3,14 +3,13 @@
 //! `make package-test` boots a Debian of its own and installs the packages. Here systemd boots on a copy of this
 //! machine's files, which takes a second or two.
 
-use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::support::clock::{now, pause, wait_for, wait_until};
-use crate::support::daemon::{ConfigFile, binary};
+use crate::support::daemon::ConfigFile;
 use crate::support::host::VIP;
-use crate::support::machine::{Machine, tree};
+use crate::support::machine::Machine;
 use crate::support::setup::{SOON, Setup, report};
 use crate::support::tcp::{ConnectionState, EchoServer, TcpClient};
 
@@ -29,16 +28,7 @@ impl Site {
         let setup = Setup::new("unit", 1);
         setup.set_leader(setup.host());
         let machine = Machine::boot(setup.host(), Path::new("/"));
-        for (from, to) in [
-            (binary(), "/usr/bin/vip-manager"),
-            (tree("systemd/vip-manager.service"), "/etc/systemd/system/vip-manager.service"),
-            (tree("systemd/vip-manager.sysusers"), "/etc/sysusers.d/vip-manager.conf"),
-        ] {
-            let place = machine.path(to);
-            fs::create_dir_all(place.parent().unwrap()).unwrap();
-            fs::copy(from, place).unwrap();
-        }
-        machine.run("systemd-sysusers vip-manager.conf");
+        machine.install_unit();
         Self { machine, setup }
     }
 
@@ -179,7 +169,7 @@ fn a_vip_that_seems_to_be_the_hosts_own_address_is_refused_with_a_back_off_until
     let own = site.setup.host().v4();
     site.machine.write(FILE, &site.setup.config().with("ip", own).text());
     assert!(!site.machine.succeeds("systemctl start vip-manager"));
-    wait_for("the back-off", SOON, || site.journal().contains("trying again in 30 s"));
+    wait_for("the back-off", SOON, || site.journal().contains("trying again in 10 s"));
     pause(Duration::from_secs(3));
     assert_eq!(site.machine.property(UNIT, "NRestarts"), "1", "{}", site.journal());
     assert!(site.setup.host().carries(own.into()));

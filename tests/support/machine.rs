@@ -10,6 +10,7 @@ use nix::unistd::Pid;
 
 use super::clock::{pause, wait_for, wait_until};
 use super::command::attempt;
+use super::daemon::binary;
 use super::fail::OrFail;
 use super::host::Host;
 use super::process::Process;
@@ -85,6 +86,20 @@ impl Machine {
     pub(crate) fn install(&self, package: &Path) -> String {
         let inside = self.copy_in(package);
         self.run(&format!("dpkg --force-confold --install {inside} 2>&1"))
+    }
+
+    /// Installs the program and its unit, with the user that it runs as.
+    pub(crate) fn install_unit(&self) {
+        for (from, to) in [
+            (binary(), "/usr/bin/vip-manager"),
+            (tree("systemd/vip-manager.service"), "/etc/systemd/system/vip-manager.service"),
+            (tree("systemd/vip-manager.sysusers"), "/etc/sysusers.d/vip-manager.conf"),
+        ] {
+            let place = self.path(to);
+            place.parent().map(fs::create_dir_all).or_fail("finding a directory").or_fail("making a directory");
+            fs::copy(from, place).or_fail(&format!("copying {to}"));
+        }
+        self.run("systemd-sysusers vip-manager.conf");
     }
 
     /// The journal of the unit.

@@ -1,22 +1,19 @@
 //! Faults of the daemon.
 
-use std::time::Duration;
-
 use nix::sys::signal::Signal;
 
 use crate::case::{Case, End};
 use crate::cases::{EXPIRY, LEASE_ENDS};
 use crate::environment::Environment;
 
-const END: Duration = Duration::from_secs(10);
-
 pub(crate) const CASES: &[Case] = &[
-    Case::noticed("term", "`systemctl stop`", End::Back, 6.0, term),
+    Case::noticed("term", "`systemctl stop`", End::Back, 6.0, term).under_the_unit(),
     Case::noticed("kill", "The daemon is killed and not restarted", End::Back, EXPIRY, kill),
-    Case::unnoticed("kill-restart", "The daemon crashes, systemd starts it again", kill_restart),
+    Case::unnoticed("kill-restart", "The daemon crashes, systemd starts it again", kill_restart).under_the_unit(),
     Case::unnoticed("upgrade-keep", "The package is upgraded", upgrade)
-        .configured(|config| config.with("on-stop", "keep")),
-    Case::unnoticed("stop-short", "The daemon hangs for a moment", |env| stopped(env, 1.5)),
+        .configured(|config| config.with("on-stop", "keep"))
+        .under_the_unit(),
+    Case::unnoticed("stop-short", "The daemon hangs for a moment", |env| stopped(env, 1.5)).under_the_unit(),
     Case::noticed("stop-around", "The daemon hangs until about its deadline", End::Named, EXPIRY, around),
     Case::noticed("stop-across", "The daemon hangs past its deadline", End::Back, 12.0, |env| stopped(env, 9.0)),
     Case::noticed(
@@ -32,13 +29,12 @@ pub(crate) const CASES: &[Case] = &[
 ];
 
 fn term(env: &mut Environment) {
-    env.fault("SIGTERM, not restarted", |env| {
-        env.daemon().process.signal(Signal::SIGTERM);
+    env.fault("systemctl stop", |env| {
+        env.systemctl("stop");
         env.wait_gone(0);
-        assert!(env.setup.daemons[0].process.wait(END).success(), "it ended with an error");
         env.wait(2.0);
     });
-    env.start_again();
+    env.systemctl("start");
 }
 
 fn kill(env: &mut Environment) {
@@ -50,28 +46,21 @@ fn kill(env: &mut Environment) {
 }
 
 fn kill_restart(env: &mut Environment) {
-    env.fault("SIGKILL", |env| env.setup.daemons[0].process.kill());
-    env.wait(0.3);
-    env.start_again();
-    env.wait(5.0);
+    env.fault("SIGKILL", |env| env.signal(Signal::SIGKILL));
+    env.wait(6.0);
 }
 
 fn upgrade(env: &mut Environment) {
-    env.fault("SIGTERM", |env| {
-        env.daemon().process.signal(Signal::SIGTERM);
-        env.setup.daemons[0].process.wait(END);
-    });
-    env.wait(0.3);
-    env.start_again();
+    env.fault("systemctl restart", |env| env.systemctl("restart"));
     env.wait(5.0);
 }
 
 fn stop_for(env: &mut Environment, seconds: f64) {
     env.fault("SIGSTOP", |env| {
-        env.daemon().process.signal(Signal::SIGSTOP);
+        env.signal(Signal::SIGSTOP);
         env.wait(seconds);
     });
-    env.daemon().process.signal(Signal::SIGCONT);
+    env.signal(Signal::SIGCONT);
 }
 
 fn stopped(env: &mut Environment, seconds: f64) {
