@@ -60,7 +60,7 @@ proptest! {
     #![proptest_config(cases(2_000))]
 
     #[test]
-    fn whatever_happens_the_promise_holds(rules in rules(), ops in prop::collection::vec(op(), 1..60)) {
+    fn keeps_the_promise_for_any_sequence_of_events(rules in rules(), ops in prop::collection::vec(op(), 1..60)) {
         let mut world = World::new(rules);
         for op in ops {
             world.play(op);

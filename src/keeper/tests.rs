@@ -64,7 +64,7 @@ impl Fixture {
         keeper
     }
 
-    /// A keeper whose keeper holds since just now.
+    /// A keeper that has just acquired.
     fn holding() -> Self {
         let mut keeper = Self::empty();
         keeper.read(Some(VALUE));
@@ -118,7 +118,7 @@ impl Fixture {
         self.drain();
     }
 
-    /// Lets time pass, with every timer on its minute.
+    /// Lets time pass, with every timer punctual.
     fn wait(&mut self, span: Duration) {
         let end = self.now + span;
         while let Some((at, _)) = self.keeper.next_deadline(self.now).filter(|(at, _)| *at <= end) {
@@ -184,7 +184,7 @@ const fn millis(count: u64) -> Duration {
 }
 
 #[test]
-fn a_read_that_names_us_puts_the_address_up_and_announces_it() {
+fn acquires_and_announces_after_a_read_that_names_us() {
     let mut keeper = Fixture::empty();
     keeper.read(Some(VALUE));
     assert_eq!(keeper.keeper.state(), State::Held { until: keeper.now + secs(10) });
@@ -195,7 +195,7 @@ fn a_read_that_names_us_puts_the_address_up_and_announces_it() {
 }
 
 #[test]
-fn an_event_that_names_us_does_nothing_by_itself() {
+fn does_not_acquire_on_an_event_alone() {
     let mut keeper = Fixture::empty();
     keeper.event(Some(VALUE));
     assert_eq!(keeper.keeper.target(), Target::Released);
@@ -203,7 +203,7 @@ fn an_event_that_names_us_does_nothing_by_itself() {
 }
 
 #[test]
-fn an_event_that_names_another_releases_at_once() {
+fn releases_immediately_on_an_event_that_names_another_host() {
     let mut keeper = Fixture::holding();
     keeper.event(Some("pg2"));
     assert_eq!(keeper.keeper.state(), State::Standby);
@@ -213,7 +213,7 @@ fn an_event_that_names_another_releases_at_once() {
 }
 
 #[test]
-fn a_read_that_was_sent_before_the_event_cannot_bring_it_back() {
+fn ignores_a_read_that_was_sent_before_the_denying_event() {
     let mut keeper = Fixture::holding();
     let before = keeper.key_read(Some(VALUE));
     keeper.wait(millis(5));
@@ -223,7 +223,7 @@ fn a_read_that_was_sent_before_the_event_cannot_bring_it_back() {
 }
 
 #[test]
-fn each_read_renews_the_kernels_lifetime_once() {
+fn renews_the_kernel_lifetime_once_per_read() {
     let mut keeper = Fixture::holding();
     for _ in 0..5 {
         keeper.wait(secs(1));
@@ -235,7 +235,7 @@ fn each_read_renews_the_kernels_lifetime_once() {
 }
 
 #[test]
-fn silence_keeps_the_address_to_the_deadline_and_not_a_moment_longer() {
+fn holds_without_answers_until_the_deadline_and_no_longer() {
     let mut keeper = Fixture::holding();
     keeper.wait(millis(9_900));
     assert!(matches!(keeper.keeper.state(), State::Doubtful { .. }));
@@ -246,7 +246,7 @@ fn silence_keeps_the_address_to_the_deadline_and_not_a_moment_longer() {
 }
 
 #[test]
-fn an_inherited_address_that_the_kernel_ends_a_little_early_does_not_go_without_a_word() {
+fn notes_the_release_of_an_adopted_address_that_the_kernel_removed_slightly_early() {
     let mut keeper = Fixture::with(vec![PresentAddress { prefix: 24, lifetime: Lifetime::Forever }]);
     keeper.handle(Event::Unreachable { why: "refused".into() });
     keeper.wait(Duration::from_millis(9_100));
@@ -261,7 +261,7 @@ fn an_inherited_address_that_the_kernel_ends_a_little_early_does_not_go_without_
 }
 
 #[test]
-fn in_doubt_the_kernels_lifetime_is_squared_with_the_deadline() {
+fn aligns_the_kernel_lifetime_with_the_deadline_while_doubtful() {
     let mut keeper = Fixture::empty();
     let key_read = keeper.key_read(Some(VALUE));
     keeper.wait(millis(300));
@@ -272,13 +272,13 @@ fn in_doubt_the_kernels_lifetime_is_squared_with_the_deadline() {
     assert!(until.since(expires) <= millis(20) && expires <= until, "{:?}", until.since(expires));
 }
 
-/// The kernel's side of a silence: what stands at this moment, if the kernel is punctual.
-fn stands_in_the_kernel(keeper: &Fixture) -> bool {
+/// Whether a punctual kernel still has the address at this moment.
+fn present_in_the_kernel(keeper: &Fixture) -> bool {
     keeper.present.iter().any(|present| matches!(present.lifetime, Lifetime::Until(expires) if expires > keeper.now))
 }
 
 #[test]
-fn a_hold_timeout_of_three_intervals_is_kept_by_the_kernel_too() {
+fn keeps_the_kernel_lifetime_alive_with_a_hold_timeout_of_three_intervals() {
     let mut keeper = Fixture::empty();
     keeper.keeper = Keeper::new(Rules { hold_timeout: secs(3), ..keeper.keeper.rules().clone() });
     keeper.observe();
@@ -287,12 +287,12 @@ fn a_hold_timeout_of_three_intervals_is_kept_by_the_kernel_too() {
     keeper.handle(Event::Read(KeyRead { answered_at: keeper.now, ..key_read }));
     for _ in 0..28 {
         keeper.wait(millis(100));
-        assert!(stands_in_the_kernel(&keeper), "{:?} at {:?}", keeper.present, keeper.now);
+        assert!(present_in_the_kernel(&keeper), "{:?} at {:?}", keeper.present, keeper.now);
     }
 }
 
 #[test]
-fn a_lease_that_runs_low_is_used_to_the_end() {
+fn holds_until_the_margin_of_a_lease_that_is_about_to_end() {
     let mut keeper = Fixture::holding();
     for left in (5..13).rev() {
         keeper.wait(secs(1));
@@ -301,17 +301,17 @@ fn a_lease_that_runs_low_is_used_to_the_end() {
     }
     for _ in 0..19 {
         keeper.wait(millis(100));
-        assert!(stands_in_the_kernel(&keeper), "{:?} at {:?}", keeper.present, keeper.now);
+        assert!(present_in_the_kernel(&keeper), "{:?} at {:?}", keeper.present, keeper.now);
     }
 }
 
 #[test]
-fn at_the_deadline_the_daemon_is_ahead_of_the_kernel_so_that_clients_are_reset() {
+fn releases_before_the_kernel_does_so_that_connections_can_be_reset() {
     let mut keeper = Fixture::holding();
     keeper.wait(millis(9_900));
     let Lifetime::Until(expires) = keeper.present[0].lifetime else { panic!("{:?}", keeper.present) };
-    let (lets_go, _) = keeper.keeper.next_deadline(keeper.now).unwrap();
-    assert!(lets_go + millis(20) < expires, "{:?} before the kernel's", expires.since(lets_go));
+    let (releases_at, _) = keeper.keeper.next_deadline(keeper.now).unwrap();
+    assert!(releases_at + millis(20) < expires, "{:?} before the kernel's", expires.since(releases_at));
     keeper.forget();
     keeper.wait(expires.since(keeper.now));
     assert!(matches!(keeper.orders[..], [Order::Release { present: true, .. }]), "{:?}", keeper.orders);
@@ -319,7 +319,7 @@ fn at_the_deadline_the_daemon_is_ahead_of_the_kernel_so_that_clients_are_reset()
 }
 
 #[test]
-fn in_doubt_nothing_is_announced_and_a_confirmation_announces_anew() {
+fn announces_nothing_while_doubtful_and_again_after_a_confirmation() {
     let mut keeper = Fixture::holding();
     keeper.handle(Event::Unreachable { why: "all members are silent".into() });
     keeper.forget();
@@ -335,7 +335,7 @@ fn in_doubt_nothing_is_announced_and_a_confirmation_announces_anew() {
 }
 
 #[test]
-fn a_process_that_was_stopped_just_before_its_announcement_sends_none() {
+fn does_not_announce_after_a_stop_that_outlasts_the_confirmation() {
     for (lease_left, stopped_for, announces) in [
         (secs(25), millis(0), true),
         (secs(25), millis(1_999), true),
@@ -356,7 +356,7 @@ fn a_process_that_was_stopped_just_before_its_announcement_sends_none() {
 }
 
 #[test]
-fn after_the_deadline_a_read_alone_brings_it_back_without_any_event() {
+fn reacquires_on_a_read_without_an_event_after_the_deadline() {
     let mut keeper = Fixture::holding();
     keeper.wait(secs(40));
     assert!(keeper.present.is_empty());
@@ -365,7 +365,7 @@ fn after_the_deadline_a_read_alone_brings_it_back_without_any_event() {
 }
 
 #[test]
-fn a_lease_that_runs_out_takes_the_address_before_its_end() {
+fn releases_before_the_lease_ends() {
     let mut keeper = Fixture::holding();
     let mut key_read = keeper.key_read(Some(VALUE));
     key_read.tenure = Tenure::AtLeast(secs(4));
@@ -375,7 +375,7 @@ fn a_lease_that_runs_out_takes_the_address_before_its_end() {
 }
 
 #[test]
-fn a_lease_with_no_more_than_the_margin_left_is_no_ground_to_acquire() {
+fn does_not_acquire_with_only_the_margin_left_on_the_lease() {
     let mut keeper = Fixture::empty();
     for _ in 0..2 {
         let mut key_read = keeper.key_read(Some(VALUE));
@@ -392,7 +392,7 @@ fn a_lease_with_no_more_than_the_margin_left_is_no_ground_to_acquire() {
 }
 
 #[test]
-fn a_lease_that_nobody_could_tell_extends_nothing() {
+fn does_not_extend_the_deadline_for_an_unknown_lease() {
     let mut keeper = Fixture::holding();
     let until = keeper.now + secs(10);
     keeper.wait(secs(1));
@@ -403,7 +403,7 @@ fn a_lease_that_nobody_could_tell_extends_nothing() {
 }
 
 #[test]
-fn a_process_that_was_stopped_past_the_deadline_lets_go_first_whatever_waits_in_its_queue() {
+fn releases_first_after_a_stop_past_the_deadline() {
     let mut keeper = Fixture::holding();
     let stale = keeper.key_read(Some(VALUE));
     keeper.now = keeper.now + secs(30);
@@ -414,7 +414,7 @@ fn a_process_that_was_stopped_past_the_deadline_lets_go_first_whatever_waits_in_
 }
 
 #[test]
-fn an_address_taken_by_hand_is_back_at_once_and_announced() {
+fn restores_and_announces_an_address_that_somebody_removed() {
     let mut keeper = Fixture::holding();
     keeper.present.clear();
     keeper.observe();
@@ -424,7 +424,7 @@ fn an_address_taken_by_hand_is_back_at_once_and_announced() {
 }
 
 #[test]
-fn a_quarrel_over_the_address_is_fought_at_a_bounded_pace() {
+fn restores_a_repeatedly_removed_address_at_a_limited_rate() {
     let mut keeper = Fixture::holding();
     let mut puts = 0;
     for _ in 0..100 {
@@ -440,7 +440,7 @@ fn a_quarrel_over_the_address_is_fought_at_a_bounded_pace() {
 }
 
 #[test]
-fn a_quarrel_is_told_a_few_times_and_then_counted() {
+fn notes_three_removals_and_counts_the_rest() {
     let mut keeper = Fixture::holding();
     for _ in 0..20 {
         keeper.present.clear();
@@ -461,7 +461,7 @@ fn a_quarrel_is_told_a_few_times_and_then_counted() {
 }
 
 #[test]
-fn another_prefix_length_and_another_lifetime_are_corrected() {
+fn corrects_a_wrong_prefix_length_and_lifetime() {
     let mut keeper = Fixture::holding();
     keeper.present.push(PresentAddress { prefix: 24, lifetime: Lifetime::Forever });
     keeper.observe();
@@ -483,7 +483,7 @@ fn another_prefix_length_and_another_lifetime_are_corrected() {
 }
 
 #[test]
-fn an_inherited_address_gets_a_finite_lifetime_and_waits_for_the_verdict() {
+fn limits_an_adopted_address_until_the_first_read() {
     let mut keeper = Fixture::with(vec![PresentAddress { prefix: 24, lifetime: Lifetime::Forever }]);
     let until = keeper.now + secs(10);
     assert_eq!(keeper.orders, [Order::Limit { link: LINK, prefix: 24, until }]);
@@ -498,14 +498,14 @@ fn an_inherited_address_gets_a_finite_lifetime_and_waits_for_the_verdict() {
 }
 
 #[test]
-fn an_inherited_address_with_a_shorter_lifetime_gets_no_longer_one() {
+fn does_not_extend_the_shorter_lifetime_of_an_adopted_address() {
     let soon = Moment::from_boot(secs(1_004));
     let keeper = Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Until(soon) }]);
     assert!(keeper.orders.is_empty());
 }
 
 #[test]
-fn an_inherited_address_goes_at_the_end_of_its_lifetime_even_if_the_kernel_is_late() {
+fn releases_an_adopted_address_at_the_end_of_its_lifetime_if_the_kernel_is_late() {
     let soon = Moment::from_boot(secs(1_004));
     let mut keeper = Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Until(soon) }]);
     keeper.wait(millis(3_999));
@@ -515,7 +515,7 @@ fn an_inherited_address_goes_at_the_end_of_its_lifetime_even_if_the_kernel_is_la
 }
 
 #[test]
-fn an_inherited_address_goes_when_the_lease_is_about_to_end() {
+fn releases_an_adopted_address_when_the_lease_is_about_to_end() {
     let mut keeper = Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Forever }]);
     let key_read = keeper.key_read(Some(VALUE));
     keeper.handle(Event::Read(KeyRead { tenure: Tenure::AtLeast(secs(3)), ..key_read }));
@@ -523,7 +523,7 @@ fn an_inherited_address_goes_when_the_lease_is_about_to_end() {
 }
 
 #[test]
-fn an_inherited_address_goes_when_the_key_names_another_or_nobody_answers() {
+fn releases_an_adopted_address_if_the_key_names_another_host_or_nobody_answers() {
     let mut named = Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Forever }]);
     named.read(Some("pg2"));
     assert!(named.present.is_empty() && named.keeper.state() == State::Standby);
@@ -533,7 +533,7 @@ fn an_inherited_address_goes_when_the_key_names_another_or_nobody_answers() {
 }
 
 #[test]
-fn an_address_that_appears_while_another_host_leads_is_removed() {
+fn removes_an_address_that_appears_while_another_host_leads() {
     let mut keeper = Fixture::empty();
     keeper.read(Some("pg2"));
     keeper.present.push(PresentAddress { prefix: 24, lifetime: Lifetime::Forever });
@@ -543,7 +543,7 @@ fn an_address_that_appears_while_another_host_leads_is_removed() {
 }
 
 #[test]
-fn a_refused_release_is_tried_again_and_noted_once() {
+fn retries_a_refused_release_and_notes_it_once() {
     let mut keeper = Fixture::holding();
     keeper.refusing = true;
     keeper.read(None);
@@ -556,7 +556,7 @@ fn a_refused_release_is_tried_again_and_noted_once() {
 }
 
 #[test]
-fn the_interface_may_come_late_and_may_come_back() {
+fn acquires_when_the_interface_appears() {
     let mut keeper = Fixture::empty();
     let link = keeper.link.take();
     keeper.observe();
@@ -569,7 +569,7 @@ fn the_interface_may_come_late_and_may_come_back() {
 }
 
 #[test]
-fn a_link_that_comes_up_and_a_new_mac_are_announced() {
+fn announces_when_the_link_comes_up_and_when_its_mac_changes() {
     let mut keeper = Fixture::holding();
     keeper.wait(secs(1));
     keeper.read(Some(VALUE));
@@ -587,7 +587,7 @@ fn a_link_that_comes_up_and_a_new_mac_are_announced() {
 }
 
 #[test]
-fn a_stop_releases_for_ever() {
+fn releases_permanently_on_stop() {
     let mut keeper = Fixture::holding();
     keeper.handle(Event::Stop(StopMode::Release));
     assert_eq!(keeper.keeper.state(), State::Stopped { kept: false });
@@ -597,7 +597,7 @@ fn a_stop_releases_for_ever() {
 }
 
 #[test]
-fn a_stop_that_keeps_leaves_the_address_to_its_lifetime() {
+fn leaves_the_address_to_its_lifetime_on_a_stop_that_keeps() {
     let mut keeper = Fixture::holding();
     keeper.handle(Event::Stop(StopMode::Keep));
     keeper.wait(secs(1));
@@ -606,7 +606,7 @@ fn a_stop_that_keeps_leaves_the_address_to_its_lifetime() {
 }
 
 #[test]
-fn a_delete_and_a_put_in_a_row_lose_no_time() {
+fn acquires_without_delay_after_a_delete_and_a_put() {
     let mut keeper = Fixture::empty();
     keeper.event(None);
     let first = keeper.key_read(None);

@@ -1,14 +1,14 @@
-//! What a keeper makes of an interface and an address that others lay hands on.
+//! An interface and an address that somebody else changes.
 
 use super::*;
 
-/// What of the orders puts the address up or renews it.
+/// How many orders add or renew the address.
 fn holds(keeper: &Fixture) -> usize {
     keeper.orders.iter().filter(|order| matches!(order, Order::Hold { .. })).count()
 }
 
 #[test]
-fn what_the_kernel_repeats_is_neither_announced_again_nor_a_quarrel() {
+fn ignores_repeated_notices() {
     let mut keeper = Fixture::holding();
     for _ in 0..3 {
         keeper.wait(millis(20));
@@ -17,11 +17,11 @@ fn what_the_kernel_repeats_is_neither_announced_again_nor_a_quarrel() {
     assert_eq!((keeper.announced, keeper.orders.len()), (0, 0));
     keeper.wait(millis(500));
     keeper.read(Some(VALUE));
-    assert_eq!(holds(&keeper), 1, "the renewal waits for nothing");
+    assert_eq!(holds(&keeper), 1, "the renewal is not delayed");
 }
 
 #[test]
-fn an_address_that_the_first_read_names_is_held_though_it_was_inherited() {
+fn holds_an_existing_address_if_a_read_came_before_the_first_look() {
     let mut keeper = Fixture::empty();
     keeper.keeper = Keeper::new(keeper.keeper.rules().clone());
     keeper.read(Some(VALUE));
@@ -32,7 +32,7 @@ fn an_address_that_the_first_read_names_is_held_though_it_was_inherited() {
 }
 
 #[test]
-fn an_address_that_appears_after_the_first_look_is_not_taken_for_inherited() {
+fn does_not_adopt_an_address_that_appears_after_the_first_look() {
     let mut keeper = Fixture::empty();
     keeper.present.push(PresentAddress { prefix: 32, lifetime: Lifetime::Forever });
     keeper.observe();
@@ -41,7 +41,7 @@ fn an_address_that_appears_after_the_first_look_is_not_taken_for_inherited() {
 }
 
 #[test]
-fn of_what_was_inherited_each_prefix_length_gets_a_finite_lifetime() {
+fn limits_every_prefix_length_of_an_adopted_address() {
     let both = [24, 32].map(|prefix| PresentAddress { prefix, lifetime: Lifetime::Forever });
     let mut keeper = Fixture::with(both.to_vec());
     let until = keeper.now + secs(10);
@@ -53,7 +53,7 @@ fn of_what_was_inherited_each_prefix_length_gets_a_finite_lifetime() {
 }
 
 #[test]
-fn an_inherited_address_is_told_to_be_gone_only_when_its_end_came() {
+fn notes_no_release_of_an_adopted_address_before_its_end() {
     let mut taken = Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Forever }]);
     taken.wait(secs(2));
     taken.present.clear();
@@ -66,7 +66,7 @@ fn an_inherited_address_is_told_to_be_gone_only_when_its_end_came() {
 }
 
 #[test]
-fn a_lifetime_that_somebody_cuts_short_is_made_right_at_a_bounded_pace() {
+fn corrects_a_shortened_lifetime_at_a_limited_rate() {
     let mut keeper = Fixture::holding();
     for _ in 0..100 {
         keeper.present = vec![PresentAddress { prefix: 32, lifetime: Lifetime::Until(keeper.now + secs(2)) }];
@@ -79,7 +79,7 @@ fn a_lifetime_that_somebody_cuts_short_is_made_right_at_a_bounded_pace() {
 }
 
 #[test]
-fn what_is_taken_again_after_a_second_is_put_back_at_once() {
+fn restores_immediately_if_removals_are_a_second_apart() {
     let mut keeper = Fixture::holding();
     for _ in 0..3 {
         keeper.present.clear();
@@ -91,7 +91,7 @@ fn what_is_taken_again_after_a_second_is_put_back_at_once() {
 }
 
 #[test]
-fn a_link_that_comes_up_or_is_made_anew_ends_the_wait_after_a_refusal() {
+fn retries_immediately_when_the_link_comes_up_or_is_recreated() {
     type KeyEvent = fn(Link) -> Link;
     let up: KeyEvent = |link| Link { up: true, ..link };
     let anew: KeyEvent = |link| Link { index: 9, ..link };
@@ -114,7 +114,7 @@ fn a_link_that_comes_up_or_is_made_anew_ends_the_wait_after_a_refusal() {
 }
 
 #[test]
-fn a_host_without_the_interface_has_nothing_to_remove() {
+fn releases_without_an_order_if_there_is_no_interface() {
     let mut absent = Fixture::empty();
     absent.keeper = Keeper::new(absent.keeper.rules().clone());
     absent.link = None;
@@ -132,7 +132,7 @@ fn a_host_without_the_interface_has_nothing_to_remove() {
 }
 
 #[test]
-fn a_second_more_than_the_margin_is_ground_to_acquire_and_less_is_none() {
+fn acquires_only_with_a_whole_second_above_the_margin() {
     let mut keeper = Fixture::empty();
     keeper.refusing = true;
     let key_read = KeyRead { tenure: Tenure::AtLeast(secs(4)), ..keeper.key_read(Some(VALUE)) };

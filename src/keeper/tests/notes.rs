@@ -1,13 +1,13 @@
-//! What a keeper tells, and what it does not tell twice.
+//! What a keeper notes, and what it notes only once.
 
 use super::*;
 
-fn leavings(keeper: &Fixture) -> usize {
+fn releases(keeper: &Fixture) -> usize {
     keeper.notes.iter().filter(|note| matches!(note, Note::Releasing { .. })).count()
 }
 
 #[test]
-fn what_it_knows_of_the_cluster_can_be_asked() {
+fn reports_the_last_read_and_why_the_store_is_unreachable() {
     let mut keeper = Fixture::empty();
     assert_eq!(
         (keeper.keeper.confirmed_at(), keeper.keeper.unreachable(), keeper.keeper.last_read()),
@@ -21,7 +21,7 @@ fn what_it_knows_of_the_cluster_can_be_asked() {
 }
 
 #[test]
-fn a_word_says_where_it_stands() {
+fn names_every_state() {
     let mut keeper = Fixture::empty();
     let mut words = vec![keeper.keeper.state().name()];
     let mut next = |keeper: &Fixture| words.push(keeper.keeper.state().name());
@@ -45,7 +45,7 @@ fn a_word_says_where_it_stands() {
 }
 
 #[test]
-fn a_slower_pace_of_reads_is_no_doubt() {
+fn is_not_doubtful_within_two_intervals() {
     for (interval, doubts) in [(secs(1), true), (secs(2), false)] {
         let mut keeper = Fixture::holding();
         keeper.keeper.set_interval(interval);
@@ -57,7 +57,7 @@ fn a_slower_pace_of_reads_is_no_doubt() {
 }
 
 #[test]
-fn who_leads_elsewhere_is_told_once_each() {
+fn notes_each_other_leader_once() {
     let mut keeper = Fixture::empty();
     for (holder, lines) in [("pg2", 1), ("pg2", 1), ("pg3", 2), ("pg3", 2), ("pg2", 3)] {
         keeper.read(Some(holder));
@@ -65,12 +65,12 @@ fn who_leads_elsewhere_is_told_once_each() {
     }
     keeper.event(Some("pg4"));
     keeper.read(Some("pg4"));
-    assert_eq!(keeper.notes.len(), 4, "the event tells nothing, the read does: {:?}", keeper.notes);
+    assert_eq!(keeper.notes.len(), 4, "the read is noted, the event is not: {:?}", keeper.notes);
     assert!(keeper.notes.iter().all(|note| matches!(note, Note::StandingBy { .. })), "{:?}", keeper.notes);
 }
 
 #[test]
-fn an_event_that_names_us_again_takes_nothing_from_the_holder() {
+fn keeps_holding_on_an_event_that_names_us() {
     let mut keeper = Fixture::holding();
     keeper.event(Some(VALUE));
     assert!(matches!(keeper.keeper.state(), State::Held { .. }), "{:?}", keeper.keeper.state());
@@ -78,7 +78,7 @@ fn an_event_that_names_us_again_takes_nothing_from_the_holder() {
 }
 
 #[test]
-fn an_inherited_address_is_told_when_it_comes_and_when_it_goes() {
+fn notes_the_adoption_and_the_release_of_an_existing_address() {
     let mut keeper = Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Forever }]);
     keeper.read(Some("pg2"));
     assert!(
@@ -89,17 +89,17 @@ fn an_inherited_address_is_told_when_it_comes_and_when_it_goes() {
 }
 
 #[test]
-fn each_change_of_leader_is_told_however_many_there_are() {
+fn notes_every_change_of_leader() {
     let mut keeper = Fixture::empty();
     for _ in 0..6 {
         keeper.read(Some(VALUE));
         keeper.read(Some("pg2"));
     }
-    assert_eq!(leavings(&keeper), 6, "{:?}", keeper.notes);
+    assert_eq!(releases(&keeper), 6, "{:?}", keeper.notes);
 }
 
 #[test]
-fn somebody_who_puts_it_up_again_and_again_is_told_of_a_few_times_a_minute() {
+fn limits_notes_about_an_address_that_is_added_repeatedly() {
     let mut keeper = Fixture::empty();
     keeper.read(Some("pg2"));
     for _ in 0..20 {
@@ -108,11 +108,11 @@ fn somebody_who_puts_it_up_again_and_again_is_told_of_a_few_times_a_minute() {
         keeper.wait(secs(2));
         assert!(keeper.present.is_empty());
     }
-    assert_eq!(leavings(&keeper), 3, "{:?}", keeper.notes);
+    assert_eq!(releases(&keeper), 3, "{:?}", keeper.notes);
 }
 
 #[test]
-fn a_release_that_a_read_overtakes_is_not_told_as_done() {
+fn notes_no_release_if_a_read_comes_first() {
     let mut keeper = Fixture::holding();
     keeper.refusing = true;
     keeper.event(None);
@@ -128,7 +128,7 @@ fn a_release_that_a_read_overtakes_is_not_told_as_done() {
 }
 
 #[test]
-fn a_stop_asks_the_kernel_only_for_what_stands() {
+fn orders_a_release_on_stop_only_if_the_address_is_present() {
     let mut away = Fixture::empty();
     away.handle(Event::Stop(StopMode::Release));
     assert_eq!(away.keeper.state(), State::Stopped { kept: false });

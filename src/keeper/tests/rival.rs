@@ -42,7 +42,7 @@ impl Fixture {
         keeper
     }
 
-    /// Past the time in which a claim may be an echo, and past the first series.
+    /// A keeper after the time in which a claim may be an echo, and after the first series.
     fn settled() -> Self {
         let mut keeper = Self::holding();
         keeper.wait(10_000);
@@ -104,7 +104,7 @@ impl Fixture {
         }
     }
 
-    fn told(&self, which: fn(&Note) -> bool) -> usize {
+    fn count(&self, which: fn(&Note) -> bool) -> usize {
         self.notes.iter().filter(|note| which(note)).count()
     }
 }
@@ -114,7 +114,7 @@ const fn secs(seconds: u64) -> Duration {
 }
 
 #[test]
-fn a_rival_is_told_once_answered_at_once_and_its_silence_ends_the_conflict() {
+fn notes_a_rival_once_and_answers_until_it_is_silent() {
     let mut keeper = Fixture::settled();
     let begin = keeper.now;
     keeper.rival();
@@ -128,7 +128,7 @@ fn a_rival_is_told_once_answered_at_once_and_its_silence_ends_the_conflict() {
 }
 
 #[test]
-fn a_claim_within_the_pause_is_answered_at_its_end() {
+fn answers_a_claim_within_the_pause_when_the_pause_ends() {
     let mut keeper = Fixture::settled();
     keeper.rival();
     keeper.wait(500);
@@ -141,30 +141,30 @@ fn a_claim_within_the_pause_is_answered_at_its_end() {
 }
 
 #[test]
-fn the_former_holders_last_word_wakes_nobody_but_is_answered() {
+fn answers_an_echo_of_the_former_holder_without_a_conflict() {
     let mut keeper = Fixture::holding();
     keeper.wait(200);
     keeper.announced.clear();
     for _ in 0..3 {
         keeper.rival();
-        assert_eq!(keeper.told(|note| matches!(note, Note::Echo { .. })), 1);
+        assert_eq!(keeper.count(|note| matches!(note, Note::Echo { .. })), 1);
     }
     assert_eq!(keeper.announced, [keeper.now]);
     keeper.wait(70_000);
-    assert_eq!(keeper.told(|note| matches!(note, Note::Contested { .. } | Note::Uncontested { .. })), 0);
+    assert_eq!(keeper.count(|note| matches!(note, Note::Contested { .. } | Note::Uncontested { .. })), 0);
 }
 
 #[test]
-fn one_that_goes_on_after_that_is_a_rival() {
+fn treats_claims_after_the_echo_as_a_conflict() {
     let mut keeper = Fixture::holding();
     keeper.rival();
     keeper.wait(2_000);
     keeper.rival();
-    assert_eq!(keeper.told(|note| matches!(note, Note::Contested { .. })), 1);
+    assert_eq!(keeper.count(|note| matches!(note, Note::Contested { .. })), 1);
 }
 
 #[test]
-fn who_doubts_or_does_not_hold_says_nothing() {
+fn answers_no_claim_unless_held_and_confirmed() {
     let mut keeper = Fixture::settled();
     keeper.confirmed = false;
     keeper.wait(4_000);
@@ -182,32 +182,32 @@ fn who_doubts_or_does_not_hold_says_nothing() {
 }
 
 #[test]
-fn a_conflict_ends_with_the_hold() {
+fn ends_the_conflict_with_the_release() {
     let mut keeper = Fixture::settled();
     keeper.rival();
     keeper.read("pg2");
-    assert_eq!(keeper.told(|note| matches!(note, Note::Uncontested { .. })), 1);
+    assert_eq!(keeper.count(|note| matches!(note, Note::Uncontested { .. })), 1);
     assert_eq!(keeper.keeper.conflict_deadline(), None);
 }
 
 #[test]
-fn one_who_claims_it_after_a_doubt_or_a_theft_is_no_echo() {
+fn treats_a_claim_after_doubt_or_removal_as_a_conflict() {
     let mut doubted = Fixture::settled();
     doubted.confirmed = false;
     doubted.wait(4_000);
     doubted.read("pg1");
-    let mut robbed = Fixture::settled();
-    let link = robbed.keeper.link();
-    robbed.handle(Event::Observed(LinkView { link, ..LinkView::default() }));
-    for mut keeper in [doubted, robbed] {
+    let mut removed = Fixture::settled();
+    let link = removed.keeper.link();
+    removed.handle(Event::Observed(LinkView { link, ..LinkView::default() }));
+    for mut keeper in [doubted, removed] {
         assert!(matches!(keeper.keeper.state(), State::Held { .. }));
         keeper.rival();
-        assert_eq!(keeper.told(|note| matches!(note, Note::Contested { .. })), 1, "{:?}", keeper.notes);
+        assert_eq!(keeper.count(|note| matches!(note, Note::Contested { .. })), 1, "{:?}", keeper.notes);
     }
 }
 
 #[test]
-fn what_was_owed_before_a_doubt_does_not_put_off_the_next_answer() {
+fn answers_immediately_after_doubt_despite_an_earlier_pending_answer() {
     let mut keeper = Fixture::settled();
     keeper.rival();
     keeper.wait(500);
@@ -223,7 +223,7 @@ fn what_was_owed_before_a_doubt_does_not_put_off_the_next_answer() {
 }
 
 #[test]
-fn the_driver_is_woken_for_what_is_owed_and_for_the_end_of_the_conflict() {
+fn sets_deadlines_for_the_pending_answer_and_the_end_of_the_conflict() {
     let mut keeper = Fixture::settled();
     keeper.rival();
     let first = keeper.now;
@@ -234,16 +234,16 @@ fn the_driver_is_woken_for_what_is_owed_and_for_the_end_of_the_conflict() {
 }
 
 #[test]
-fn one_who_makes_up_addresses_is_told_of_a_few_times() {
+fn limits_notes_about_many_rivals() {
     let mut keeper = Fixture::settled();
     for last in 0..9 {
         keeper.handle(Event::Rival { mac: Mac([2, 0, 0, 0, 1, last]), claims: 1 });
     }
-    assert_eq!(keeper.told(|note| matches!(note, Note::Contested { .. })), 4);
+    assert_eq!(keeper.count(|note| matches!(note, Note::Contested { .. })), 4);
 }
 
 #[test]
-fn after_ten_minutes_one_is_reminded_and_told_how_many_claims_there_were() {
+fn notes_a_lasting_conflict_again_after_ten_minutes_with_the_number_of_claims() {
     let mut keeper = Fixture::settled();
     let since = keeper.now;
     for _ in 0..=600 {
@@ -257,7 +257,7 @@ fn after_ten_minutes_one_is_reminded_and_told_how_many_claims_there_were() {
 }
 
 #[test]
-fn a_rival_for_hours_is_a_line_now_and_then_and_a_bounded_number_of_packets() {
+fn limits_notes_and_packets_during_a_conflict_of_hours() {
     let mut keeper = Fixture::settled();
     let hour = 3_600;
     for _ in 0..hour * 4 {
@@ -273,7 +273,7 @@ proptest! {
     #![proptest_config(cases(300))]
 
     #[test]
-    fn however_claims_come_the_answers_are_bounded_and_few_lines_tell(
+    fn limits_answers_and_notes_for_any_sequence_of_claims(
         claims in prop::collection::vec((0_u64..40, 0_u8..8), 1..200),
     ) {
         let mut keeper = Fixture::settled();
@@ -284,7 +284,7 @@ proptest! {
         }
         let seconds = usize::try_from(keeper.now.since(begin).as_secs()).unwrap();
         prop_assert!(keeper.announced.len() <= seconds / 8 * 6 + 24, "{} in {seconds} s", keeper.announced.len());
-        let told = keeper.told(|note| matches!(note, Note::Contested { .. }));
-        prop_assert!(told <= 4);
+        let contested = keeper.count(|note| matches!(note, Note::Contested { .. }));
+        prop_assert!(contested <= 4);
     }
 }
