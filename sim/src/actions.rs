@@ -1,4 +1,4 @@
-//! Carries out what is planned.
+//! Carries out the actions of the plan.
 
 use vip_manager::keeper::{Keeper, StopMode, Target};
 
@@ -35,7 +35,7 @@ impl World {
         }
     }
 
-    /// Something happened that an act may wait for.
+    /// An event that an action may wait for.
     pub fn fire(&mut self, hook: Hook, host: usize) {
         if self.armed.is_empty() {
             return;
@@ -85,7 +85,7 @@ impl World {
         }
     }
 
-    /// Begins it; whether it has an end.
+    /// Begins an action. Returns whether it has an end.
     fn begin(&mut self, host: usize, act: Act) -> bool {
         match act.what {
             What::Kill { .. } | What::Stop | What::Trap(_) | What::Terminate { .. } => {

@@ -1,6 +1,7 @@
 //! What a step of the shipped turn asks of its host.
 //!
-//! A step asks for one thing at most. The host's model answers at once, and the world applies the request after the step.
+//! A step asks for one thing at most. The host's model answers at once, and the world applies the request after the
+//! step.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;

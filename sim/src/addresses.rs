@@ -1,4 +1,4 @@
-//! What is done to a host's addresses: by its daemon, by its kernel, by somebody else.
+//! Changes of a host's addresses: by its daemon, by its kernel, by somebody else.
 
 use crate::host::Daemon;
 use crate::kernel::{Address, Notice, PREFIX};
@@ -9,29 +9,29 @@ use crate::trace::Who;
 use crate::world::World;
 
 impl World {
-    /// The daemon's request to put the address up or to renew it.
+    /// The daemon's request to add or renew the address.
     pub fn kernel_put(&mut self, host: usize, prefix: u8, seconds: u64, limits: bool) {
-        // An inherited address that somebody removed in this very moment comes back for what it had left.
+        // An adopted address that was removed at this moment is added again for the rest of its lifetime.
         if prefix == PREFIX && !limits {
             self.judge_put(host);
         }
         let now = self.now;
         let here = &mut self.hosts[host];
         let ends = here.clock.when_local(here.clock.local(now) + seconds * 1_000 * MILLI);
-        // What somebody else put there and is only limited stays theirs until it is held.
+        // A limit leaves an address of somebody else theirs.
         let foreign = limits && here.kernel.main.is_none_or(|main| main.foreign);
         let address = Some(Address { ends, foreign });
         if prefix == PREFIX {
             here.kernel.main = address;
             here.kernel.lingering = false;
-            // What was held up may have to be taken back.
+            // A delayed request may have to be undone.
             here.record.uninterrupted = !here.resumes;
             self.queue.set(Alarm::Expiry, host, ends);
         } else {
-            // Strays are somebody else's, and their end is nobody's business but the keeper's.
+            // Only the keeper looks at the end of another prefix length.
             here.kernel.stray = Some(Address { ends: NEVER, foreign: true });
         }
-        self.trace.record_routine(now, Who::Kernel(host), || format!("/{prefix} stands for {seconds} s"));
+        self.trace.record_routine(now, Who::Kernel(host), || format!("/{prefix} present for {seconds} s"));
         self.notice(host, Notice::Present { prefix, seconds: Some(seconds) });
         self.fire(Hook::Put, host);
     }
@@ -53,7 +53,7 @@ impl World {
         self.notice(host, Notice::Gone { prefix });
     }
 
-    /// The lifetime is over; the kernel looks now, or a little later.
+    /// The lifetime is over. The kernel removes the address now or a little later.
     pub fn expire(&mut self, host: usize) {
         if !self.hosts[host].kernel.lingering {
             self.hosts[host].kernel.lingering = true;
@@ -75,7 +75,7 @@ impl World {
         let here = &mut self.hosts[host];
         let Some(daemon) = &mut here.daemon else { return };
         if here.kernel.lost_some {
-            // The queue has overrun: nothing is queued any more, only the fact is.
+            // The queue has overrun, so the notice is dropped.
         } else {
             here.kernel.notices.push_back(notice);
         }
@@ -107,5 +107,5 @@ impl World {
     }
 }
 
-/// The latest that a kernel was ever seen to be.
+/// The largest delay measured on a kernel.
 const MOST_LATE: u64 = 2_100 * MILLI;

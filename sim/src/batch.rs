@@ -1,4 +1,4 @@
-//! Many histories, on several threads, within a budget.
+//! Runs many histories on several threads within a budget.
 
 use std::ops::Range;
 use std::sync::Mutex;
@@ -16,11 +16,11 @@ pub struct Batch {
     pub jobs: usize,
     /// Stop at the first broken promise.
     pub until_broken: bool,
-    /// Begin no further history after so much processor time.
+    /// Start no further history after this much processor time.
     pub cpu_seconds: Option<u64>,
 }
 
-/// What came of them.
+/// The result of a batch.
 #[derive(Debug, Default)]
 pub struct Report {
     pub first: u64,
@@ -28,7 +28,7 @@ pub struct Report {
     pub lived: Micros,
     pub steps: u64,
     pub cpu: Duration,
-    /// In the order of their numbers, each as small as it could be made.
+    /// In the order of their numbers, each reduced.
     pub faults: Vec<Fault>,
 }
 
@@ -78,7 +78,7 @@ impl Report {
         self.lived += ended.at;
         self.steps += ended.steps;
         if let Some((what, host)) = ended.verdict {
-            // One that is found a hundred times needs no hundred stories.
+            // A fault that is found often needs only a few traces.
             let smaller = if self.faults.len() < MOST_SHRUNK {
                 history.shrink(what, host, ended.at)
             } else {

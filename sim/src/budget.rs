@@ -1,11 +1,11 @@
-//! How much processor time was used: the measure of a search that does not depend on what else the machine does.
+//! Processor time used, which does not depend on the load of the machine.
 
 use std::time::Duration;
 
-/// The processor time of this process so far, all threads together. Nothing where the system does not tell.
+/// The processor time of all threads of this process so far, or zero if the system does not report it.
 pub fn cpu_time() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // The name of the program stands in brackets and may hold anything.
+    // The name of the program is in parentheses and may contain anything.
     let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     let ticks: u64 = after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
     Duration::from_millis(ticks * 10)

@@ -1,5 +1,5 @@
 //! The driver's turn. It is the shipped [`Turn`] with the shipped keeper, one step at a time: between any two steps the
-//! process may be stopped or killed. What is modelled is the loop around it, which brings the events.
+//! process may be stopped or killed. The loop around it, which delivers the events, is a model.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::verdict::Broken;
 use crate::world::World;
 
 impl World {
-    /// Something comes to the driver: now, or when it gets to it.
+    /// Delivers an event to the driver, now or once the process runs.
     pub fn deliver(&mut self, host: usize, input: Input) {
         let here = &mut self.hosts[host];
         let Some(daemon) = &mut here.daemon else { return };
@@ -121,7 +121,7 @@ impl World {
                     }
                 }
                 Message::Applied { outcome, .. } => {
-                    let words = || format!("carried out: {}", describe(&outcome));
+                    let words = || format!("order: {}", describe(&outcome));
                     self.trace.record_routine(self.now, Who::Daemon(host), words);
                     if matches!(outcome, Outcome::Refused { .. }) {
                         self.touch_refused(host);
@@ -192,7 +192,7 @@ impl World {
                     return;
                 }
                 self.trace.record(self.now, Who::Daemon(host), || {
-                    format!("watch says {}, revision {revision}", crate::trace::name(holder))
+                    format!("watch event: {}, revision {revision}", crate::trace::name(holder))
                 });
                 self.judge_event(host, holder, revision);
                 self.read_after(host, path);
@@ -205,11 +205,11 @@ impl World {
             }
             Input::Unreachable => {
                 self.hosts[host].record.unreachable = true;
-                self.trace.record_routine(self.now, Who::Daemon(host), || "nobody answers".to_owned());
+                self.trace.record_routine(self.now, Who::Daemon(host), || "store unreachable".to_owned());
                 Event::Unreachable { why: Arc::clone(&self.members[0]) }
             }
             Input::Stop(mode) => {
-                self.trace.record(self.now, Who::Daemon(host), || format!("told to stop: {mode:?}"));
+                self.trace.record(self.now, Who::Daemon(host), || format!("stop requested: {mode:?}"));
                 Event::Stop(mode)
             }
         };
@@ -218,7 +218,7 @@ impl World {
         }
     }
 
-    /// Who the key names, in the eyes of a host.
+    /// Who the key names, from the view of a host.
     fn who(&self, host: usize, holder: Option<u8>) -> Names {
         match holder {
             None => Names::Nobody,

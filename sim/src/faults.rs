@@ -1,4 +1,4 @@
-//! What the actions do to the network, to the key, to the machine and to its addresses.
+//! The faults of the network, the key, the machine and its addresses.
 
 use vip_manager::keeper::Link;
 use vip_manager::vip::Mac;
@@ -126,7 +126,7 @@ impl World {
         if !pause.clock_jumps {
             here.clock.stood_still(pause.since, now);
         }
-        // The kernel counts lifetimes by the time that the machine runs.
+        // The kernel counts lifetimes in the time that the machine runs.
         if let Some(main) = here.kernel.main.as_mut().filter(|main| main.ends != NEVER) {
             main.ends = if here.kernel.lingering { now + MILLI } else { main.ends + (now - pause.since) };
             self.queue.set(Alarm::Expiry, host, main.ends.max(now + 1));
@@ -140,17 +140,17 @@ impl World {
             self.work_off(host);
             self.queue.set(Alarm::Tick, host, now + 1);
         }
-        // Where the clock shows the pause and the daemon is there to look, it actions at once.
+        // If the clock shows the pause and the daemon runs, it acts immediately.
         let here = &self.hosts[host];
         let acts_at_once = pause.clock_jumps && here.runs() && here.kernel.refusing == 0;
         let kernel = Setup::at_most(self.setup.hold) + KERNEL_LATENESS;
         let grace = if acts_at_once { now } else { now + kernel };
-        // An earlier pause may excuse it still: its clock has not caught up.
+        // An earlier pause may still excuse it, because its clock has not caught up.
         let record = &mut self.hosts[host].record;
         let before = if record.grace > pause.since { record.grace + (now - pause.since) } else { 0 };
         record.grace = grace.max(before);
         record.grace_unattended = now + kernel;
-        // Nor has the pause to the next try gone by.
+        // Nor is the wait for the next attempt over.
         record.refused_at += if record.refused_at > 0 { now - pause.since } else { 0 };
         self.touch(host, RETRANSMISSION);
     }
@@ -212,7 +212,7 @@ impl World {
     }
 }
 
-/// TCP sends again what was lost, after a while.
+/// The delay of a TCP retransmission.
 const RETRANSMISSION: Micros = 2_500 * MILLI;
 const CONTEST: Micros = SECOND;
 const KERNEL_LATENESS: Micros = 2_200 * MILLI;

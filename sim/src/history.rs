@@ -1,5 +1,4 @@
-//! One seed, from its beginning to its verdict; and what is left of a history that broke the promise when everything
-//! is taken out of it that did not matter.
+//! Runs the history of one seed, and reduces one that broke the promise to the faults that matter.
 
 use crate::plan::{self, Act};
 use crate::rng::Rng;
@@ -9,24 +8,24 @@ use crate::trace::Trace;
 use crate::verdict::Broken;
 use crate::world::{Ended, live};
 
-/// What a seed stands for.
+/// What a seed determines.
 #[derive(Clone, Debug)]
 pub struct History {
     pub seed: u64,
-    /// Where the delays come from.
+    /// The seed of the delays.
     pub latency: u64,
     pub setup: Setup,
     pub plan: Vec<Act>,
 }
 
-/// A broken promise, as small as it could be made.
+/// A broken promise, with the reduced history.
 #[derive(Clone, Debug)]
 pub struct Fault {
     pub what: Broken,
     pub host: usize,
     pub at: Micros,
     pub history: History,
-    /// How many actions there were at first.
+    /// The number of actions before the reduction.
     pub actions: usize,
 }
 
@@ -47,7 +46,7 @@ impl History {
         Fault { what, host, at, history: self, actions }
     }
 
-    /// Makes a history that broke the promise as small as possible: whatever can go, goes.
+    /// Reduces a history that broke the promise: removes every action that is not needed.
     pub fn shrink(self, what: Broken, host: usize, at: Micros) -> Fault {
         let mut fault = self.as_it_is(what, host, at);
         fault.history.plan.retain(|act| act.at <= at);
@@ -67,8 +66,8 @@ impl History {
 }
 
 impl Fault {
-    /// The same fault with fewer actions, if they are not needed for it. Without them everything after them happens a
-    /// little differently, so other latencies are tried too.
+    /// The same fault without these actions, if they are not needed. Without them all later delays change, so other
+    /// seeds of the delays are tried too.
     fn without(&self, from: usize, count: usize) -> Option<Self> {
         (0..TRIES).find_map(|shift| {
             let mut fewer = self.history.clone();
@@ -81,7 +80,7 @@ impl Fault {
         })
     }
 
-    /// What happened, to be read.
+    /// What happened, as text.
     pub fn trace(&self) -> String {
         let ended = self.history.live(Trace::written());
         let setup = &self.history.setup;

@@ -1,4 +1,4 @@
-//! One host: its clock, kernel, daemon, Patroni, and its ways to etcd.
+//! One host: its clock, kernel, daemon, Patroni, and its paths to etcd.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -21,7 +21,7 @@ pub struct Host {
     pub clock: Clock,
     pub kernel: Kernel,
     pub daemon: Option<Daemon>,
-    /// Counts daemons, so that what was meant for one never reaches the next.
+    /// Counts daemons, so that an event for one never reaches the next.
     pub life: u32,
     pub patroni: Patroni,
     pub paths: [Path; MEMBERS],
@@ -29,18 +29,18 @@ pub struct Host {
     pub pause: Option<Pause>,
     /// Without power, if not 0.
     pub off: u8,
-    /// How often the interface was made anew.
+    /// How often the interface was recreated.
     pub links: u8,
     pub trap: Option<Trap>,
-    /// Its daemon goes on in the middle of a turn that it was stopped in.
+    /// Its daemon continues in the middle of the turn that it was stopped in.
     pub resumes: bool,
-    /// Watch events and notices are late as long as this is not 0.
+    /// Watch events and notices are late if not 0.
     pub late_events: u8,
     pub late_notices: u8,
     pub record: Record,
 }
 
-/// The whole machine stands still.
+/// The whole machine is paused.
 #[derive(Debug)]
 pub struct Pause {
     pub since: Micros,
@@ -49,20 +49,20 @@ pub struct Pause {
     pub missed: Vec<Item>,
 }
 
-/// Stops or kills the daemon when it comes to a certain place in its code.
+/// Stops or kills the daemon when it reaches a certain step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Trap {
     pub place: Place,
-    /// How often it passes before.
+    /// How often it passes the place before.
     pub passes: u8,
-    /// How long it is stopped; nothing for a kill.
+    /// How long it is stopped; `None` for a kill.
     pub stop: Option<Micros>,
 }
 
 /// A place between two steps of the daemon.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Place {
-    /// The clock was read for this turn, and the event not yet looked at.
+    /// The clock was read for this turn, and the event is not handled yet.
     Began,
     /// Before this step of the turn.
     Step(Point),
@@ -88,16 +88,16 @@ pub struct Daemon {
     pub frozen: bool,
     /// The event of a turn in which nothing is done yet.
     pub began: Option<(Input, Moment)>,
-    /// What the turn goes on with after its timers.
+    /// The event of a turn that handles its timers first.
     pub rest: Option<(Input, Moment)>,
     pub inbox: VecDeque<Input>,
     pub stopping: bool,
     pub notices_due: bool,
-    /// Turns in a row after which the next deadline did not lie ahead.
+    /// Consecutive turns that ended with a deadline in the past.
     pub spins: u8,
 }
 
-/// What comes to the driver.
+/// An event for the driver.
 #[derive(Clone, Debug)]
 pub enum Input {
     Time,
@@ -118,7 +118,7 @@ pub struct Source {
     pub reads: [CurrentRead; 2],
     /// The newest revision that a watch reported.
     pub heard: i64,
-    /// The lease that was under the key when it last named us.
+    /// The lease of the key when it last named us.
     pub lease: Option<u32>,
 }
 
@@ -145,14 +145,14 @@ impl CurrentRead {
     }
 }
 
-/// An answer to a read, as it travels.
+/// An answer to a read, on its way.
 #[derive(Clone, Copy, Debug)]
 pub struct Reading {
     pub path: u8,
     pub answer: Answer,
     pub left: Left,
     pub sent: Moment,
-    /// For the judges only: what the daemon cannot know.
+    /// For the oracles only: what the daemon cannot know.
     pub sent_at: Micros,
     pub served_at: Micros,
 }
@@ -186,9 +186,9 @@ pub struct Call {
     pub sent_at: Micros,
     pub served_at: Micros,
     pub answer: Option<Answer>,
-    /// The lease that was asked for beside it, and what was answered.
+    /// The lease whose time is queried along with it, and the answer.
     pub lease: Option<u32>,
-    /// That question travels by itself.
+    /// The query of the lease is a request of its own.
     pub lease_apart: bool,
     pub left: Option<Left>,
 }
@@ -241,7 +241,7 @@ pub struct Patroni {
     pub cut: u8,
     pub leads: bool,
     pub last_refresh: Micros,
-    /// The lease of its own, if it has one.
+    /// Its lease, if it has one.
     pub lease: Option<u32>,
 }
 
@@ -266,12 +266,12 @@ impl Host {
         }
     }
 
-    /// The daemon runs, here and now.
+    /// Whether the daemon runs now.
     pub fn runs(&self) -> bool {
         self.pause.is_none() && self.daemon.as_ref().is_some_and(|daemon| !daemon.frozen)
     }
 
-    /// It runs, can ask etcd, and can do what it wants.
+    /// Whether it runs, reaches etcd, and the kernel obeys it.
     pub fn is_well(&self) -> bool {
         self.runs()
             && self.daemon.as_ref().is_some_and(|daemon| !daemon.stopping)

@@ -11,19 +11,19 @@ use crate::time::{Clock, Micros, NEVER, SECOND};
 pub const PREFIX: u8 = 32;
 pub const STRAY: u8 = 24;
 
-/// One prefix length that the address stands with.
+/// The address with one prefix length.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Address {
-    /// When its lifetime ends, in true time. The kernel looks a little later.
+    /// When its lifetime ends, in true time. The kernel removes it a little later.
     pub ends: Micros,
-    /// Somebody else put it there, or changed it last.
+    /// Somebody else added it, or changed it last.
     pub foreign: bool,
 }
 
-/// What the kernel tells its listeners.
+/// A notice of the kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Notice {
-    /// Stands with so many seconds, or for ever where there are none.
+    /// Present for so many seconds, or permanent.
     Present {
         prefix: u8,
         seconds: Option<u64>,
@@ -41,7 +41,7 @@ pub struct Kernel {
     pub stray: Option<Address>,
     /// Every change is refused.
     pub refusing: u8,
-    /// The lifetime is over, and the address is there only because nobody has looked yet.
+    /// The lifetime is over, and the kernel has not removed the address yet.
     pub lingering: bool,
     pub notices: VecDeque<Notice>,
     pub lost_some: bool,
@@ -68,7 +68,7 @@ impl Kernel {
     }
 }
 
-/// What the daemon knows of its kernel: the notices that it has read.
+/// What the daemon knows of its kernel from the notices that it has read.
 #[derive(Clone, Debug, Default)]
 pub struct Mirror {
     pub link: Option<Link>,
@@ -77,7 +77,7 @@ pub struct Mirror {
 }
 
 impl Mirror {
-    /// A list of everything, as the kernel gives it: what is left of a lifetime is rounded up.
+    /// A dump of the kernel, which rounds the rest of a lifetime up.
     pub fn listed(kernel: &Kernel, clock: Clock, now: Micros) -> Self {
         let expiry = |address: Address| match address.ends {
             NEVER => Lifetime::Forever,

@@ -1,6 +1,4 @@
-//! How long things take.
-//!
-//! Most are quick, some are not. In a calm history everything takes the shortest time there is.
+//! Random delays: mostly short, sometimes long. In a calm history every delay is the shortest.
 
 use crate::rng::Rng;
 use crate::time::{MILLI, Micros, SECOND};
@@ -28,7 +26,7 @@ impl Latency {
         if draw.is_multiple_of(128) { self.rng.within(5 * MILLI, 80 * MILLI) } else { 100 + (draw >> 8) % 800 }
     }
 
-    /// From a change to the watch that speaks of it.
+    /// From a change to its watch event.
     pub const fn event_lag(&mut self) -> Micros {
         if self.calm {
             return MILLI;
@@ -41,7 +39,7 @@ impl Latency {
         if self.calm { 30 } else { self.rng.within(20, 100) }
     }
 
-    /// How late the kernel takes an address away.
+    /// How late the kernel removes an address.
     pub const fn kernel_lateness(&mut self) -> Micros {
         if self.calm {
             return 0;
@@ -62,7 +60,7 @@ impl Latency {
         if self.rng.one_in(64) { self.rng.within(0, 12 * MILLI) } else { self.rng.below(100) }
     }
 
-    /// From the start of a daemon to its first question, and other short times.
+    /// From the start of a daemon to its first request, and other short times.
     pub const fn moment(&mut self, longest: Micros) -> Micros {
         if self.calm { longest / 2 } else { self.rng.within(1, longest) }
     }

@@ -1,27 +1,27 @@
 //! Tries to break the promise of vip-manager, in virtual time.
 //!
 //! A history is a cluster of hosts, each with the *shipped* turn of the driver, the *shipped* keeper and the *shipped*
-//! choice of endpoints, a model of everything around them, and a list of faults. Judges who know the truth check after each step whether the promise
-//! holds. All of it follows from one seed, so any history can be repeated. A history that broke the promise is
-//! reduced until its trace is short enough to read.
+//! choice of endpoints, a model of everything around them, and a list of faults. Oracles that know the true state check
+//! after each step whether the promise holds. One seed determines all of it, so any history can be repeated. A history
+//! that broke the promise is reduced until its trace is short enough to read.
 //!
 //! | file | models |
 //! |---|---|
 //! | [`store`], [`patroni`] | the leader key with its lease, and who writes it |
-//! | [`network`], [`source`], [`watch`] | the paths to etcd, and the calls and sessions around the shipped `rounds.rs` |
-//! | [`driver`], [`actuator`] | what the shipped turn is told, and what it asks of the host |
+//! | [`network`], [`source`], [`watch`] | the paths to etcd, and the sessions and calls around `rounds.rs` |
+//! | [`driver`], [`actuator`] | the events for the shipped turn, and its requests to the host |
 //! | [`host`], [`process`] | the daemon, and the process that is started, stopped and killed |
 //! | [`kernel`], [`addresses`] | the address with its lifetime, and the notices |
-//! | [`plan`], [`actions`], [`faults`] | what happens to all of them |
-//! | [`oracle`], [`verdict`] | the judges, and what they find |
+//! | [`plan`], [`actions`], [`faults`] | the faults |
+//! | [`oracle`], [`verdict`] | the oracles, and what they find |
 //! | [`world`], [`queue`] | the loop |
-//! | [`history`], [`batch`] | one seed from its beginning to its verdict, and many of them |
-//! | [`sweep`] | every short history of a certain kind |
+//! | [`history`], [`batch`] | the history of one seed, and batches of them |
+//! | [`sweep`] | every combination of a few faults |
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
     clippy::cast_sign_loss,
-    reason = "times are microseconds of a few hours, and hosts are counted on one hand"
+    reason = "times are microseconds of a few hours, and there are few hosts"
 )]
 
 pub mod actions;

@@ -16,18 +16,18 @@ use vip_manager_sim::trace::Trace;
 use vip_manager_sim::verdict::Judges;
 
 const USAGE: &str = "\
-vip-manager-sim tries to break the promise of vip-manager's keeper, in virtual time.
+vip-manager-sim tries to break the promise of vip-manager in virtual time.
 
-  --seeds FROM..[TO]   the histories to live (1..); TO is not among them
-  --seeds N            this one alone, and tell what happened in it: the seed that a broken promise was printed with
-  --cpu-seconds N      stop after so much processor time (120; unlimited where an end of the seeds is given)
-  --jobs N             threads (as many as there are processors)
-  --sweep              every short history of the sweep, before the seeds
+  --seeds FROM..[TO]   the histories to run (1..), without TO
+  --seeds N            this history alone, with its timeline: the seed that a broken promise was printed with
+  --cpu-seconds N      stop after this much processor time (120; unlimited if TO is given)
+  --jobs N             number of threads (the number of processors)
+  --sweep              run the sweep before the seeds
   --until-broken       stop at the first broken promise
-  --judges S1,L2,…     look at these promises only (S1 S2 S3 L1 L2 A1 Restless Panic)
+  --judges S1,L2,…     check these promises only (S1 S2 S3 L1 L2 A1 Restless Panic)
 
-A seed stands for the same history wherever the simulator is the same. It ends with 0 if every promise was kept, with 1 if
-one was broken, with 64 if it does not understand what was asked.";
+A seed determines the same history in every build of the same source. The exit status is 0 if every promise was kept,
+1 if one was broken, 64 for an invalid argument.";
 
 /// What was asked for.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ fn again(history: History) -> bool {
     let ended = history.live(Trace::written());
     let Some((what, host)) = ended.verdict else {
         print!("{}", ended.trace.timeline());
-        println!("seed {seed}: every promise was kept in {} misfortunes", history.plan.len());
+        println!("seed {seed}: every promise was kept through {} faults", history.plan.len());
         return true;
     };
     println!("{}", history.shrink(what, host, ended.at).trace());
@@ -147,10 +147,10 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Asked, String> {
             "--jobs" => asked.jobs = Some(number(&value()?)?.max(1) as usize),
             "--judges" => {
                 let names = value()?;
-                asked.judges = Judges::named(&names).ok_or_else(|| format!("\"{names}\" are no judges"))?;
+                asked.judges = Judges::named(&names).ok_or_else(|| format!("unknown promises \"{names}\""))?;
             }
             "--seeds" => asked.seeds = seeds(&value()?)?,
-            other => return Err(format!("\"{other}\" is not known")),
+            other => return Err(format!("unknown option \"{other}\"")),
         }
     }
     Ok(asked)

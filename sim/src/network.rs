@@ -1,15 +1,15 @@
-//! The way from a host to one member of etcd, and what travels on it.
+//! The path from a host to one member of etcd.
 //!
-//! A connection is TCP: what is sent into a silence is not lost but late, if the silence ends before somebody gives the
-//! connection up. After that it is made anew, and begins with a read.
+//! A connection is TCP: packets that were dropped arrive late, unless the connection is given up before. A new
+//! connection begins with a read.
 
 use crate::queue::Item;
 use crate::time::Micros;
 
-/// What lies on a way. Several things may at once.
+/// What blocks a path. Several may at once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Obstacle {
-    /// Packets are dropped both ways, without a word.
+    /// Packets are dropped both ways.
     Silence,
     /// Requests arrive, answers do not.
     Deafness,
@@ -22,19 +22,19 @@ pub struct Path {
     pub silent: u8,
     pub deaf: u8,
     pub closed: u8,
-    /// The connection is being made anew.
+    /// The connection is being reopened.
     pub reopening: bool,
-    /// The first read of the session was answered, and the watch begins after it.
+    /// The first read of the session was answered, and the watch has begun.
     pub watching: bool,
-    /// Since when the first obstacle lies there.
+    /// Since when the path is blocked.
     pub since: Micros,
     /// Counts connections.
     pub epoch: u32,
-    /// What waits for the silence to end.
+    /// Messages that wait for the silence to end.
     pub parked: Vec<Item>,
     /// Shortest and longest delay of one direction.
     pub delay: Option<(Micros, Micros)>,
-    /// When the last event on its way arrives; a stream keeps its order.
+    /// When the last event on its way arrives. A stream keeps its order.
     pub last_event: Micros,
 }
 
@@ -43,17 +43,17 @@ impl Path {
         self.silent + self.deaf + self.closed > 0
     }
 
-    /// Everything arrives, soon, and is answered.
+    /// Whether requests are answered quickly.
     pub const fn is_good(&self) -> bool {
         !self.blocked() && !self.reopening && self.delay.is_none()
     }
 
-    /// Requests reach etcd.
+    /// Whether requests reach etcd.
     pub const fn reaches(&self) -> bool {
         self.silent + self.closed == 0 && !self.reopening
     }
 
-    /// There is a session that a call can be sent through, as far as the host knows.
+    /// Whether there is a session, as far as the host knows.
     pub const fn in_session(&self, now: Micros, limit: Micros) -> bool {
         !self.reopening && self.closed == 0 && (!self.blocked() || now < self.since.saturating_add(limit))
     }
@@ -65,7 +65,7 @@ impl Path {
         *self.count(obstacle) += 1;
     }
 
-    /// Takes an obstacle away; whether it was the last.
+    /// Removes an obstacle. Returns whether it was the last.
     pub const fn clear(&mut self, obstacle: Obstacle) -> bool {
         let count = self.count(obstacle);
         *count = count.saturating_sub(1);

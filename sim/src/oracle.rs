@@ -1,12 +1,12 @@
-//! The judges. They know the truth, and nothing of how the keeper decides.
+//! The oracles. They know the true state, and nothing of how the keeper decides.
 //!
 //! | | promise |
 //! |---|---|
-//! | S1 | after the lease has ended nobody but the new leader holds |
-//! | S2 | after a move by hand the old host is out: within an interval if it reaches etcd, within the hold-timeout if not |
-//! | S3 | nobody acquires without a read that was sent after the last word against it, and that names it |
+//! | S1 | after the lease has ended only the new leader holds |
+//! | S2 | after a move by hand the old host releases: within an interval if it reaches etcd, else a hold-timeout |
+//! | S3 | nobody acquires without a read that names it and was sent after the last denial |
 //! | L1 | a leader that reaches etcd holds within two intervals |
-//! | L2 | no hiccup shorter than the deadline drops the address |
+//! | L2 | no outage shorter than the deadline drops the address |
 //! | A1 | announcements only while the kernel shows the address, the keeper holds, and a read is fresh |
 
 use crate::host::{Left, Reading, names};
@@ -25,29 +25,29 @@ impl World {
         }
     }
 
-    /// What is true just before the next thing happens was true since the last.
+    /// The state just before the next event has not changed since the previous one.
     pub fn judge_state(&mut self) {
         let now = self.now;
         for host in 0..self.hosts.len() {
             let here = &self.hosts[host];
-            let stands = here.kernel.ours_present();
+            let present = here.kernel.ours_present();
             let record = &here.record;
-            if stands && now > record.permit && now > record.grace && here.pause.is_none() {
+            if present && now > record.permit && now > record.grace && here.pause.is_none() {
                 let what = if record.expired { Broken::S1 } else { Broken::S2 };
                 self.broken(host, what);
             } else if now > record.due {
-                self.judge_due(host, stands);
+                self.judge_due(host, present);
             }
         }
     }
 
-    fn judge_due(&mut self, host: usize, stands: bool) {
+    fn judge_due(&mut self, host: usize, present: bool) {
         let named = names(self.store.key, host);
-        if !named && stands {
+        if !named && present {
             self.broken(host, Broken::S2);
         } else if named && self.hosts[host].kernel.main.is_none() {
             if self.lease_is_low() {
-                // Then nobody has to hold, and its refreshing begins the count anew.
+                // Then nobody has to hold. A refresh restarts the time limit.
                 self.hosts[host].record.due = NEVER;
             } else {
                 self.broken(host, Broken::L1);
@@ -55,7 +55,7 @@ impl World {
         }
     }
 
-    /// With no more than this left of it, the last read may not reach to the next one.
+    /// With no more than this left, the deadline of one read may pass before the next read.
     pub fn low_lease(&self) -> Micros {
         self.setup.margin + 2 * self.setup.interval + 2 * SECOND
     }
@@ -66,7 +66,7 @@ impl World {
         ends.saturating_sub(self.now) < self.low_lease()
     }
 
-    /// Whatever delays a host in following has just happened: its time begins anew.
+    /// Something delays the host: restarts its time limit.
     pub fn touch(&mut self, host: usize, extra: Micros) {
         let lenient = &mut self.hosts[host].record.lenient_until;
         *lenient = (*lenient).max(self.now + extra);
@@ -84,7 +84,7 @@ impl World {
         self.hosts[host].record.due = due;
     }
 
-    /// The kernel has refused something: it is tried again in a while.
+    /// The kernel has refused a request, which is retried later.
     pub fn touch_refused(&mut self, host: usize) {
         self.hosts[host].record.refused_at = self.now;
         self.touch(host, 0);
@@ -92,7 +92,7 @@ impl World {
 
     pub fn judge_change(&mut self, before: Option<Key>, after: Option<u8>) {
         let now = self.now;
-        // What a restore brought back may have been allowed by reads of what it undid.
+        // Reads from before a restore may allow what it brought back.
         let restored = self.restored_at > 0 && now < self.restored_at + Setup::at_most(self.setup.hold);
         let lease = before.and_then(|key| key.lease);
         let before = before.map(|key| key.holder);
@@ -116,9 +116,9 @@ impl World {
         }
     }
 
-    /// The lease under the key has ended, and with it whatever it allowed.
+    /// The lease of the key has ended, and with it everything that it allowed.
     pub fn judge_expiry(&mut self, host: usize) {
-        // What was read before a restore is beyond what a lease can take back.
+        // The end of a lease cannot undo what was read before a restore.
         let before_restore = if self.restored_at > 0 { self.restored_at + Setup::at_most(self.setup.hold) } else { 0 };
         let late = if before_restore > self.now { LATE_KERNEL + SLACK / 10 } else { 0 };
         let record = &mut self.hosts[host].record;
@@ -154,7 +154,7 @@ impl World {
         let deadline = reading.sent + std::time::Duration::from_micros(span);
         let by_lease = span < hold;
         record.ground = Some(match record.ground {
-            // Of reads that overlapped any may be the newer: either is ground enough, and neither can be insisted on.
+            // Of overlapping reads either may be the newer one: each is sufficient, and none can be demanded.
             Some(before) if reading.sent < before.answered => Ground {
                 served_at: before.served_at.max(reading.served_at),
                 answered: before.answered.max(answered),
@@ -178,7 +178,7 @@ impl World {
         }
     }
 
-    /// The daemon puts the address up, or renews it.
+    /// The daemon adds or renews the address.
     pub fn judge_put(&mut self, host: usize) {
         let here = &self.hosts[host];
         let after_all = here.record.ground.is_some();
@@ -187,7 +187,7 @@ impl World {
         }
     }
 
-    /// The address goes.
+    /// The address is removed.
     pub fn judge_drop(&mut self, host: usize, by: &str) {
         let here = &self.hosts[host];
         let record = &here.record;
@@ -212,7 +212,7 @@ impl World {
         let fresh = here.record.ground.is_some_and(|ground| {
             local < ground.latest && local <= ground.answered + interval * 2 + std::time::Duration::from_millis(15)
         });
-        // What it did itself, or what was done just now, may be on its way.
+        // The notice of a recent change may be on its way.
         let unread = here.daemon.as_ref().is_some_and(|daemon| daemon.notices_due);
         let there = shown || unread || here.kernel.main.is_some();
         if !there || !fresh || here.record.unreachable {
@@ -221,13 +221,13 @@ impl World {
     }
 }
 
-/// Hedges, notices, retries of what was contested: what comes on top of the intervals.
+/// For hedged reads, notices and retries.
 const SLACK: Micros = 1_000 * MILLI;
-/// After a refusal it is tried again within this.
+/// The longest wait before a retry.
 const LONGEST_BACKOFF: Micros = 7 * SECOND;
 /// The kernel's own lateness.
 const LATE_KERNEL: Micros = 2_100 * MILLI;
-/// The address goes a moment before the deadline, so that the daemon is there before the kernel.
+/// The daemon removes the address slightly before the deadline, to act before the kernel does.
 const TOLERANCE: std::time::Duration = std::time::Duration::from_millis(150);
-/// A lease that is about to end, because nobody refreshes it, is no hiccup; and kernels count whole seconds.
+/// For a lease that is about to end: kernels count whole seconds.
 const LEASE_TOLERANCE: std::time::Duration = std::time::Duration::from_millis(1_100);

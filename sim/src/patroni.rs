@@ -1,4 +1,4 @@
-//! Patroni, as far as the leader key goes: it takes the key when it is free, refreshes its lease, and gives up.
+//! Patroni and the leader key: it takes the key when it is free, refreshes the lease, and demotes.
 
 use crate::host::names;
 use crate::queue::{Alarm, Item};
@@ -15,7 +15,7 @@ impl World {
             return;
         }
         if patroni.cut > 0 {
-            // Its retries are over, and PostgreSQL must not be written to any more.
+            // Its retries are over, so it must demote PostgreSQL.
             patroni.leads &= now < patroni.last_refresh + RETRY_TIMEOUT;
             return;
         }
@@ -59,7 +59,7 @@ impl World {
         }
     }
 
-    /// Every lease lives longer: a new leader of etcd gives each its full time again.
+    /// A new etcd leader grants every lease its full time again.
     pub fn extend_leases(&mut self) {
         for host in 0..self.hosts.len() {
             let ends = self.store.lease_end(self.now, self.setup.ttl);
@@ -70,7 +70,7 @@ impl World {
         }
     }
 
-    /// A lease is over, and what lay on it is gone.
+    /// A lease has ended, and its key is deleted.
     pub fn lease_ends(&mut self, host: usize) {
         let Some(lease) = self.store.leases[host].take() else { return };
         self.queue.set(Alarm::Lease, host, NEVER);
@@ -78,13 +78,13 @@ impl World {
             self.change(super::store::Store::delete, "its lease has ended");
             self.judge_expiry(host);
         } else if !names(self.store.key, host) && self.hosts[host].record.lease == Some(lease.id) {
-            // What was allowed by a move of the key was never allowed longer than the lease.
+            // A move of the key allows nothing beyond the end of the lease.
             let permit = &mut self.hosts[host].record.permit;
             *permit = (*permit).min(self.now);
         }
     }
 
-    /// Changes the key, and tells everybody who watches it.
+    /// Changes the key and sends the watch events.
     pub fn change(&mut self, change: impl FnOnce(&mut crate::store::Store), why: &str) {
         let before = self.store.key;
         change(&mut self.store);

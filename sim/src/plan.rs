@@ -1,8 +1,8 @@
-//! What is done to a cluster: a list of actions, drawn from a seed.
+//! The plan of a history: a list of actions, drawn from a seed.
 //!
-//! Faults are not spread evenly. A cluster is given a handful of its kinds, most of it comes close together, most
-//! of it strikes the leader, and much of it waits for a nasty moment: between a request and its answer, between
-//! two instructions, a millisecond before a deadline, the instant in which a lease ends.
+//! Faults are not spread evenly. A cluster gets some kinds of them, mostly close together and mostly at the leader.
+//! Many wait for a critical moment: between a request and its answer, between two steps of a turn, a millisecond before
+//! a deadline, the instant at which a lease ends.
 
 use vip_manager::driver::Point;
 
@@ -19,23 +19,23 @@ pub struct Act {
     pub when: When,
     pub whom: Whom,
     pub what: What,
-    /// How long it lasts, where it lasts.
+    /// How long it lasts, if it has an end.
     pub span: Micros,
 }
 
-/// The moment, once its time has come.
+/// The moment at which a due action begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum When {
     Then,
-    /// So long after this happens next to the host.
+    /// This long after the next such event on the host.
     After(Hook, Micros),
-    /// At the host's deadline as it stands, or so much before or after it.
+    /// At the host's present deadline, with an offset.
     Deadline(i64),
-    /// At the end of the lease under the key as it stands, likewise.
+    /// At the present end of the lease of the key, with an offset.
     LeaseEnd(i64),
 }
 
-/// What an act may wait for.
+/// An event that an action may wait for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Hook {
     Sent,
@@ -54,7 +54,7 @@ pub enum Whom {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum What {
-    /// SIGKILL. Where it is clean, `vip-manager release` follows, as systemd does it.
+    /// SIGKILL. If clean, `vip-manager release` follows, as with systemd.
     Kill {
         clean: bool,
     },
@@ -65,7 +65,7 @@ pub enum What {
     Terminate {
         keep: bool,
     },
-    /// The way to every member, of the daemon alone or of Patroni as well.
+    /// The path to every member, of the daemon alone or of Patroni as well.
     Cut {
         obstacle: Obstacle,
         patroni: bool,
@@ -82,17 +82,17 @@ pub enum What {
         low: Micros,
         high: Micros,
     },
-    /// All of etcd is away, for everybody.
+    /// All of etcd is unreachable for everybody.
     Away,
-    /// etcd elects a leader: nobody is answered for a while, and each lease begins anew.
+    /// etcd elects a leader: it answers nobody for a while, and every lease restarts.
     Election,
     LateEvents,
     LateNotices,
-    /// Notices are dropped until the daemon looks.
+    /// Notices are dropped until the daemon lists the addresses.
     Overrun,
-    /// Killed or stopped: it refreshes nothing and takes nothing.
+    /// Patroni is killed or stopped: it neither refreshes nor takes the key.
     PatroniDown,
-    /// The leader gives the key up.
+    /// The leader deletes the key.
     Demote,
     /// The leader hands the key over.
     Switchover,
@@ -101,17 +101,17 @@ pub enum What {
     DeleteByHand,
     BackUp,
     Restore,
-    /// The machine stands still; afterwards its clock shows that, or not.
+    /// The machine is paused. Afterwards its clock shows the pause or not.
     Pause {
         clock_jumps: bool,
     },
-    /// Power is lost, and comes back.
+    /// The machine loses power and boots again.
     Crash,
     /// Somebody removes the address.
     Flush,
-    /// Somebody puts it up for ever, or makes it so.
+    /// Somebody adds the address permanently, or makes it permanent.
     PutForever,
-    /// Somebody puts it up with another prefix length.
+    /// Somebody adds the address with another prefix length.
     PutStray,
     LinkDown,
     LinkGone,
@@ -136,7 +136,7 @@ pub fn draw(rng: &mut Rng, setup: &Setup) -> Vec<Act> {
     actions
 }
 
-/// What an act is about; the details are drawn apart.
+/// The kind of an action. Its details are drawn separately.
 #[derive(Clone, Copy)]
 enum Kind {
     Process,
@@ -282,11 +282,11 @@ fn trap(rng: &mut Rng, setup: &Setup) -> Trap {
     Trap { place: rng.pick(&PLACES), passes: rng.below(3) as u8, stop }
 }
 
-/// The leader stops refreshing its lease or hears nothing more, and near the end something happens to its daemon.
+/// The leader stops refreshing its lease or is cut off, and near the end something happens to its daemon.
 fn last_moment(rng: &mut Rng, setup: &Setup, at: Micros, actions: &mut Vec<Act>) {
     let whom = Whom::Leader;
     let (what, length, last) = if rng.one_in(2) {
-        // With the lease running out, the last reads each allow a little less.
+        // As the lease runs out, each read allows a little less.
         let before = rng.pick(&[0, setup.margin as i64]);
         (What::PatroniDown, setup.ttl + rng.within(0, 10 * SECOND), When::LeaseEnd(offset(rng) - before))
     } else {
@@ -304,8 +304,8 @@ fn last_moment(rng: &mut Rng, setup: &Setup, at: Micros, actions: &mut Vec<Act>)
     actions.push(Act { at: later, when: last, whom, what: daemon, span: span(rng, setup) });
 }
 
-/// The lease runs out, the daemon hears nothing more, is held up in its last renewals, and dies: from then on the
-/// kernel alone keeps the deadline.
+/// The lease runs out, and the daemon is cut off, delayed in its last renewals, and killed: from then on only the
+/// kernel keeps the deadline.
 fn last_wish(rng: &mut Rng, setup: &Setup, at: Micros, actions: &mut Vec<Act>) {
     let whom = Whom::Leader;
     let act = |at, when, what, span| Act { at, when, whom, what, span };

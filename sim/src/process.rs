@@ -52,7 +52,7 @@ impl World {
         self.touch(host, 0);
     }
 
-    /// The process is gone, whatever it was about to do.
+    /// The process ends at once.
     pub fn end_daemon(&mut self, host: usize) {
         let here = &mut self.hosts[host];
         here.daemon = None;
@@ -83,9 +83,9 @@ impl World {
         }
         let Some(daemon) = &mut here.daemon else { return };
         daemon.frozen = false;
-        // Two stops within one request are beyond what is promised.
+        // The promise does not cover two stops within one request.
         here.trap = None;
-        self.trace.record(self.now, Who::Daemon(host), || "goes on".to_owned());
+        self.trace.record(self.now, Who::Daemon(host), || "continues".to_owned());
         self.touch(host, 0);
         self.resume_turn(host);
         self.deliver(host, Input::Time);

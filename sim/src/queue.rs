@@ -1,8 +1,8 @@
-//! What happens next.
+//! The queue of events.
 //!
-//! Alarms are set, moved and cleared all the time (a keeper's deadline moves with every read), so each has a place of
-//! its own; everything else happens once, and waits in a heap. In front of the heap there is one more place: most of
-//! what is put down is what happens next, and need not be sorted in.
+//! Alarms are set, moved and cleared often (a keeper's deadline moves with every read), so each has its own slot. All
+//! other events happen once and wait in a heap. One more slot precedes the heap: most events that are added are the
+//! next ones, and need no sorting.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -12,7 +12,7 @@ use crate::time::{Micros, NEVER};
 pub const MOST_HOSTS: usize = 4;
 pub const MEMBERS: usize = 3;
 
-/// What is put off to a certain time, and may be moved.
+/// An event whose time may be moved.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Alarm {
     /// The daemon's timer.
@@ -27,38 +27,38 @@ pub enum Alarm {
     Lease,
 }
 
-/// What happens once.
+/// An event that happens once.
 #[derive(Clone, Copy, Debug)]
 pub enum Item {
-    /// A read arrives at etcd, and is answered there.
+    /// A read arrives at etcd.
     Serve { host: u8, call: u32 },
-    /// Its question for the lease does.
+    /// Its query of the lease arrives at etcd.
     ServeLease { host: u8, call: u32, lease: u32 },
     /// Its answer arrives.
     Answer { host: u8, call: u32 },
-    /// There is no answer yet, and another endpoint is asked as well.
+    /// There is no answer yet, so another endpoint is asked as well.
     Hedge { host: u8, life: u32, number: u32, change: bool },
-    /// The time for its answer is over.
+    /// The time limit of a read passes.
     CallLimit { host: u8, call: u32, sent: Micros },
-    /// A watch speaks.
+    /// A watch event arrives.
     Event { host: u8, path: u8, epoch: u32, holder: Option<u8>, revision: i64, again: bool },
-    /// The kernel's notices are there to be read.
+    /// The kernel's notices become readable.
     Notices { host: u8, life: u32 },
     /// Patroni noticed that something changed.
     Patroni { host: u8 },
-    /// A stopped process goes on.
+    /// A stopped process continues.
     Continue { host: u8, life: u32 },
     /// A daemon is started.
     Start { host: u8, life: u32 },
-    /// A connection to a member was made anew.
+    /// A connection to a member is reopened.
     Reopen { host: u8, path: u8, epoch: u32 },
-    /// An act of the plan comes, begins or ends.
+    /// An action of the plan is due, begins or ends.
     Act { number: u16, part: Part },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Part {
-    /// Its time has come; it may still wait for something.
+    /// Its time has come. It may still wait for an event.
     Due,
     Begin,
     End,
@@ -67,12 +67,12 @@ pub enum Part {
 #[derive(Debug)]
 pub struct Queue {
     alarms: [Micros; ALARMS],
-    /// The place of the soonest alarm, unless it has to be looked for.
+    /// The slot of the next alarm, if known.
     soonest: Option<usize>,
     front: Option<Entry>,
     heap: BinaryHeap<Reverse<Entry>>,
     count: u64,
-    /// How many of the alarms there are hosts for.
+    /// The number of slots in use.
     used: usize,
 }
 
@@ -115,7 +115,7 @@ impl Queue {
         }
     }
 
-    /// When the next thing happens, and what it is. An alarm is cleared by this.
+    /// Takes the next event with its time. This clears an alarm.
     pub fn take(&mut self) -> (Micros, Happening) {
         let place = self.soonest_alarm();
         let soonest = self.alarms[place];
@@ -134,7 +134,7 @@ impl Queue {
         (soonest, Happening::Alarm(KINDS[place % KINDS.len()], place / KINDS.len()))
     }
 
-    /// The first of those that ring soonest. It is remembered: most of what happens moves no alarm, or a later one.
+    /// The slot of the next alarm, cached because most events move no alarm or a later one.
     fn soonest_alarm(&mut self) -> usize {
         *self.soonest.get_or_insert_with(|| {
             let (mut place, mut soonest) = (0, self.alarms[0]);

@@ -1,6 +1,6 @@
-//! Chance that comes from a seed, so that whatever was seen once can be seen again.
+//! Random numbers from a seed, so that every history can be repeated.
 
-/// A splitmix64 generator: small, quick, and good enough to choose faults with.
+/// A splitmix64 generator: small, fast, and good enough to choose faults.
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
 
@@ -17,12 +17,12 @@ impl Rng {
         x ^ (x >> 31)
     }
 
-    /// From 0 to `bound` - 1, and 0 where the bound is 0.
+    /// From 0 to `bound` - 1, or 0 if the bound is 0.
     pub const fn below(&mut self, bound: u64) -> u64 {
         ((self.draw() as u128 * bound as u128) >> 64) as u64
     }
 
-    /// From `low` to `high`, both included.
+    /// From `low` to `high` inclusive.
     pub const fn within(&mut self, low: u64, high: u64) -> u64 {
         low + self.below(high - low + 1)
     }

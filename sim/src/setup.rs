@@ -1,7 +1,7 @@
-//! What a cluster is like: how many hosts, how they are configured, how wrong their clocks are.
+//! A cluster: how many hosts, how they are configured, how wrong their clocks are.
 //!
-//! Half of the clusters are configured as delivered. The others are anything that the promise covers: a margin that
-//! is too small for the hold-timeout and the clocks is not, and is not drawn.
+//! Half of the clusters have the default configuration. The others have any that the promise covers, which excludes a
+//! margin that is too small for the hold-timeout and the clocks.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -25,14 +25,14 @@ pub struct Setup {
     /// Patroni's `ttl` and `loop_wait`.
     pub ttl: Micros,
     pub loop_wait: Micros,
-    /// Parts in a million that each clock is too fast, etcd's included.
+    /// How fast each clock is, in parts per million.
     pub rates: [i64; MOST_HOSTS],
     pub etcd_rate: i64,
-    /// How long the history is.
+    /// The length of the history.
     pub length: Micros,
-    /// Every delay is the shortest, so that only the plan makes a difference.
+    /// Every delay is the shortest, so that only the plan matters.
     pub calm: bool,
-    /// The kernel is always as late as it can be.
+    /// The kernel always has its largest delay.
     pub late_kernel: bool,
     pub judges: Judges,
 }
@@ -48,7 +48,7 @@ impl Setup {
             setup.loop_wait = rng.pick(&[5, 10]) * SECOND;
             setup.margin = rng.pick(&[3_000, 4_000, 5_000]) * MILLI;
             setup.margin = setup.margin.max(least_margin(setup.hold));
-            // A key without a lease allows the whole hold-timeout; the lease that it may get next has to outlast that.
+            // A key without a lease allows the whole hold-timeout, so its next lease must outlast that.
             setup.ttl = setup.ttl.max(setup.hold + setup.margin + 2 * SECOND);
         }
         let widest = rng.pick(&[0, 100, 20_000, 20_000]);
@@ -56,7 +56,7 @@ impl Setup {
         setup.rates = std::array::from_fn(|_| rate());
         setup.etcd_rate = rate();
         if rng.one_in(4) {
-            // The worst that there is: everybody's clock is wrong, and in the direction that hurts.
+            // The worst case: every clock is wrong in the harmful direction.
             setup.rates = [-20_000; MOST_HOSTS];
             setup.etcd_rate = 20_000;
         }
@@ -64,7 +64,7 @@ impl Setup {
         setup
     }
 
-    /// As delivered, with clocks that are right.
+    /// The default configuration with exact clocks.
     pub const fn delivered(hosts: usize) -> Self {
         Self {
             hosts,
@@ -104,13 +104,13 @@ impl Setup {
         self.hold / 3
     }
 
-    /// A span of a host's time, as long as it can be in true time.
+    /// The longest true time that a span of a host's time can last.
     pub const fn at_most(span: Micros) -> Micros {
         span + span / 45
     }
 }
 
-/// What the kernel's lateness and clocks that drift apart by 4 % ask for.
+/// Covers the delay of the kernel and clocks that differ by 4 %.
 const fn least_margin(hold: Micros) -> Micros {
     (2_150 * MILLI + hold / 24).div_ceil(SECOND) * SECOND
 }

@@ -1,5 +1,5 @@
-//! The reads around the shipped `rounds.rs`: one every interval and one after every change. Which endpoint is asked, and
-//! when the store is unreachable, the shipped code decides.
+//! The reads around the shipped `rounds.rs`: one every interval and one after every change. Which endpoint is asked,
+//! and when the store is unreachable, the shipped code decides.
 
 use vip_manager::keeper::{Keeper, State};
 use vip_manager::source::rounds::{self, Read};
@@ -31,7 +31,7 @@ impl World {
         self.ask_next(host, Purpose::Round);
     }
 
-    /// Asks one more endpoint, for the round or the change that is being read.
+    /// Asks one more endpoint for the read of this round or change.
     pub fn ask_next(&mut self, host: usize, purpose: Purpose) {
         self.check_sessions(host);
         let Some(daemon) = &mut self.hosts[host].daemon else { return };
@@ -46,7 +46,7 @@ impl World {
         }
     }
 
-    /// A call got no answer: the next endpoint is asked, if its read still waits.
+    /// A call failed: asks the next endpoint, if its read still waits.
     fn fail(&mut self, host: usize, call: Call, why: Option<&str>) {
         let here = &mut self.hosts[host];
         let Some(daemon) = here.daemon.as_mut().filter(|_| here.life == call.life) else { return };
@@ -59,7 +59,7 @@ impl World {
         }
     }
 
-    /// Sends one read: a transaction, and the question for the lease beside it where the lease is known.
+    /// Sends one read: a transaction, and the query of the lease along with it if the lease is known.
     pub fn ask(&mut self, host: usize, path: u8, purpose: Purpose, ask: Option<rounds::Ask>) {
         let now = self.now;
         let here = &mut self.hosts[host];
@@ -100,7 +100,7 @@ impl World {
         self.fire(Hook::Sent, host);
     }
 
-    /// There is no answer yet: another endpoint is asked as well.
+    /// There is no answer yet: asks another endpoint as well.
     pub fn hedge(&mut self, host: usize, life: u32, number: u32, purpose: Purpose) {
         let here = &mut self.hosts[host];
         if here.life != life || !here.runs() {
@@ -117,12 +117,12 @@ impl World {
         }
     }
 
-    /// The time for an answer is over.
+    /// The time limit of a call has passed.
     pub fn call_limit(&mut self, host: usize, number: u32, sent: Micros) {
         let here = &mut self.hosts[host];
         let runs = here.runs();
         let call = here.calls.one(number);
-        // The same place may hold a later call by now.
+        // A later call may use the same number by now.
         if call.sent_at != sent || call.over || call.life != here.life {
             return;
         }
@@ -148,7 +148,7 @@ impl World {
         call.served_at = now;
         let complete = match answer.key.filter(|key| key.holder as usize == host).and_then(|key| key.lease) {
             None => {
-                // Nobody waits for what is asked about another lease: its answer must not be a second one.
+                // Nobody waits for the lease any more, so its answer must not complete the call again.
                 call.lease_apart = false;
                 true
             }
@@ -158,7 +158,7 @@ impl World {
                 true
             }
             Some(id) => {
-                // It is asked for only when the answer shows which lease it is.
+                // Only the answer shows which lease to query.
                 call.lease = Some(id);
                 call.lease_apart = true;
                 call.left = None;
@@ -174,7 +174,7 @@ impl World {
         self.fire(Hook::Served, host);
     }
 
-    /// The question for the lease has arrived at etcd.
+    /// The query of the lease has arrived at etcd.
     pub fn serve_lease(&mut self, host: usize, number: u32, lease: u32) {
         let here = &mut self.hosts[host];
         let call = here.calls.one(number);
@@ -207,7 +207,7 @@ impl World {
         let Some(daemon) = here.daemon.as_mut().filter(|_| here.life == call.life) else { return };
         let way = &mut here.paths[call.path as usize];
         let limit = self.setup.call_limit();
-        // What comes after its limit is dropped, unless the process was not there to notice the limit.
+        // A late answer is dropped, unless the process was stopped at its limit.
         if now > call.sent_at + limit && !daemon.frozen && !self.latency.one_in(8) {
             if call.purpose == Purpose::First {
                 self.reopen(host, call.path as usize);
@@ -254,7 +254,7 @@ impl World {
         self.fire(Hook::Answered, host);
     }
 
-    /// Whether what travels gets through; else it waits for the silence to end, or is lost with its connection.
+    /// Whether a message gets through. Otherwise it waits for the silence to end, or is lost with its connection.
     fn passes(&mut self, host: usize, number: u32, item: Item, outward: bool) -> bool {
         let here = &mut self.hosts[host];
         let call = *here.calls.one(number);
@@ -284,7 +284,7 @@ impl World {
             let (named, ago) = (crate::trace::name(name), now - reading.sent_at);
             let left = match reading.left {
                 Left::NoLease => "no lease".to_owned(),
-                Left::Unknown => "lease not told".to_owned(),
+                Left::Unknown => "lease unknown".to_owned(),
                 Left::Seconds(seconds) => format!("lease {seconds} s"),
             };
             let revision = reading.answer.revision;

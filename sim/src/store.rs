@@ -1,4 +1,4 @@
-//! The leader key: a linearizable register with a lease under it.
+//! The leader key: a linearizable register with a lease.
 
 use crate::queue::MOST_HOSTS;
 use crate::time::{Micros, SECOND};
@@ -13,11 +13,11 @@ pub struct Key {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Lease {
     pub id: u32,
-    /// In true time, though etcd counts with a clock of its own.
+    /// In true time, though etcd counts with its own clock.
     pub ends: Micros,
 }
 
-/// What a read is answered.
+/// The answer to a read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Answer {
     pub revision: i64,
@@ -28,7 +28,7 @@ pub struct Answer {
 pub struct Store {
     pub revision: i64,
     pub key: Option<Key>,
-    /// Each Patroni has a lease of its own, if any.
+    /// The lease of each Patroni, if any.
     pub leases: [Option<Lease>; MOST_HOSTS],
     leases_granted: u32,
     ppm: i64,
@@ -49,7 +49,7 @@ impl Store {
         self.key.map(|key| key.holder)
     }
 
-    /// Whole seconds that the lease has left, rounded down; nothing where it is gone.
+    /// Whole seconds that the lease has left, rounded down; `None` if it has ended.
     pub fn time_to_live(&self, id: u32, now: Micros) -> Option<u64> {
         let lease = self.leases.iter().flatten().find(|lease| lease.id == id)?;
         let left = lease.ends.saturating_sub(now) as i64;
@@ -82,7 +82,7 @@ impl Store {
         self.backup = Some((self.revision, self.key));
     }
 
-    /// Goes back to the backup: with a lower revision, and whoever led then. Leases that were in it begin anew.
+    /// Restores the backup with its lower revision and its leader. Its leases restart.
     pub fn restore(&mut self) -> bool {
         let Some((revision, key)) = self.backup.take() else { return false };
         let lease_lives = |id: u32| self.leases.iter().flatten().any(|lease| lease.id == id);

@@ -1,7 +1,8 @@
-//! Every short history of a certain kind, one after the other.
+//! Every combination of three faults in a short history.
 //!
-//! A cluster of two, as delivered, with every delay the shortest and the kernel as late as it can be. Its leader is struck
-//! by three misfortunes, each of every kind, at every moment of a grid that is finest around the moments that matter.
+//! A cluster of two hosts with the default configuration, the shortest delays, and a kernel that is punctual or as late
+//! as possible. Three faults of every kind hit its leader, at each moment of a grid that is finest around the critical
+//! ones.
 
 use vip_manager::driver::Point;
 
@@ -12,7 +13,7 @@ use crate::plan::{Act, What, When, Whom};
 use crate::setup::Setup;
 use crate::time::{MILLI, Micros, SECOND};
 
-/// All histories of the sweep. Their numbers stand in for seeds.
+/// All histories of the sweep. Their numbers serve as seeds.
 pub fn histories() -> impl Iterator<Item = History> {
     let scenes = FIRST.iter().flat_map(|first| SECOND_AT.iter().map(move |at| (*first, *at)));
     let pairs = scenes.flat_map(|(first, at)| STRIKES.iter().map(move |second| (first, at, *second)));
@@ -39,7 +40,7 @@ pub fn histories() -> impl Iterator<Item = History> {
     })
 }
 
-/// Clocks that are as wrong as the promise allows, in the direction that hurts.
+/// Clocks that are as wrong as the promise allows, in the harmful direction.
 const fn slow(worst: bool) -> [i64; 4] {
     if worst { [-20_000; 4] } else { [0; 4] }
 }
@@ -52,7 +53,7 @@ const fn strike(at: Micros, (what, span): (What, Micros)) -> Act {
     Act { at, when: When::Then, whom: Whom::Host(0), what, span }
 }
 
-/// What sets the clock ticking: the lease runs out, or nothing is heard any more, or the key is moved.
+/// The first fault: the lease runs out, the host is cut off, or the key is moved.
 const FIRST: [(What, Micros); 6] = [
     (What::PatroniDown, 60 * SECOND),
     (What::Cut { obstacle: Obstacle::Silence, patroni: true }, 40 * SECOND),
@@ -62,7 +63,7 @@ const FIRST: [(What, Micros); 6] = [
     (What::LateEvents, 20 * SECOND),
 ];
 
-/// From the first to the second. The lease of a Patroni that is down ends between 20 and 30 s after it went down.
+/// From the first fault to the second. The lease of a Patroni that is down ends after 20 to 30 s.
 const SECOND_AT: [Micros; 22] = [
     0,
     500 * MILLI,

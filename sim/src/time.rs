@@ -1,7 +1,7 @@
-//! True time, and what a host's clock makes of it.
+//! True time, and the clocks of the hosts.
 //!
-//! True time is counted in microseconds and nobody in the model may ask for it. Every host has a clock that runs
-//! up to 2 % too fast or too slow, and that stands still or jumps when its machine is paused.
+//! True time is counted in microseconds, and no host knows it. The clock of a host is up to 2 % too fast or too slow,
+//! and stops or jumps when its machine is paused.
 
 use std::time::Duration;
 
@@ -16,12 +16,12 @@ pub const MINUTE: Micros = 60 * SECOND;
 pub const HOUR: Micros = 60 * MINUTE;
 pub const NEVER: Micros = u64::MAX;
 
-/// A host's clock: straight, but not at the true rate.
+/// A host's clock, which has a constant rate.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     true_base: Micros,
     local_base: Micros,
-    /// Parts in a million that it runs too fast.
+    /// How fast it is, in parts per million.
     ppm: i64,
 }
 
@@ -39,7 +39,7 @@ impl Clock {
         Moment::from_boot(Duration::from_micros(self.local(at)))
     }
 
-    /// The first true instant at which this clock shows at least that.
+    /// The first true instant at which this clock shows at least this moment.
     pub fn when(&self, moment: Moment) -> Micros {
         let since = moment.since_boot();
         let local = since.as_micros() as u64 + u64::from(!since.subsec_nanos().is_multiple_of(1_000));
@@ -47,7 +47,7 @@ impl Clock {
     }
 
     pub const fn when_local(&self, local: Micros) -> Micros {
-        // Whatever lies beyond the end of all histories may lie there.
+        // Beyond the end of all histories any value will do.
         let ahead = local.saturating_sub(self.local_base);
         let ahead = (if ahead < BEYOND { ahead } else { BEYOND }) as i64;
         let mut at = self.true_base + (ahead * MILLION / (MILLION + self.ppm)) as u64;
@@ -57,7 +57,7 @@ impl Clock {
         at
     }
 
-    /// The machine did not run from `from` to `to`; its clock stood still meanwhile.
+    /// The machine did not run from `from` to `to`, and its clock stopped.
     pub const fn stood_still(&mut self, from: Micros, to: Micros) {
         self.local_base = self.local(from);
         self.true_base = to;
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_and_back_is_exact_for_any_rate() {
+    fn converts_to_local_time_and_back_at_any_rate() {
         for ppm in [-20_000, -1, 0, 3, 20_000] {
             let clock = Clock::new(500 * SECOND, ppm);
             for at in [0, 1, 999_999, 3_600_000_001] {
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_stood_still_shows_nothing_of_the_pause() {
+    fn hides_a_pause_in_which_the_clock_stood_still() {
         let mut clock = Clock::new(0, 0);
         clock.stood_still(10 * SECOND, 70 * SECOND);
         assert_eq!(clock.local(71 * SECOND), 11 * SECOND);

@@ -1,4 +1,4 @@
-//! What happened, for people: one line an event. Nothing is written, nor even put into words, unless somebody asked.
+//! The trace of a history: one line per event, formatted only if it was requested.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use vip_manager::keeper::{Cause, Note};
 
 use crate::time::{MILLI, Micros, SECOND};
 
-/// Who a line is about.
+/// What a line is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Who {
     Fault,
@@ -25,7 +25,7 @@ pub struct Trace {
 struct Line {
     at: Micros,
     who: Who,
-    /// What happens every second, and matters only shortly before the end.
+    /// It happens every second and matters only shortly before the end.
     routine: bool,
     words: String,
 }
@@ -51,7 +51,7 @@ impl Trace {
         }
     }
 
-    /// The timeline: everything that was done to the cluster, and all of the last half minute.
+    /// The timeline: all faults, and everything in the last half minute.
     pub fn timeline(&self) -> String {
         let Some(lines) = &self.lines else { return String::new() };
         let end = lines.last().map_or(0, |line| line.at);
@@ -86,20 +86,20 @@ pub fn name(holder: Option<u8>) -> String {
 
 pub fn note(note: &Note) -> String {
     match note {
-        Note::Adopted { .. } => "found it standing".to_owned(),
-        Note::Waiting { for_what, .. } => format!("waits: {for_what:?}"),
+        Note::Adopted { .. } => "found the address".to_owned(),
+        Note::Waiting { for_what, .. } => format!("waiting: {for_what:?}"),
         Note::Acquired { .. } => "holds".to_owned(),
-        Note::Doubtful { .. } => "in doubt".to_owned(),
-        Note::Confirmed { .. } => "confirmed, no doubt any more".to_owned(),
-        Note::Missing { .. } => "it was taken away".to_owned(),
-        Note::Restored => "it is back".to_owned(),
-        Note::Releasing { cause } => format!("has to go: {}", cause_of(cause)),
+        Note::Doubtful { .. } => "doubtful".to_owned(),
+        Note::Confirmed { .. } => "confirmed again".to_owned(),
+        Note::Missing { .. } => "address missing".to_owned(),
+        Note::Restored => "address restored".to_owned(),
+        Note::Releasing { cause } => format!("releasing: {}", cause_of(cause)),
         Note::Released { .. } => "released".to_owned(),
-        Note::StandingBy { .. } => "stands by".to_owned(),
+        Note::StandingBy { .. } => "standing by".to_owned(),
         Note::Refused { .. } => "the kernel refuses".to_owned(),
-        Note::Echo { .. } => "hears an echo of the former holder".to_owned(),
-        Note::Contested { .. } | Note::StillContested { .. } => "is contested".to_owned(),
-        Note::Uncontested { .. } => "is contested no more".to_owned(),
+        Note::Echo { .. } => "claim of the former holder".to_owned(),
+        Note::Contested { .. } | Note::StillContested { .. } => "contested".to_owned(),
+        Note::Uncontested { .. } => "no longer contested".to_owned(),
     }
 }
 
@@ -110,7 +110,7 @@ const fn cause_of(cause: &Cause) -> &'static str {
         Cause::Deadline { .. } => "the deadline",
         Cause::LeaseEnding(_) => "the lease is about to end",
         Cause::NeverConfirmed { .. } => "never confirmed",
-        Cause::Foreign => "it should not be there",
-        Cause::Stop => "told to stop",
+        Cause::Foreign => "not added by the daemon",
+        Cause::Stop => "stop",
     }
 }

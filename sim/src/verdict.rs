@@ -1,4 +1,4 @@
-//! What a judge may find, and what the judges remember of one host.
+//! What the oracles may find, and what they remember of one host.
 
 use vip_manager::time::Moment;
 
@@ -13,20 +13,20 @@ pub enum Broken {
     L1,
     L2,
     A1,
-    /// A turn without end, or a deadline that does not lie ahead.
+    /// A turn without end, or a deadline in the past.
     Restless,
     /// The keeper panicked.
     Panic,
 }
 
-/// Which promises are looked at: all, unless somebody wants to see a certain one broken.
+/// Which promises are checked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Judges(u16);
 
 impl Judges {
     pub const ALL: Self = Self(u16::MAX);
 
-    /// Those with these names, as in `S1,L2`.
+    /// The promises with these names, such as `S1,L2`.
     pub fn named(names: &str) -> Option<Self> {
         let one = |name: &str| Broken::EACH.into_iter().find(|broken| format!("{broken:?}") == name);
         let all: Option<Vec<Broken>> = names.split(',').map(one).collect();
@@ -45,49 +45,49 @@ impl Broken {
         match self {
             Self::S1 => "S1: holds though its lease has ended",
             Self::S2 => "S2: still holds long after the key was moved",
-            Self::S3 => "S3: acquired without a read that names it and was sent after the last word against it",
+            Self::S3 => "S3: acquired without a read that names it and was sent after the last denial",
             Self::L1 => "L1: leads, reaches etcd, and does not hold",
             Self::L2 => "L2: dropped before the deadline",
             Self::A1 => "A1: announced what it does not hold, or without a fresh read",
-            Self::Restless => "restless: a turn without end, or a deadline that is not ahead",
+            Self::Restless => "restless: a turn without end, or a deadline in the past",
             Self::Panic => "the keeper panicked",
         }
     }
 }
 
-/// What the judges remember of one host.
+/// What the oracles remember of one host.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
-    /// Up to when it may hold. Without end while the key names it.
+    /// Until when it may hold. Without end while the key names it.
     pub permit: Micros,
     /// Whether what ended the permit was the end of the lease.
     pub expired: bool,
-    /// The lease that lay under the key when it was moved away.
+    /// The lease of the key when it was moved away.
     pub lease: Option<u32>,
-    /// A machine that was paused may go on holding up to here.
+    /// Until when a machine that was paused may hold.
     pub grace: Micros,
-    /// The same if its daemon ends before: nobody is there to act at once.
+    /// The same if its daemon ends before, so that only the kernel acts.
     pub grace_unattended: Micros,
-    /// From when on it is a fault that it does not hold, or that it still does.
+    /// When it must hold, or must have released.
     pub due: Micros,
-    /// What struck it excuses it up to then.
+    /// Until when faults excuse it.
     pub lenient_until: Micros,
-    /// So does a refusal of the kernel; but not for something new that it has to do.
+    /// When the kernel last refused a request, which excuses it too.
     pub refused_at: Micros,
     /// When the key was last moved away from it.
     pub moved_at: Micros,
-    /// The newest reads that name it and count.
+    /// The newest reads that name it and are valid.
     pub ground: Option<Ground>,
-    /// When it last heard that it does not lead.
+    /// When it last learned that it does not lead.
     pub denied_at: Micros,
     /// The newest revision that it knows of.
     pub horizon: i64,
-    /// The restore of etcd that it has read the outcome of: revisions count anew from there.
+    /// The last restore of etcd whose result it has read: revisions restart there.
     pub seen_restore: Micros,
-    /// Since when the key has named it without a break.
+    /// Since when the key names it.
     pub named_since: Micros,
     pub unreachable: bool,
-    /// Since its last renewal it has run, and nobody has meddled.
+    /// Since its last renewal it has run without interference.
     pub uninterrupted: bool,
 }
 
@@ -95,15 +95,15 @@ pub struct Record {
 pub struct Ground {
     pub served_at: Micros,
     pub answered: Moment,
-    /// Up to when the most generous of them allows it, and the least.
+    /// Until when the most generous of them allows it, and the least.
     pub latest: Moment,
     pub deadline: Moment,
-    /// It is the lease that bounds it.
+    /// The lease limits it, not the hold-timeout.
     pub by_lease: bool,
 }
 
 impl Record {
-    /// Its daemon does not run any more.
+    /// Its daemon no longer runs.
     pub fn unattended(&mut self) {
         self.uninterrupted = false;
         self.grace = self.grace.max(self.grace_unattended);

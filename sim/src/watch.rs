@@ -9,7 +9,7 @@ use crate::time::{MILLI, Micros};
 use crate::world::World;
 
 impl World {
-    /// Every watch that is there will speak of the change that was just made.
+    /// Sends an event of the last change to every watch.
     pub fn publish(&mut self) {
         let (holder, revision) = (self.store.holder(), self.store.revision);
         for host in 0..self.hosts.len() {
@@ -55,7 +55,7 @@ impl World {
         self.fire(Hook::Event, host as usize);
     }
 
-    /// The change is news: the driver is told, and a read follows through the member that said so.
+    /// Whether the change is new to the driver.
     pub fn heard(&mut self, host: usize, revision: i64, again: bool) -> bool {
         let Some(daemon) = &mut self.hosts[host].daemon else { return false };
         let news = revision > daemon.source.heard;
@@ -90,13 +90,13 @@ impl World {
         }
     }
 
-    /// What lay on the way is gone. A short silence delays, a long one costs the session.
+    /// The path is free again. A short silence only delays, a long one ends the session.
     pub fn heal(&mut self, host: usize, path: usize) {
         let (now, limit) = (self.now, self.setup.call_limit());
         let way = &mut self.hosts[host].paths[path];
         let parked = std::mem::take(&mut way.parked);
         if now < way.since.saturating_add(limit) && !way.reopening {
-            // TCP sends again after a while, everything in its order.
+            // TCP retransmits in order.
             let mut at = now + self.latency.moment(900 * MILLI);
             for item in parked {
                 at += self.latency.moment(200);
@@ -107,7 +107,7 @@ impl World {
         self.reopen(host, path);
     }
 
-    /// The session is given up, and a new one is made in a while.
+    /// Ends the session, and opens a new one later.
     pub fn reopen(&mut self, host: usize, path: usize) {
         let way = &mut self.hosts[host].paths[path];
         way.parked.clear();
@@ -127,13 +127,13 @@ impl World {
             return;
         }
         if way.blocked() {
-            // Tried in vain; whoever takes the last obstacle away tries anew.
+            // The attempt fails. Removing the last obstacle makes a new one.
             way.reopening = false;
             way.since = 0;
             return;
         }
         if here.daemon.as_ref().is_some_and(|daemon| daemon.frozen) {
-            // Nobody is there to make it; looked at again.
+            // The process is stopped, so it is tried again later.
             self.queue.put(self.now + 500 * MILLI, Item::Reopen { host: host as u8, path, epoch });
             return;
         }
@@ -141,7 +141,7 @@ impl World {
         if here.daemon.is_some() && here.pause.is_none() {
             self.ask(host, path, Purpose::First, None);
             if self.latency.one_in(3) {
-                // The watch begins a little earlier than it had to, and says what was said before.
+                // The watch begins a little early and repeats an event.
                 let (holder, revision) = (self.store.holder(), self.store.revision);
                 let lag = self.latency.event_lag();
                 self.send_event(host, path as usize, lag, holder, revision, true);

@@ -1,4 +1,4 @@
-//! The cluster, and the loop that lets one thing after the other happen to it.
+//! The cluster, and the loop over its events.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -27,15 +27,15 @@ pub struct World {
     pub names: Vec<Arc<str>>,
     pub members: [Arc<str>; MEMBERS],
     pub plan: Vec<Act>,
-    /// Acts that wait for something to happen.
+    /// Actions that wait for an event.
     pub armed: Vec<u16>,
-    /// Acts that last, and whom they struck.
+    /// The host that each lasting action affects.
     pub doing: Vec<Option<usize>>,
     pub trace: Trace,
     pub verdict: Option<(Broken, usize)>,
     /// When etcd was last restored from a backup.
     pub restored_at: Micros,
-    /// How many things happened.
+    /// The number of events.
     pub steps: u64,
 }
 
@@ -48,7 +48,7 @@ pub struct Ended {
     pub trace: Trace,
 }
 
-/// Lets one cluster live its history.
+/// Runs the history of one cluster.
 pub fn live(setup: &Setup, plan: &[Act], seed: u64, trace: Trace) -> Ended {
     let mut world = World::new(setup.clone(), plan.to_vec(), seed, trace);
     let panicked = catch_unwind(AssertUnwindSafe(|| world.go_on())).is_err();
@@ -164,7 +164,7 @@ impl World {
     }
 }
 
-/// The host on which it happens, for what cannot happen while the machine stands still.
+/// The host of an event that cannot happen while its machine is paused.
 const fn belongs_to(item: Item) -> Option<usize> {
     match item {
         Item::Answer { host, .. }

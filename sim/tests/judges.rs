@@ -1,4 +1,4 @@
-//! The simulator itself: it repeats itself, it is quiet where all is well, and it tells what went wrong.
+//! The simulator itself: it repeats histories, finds no faults where there are none, and reports those it finds.
 
 use vip_manager_sim::history::History;
 use vip_manager_sim::plan::{Act, What, When, Whom};
@@ -8,8 +8,8 @@ use vip_manager_sim::time::{MINUTE, SECOND};
 use vip_manager_sim::trace::Trace;
 use vip_manager_sim::verdict::{Broken, Judges};
 
-/// The leader's Patroni goes down, and its daemon is stopped while the lease runs out: the kernel alone keeps the
-/// deadline, as late as it can be, by clocks as wrong as they may be. A stop long before has nothing to do with it.
+/// The leader's Patroni is down, and its daemon is stopped while the lease runs out: only the kernel keeps the
+/// deadline, with its largest delay and the worst clocks. An earlier stop of the daemon is irrelevant.
 fn a_daemon_stopped_as_the_lease_ends(margin: u64) -> History {
     let act = |at, when, what, span| Act { at, when, whom: Whom::Host(0), what, span };
     let setup = Setup {
@@ -30,13 +30,13 @@ fn a_daemon_stopped_as_the_lease_ends(margin: u64) -> History {
 }
 
 #[test]
-fn the_margin_as_delivered_is_enough_for_a_daemon_that_is_stopped() {
+fn keeps_the_promise_with_the_default_margin() {
     let ended = a_daemon_stopped_as_the_lease_ends(3 * SECOND).live(Trace::silent());
     assert_eq!(ended.verdict, None);
 }
 
 #[test]
-fn a_missing_margin_is_found_made_small_and_told() {
+fn finds_and_reduces_a_history_that_breaks_without_a_margin() {
     let history = a_daemon_stopped_as_the_lease_ends(0);
     let ended = history.live(Trace::silent());
     assert_eq!(ended.verdict, Some((Broken::S1, 0)));
@@ -49,7 +49,7 @@ fn a_missing_margin_is_found_made_small_and_told() {
 }
 
 #[test]
-fn a_judge_who_is_not_asked_says_nothing() {
+fn ignores_promises_that_are_not_selected() {
     let mut history = a_daemon_stopped_as_the_lease_ends(0);
     history.setup.judges = Judges::named("L1,L2").expect("they exist");
     assert_eq!(history.live(Trace::silent()).verdict, None);
@@ -57,7 +57,7 @@ fn a_judge_who_is_not_asked_says_nothing() {
 }
 
 #[test]
-fn the_same_seed_lives_the_same_history() {
+fn repeats_a_history_for_the_same_seed() {
     for seed in [1, 77, 4_242] {
         let [once, again] = [0, 1].map(|_| History::of(seed).live(Trace::silent()));
         assert_eq!((once.steps, once.at, once.verdict), (again.steps, again.at, again.verdict));
@@ -66,16 +66,16 @@ fn the_same_seed_lives_the_same_history() {
 }
 
 #[test]
-fn a_few_histories_of_every_day_break_nothing() {
+fn keeps_the_promise_in_the_first_seeds() {
     for seed in 1..40 {
         let ended = History::of(seed).live(Trace::silent());
         assert_eq!(ended.verdict, None, "seed {seed}");
     }
 }
 
-/// A renewal was held up into the last second, and its daemon was killed as soon as it went on: the kernel counted a whole
-/// second from there, was late, and the lease had ended.
+/// A renewal was delayed into the last second, and the daemon was killed as soon as it continued: the kernel counted a
+/// whole second from there, was late, and the lease had ended.
 #[test]
-fn a_renewal_held_up_into_the_last_second_does_not_outlive_the_lease() {
+fn keeps_the_promise_if_a_renewal_is_delayed_into_the_last_second() {
     assert_eq!(History::of(10_071_219).live(Trace::silent()).verdict, None);
 }
