@@ -3,7 +3,7 @@
 //! Every turn begins with the clock, before the event is looked at: a process that was stopped for a while finds its
 //! deadlines over before it reads what has piled up. Nothing in a turn waits.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use crate::config::{Config, Loaded, OnStop, Problems, Sources, VipConfig};
 use crate::driver::{Circumstances, Driver, Message};
 use crate::error;
 use crate::host::{self, ClaimsHeard, Host, Notices};
-use crate::keeper::{Event as Told, StopMode};
+use crate::keeper::{Event as Told, Limits, StopMode};
 use crate::source::{self, KeyIndex, Report, Settings, Source, Watched};
 use crate::time::Moment;
 
@@ -341,8 +341,17 @@ impl EventLoop {
 
 /// The keys of these VIPs, each once for each value of it that names this host.
 pub(crate) fn watched(vips: &[VipConfig]) -> Vec<Watched> {
-    let keys: BTreeSet<_> = vips.iter().map(|vip| (vip.key.as_str(), vip.value.as_str())).collect();
-    keys.into_iter().map(|(key, value)| Watched { key: key.into(), value: value.into() }).collect()
+    let mut keys: BTreeMap<_, BTreeSet<Limits>> = BTreeMap::new();
+    for vip in vips {
+        let limits = Limits { hold_timeout: vip.hold_timeout, lease_margin: vip.lease_margin };
+        keys.entry((&*vip.key, &*vip.value)).or_default().insert(limits);
+    }
+    let watched = |((key, value), limits): ((&str, &str), BTreeSet<_>)| Watched {
+        key: key.into(),
+        value: value.into(),
+        limits: limits.into_iter().collect(),
+    };
+    keys.into_iter().map(watched).collect()
 }
 
 /// What tells the host's own addresses from those that an earlier process has added.

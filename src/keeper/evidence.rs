@@ -50,7 +50,7 @@ impl Evidence {
         if ours && self.denied_at.is_some_and(|denied| read.sent_at <= denied) {
             return Verdict::Overtaken;
         }
-        let verdict = match (ours, hold_span(read.tenure, rules)) {
+        let verdict = match (ours, rules.hold_span(read.tenure)) {
             (false, _) => Verdict::NotMine,
             (true, Some(span)) => Verdict::Mine { until: read.sent_at + span },
             (true, None) => return Verdict::Inconclusive,
@@ -85,18 +85,27 @@ impl Evidence {
 }
 
 /// The limits of a hold.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Limits {
+    /// The longest time that one read allows a hold.
     pub hold_timeout: Duration,
+    /// How long before the end of the lease it ends.
     pub lease_margin: Duration,
 }
 
-/// How long a read that names us lets us hold, from the moment it was sent.
-fn hold_span(tenure: Tenure, limits: Limits) -> Option<Duration> {
-    match tenure {
-        Tenure::NoLease => Some(limits.hold_timeout),
-        Tenure::AtLeast(left) => Some(left.saturating_sub(limits.lease_margin).min(limits.hold_timeout)),
-        Tenure::Unknown => None,
+impl Limits {
+    /// How long a read that names us lets us hold, from the moment it was sent.
+    pub fn hold_span(self, tenure: Tenure) -> Option<Duration> {
+        match tenure {
+            Tenure::NoLease => Some(self.hold_timeout),
+            Tenure::AtLeast(left) => Some(left.saturating_sub(self.lease_margin).min(self.hold_timeout)),
+            Tenure::Unknown => None,
+        }
+    }
+
+    /// With this much left of a lease, more would change nothing.
+    pub fn enough(self) -> Duration {
+        self.hold_timeout + self.lease_margin
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::report::{KeyIndex, Watched};
 use crate::keeper::{Names, Version};
@@ -35,6 +36,11 @@ impl Keys {
 
     pub(crate) fn name(&self, key: KeyIndex) -> &str {
         &self.watched[key].key
+    }
+
+    /// With this much left of the key's lease, more would change nothing.
+    pub(crate) fn enough(&self, key: KeyIndex) -> Duration {
+        self.watched[key].limits.iter().map(|limits| limits.enough()).max().unwrap_or_default()
     }
 
     /// The positions of a key: more than one if it is watched for several values.
@@ -109,7 +115,7 @@ mod tests {
     use super::*;
 
     fn keys(names: &[&str]) -> Keys {
-        let watched = |name: &&str| Watched { key: Arc::from(*name), value: "us".into() };
+        let watched = |name: &&str| Watched { key: Arc::from(*name), value: "us".into(), limits: Vec::new() };
         Keys::new(names.iter().map(watched).collect())
     }
 

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::keeper::{KeyEvent, KeyRead};
+use crate::keeper::{KeyEvent, KeyRead, Limits};
 
 /// One leader key and the value of it that names this host.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Watched {
     pub key: Arc<str>,
     pub value: Arc<str>,
+    /// How long a read that names this host counts, for each VIP that follows the key.
+    pub limits: Vec<Limits>,
 }
 
 /// The position of a key in the list that the source was started with.

@@ -19,12 +19,13 @@ use std::time::Duration;
 
 use vip_manager::clock;
 use vip_manager::config::model::{Endpoint, SourceConfig, StoreConfig};
-use vip_manager::keeper::{KeyEvent, KeyRead};
+use vip_manager::keeper::{KeyEvent, KeyRead, Limits};
 use vip_manager::source::{self, KeyIndex, Report, Settings, Source, Watched};
 
 const KEY: &str = "/service/pg_cluster/leader";
 const US: &str = "host1";
 const INTERVAL: Duration = Duration::from_millis(200);
+const LIMITS: Limits = Limits { hold_timeout: Duration::from_secs(10), lease_margin: Duration::from_secs(3) };
 const CALL_LIMIT: Duration = Duration::from_millis(1500);
 
 fn config(endpoints: Vec<Endpoint>) -> StoreConfig {
@@ -32,7 +33,7 @@ fn config(endpoints: Vec<Endpoint>) -> StoreConfig {
 }
 
 fn watched(key: &str) -> Watched {
-    Watched { key: key.into(), value: US.into() }
+    Watched { key: key.into(), value: US.into(), limits: vec![LIMITS] }
 }
 
 fn start(config: &StoreConfig, interval: Duration, keys: Vec<Watched>) -> Source {

@@ -1,6 +1,6 @@
 //! What the calls of one session share, and what all sessions remember together.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -40,6 +40,8 @@ pub(super) struct Memory {
     /// instead of after it. A stale one costs a needless question, nothing else: its answer is used only if the read
     /// shows the same lease.
     leases: Vec<AtomicI64>,
+    /// What was proved of these leases.
+    proofs: Mutex<BTreeMap<KeyIndex, Proof>>,
     /// The keys that this user was not allowed to read the last time.
     forbidden: Vec<AtomicBool>,
     clusters: Mutex<Clusters>,
@@ -94,10 +96,32 @@ impl Context {
     }
 }
 
+/// How much a lease had left at some time. It has never less than the rest of that while its key lives under it: only a
+/// renewal changes the end of a lease, and only to a later one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Proof {
+    pub(super) lease: i64,
+    /// The revision that created the key. A lease that is revoked takes its keys with it, whoever uses its id again.
+    pub(super) created: i64,
+    /// The term of raft: after an election somebody else counts.
+    pub(super) term: u64,
+    pub(super) at: Moment,
+    pub(super) left: Duration,
+}
+
+impl Proof {
+    /// What is left for sure, clocks that differ by 5 % allowed for.
+    pub(super) fn left(&self, now: Moment) -> Duration {
+        let age = now.since(self.at);
+        self.left.saturating_sub(age + age / CLOCKS_DIFFER)
+    }
+}
+
 impl Memory {
     pub(super) fn new(keys: usize, endpoints: usize) -> Self {
         Self {
             leases: (0..keys).map(|_| AtomicI64::new(NO_LEASE)).collect(),
+            proofs: Mutex::default(),
             forbidden: (0..keys).map(|_| AtomicBool::new(false)).collect(),
             clusters: Mutex::new(Clusters::new(endpoints)),
             told: Notify::new(),
@@ -132,6 +156,18 @@ impl Memory {
         self.clusters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn prove(&self, key: KeyIndex, proof: Proof) {
+        self.proofs().insert(key, proof);
+    }
+
+    pub(super) fn proof(&self, key: KeyIndex) -> Option<Proof> {
+        self.proofs().get(&key).copied()
+    }
+
+    fn proofs(&self) -> MutexGuard<'_, BTreeMap<KeyIndex, Proof>> {
+        self.proofs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn lease(&self, key: KeyIndex) -> Option<i64> {
         Some(self.leases[key].load(Ordering::Relaxed)).filter(|&lease| lease != NO_LEASE)
     }
@@ -160,5 +196,21 @@ impl Memory {
 }
 
 pub(super) const NO_ANSWER: i64 = i64::MAX;
+/// One part in so many.
+const CLOCKS_DIFFER: u32 = 20;
 /// No lease lies under the key, or the key names somebody else.
 const NO_LEASE: i64 = 0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proof_ages_a_little_faster_than_the_clock() {
+        let at = Moment::from_boot(Duration::from_secs(100));
+        let proof = Proof { lease: 7, created: 3, term: 2, at, left: Duration::from_secs(30) };
+        assert_eq!(proof.left(at), Duration::from_secs(30));
+        assert_eq!(proof.left(at + Duration::from_secs(10)), Duration::from_millis(19_500));
+        assert_eq!(proof.left(at + Duration::from_secs(30)), Duration::ZERO);
+    }
+}

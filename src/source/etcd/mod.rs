@@ -1,8 +1,8 @@
 //! The leader keys in etcd v3.
 //!
 //! # What it costs
-//! In each interval one transaction for each 128 keys, and one question for each different lease of keys that name us; for
-//! each endpoint one request for a sign of life in five intervals.
+//! In each interval one transaction for each 128 keys; for each endpoint one request for a sign of life in five
+//! intervals; and a question for a lease of keys that name us, unless an earlier answer proves that it has enough left.
 
 mod client;
 mod clusters;

@@ -18,7 +18,7 @@ use etcd_client::{KeyValue, LeaseTimeToLiveResponse, ResponseHeader, Txn, TxnOp,
 use tokio::task::JoinSet;
 
 use super::clusters::Verdict;
-use super::context::Context;
+use super::context::{Context, Proof};
 use super::error::CallError;
 use crate::keeper::{KeyRead, Names, Tenure, Version};
 use crate::source::client::{Answers, Failure};
@@ -65,6 +65,8 @@ struct Reading<'a> {
 struct Waiting {
     key: KeyIndex,
     lease: i64,
+    /// The revision that created the key.
+    created: i64,
     /// The term of raft in which the key was read.
     term: u64,
     read: KeyRead,
@@ -127,11 +129,23 @@ impl<'a> Reading<'a> {
             lease_error: None,
         };
         reading.ask_more();
-        let known: BTreeSet<i64> = keys.iter().filter_map(|&key| context.memory.lease(key)).collect();
-        for lease in known {
+        for lease in reading.leases_to_ask(keys) {
             reading.ask_lease(lease, Asked::Pending);
         }
         reading
+    }
+
+    /// The leases that lie under these keys as far as is known, and whose remainder is not proved to be enough.
+    fn leases_to_ask(&self, keys: &[KeyIndex]) -> BTreeSet<i64> {
+        let Context { memory, keys: all, .. } = self.context;
+        let to_ask = |&key: &KeyIndex| {
+            let lease = memory.lease(key)?;
+            let proved = memory
+                .proof(key)
+                .is_some_and(|proof| proof.lease == lease && proof.left(self.sent_at) >= all.enough(key));
+            (!proved).then_some(lease)
+        };
+        keys.iter().filter_map(to_ask).collect()
     }
 
     async fn run(&mut self) -> Result<(), CallError> {
@@ -188,9 +202,19 @@ impl<'a> Reading<'a> {
         for (&key, value) in batch.iter().zip(values) {
             self.context.memory.set_forbidden(key, false);
             self.context.memory.set_large(key, value.as_ref().is_some_and(|value| value.value().len() > LARGE));
-            match self.key_read(key, revision, answered_at, value.as_ref()) {
-                (read, Some(lease)) => self.waiting.push(Waiting { key, lease, term, read }),
-                (read, None) => complete.push((key, Ok(read))),
+            let read = self.key_read(key, revision, answered_at, value.as_ref());
+            let lease = value.as_ref().map(|value| (value.lease(), value.create_revision()));
+            match lease.filter(|_| read.names.is_us() && read.tenure == Tenure::Unknown) {
+                Some((lease, created)) => {
+                    let waiting = Waiting { key, lease, created, term, read };
+                    match self.proved(&waiting) {
+                        Some(left) => {
+                            complete.push((key, Ok(KeyRead { tenure: Tenure::AtLeast(left), ..waiting.read })));
+                        }
+                        None => self.waiting.push(waiting),
+                    }
+                }
+                None => complete.push((key, Ok(read))),
             }
         }
         complete.extend(self.take_complete());
@@ -215,19 +239,27 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// What the answer says of one key, and the lease that has to be asked for.
-    fn key_read(
-        &self,
-        key: KeyIndex,
-        revision: i64,
-        answered_at: Moment,
-        value: Option<&KeyValue>,
-    ) -> (KeyRead, Option<i64>) {
+    /// What the lease has left at least, if that is known without a question and enough.
+    fn proved(&self, waiting: &Waiting) -> Option<Duration> {
+        let proof = self.context.memory.proof(waiting.key)?;
+        let same = (proof.lease, proof.created, proof.term) == (waiting.lease, waiting.created, waiting.term);
+        let left = proof.left(self.sent_at);
+        (same && left >= self.context.keys.enough(waiting.key)).then_some(left)
+    }
+
+    fn prove(&self, waiting: &Waiting, tenure: Tenure) {
+        if let Tenure::AtLeast(left) = tenure {
+            let Waiting { key, lease, created, term, .. } = *waiting;
+            self.context.memory.prove(key, Proof { lease, created, term, at: self.sent_at, left });
+        }
+    }
+
+    /// What the answer says of one key, but for what its lease has left.
+    fn key_read(&self, key: KeyIndex, revision: i64, answered_at: Moment, value: Option<&KeyValue>) -> KeyRead {
         let names = value.map_or(Names::Nobody, |value| self.context.keys.judge(key, value.value()));
         let lease = value.map_or(0, KeyValue::lease);
-        let wanted = Some(lease).filter(|&lease| names.is_us() && lease != 0);
-        self.context.memory.remember_lease(key, wanted);
-        let read = KeyRead {
+        self.context.memory.remember_lease(key, Some(lease).filter(|&lease| names.is_us() && lease != 0));
+        KeyRead {
             names,
             version: Some(Version(revision)),
             modified: Some(Version(value.map_or(0, KeyValue::mod_revision))),
@@ -235,8 +267,7 @@ impl<'a> Reading<'a> {
             answered_at,
             tenure: if lease == 0 { Tenure::NoLease } else { Tenure::Unknown },
             from: self.context.session.name(),
-        };
-        (read, wanted)
+        }
     }
 
     async fn take_lease(&mut self, id: i64, answer: Result<Left, CallError>) {
@@ -262,7 +293,10 @@ impl<'a> Reading<'a> {
         let mut complete = Vec::new();
         for waiting in std::mem::take(&mut self.waiting) {
             match self.leases.get(&waiting.lease).map(|asked| asked.tenure(waiting.term)) {
-                Some(Ok(tenure)) => complete.push((waiting.key, Ok(KeyRead { tenure, ..waiting.read }))),
+                Some(Ok(tenure)) => {
+                    self.prove(&waiting, tenure);
+                    complete.push((waiting.key, Ok(KeyRead { tenure, ..waiting.read })));
+                }
                 Some(Err(Missing::Pending)) => self.waiting.push(waiting),
                 missing => {
                     self.ask_lease(waiting.lease, if missing.is_some() { Asked::Again } else { Asked::Pending });

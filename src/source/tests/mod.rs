@@ -8,17 +8,18 @@ use std::time::Duration;
 use tokio::time::{advance, timeout};
 
 use self::memory::{Store, clock};
-use crate::keeper::{Names, Tenure};
+use crate::keeper::{Limits, Names, Tenure};
 use crate::source::engine::{self, Settings, Source};
 use crate::source::keys::Keys;
 use crate::source::report::{Report, Watched};
 use crate::source::states::Link;
 
 const INTERVAL: Duration = Duration::from_secs(1);
+const LIMITS: Limits = Limits { hold_timeout: Duration::from_secs(10), lease_margin: Duration::from_secs(3) };
 const LIMIT: Duration = Duration::from_secs(3);
 
 fn start(store: &Store) -> Source {
-    let keys = memory::KEYS.map(|key| Watched { key: key.into(), value: "us".into() });
+    let keys = memory::KEYS.map(|key| Watched { key: key.into(), value: "us".into(), limits: vec![LIMITS] });
     let settings = Settings { interval: INTERVAL, call_limit: LIMIT, clock, seed: 7 };
     engine::start(settings, Arc::new(Keys::new(keys.into())), store.connectors())
 }
