@@ -25,6 +25,7 @@ use crate::driver::{Circumstances, Driver, Message};
 use crate::error;
 use crate::host::{self, ClaimsHeard, Host, Notices};
 use crate::keeper::{Event as Told, Limits, StopMode};
+use crate::source::pace::Pace;
 use crate::source::{self, KeyIndex, Report, Settings, Source, Watched};
 use crate::time::Moment;
 
@@ -362,7 +363,7 @@ pub(crate) fn circumstances(config: &Config) -> Circumstances {
 
 fn start_source(config: &Config, watched: &[Watched]) -> Source {
     let settings = Settings {
-        interval: config.interval,
+        pace: Pace { full: config.interval, longest: config.interval },
         call_limit: call_limit(config),
         clock: clock::now,
         seed: u64::try_from(clock::now().since_boot().as_nanos()).unwrap_or(0) ^ u64::from(std::process::id()),

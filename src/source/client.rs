@@ -109,6 +109,7 @@ impl Answers {
             match answer {
                 Ok(read) => {
                     self.keys.note_readable(key);
+                    self.keys.note_read(key, &read);
                     if self.first {
                         self.keys.rewind(key, read.version);
                     }

@@ -27,7 +27,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
 use super::client::Connector;
@@ -35,6 +35,7 @@ use super::endpoints::Endpoints;
 use super::facts::SourceError;
 use super::keys::Keys;
 use super::member::{Member, Signs};
+use super::pace::Pace;
 use super::reader::{Reader, Shared};
 use super::report::Report;
 use super::rounds::EndpointIndex;
@@ -45,8 +46,8 @@ use crate::time::Moment;
 /// How a source works, whatever the store.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// The time between two reads of every key.
-    pub interval: Duration,
+    /// The times between two reads of every key.
+    pub pace: Pace,
     /// How long an answer may take before the endpoint is given up and connected anew: about three intervals, and no more
     /// than a third of the shortest hold-timeout.
     pub call_limit: Duration,
@@ -86,8 +87,10 @@ pub(super) fn start<C: Connector>(settings: Settings, keys: Arc<Keys>, endpoints
         endpoints: Endpoints::new(&names),
         states: states.clone(),
         reports: report_sender,
-        interval: settings.interval,
+        interval: settings.pace.full,
+        doubt: Notify::new(),
     });
+    let keepalive = (settings.pace.full * KEEPALIVE).max(settings.pace.longest * 3 / 2);
     let mut tasks = JoinSet::new();
     for (index, (name, connector)) in endpoints.into_iter().enumerate() {
         let member = Member {
@@ -96,7 +99,7 @@ pub(super) fn start<C: Connector>(settings: Settings, keys: Arc<Keys>, endpoints
             shared: Arc::clone(&shared),
             wakes: wake_sender.clone(),
             limit: settings.call_limit,
-            keepalive: settings.interval * KEEPALIVE,
+            keepalive,
             signs: Signs::default(),
             reporter: StateReporter::new(states.clone(), index, name),
             backoff: Backoff::up_to(LONGEST_PAUSE, spread(settings.seed, index)),
@@ -104,7 +107,7 @@ pub(super) fn start<C: Connector>(settings: Settings, keys: Arc<Keys>, endpoints
         };
         tasks.spawn(member.run());
     }
-    tasks.spawn(Reader::new(shared, wakes).run());
+    tasks.spawn(Reader::new(shared, wakes, settings.pace, settings.clock, settings.seed).run());
     Source { reports, states, _tasks: tasks }
 }
 

@@ -9,8 +9,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::pace::Need;
 use super::report::{KeyIndex, Watched};
-use crate::keeper::{Names, Version};
+use crate::keeper::{KeyRead, Names, Version};
+use crate::time::Moment;
 
 #[derive(Debug)]
 pub(crate) struct Keys {
@@ -18,8 +20,19 @@ pub(crate) struct Keys {
     /// The positions of the keys, sorted by name: an event brings a name.
     by_name: Vec<KeyIndex>,
     newest: Vec<AtomicI64>,
+    /// What the newest read says of each key.
+    named: Mutex<Vec<Named>>,
     /// The keys that cannot be read, and why.
     unreadable: Mutex<BTreeMap<Arc<str>, Arc<str>>>,
+}
+
+/// Whether a key names this host, and how long that counts.
+#[derive(Clone, Copy, Default, Debug)]
+struct Named {
+    sent_at: Moment,
+    us: bool,
+    /// May lie ahead even if a later read does not name us: of reads that overlapped, the keeper may believe another.
+    until: Moment,
 }
 
 impl Keys {
@@ -27,7 +40,8 @@ impl Keys {
         let mut by_name: Vec<KeyIndex> = (0..watched.len()).collect();
         by_name.sort_by(|&a, &b| watched[a].key.cmp(&watched[b].key));
         let newest = watched.iter().map(|_| AtomicI64::new(0)).collect();
-        Self { newest, by_name, watched, unreadable: Mutex::default() }
+        let named = Mutex::new(vec![Named::default(); watched.len()]);
+        Self { newest, by_name, named, watched, unreadable: Mutex::default() }
     }
 
     pub(crate) fn all(&self) -> Range<KeyIndex> {
@@ -41,6 +55,33 @@ impl Keys {
     /// With this much left of the key's lease, more would change nothing.
     pub(crate) fn enough(&self, key: KeyIndex) -> Duration {
         self.watched[key].limits.iter().map(|limits| limits.enough()).max().unwrap_or_default()
+    }
+
+    /// Remembers what a read says of a key.
+    pub(super) fn note_read(&self, key: KeyIndex, read: &KeyRead) {
+        let named = &mut self.named()[key];
+        if read.sent_at < named.sent_at {
+            return;
+        }
+        (named.sent_at, named.us) = (read.sent_at, read.names.is_us());
+        let spans = self.watched[key].limits.iter().filter_map(|limits| limits.hold_span(read.tenure));
+        if let (true, Some(span)) = (named.us, spans.min()) {
+            named.until = read.sent_at + span;
+        }
+    }
+
+    /// What the next read is needed for.
+    pub(super) fn need(&self, now: Moment) -> Need {
+        let named = self.named();
+        let counts = |named: &&Named| named.us && named.until > now;
+        Need {
+            confirmation: named.iter().any(|named| named.us != (named.until > now)),
+            deadline: named.iter().filter(counts).map(|named| named.until).min(),
+        }
+    }
+
+    fn named(&self) -> MutexGuard<'_, Vec<Named>> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The positions of a key: more than one if it is watched for several values.

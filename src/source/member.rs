@@ -69,6 +69,7 @@ impl<C: Connector> Member<C> {
             self.shared.states.count_error(self.index, failure.kind);
             let why = failure.to_string().into();
             self.shared.endpoints.down(self.index, Arc::clone(&why));
+            self.shared.doubt.notify_one();
             let was_up = self.reporter.is_up();
             self.reporter.down(&why, was_up && failure.routine);
             if was_up && now.since(began) >= PROVED {
@@ -148,6 +149,8 @@ impl<C: Connector> Member<C> {
             }
             Signs::Missed if asked => {
                 self.signs = Signs::NotGiven;
+                self.shared.endpoints.rounds(|rounds| rounds.watching(self.index, false));
+                self.shared.doubt.notify_one();
                 tracing::debug!(endpoint = %self.reporter.name(), "endpoint gives no signs of life, reads are taken for them");
                 Ok(())
             }
@@ -167,13 +170,18 @@ impl<C: Connector> Member<C> {
             Err(failure) => {
                 tracing::warn!(endpoint = %self.reporter.name(), "keeping the old session, no new one for {change}: {failure}");
                 self.shared.endpoints.up(self.index, active.session.clone());
+                self.shared.endpoints.rounds(|rounds| rounds.watching(self.index, self.signs != Signs::NotGiven));
             }
         }
     }
 
     async fn hear(&mut self, heard: Heard) {
         match heard {
-            Heard::Complete => self.reporter.up(),
+            Heard::Complete => {
+                let relied_on = self.signs != Signs::NotGiven;
+                self.shared.endpoints.rounds(|rounds| rounds.watching(self.index, relied_on));
+                self.reporter.up();
+            }
             Heard::Sign => self.shared.endpoints.rounds(|rounds| rounds.trust(self.index)),
             Heard::Changed(mut changes) => {
                 changes.retain(|(key, event)| self.shared.keys.is_news(*key, event.version));

@@ -1,4 +1,4 @@
-//! The reads: one of all keys every interval, and one of the changed keys whenever a watch saw a change.
+//! The reads: one of all keys at the pace of `pace.rs`, and one of the changed keys whenever a watch saw a change.
 //!
 //! Each is a task that asks one endpoint, and the next one too if the first is slow or fails. A slow answer is still waited
 //! for up to the limit of a call, and counts when it comes: a store that needs a second and a half works. Changes that come
@@ -8,18 +8,22 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::client::{Answers, Client};
 use super::endpoints::Endpoints;
 use super::keys::Keys;
+use super::pace::Pace;
 use super::report::{KeyIndex, Report};
 use super::rounds::{Ask, EndpointIndex, Purpose, Read, Rounds, hedge_after};
 use super::session::Session;
 use super::states::States;
+use crate::time::Moment;
 
+/// Of a generator of random numbers (Knuth's MMIX).
+const MULTIPLIER: u64 = 6_364_136_223_846_793_005;
 /// Reads of changes that are under way at the same time; what changes meanwhile is read together afterwards.
 const READS_AT_ONCE: usize = 8;
 
@@ -37,7 +41,10 @@ pub(super) struct Shared<C> {
     pub(super) endpoints: Endpoints<C>,
     pub(super) states: States,
     pub(super) reports: mpsc::Sender<Report>,
+    /// The time between two reads at the full pace.
     pub(super) interval: Duration,
+    /// Something went wrong: the next read may be due sooner.
+    pub(super) doubt: Notify,
 }
 
 impl<C> Shared<C> {
@@ -56,19 +63,29 @@ pub(super) struct Reader<C> {
     due: BTreeSet<KeyIndex>,
     reads: JoinSet<bool>,
     rounds: JoinSet<bool>,
+    pace: Pace,
+    clock: fn() -> Moment,
+    /// Spreads the rounds of quiet hosts.
+    dice: u64,
 }
 
 impl<C: Client> Reader<C> {
-    pub(super) fn new(shared: Arc<Shared<C>>, wakes: mpsc::Receiver<Wake>) -> Self {
-        Self { shared, wakes, due: BTreeSet::new(), reads: JoinSet::new(), rounds: JoinSet::new() }
+    pub(super) fn new(
+        shared: Arc<Shared<C>>,
+        wakes: mpsc::Receiver<Wake>,
+        pace: Pace,
+        clock: fn() -> Moment,
+        dice: u64,
+    ) -> Self {
+        let (reads, rounds) = (JoinSet::new(), JoinSet::new());
+        Self { shared, wakes, due: BTreeSet::new(), reads, rounds, pace, clock, dice }
     }
 
     pub(super) async fn run(mut self) {
-        let mut ticks = tokio::time::interval(self.shared.interval);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // The first tick comes at once, and the first reads of the sessions do its work.
-        ticks.tick().await;
+        // The first reads of the sessions do the work of the first round.
+        let mut began = (Instant::now(), (self.clock)());
         loop {
+            let next = began.0 + self.until_next(began.1);
             tokio::select! {
                 Some(wake) = self.wakes.recv() => {
                     self.due.extend(wake.keys);
@@ -84,9 +101,19 @@ impl<C: Client> Reader<C> {
                         self.report_unreachable().await;
                     }
                 }
-                _ = ticks.tick() => self.begin_round().await,
+                () = self.shared.doubt.notified() => {}
+                () = sleep_until(next) => {
+                    began = (Instant::now(), (self.clock)());
+                    self.dice = self.dice.wrapping_mul(MULTIPLIER).wrapping_add(1);
+                    self.begin_round().await;
+                }
             }
         }
+    }
+
+    fn until_next(&self, began: Moment) -> Duration {
+        let quiet = self.shared.endpoints.rounds(|rounds| rounds.is_quiet());
+        self.pace.next(began, quiet, self.shared.keys.need(began), self.dice >> 32)
     }
 
     /// Reads what changed, first through the endpoint that said so: it lives.
@@ -134,6 +161,7 @@ async fn read_any<C: Client>(shared: Arc<Shared<C>>, mut read: Read, keys: Arc<[
             },
             () = sleep(hedge_after(shared.interval)), if more => {
                 shared.endpoints.rounds(|rounds| rounds.slow(&read));
+                shared.doubt.notify_one();
             }
         }
     }

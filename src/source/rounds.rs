@@ -11,6 +11,8 @@
 //!   whose read failed is a suspect, too. An answer clears it.
 //! - The store is unreachable at once when every endpoint has failed, else after two rounds without an answer. It is
 //!   reported once per interval for as long as that lasts.
+//! - Everything is quiet while a watch is up and the last three rounds were answered in time, without any endpoint that
+//!   failed or lost its session.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +36,8 @@ pub struct Rounds {
     silent_rounds: u32,
     /// Whether the store was reported unreachable since the round began.
     reported: bool,
+    /// Rounds without a doubt that are needed until everything counts as quiet.
+    doubt: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -53,6 +57,8 @@ enum State {
         suspect: Option<Arc<str>>,
         /// A round's read is under way.
         busy: bool,
+        /// Every key is watched, and the watch has proved to live.
+        watching: bool,
     },
 }
 
@@ -93,19 +99,36 @@ impl Rounds {
         let why = Arc::from("not connected yet");
         let down = |name| Endpoint { name, state: State::Down { why: Arc::clone(&why) }, session: 0 };
         let endpoints = names.into_iter().map(down).collect();
-        Self { endpoints, turn: 0, answered: false, silent_rounds: 0, reported: false }
+        Self { endpoints, turn: 0, answered: false, silent_rounds: 0, reported: false, doubt: DOUBT }
     }
 
     /// A session began.
     pub fn up(&mut self, endpoint: EndpointIndex) {
         let row = &mut self.endpoints[endpoint];
-        row.state = State::Up { suspect: None, busy: false };
+        row.state = State::Up { suspect: None, busy: false, watching: false };
         row.session = row.session.wrapping_add(1);
     }
 
     /// The session ended, or none began.
     pub fn down(&mut self, endpoint: EndpointIndex, why: Arc<str>) {
-        self.endpoints[endpoint].state = State::Down { why };
+        let state = &mut self.endpoints[endpoint].state;
+        if matches!(state, State::Up { .. }) {
+            self.doubt = DOUBT;
+        }
+        *state = State::Down { why };
+    }
+
+    /// Every key is watched in this session, or its watch is not to be relied on.
+    pub fn watching(&mut self, endpoint: EndpointIndex, relied_on: bool) {
+        if let State::Up { watching, .. } = &mut self.endpoints[endpoint].state {
+            *watching = relied_on;
+        }
+    }
+
+    /// Whether a change would be heard from a watch, and nothing was wrong lately.
+    pub fn is_quiet(&self) -> bool {
+        let watches = |row: &Endpoint| matches!(row.state, State::Up { suspect: None, watching: true, .. });
+        self.doubt == 0 && self.endpoints.iter().any(watches)
     }
 
     /// A read was answered that was not asked for here, such as the first of a session.
@@ -171,6 +194,7 @@ impl Rounds {
     /// An interval has passed, and a round begins. Returns whether to report the store unreachable.
     pub const fn begin_round(&mut self) -> bool {
         self.silent_rounds = if self.answered { 0 } else { self.silent_rounds.saturating_add(1) };
+        self.doubt = if self.answered { self.doubt.saturating_sub(1) } else { DOUBT };
         let unreachable = self.silent_rounds >= SILENT_ROUNDS && !self.reported;
         self.answered = false;
         self.reported = false;
@@ -197,6 +221,7 @@ impl Rounds {
     }
 
     fn suspect(&mut self, endpoint: EndpointIndex, why: Arc<str>) {
+        self.doubt = DOUBT;
         if let State::Up { suspect, .. } = &mut self.endpoints[endpoint].state {
             *suspect = Some(why);
         }
@@ -218,7 +243,7 @@ impl Endpoint {
     const fn has_failed(&self) -> bool {
         match &self.state {
             State::Down { .. } => true,
-            State::Up { suspect, busy } => suspect.is_some() && !*busy,
+            State::Up { suspect, busy, .. } => suspect.is_some() && !*busy,
         }
     }
 }
@@ -227,6 +252,7 @@ const NO_ANSWER: &str = "no answer yet";
 const HEDGE: Duration = Duration::from_millis(250);
 /// Rounds without an answer until the store is reported unreachable. One can pass while a slow answer is on its way.
 const SILENT_ROUNDS: u32 = 2;
+const DOUBT: u32 = 3;
 
 #[cfg(test)]
 mod tests {
@@ -353,6 +379,31 @@ mod tests {
         assert!(!rounds.begin_round());
         assert!(!rounds.begin_round());
         assert!(rounds.begin_round());
+    }
+
+    #[test]
+    fn quiet_takes_a_watch_and_rounds_without_a_doubt() {
+        let mut rounds = rounds(&[true; 2]);
+        let round = |rounds: &mut Rounds| {
+            rounds.begin_round();
+            let ask = rounds.ask(&mut Read::new(Purpose::Round, None)).unwrap();
+            rounds.answered(ask);
+            rounds.is_quiet()
+        };
+        assert_eq!([0; 5].map(|_| round(&mut rounds)), [false; 5], "nothing is watched");
+        rounds.watching(1, true);
+        assert!(rounds.is_quiet());
+        rounds.down(0, why("gone"));
+        assert_eq!([0; 4].map(|_| round(&mut rounds)), [false, false, true, true], "one is gone for good");
+        rounds.begin_round();
+        let mut read = Read::new(Purpose::Round, None);
+        let ask = rounds.ask(&mut read).unwrap();
+        rounds.slow(&read);
+        assert!(!rounds.is_quiet());
+        rounds.answered(ask);
+        assert_eq!([0; 3].map(|_| round(&mut rounds)), [false, false, true]);
+        rounds.watching(1, false);
+        assert!(!rounds.is_quiet());
     }
 
     #[test]

@@ -20,6 +20,7 @@ use std::time::Duration;
 use vip_manager::clock;
 use vip_manager::config::model::{Endpoint, SourceConfig, StoreConfig};
 use vip_manager::keeper::{KeyEvent, KeyRead, Limits};
+use vip_manager::source::pace::Pace;
 use vip_manager::source::{self, KeyIndex, Report, Settings, Source, Watched};
 
 const KEY: &str = "/service/pg_cluster/leader";
@@ -37,7 +38,12 @@ fn watched(key: &str) -> Watched {
 }
 
 fn start(config: &StoreConfig, interval: Duration, keys: Vec<Watched>) -> Source {
-    let settings = Settings { interval, call_limit: CALL_LIMIT, clock: clock::now, seed: 1 };
+    let settings = Settings {
+        pace: Pace { full: interval, longest: interval },
+        call_limit: CALL_LIMIT,
+        clock: clock::now,
+        seed: 1,
+    };
     source::start(&SourceConfig::Etcd(config.clone()), settings, keys)
 }
 

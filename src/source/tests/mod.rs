@@ -11,6 +11,7 @@ use self::memory::{Store, clock};
 use crate::keeper::{Limits, Names, Tenure};
 use crate::source::engine::{self, Settings, Source};
 use crate::source::keys::Keys;
+use crate::source::pace::Pace;
 use crate::source::report::{Report, Watched};
 use crate::source::states::Link;
 
@@ -19,8 +20,12 @@ const LIMITS: Limits = Limits { hold_timeout: Duration::from_secs(10), lease_mar
 const LIMIT: Duration = Duration::from_secs(3);
 
 fn start(store: &Store) -> Source {
+    start_with(store, Pace { full: INTERVAL, longest: INTERVAL })
+}
+
+fn start_with(store: &Store, pace: Pace) -> Source {
     let keys = memory::KEYS.map(|key| Watched { key: key.into(), value: "us".into(), limits: vec![LIMITS] });
-    let settings = Settings { interval: INTERVAL, call_limit: LIMIT, clock, seed: 7 };
+    let settings = Settings { pace, call_limit: LIMIT, clock, seed: 7 };
     engine::start(settings, Arc::new(Keys::new(keys.into())), store.connectors())
 }
 
@@ -208,4 +213,52 @@ async fn where_a_sign_of_life_is_never_given_a_read_is_one() {
         "the second session shows that the first was no accident"
     );
     assert_eq!(source.endpoints()[0].link, Link::Up);
+}
+
+/// The longest time between two reads that name us, of some.
+async fn longest_gap(source: &mut Source, reads: u32) -> Duration {
+    let mut longest = Duration::ZERO;
+    for _ in 0..reads {
+        let before = tokio::time::Instant::now();
+        read(source, INTERVAL * 60, &Names::Us).await;
+        longest = longest.max(before.elapsed());
+    }
+    longest
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_interval_does_not_let_the_deadline_pass() {
+    let store = Store::new(1);
+    store.put("/a", "us");
+    let long = Duration::from_secs(30);
+    let mut source = start_with(&store, Pace { full: long, longest: long });
+    settle(&mut source).await;
+    let gap = longest_gap(&mut source, 5).await;
+    assert!(gap > LIMITS.hold_timeout / 2 && gap < LIMITS.hold_timeout * 3 / 4, "{gap:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quiet_store_is_read_seldom_and_at_the_full_pace_after_a_doubt() {
+    let store = Store::new(2);
+    let pace = Pace { full: INTERVAL, longest: INTERVAL * 10 };
+    let mut source = start_with(&store, pace);
+    settle(&mut source).await;
+    let _becoming_quiet = timeout(INTERVAL * 20, async { while source.reports.recv().await.is_some() {} }).await;
+    let unnamed = async |source: &mut Source| {
+        let before = tokio::time::Instant::now();
+        read(source, INTERVAL * 60, &Names::Nobody).await;
+        before.elapsed()
+    };
+    unnamed(&mut source).await;
+    let gap = unnamed(&mut source).await;
+    assert!(gap > INTERVAL * 8 && gap < INTERVAL * 12, "{gap:?}");
+
+    store.put("/a", "us");
+    read(&mut source, Duration::from_millis(10), &Names::Us).await;
+    let gap = longest_gap(&mut source, 4).await;
+    assert!(gap > INTERVAL * 3 / 2 && gap < INTERVAL * 5 / 2, "{gap:?}: a fifth of the deadline");
+    store.set(0, |endpoint| endpoint.changes.send(None)).unwrap();
+    read(&mut source, INTERVAL + INTERVAL / 10, &Names::Us).await;
+    let gap = longest_gap(&mut source, 2).await;
+    assert!(gap < INTERVAL + INTERVAL / 10, "{gap:?}: a session was lost");
 }

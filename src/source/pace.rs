@@ -1,0 +1,114 @@
+//! When the next read of every key is due.
+//!
+//! Pure: it has no clock and starts nothing. The simulator runs the same file.
+//!
+//! # Rules
+//! - Reads are [`Pace::full`] apart, and up to [`Pace::longest`] while everything is quiet: a watch is up and the last
+//!   reads were answered in time.
+//! - A host that is named reads after a fifth of what its deadline leaves, so that four fifths stay in hand.
+//! - A host whose key names it but allows no hold, because its lease is about to end, reads at the full pace: no watch
+//!   tells when the lease is renewed.
+//! - Whatever the pace, the next read comes when a third of what the deadline leaves remains, and so on if it fails.
+
+use std::time::Duration;
+
+use crate::time::Moment;
+
+/// The times between two reads of every key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pace {
+    /// While anything is in doubt.
+    pub full: Duration,
+    /// The longest while everything is quiet; no more than `full` for a pace that never changes.
+    pub longest: Duration,
+}
+
+/// What the reads so far say of all keys.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Need {
+    /// A key names this host and allows no hold, or did so a moment ago.
+    pub confirmation: bool,
+    /// A key names this host and lets it hold until then; the earliest of these deadlines.
+    pub deadline: Option<Moment>,
+}
+
+impl Pace {
+    /// The time from a round that began at `began` to the next. `dice` spreads the rounds of quiet hosts.
+    pub fn next(self, began: Moment, quiet: bool, need: Need, dice: u64) -> Duration {
+        let left = need.deadline.map(|until| until.since(began));
+        let longest = self.longest.max(self.full);
+        let pace = match left {
+            _ if !quiet || need.confirmation || longest == self.full => self.full,
+            Some(left) => (left / IN_HAND).clamp(self.full, longest),
+            None => spread(longest, dice),
+        };
+        left.map_or(pace, |left| pace.min((left - left / 3).max(self.full.min(SHORTEST))))
+    }
+}
+
+/// Between seven and nine eighths of the span.
+fn spread(span: Duration, dice: u64) -> Duration {
+    let part = u32::try_from(dice % 1024).unwrap_or(0);
+    span - span / 8 + span / 4 * part / 1024
+}
+
+/// The part of the deadline that may pass between two reads.
+const IN_HAND: u32 = 5;
+/// Reads are never closer together because of a deadline.
+const SHORTEST: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEFAULT: Pace = Pace { full: Duration::from_secs(1), longest: Duration::from_secs(10) };
+
+    fn millis(count: u64) -> Duration {
+        Duration::from_millis(count)
+    }
+
+    fn next(pace: Pace, quiet: bool, left: u64) -> Duration {
+        let began = Moment::from_boot(millis(100_000));
+        pace.next(began, quiet, Need { confirmation: false, deadline: Some(began + millis(left)) }, 0)
+    }
+
+    #[test]
+    fn four_fifths_of_a_quiet_deadline_stay_in_hand_and_doubt_reads_at_the_full_pace() {
+        for (left, quiet, doubt) in [(60_000, 10_000, 1_000), (10_000, 2_000, 1_000), (4_000, 1_000, 1_000)] {
+            assert_eq!(
+                (next(DEFAULT, true, left), next(DEFAULT, false, left)),
+                (millis(quiet), millis(doubt)),
+                "{left}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_long_interval_is_bounded_by_what_is_left_of_the_deadline() {
+        let long = Pace { full: Duration::from_secs(30), longest: Duration::from_secs(30) };
+        for (left, pause) in [(90_000, 30_000), (27_000, 18_000), (9_000, 6_000), (3_000, 2_000), (300, 500), (0, 500)]
+        {
+            for quiet in [true, false] {
+                assert_eq!(next(long, quiet, left), millis(pause), "{left}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_short_interval_stays_the_shortest() {
+        let short = Pace { full: millis(50), longest: millis(50) };
+        assert_eq!(
+            (next(short, false, 10_000), next(short, true, 10_000), next(short, true, 30)),
+            (millis(50), millis(50), millis(50))
+        );
+    }
+
+    #[test]
+    fn hosts_that_are_not_named_read_seldom_and_not_in_step() {
+        let began = Moment::from_boot(millis(100_000));
+        let next = |quiet, confirmation, dice| DEFAULT.next(began, quiet, Need { confirmation, deadline: None }, dice);
+        assert_eq!((next(false, false, 7), next(true, true, 7)), (DEFAULT.full, DEFAULT.full));
+        assert_eq!((next(true, false, 0), next(true, false, 512)), (millis(8_750), millis(10_000)));
+        assert!(next(true, false, u64::MAX) < millis(11_250));
+    }
+}
