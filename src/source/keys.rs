@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(*beginning(odd.as_bytes()), format!("x{}… (cut, 257 bytes)", "é".repeat(127)));
         assert!(beginning(&[0xff; 300]).starts_with("\u{fffd}\u{fffd}"));
         let ours = "u".repeat(1000);
-        let keys = Keys::new(vec![Watched { key: "/a".into(), value: ours.as_str().into() }]);
+        let keys = Keys::new(vec![Watched { key: "/a".into(), value: ours.as_str().into(), limits: Vec::new() }]);
         assert_eq!(keys.judge(0, ours.as_bytes()), Names::Us, "however long");
     }
 
