@@ -22,14 +22,12 @@ fn one(facts: &Facts) -> Vec<Finding> {
         )],
         Err(Refusal { why, cure }) => vec![Finding::error("endpoint", subject(), why.as_str(), cure.as_str())],
         Ok(answer) => {
-            let text = format!(
-                "etcd {} answered in {:.1} ms and sees a leader",
-                answer.version,
-                answer.took.as_secs_f64() * 1000.0
-            );
+            let etcd = if answer.version.is_empty() { "etcd".to_owned() } else { format!("etcd {}", answer.version) };
+            let text = format!("{etcd} answered in {:.1} ms and sees a leader", answer.took.as_secs_f64() * 1000.0);
             vec![Finding::pass("endpoint", subject(), text)]
         }
     };
+    findings.extend(stale_reads(facts));
     if let Some(ahead) = facts.ahead.filter(|ahead| ahead.abs() > MAX_SKEW) {
         let way = if ahead > 0 { "ahead of" } else { "behind" };
         findings.push(Finding::warning(
@@ -61,8 +59,36 @@ fn one(facts: &Facts) -> Vec<Finding> {
     findings
 }
 
+fn stale_reads(facts: &Facts) -> Option<Finding> {
+    let version = &facts.outcome.as_ref().ok()?.version;
+    let fixed = fixed_in(version)?;
+    Some(Finding::warning(
+        "endpoint-stale-reads",
+        format!("etcd {}", facts.endpoint),
+        format!("etcd {version} can answer a linearizable read with an old value: this host may hold the VIP too long"),
+        format!("update etcd to {fixed} or later"),
+    ))
+}
+
+/// The release that ends stale linearizable reads, if this one is older.
+fn fixed_in(version: &str) -> Option<&'static str> {
+    let mut numbers = version.split('.').map(|part| {
+        let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+        part[..digits].parse::<u32>().ok()
+    });
+    let version = (numbers.next()??, numbers.next()??, numbers.next()??);
+    let fixed = match version {
+        (0..=2, ..) | (3, 0..=4, _) => ((3, 4, 42), "3.4.42"),
+        (3, 5, _) => ((3, 5, 28), "3.5.28"),
+        (3, 6, _) => ((3, 6, 9), "3.6.9"),
+        _ => return None,
+    };
+    (version < fixed.0).then_some(fixed.1)
+}
+
 fn several_clusters(all: &[Facts]) -> Option<Finding> {
-    let mut answers = all.iter().filter_map(|facts| Some((&facts.endpoint, facts.outcome.as_ref().ok()?)));
+    let answers = all.iter().filter_map(|facts| Some((&facts.endpoint, facts.outcome.as_ref().ok()?)));
+    let mut answers = answers.filter(|(_, answer)| answer.cluster != 0);
     let (first, answer) = answers.next()?;
     let (other, _) = answers.find(|(_, other)| other.cluster != answer.cluster)?;
     Some(Finding::error(
@@ -112,7 +138,7 @@ mod tests {
     use crate::source::facts::Answer;
 
     fn answered(endpoint: &str, cluster: u64) -> Facts {
-        let answer = Answer { version: "3.5.16".into(), cluster, took: Duration::from_micros(1500) };
+        let answer = Answer { version: "3.5.28".into(), cluster, took: Duration::from_micros(1500) };
         Facts {
             endpoint: endpoint.into(),
             outcome: Ok(answer),
@@ -128,7 +154,7 @@ mod tests {
         let silent = Facts { outcome: Err(refusal), ..answered("http://b:2379", 1) };
         let findings = judge(&[answered("http://a:2379", 1), silent]);
         assert_eq!(findings.len(), 2, "{findings:?}");
-        assert_eq!(findings[0].text, "etcd 3.5.16 answered in 1.5 ms and sees a leader");
+        assert_eq!(findings[0].text, "etcd 3.5.28 answered in 1.5 ms and sees a leader");
         assert_eq!(findings[1].cure.as_deref(), Some("start it"));
     }
 
@@ -138,6 +164,35 @@ mod tests {
         late.ahead = Some(-90);
         let ids: Vec<_> = judge(&[answered("http://a:2379", 1), late]).iter().map(|finding| finding.id).collect();
         assert_eq!(ids, ["endpoint", "endpoint", "clock-skew", "endpoints-differ"]);
+    }
+
+    #[test]
+    fn releases_with_stale_reads_are_reported_and_unknown_ones_are_not() {
+        for (version, fixed) in [
+            ("3.3.27", Some("3.4.42")),
+            ("3.4.41", Some("3.4.42")),
+            ("3.4.42", None),
+            ("3.5.0-rc.1", Some("3.5.28")),
+            ("3.5.27", Some("3.5.28")),
+            ("3.5.28", None),
+            ("3.6.8", Some("3.6.9")),
+            ("3.6.11", None),
+            ("3.7.0", None),
+            ("", None),
+            ("not a version", None),
+        ] {
+            assert_eq!(fixed_in(version), fixed, "{version}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_that_does_not_tell_its_version_or_cluster_passes() {
+        let mut untold = answered("http://b:2379", 0);
+        untold.outcome.as_mut().unwrap().version.clear();
+        let findings = judge(&[answered("http://a:2379", 1), untold]);
+        let told: Vec<_> = findings.iter().map(|finding| (finding.id, finding.text.as_str())).collect();
+        assert_eq!(told[1], ("endpoint", "etcd answered in 1.5 ms and sees a leader"));
+        assert_eq!(told.len(), 2, "{told:?}");
     }
 
     #[test]

@@ -27,7 +27,9 @@ pub struct EndpointFacts {
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Answer {
+    /// Empty if it did not tell.
     pub version: String,
+    /// Zero if it did not tell.
     pub cluster: u64,
     pub took: Duration,
 }

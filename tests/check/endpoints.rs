@@ -118,3 +118,17 @@ fn a_check_ends_in_time_even_if_nobody_answers() {
     assert_eq!(printed.status, Some(1), "{}", printed.text);
     assert!(started.elapsed() < Duration::from_secs(50), "{:?}", started.elapsed());
 }
+
+/// Debian 12 has such a release. Where the lab runs a newer one, nothing is to be reported.
+#[test]
+fn a_release_with_stale_reads_is_reported() {
+    let lab = Lab::new("stale");
+    let cluster = Cluster::start(&lab, 1);
+    let host = lab.host("db1");
+    let printed = check(&host, &ConfigFile::basic(&host, &cluster));
+    let patch = printed.text.split_once("etcd 3.4.").and_then(|(_, rest)| rest.split(' ').next()?.parse().ok());
+    match patch {
+        Some(0..42) => printed.shows("endpoint-stale-reads"),
+        _ => assert!(!printed.text.contains("update etcd to 3.4."), "{}", printed.text),
+    }
+}

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
-use etcd_client::{GetOptions, KeyValue};
+use etcd_client::{GetOptions, KeyValue, ResponseHeader, StatusResponse};
 use hyper::Response;
 use hyper::body::Bytes;
 use hyper::header::DATE;
@@ -60,9 +60,14 @@ async fn inspect_endpoint(
     };
     let (answer, pages) =
         tokio::join!(ask(connector, &keys, limit, clock), over_http(&endpoint, &tls, &keys, limit, clock));
-    let Pages { ahead, mut v2, serves_peers } = pages;
+    let Pages { version, ahead, mut v2, serves_peers } = pages;
     let (outcome, keys) = match answer {
-        Ok((answer, keys)) => (Ok(answer), Some(keys)),
+        Ok((mut answer, keys)) => {
+            if answer.version.is_empty() {
+                answer.version = version.unwrap_or_default();
+            }
+            (Ok(answer), Some(keys))
+        }
         Err(refusal) => (Err(refusal), None),
     };
     let with_v2 = |(key, facts)| {
@@ -93,21 +98,22 @@ async fn ask(
     let (session, _guard) = connector.open().await.map_err(|error| refusal_to_open(&error))?;
     let read = async {
         let started = (clock.now)();
-        let first = session.maintenance().status().await;
-        let status = first.map_err(|error| session.correct(error.into()).before_any_answer(tls.as_deref()))?;
+        let status = session.maintenance().status().await.map_err(|error| session.correct(error.into()));
         let took = (clock.now)().since(started);
-        let cluster = status.header().map_or(0, etcd_client::ResponseHeader::cluster_id);
-        let answer = Answer { version: status.version().to_owned(), cluster, took };
+        let (version, mut cluster) = identity(status).map_err(|error| error.before_any_answer(tls.as_deref()))?;
         let mut found = BTreeMap::new();
         for key in keys {
             let (held, around) = match held(&session, key).await.map_err(|error| session.correct(error.into())) {
-                Ok(held) => (Ok(held), around(&session, key).await),
+                Ok((held, of)) => {
+                    cluster = of;
+                    (Ok(held), around(&session, key).await)
+                }
                 Err(CallError::Forbidden) => (Err(Forbidden), Around::default()),
                 Err(error) => return Err(error),
             };
             found.insert(key.clone(), KeyFacts { held, around, v2: None });
         }
-        Ok::<_, CallError>((answer, found))
+        Ok::<_, CallError>((Answer { version, cluster, took }, found))
     };
     match timeout(limit, read).await {
         Ok(Ok(answer)) => Ok(answer),
@@ -116,12 +122,24 @@ async fn ask(
     }
 }
 
-async fn held(session: &Session, key: &str) -> Result<Option<Held>, etcd_client::Error> {
+/// The version of an endpoint and the id of its cluster; empty and zero where this user may not ask for them, as
+/// etcd 3.5.28 and 3.6.9 allow it to root only.
+fn identity(status: Result<StatusResponse, CallError>) -> Result<(String, u64), CallError> {
+    match status {
+        Ok(status) => Ok((status.version().to_owned(), status.header().map_or(0, ResponseHeader::cluster_id))),
+        Err(CallError::Forbidden) => Ok((String::new(), 0)),
+        Err(error) => Err(error),
+    }
+}
+
+/// What the key holds, and the id of the cluster that says so.
+async fn held(session: &Session, key: &str) -> Result<(Option<Held>, u64), etcd_client::Error> {
     let answer = session.kv().get(key, None).await?;
-    let Some(found) = answer.kvs().first() else { return Ok(None) };
+    let cluster = answer.header().map_or(0, ResponseHeader::cluster_id);
+    let Some(found) = answer.kvs().first() else { return Ok((None, cluster)) };
     let value = brief(&String::from_utf8_lossy(found.value()), MAX_VALUE);
     let lease = lease(session, found.lease()).await;
-    Ok(Some(Held { value, changed: found.mod_revision(), lease }))
+    Ok((Some(Held { value, changed: found.mod_revision(), lease }), cluster))
 }
 
 async fn lease(session: &Session, id: i64) -> LeaseFacts {
@@ -171,6 +189,7 @@ async fn names(session: &Session, prefix: &str) -> Option<Vec<String>> {
 /// What plain HTTP told.
 #[derive(Default)]
 struct Pages {
+    version: Option<String>,
     ahead: Option<i64>,
     v2: BTreeMap<String, String>,
     serves_peers: bool,
@@ -188,6 +207,7 @@ async fn over_http(
     let mut dialer = Dialer::new(endpoint.clone(), Arc::clone(tls));
     let limits = Limits { time: limit, body: MAX_BODY };
     let Ok(version) = dialer.get("/version", limits).await else { return pages };
+    pages.version = json(&version).and_then(|version| version["etcdserver"].as_str().map(str::to_owned));
     pages.ahead = version.headers().get(DATE).and_then(|date| ahead(date.to_str().ok()?, (clock.wall_time)()));
     let members = dialer.get("/members", limits).await.ok();
     pages.serves_peers = members.and_then(|page| json(&page)).is_some_and(|members| !members[0]["peerURLs"].is_null());
@@ -285,6 +305,13 @@ mod tests {
         assert_eq!(v2_value(&page(200, found)).as_deref(), Some("p\"g1"));
         assert_eq!(v2_value(&page(404, found)), None);
         assert_eq!(v2_value(&page(200, r#"{"node":{"dir":true}}"#)), None);
+    }
+
+    #[test]
+    fn an_endpoint_that_tells_its_status_to_root_only_is_no_failure() {
+        let refused = |message| Err(CallError::from(tonic::Status::permission_denied(message)));
+        assert_eq!(identity(refused("etcdserver: permission denied")).unwrap(), (String::new(), 0));
+        assert!(identity(Err(CallError::LoginLost)).is_err());
     }
 
     #[test]
