@@ -4,13 +4,14 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use vip_manager::config::{
-    Announce, Config, StoreConfig, Hook, Hooks, Identity, LogFormat, LogLevel, Login, OnStop, Password, SourceConfig,
-    StatusConfig, StatusSocket, VipConfig,
+    Config, Hook, Hooks, Identity, LogFormat, LogLevel, Login, OnStop, Password, SourceConfig, StatusConfig,
+    StatusSocket, StoreConfig, VipConfig,
 };
+use vip_manager::keeper::Schedule;
 
 /// The configuration as a file, every value spelled out.
 pub fn written(config: &Config) -> String {
-    let Config { vips, source, interval, on_stop, log_level, log_format, status } = config;
+    let Config { vips, source, interval, on_stop, log_level, log_format, status, older_release: _ } = config;
     let mut text = String::new();
     let mut line = |name: &str, value: &str| writeln!(text, "{name}: {}", quoted(value)).expect("a String takes it");
     line("interval", &millis(*interval));
@@ -86,7 +87,7 @@ fn entry(config: &VipConfig) -> String {
         refuse_after_release,
         hooks,
     } = config;
-    let Announce { count, interval, refresh } = announce;
+    let Schedule { count, interval, refresh } = announce;
     let Hooks { acquire, release, conflict, limit } = hooks;
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
