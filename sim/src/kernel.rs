@@ -103,8 +103,8 @@ impl Mirror {
 
     pub fn observation(&self) -> LinkView {
         let Some(link) = self.link else { return LinkView::default() };
-        let main = self.main.map(|lifetime| PresentAddress { prefix: PREFIX, lifetime });
-        let stray = self.stray.map(|lifetime| PresentAddress { prefix: STRAY, lifetime });
+        let main = self.main.map(|lifetime| PresentAddress { prefix: PREFIX, lifetime, unusable: false });
+        let stray = self.stray.map(|lifetime| PresentAddress { prefix: STRAY, lifetime, unusable: false });
         LinkView { link: Some(link), present: stray.into_iter().chain(main).collect(), narrow: None }
     }
 

@@ -28,7 +28,7 @@ pub struct Present {
     pub prefix: u8,
     pub ours: bool,
     pub permanent: bool,
-    /// IPv6: another host has it.
+    /// IPv6: the kernel does not use it, because another host has it or may have it.
     pub duplicate: bool,
 }
 

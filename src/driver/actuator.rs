@@ -17,6 +17,12 @@ pub trait Actuator {
     /// Removes the address with exactly this prefix length.
     fn remove(&mut self, link: u32, address: IpAddr, prefix: u8) -> Result<Removed, Failure>;
 
+    /// Removes the IPv4 address whatever its prefix length and far end, one form of it at a time.
+    fn remove_any(&mut self, link: u32, address: IpAddr) -> Result<Removed, Failure> {
+        let _nothing_to_remove = (link, address);
+        Ok(Removed::WasAbsent)
+    }
+
     /// Sends one round of announcements.
     fn announce(&mut self, interface: &InterfaceName, address: IpAddr) -> Result<Announced, Failure>;
 

@@ -5,7 +5,7 @@
 
 use std::num::NonZeroU32;
 
-use super::actuator::{Actuator, Failure};
+use super::actuator::{Actuator, Failure, Removed};
 use crate::keeper::renewal::{Renewal, Step};
 use crate::keeper::{Order, Outcome};
 use crate::time::Moment;
@@ -45,6 +45,8 @@ pub struct Execution {
     vip: Vip,
     renewal: Renewal,
     next: Next,
+    /// The kernel has removed something.
+    pub(super) removed: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -61,6 +63,11 @@ enum Next {
         prefixes: Vec<u8>,
         outcome: Option<Outcome>,
     },
+    /// Remove every form of an IPv4 address, at most so many more. Then as for `Remove`.
+    Clear {
+        left: u8,
+        outcome: Option<Outcome>,
+    },
     Report(Outcome),
 }
 
@@ -70,24 +77,31 @@ impl Execution {
     /// there they are removed first.
     pub fn new(vip: Vip, order: Order) -> Self {
         match order {
-            Order::Hold { link, prefix, until, present, ref other_prefixes } => {
-                let first = vip.address().is_ipv6() && !other_prefixes.is_empty();
-                let next = if first {
-                    Next::Remove { prefixes: reversed(other_prefixes), outcome: None }
-                } else {
-                    Next::Compare { acted: false }
-                };
+            Order::Hold { link, prefix, until, present, ref other_prefixes, clear } => {
                 let vip = Vip::new(vip.address(), prefix).unwrap_or(vip);
-                Self { link, vip, renewal: Renewal::new(until, present && !first), next, order }
+                let mut first = if vip.address().is_ipv6() { reversed(other_prefixes) } else { Vec::new() };
+                first.extend((clear && vip.address().is_ipv6()).then_some(prefix));
+                let next = if clear && vip.address().is_ipv4() {
+                    Next::Clear { left: FORMS, outcome: None }
+                } else if first.is_empty() {
+                    Next::Compare { acted: false }
+                } else {
+                    Next::Remove { prefixes: first, outcome: None }
+                };
+                let untouched = matches!(next, Next::Compare { .. });
+                Self { link, vip, renewal: Renewal::new(until, present && untouched), next, order, removed: false }
             }
-            Order::Limit { link, prefix, until } => {
-                let (vip, next) = Vip::new(vip.address(), prefix)
-                    .map_or((vip, Next::Report(Outcome::Late)), |vip| (vip, Next::Compare { acted: false }));
-                Self { link, vip, renewal: Renewal::new(until, true), next, order }
+            Order::Limit { link, prefix, until, clear } => {
+                let clear = clear && vip.address().is_ipv4();
+                let next =
+                    if clear { Next::Clear { left: FORMS, outcome: None } } else { Next::Compare { acted: false } };
+                let (vip, next) =
+                    Vip::new(vip.address(), prefix).map_or((vip, Next::Report(Outcome::Late)), |vip| (vip, next));
+                Self { link, vip, renewal: Renewal::new(until, !clear), next, order, removed: false }
             }
             Order::Release { link, ref prefixes, .. } => {
                 let next = Next::Remove { prefixes: reversed(prefixes), outcome: Some(Outcome::Released) };
-                Self { link, vip, renewal: Renewal::new(Moment::default(), false), next, order }
+                Self { link, vip, renewal: Renewal::new(Moment::default(), false), next, order, removed: false }
             }
         }
     }
@@ -98,7 +112,7 @@ impl Execution {
             Next::Compare { acted: true } => Point::Put,
             Next::Put(_) => Point::Putting,
             Next::Undo => Point::Undoing,
-            Next::Remove { .. } => Point::Removing,
+            Next::Remove { .. } | Next::Clear { .. } => Point::Removing,
             Next::Report(_) => Point::Applied,
         }
     }
@@ -113,11 +127,30 @@ impl Execution {
             }
             Next::Remove { prefixes, outcome } => match prefixes.pop() {
                 Some(prefix) => match host.remove(self.link, self.vip.address(), prefix) {
-                    Ok(_) if !prefixes.is_empty() => return,
-                    Ok(_) => Ok(after_removals(outcome.take())),
+                    Ok(removed) => {
+                        self.removed |= removed == Removed::Gone;
+                        if !prefixes.is_empty() {
+                            return;
+                        }
+                        // The kernel has the last word on what is left.
+                        if matches!(self.order, Order::Release { .. }) && self.vip.address().is_ipv4() {
+                            Ok(Next::Clear { left: FORMS, outcome: outcome.take() })
+                        } else {
+                            Ok(after_removals(outcome.take()))
+                        }
+                    }
                     Err(failure) => Err(failure),
                 },
                 None => Ok(after_removals(outcome.take())),
+            },
+            Next::Clear { left, outcome } => match host.remove_any(self.link, self.vip.address()) {
+                Ok(Removed::Gone) if *left > 0 => {
+                    self.removed = true;
+                    *left -= 1;
+                    return;
+                }
+                Ok(_) => Ok(after_removals(outcome.take())),
+                Err(failure) => Err(failure),
             },
             Next::Report(_) => return,
         };
@@ -128,7 +161,7 @@ impl Execution {
     pub fn outcome(&self) -> Option<&Outcome> {
         match &self.next {
             Next::Report(outcome) => Some(outcome),
-            Next::Compare { .. } | Next::Put(_) | Next::Undo | Next::Remove { .. } => None,
+            Next::Compare { .. } | Next::Put(_) | Next::Undo | Next::Remove { .. } | Next::Clear { .. } => None,
         }
     }
 
@@ -153,6 +186,9 @@ impl Execution {
         }
     }
 }
+
+/// More forms of one address than anybody adds.
+const FORMS: u8 = 64;
 
 fn after_removals(outcome: Option<Outcome>) -> Next {
     outcome.map_or(Next::Compare { acted: false }, Next::Report)

@@ -4,7 +4,7 @@
 //! can be a moment behind, and whoever acts on it must be able to bear that; the kernel has the last word.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::vip::{InterfaceName, Mac};
 use crate::wire::netlink::{Address, Link, Notice};
@@ -17,8 +17,12 @@ pub struct Mirror {
     addresses: BTreeMap<Place, Address>,
 }
 
-/// Interface, address, prefix length: what the kernel tells addresses apart by.
-type Place = (u32, IpAddr, u8);
+/// Interface, address, prefix length, far end: what the kernel tells addresses apart by.
+type Place = (u32, IpAddr, u8, Option<IpAddr>);
+
+const fn place(address: &Address) -> Place {
+    (address.index, address.address, address.prefix, address.peer)
+}
 
 /// What a notice changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,12 +42,12 @@ impl Mirror {
             Notice::Link(link) => self.update(link),
             Notice::LinkGone { index } => self.forget(*index),
             Notice::Address(address) => {
-                let place = (address.index, address.address, address.prefix);
+                let place = place(address);
                 let before = self.addresses.insert(place, *address);
                 changed(before != Some(*address), address.index, address.address)
             }
-            Notice::AddressGone { index, address, prefix } => {
-                let before = self.addresses.remove(&(*index, *address, *prefix));
+            Notice::AddressGone { index, address, prefix, peer } => {
+                let before = self.addresses.remove(&(*index, *address, *prefix, *peer));
                 changed(before.is_some(), *index, *address)
             }
         }
@@ -73,7 +77,8 @@ impl Mirror {
 
     /// The address on that interface, once for each prefix length that it stands with.
     pub fn addresses(&self, index: u32, address: IpAddr) -> impl Iterator<Item = &Address> {
-        self.addresses.range((index, address, 0)..=(index, address, u8::MAX)).map(|(_, address)| address)
+        let all = self.addresses.range((index, address, 0, None)..).map(|(_, address)| address);
+        all.take_while(move |it| it.index == index && it.address == address)
     }
 
     /// Every interface of this host.
@@ -88,7 +93,7 @@ impl Mirror {
 
     /// Every address on that interface.
     pub fn on(&self, index: u32) -> impl Iterator<Item = &Address> {
-        let first = (index, IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+        let first = (index, IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0, None);
         self.addresses.range(first..).map(|(_, address)| address).take_while(move |address| address.index == index)
     }
 
@@ -100,11 +105,7 @@ impl Mirror {
     /// Whether the address stands on that interface, and no other of its family beside it. Link-local IPv6
     /// addresses do not count: every interface makes itself one, and nobody reaches the host by it.
     pub fn only_address_of_family(&self, index: u32, address: IpAddr) -> bool {
-        let (first, last) = match address {
-            IpAddr::V4(_) => (IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::BROADCAST)),
-            IpAddr::V6(_) => (IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::from([0xff; 16]))),
-        };
-        let family = self.addresses.range((index, first, 0)..=(index, last, u8::MAX)).map(|((_, ip, _), _)| *ip);
+        let family = self.on(index).map(|it| it.address).filter(|ip| ip.is_ipv4() == address.is_ipv4());
         let others = family.filter(|ip| *ip != address && !is_link_local(*ip)).count();
         others == 0 && self.addresses(index, address).next().is_some()
     }
@@ -123,7 +124,7 @@ impl Mirror {
 
     fn forget(&mut self, index: u32) -> Change {
         // The kernel says so of each address too, before; but it need not for us to believe it.
-        let gone: Vec<Place> = self.on(index).map(|it| (it.index, it.address, it.prefix)).collect();
+        let gone: Vec<Place> = self.on(index).map(place).collect();
         for place in &gone {
             self.addresses.remove(place);
         }

@@ -249,7 +249,17 @@ impl<A: Actuator> Driver<A> {
 
     /// Carries out what the keepers want now.
     pub fn run(&mut self) {
-        while self.turn.advance(&mut self.host, (self.clock)()) {}
+        loop {
+            while self.turn.advance(&mut self.host, (self.clock)()) {}
+            if !self.turn.take_contradiction() {
+                return;
+            }
+            self.list();
+            if self.list_again_at.is_some() {
+                return;
+            }
+            self.show(self.ids());
+        }
     }
 
     // What the kernel says
@@ -324,6 +334,11 @@ impl<A: Actuator> Driver<A> {
     }
 
     fn observe(&mut self, ids: impl IntoIterator<Item = VipId>) {
+        self.show(ids);
+        self.run();
+    }
+
+    fn show(&mut self, ids: impl IntoIterator<Item = VipId>) {
         let now = (self.clock)();
         for id in ids {
             if let Some(vip) = self.turn.vips().one(id) {
@@ -331,7 +346,6 @@ impl<A: Actuator> Driver<A> {
                 self.turn.handle_event(id, Event::Observed(view), now);
             }
         }
-        self.run();
     }
 
     /// Whether an address that seems to be gone may have been added a moment ago: the kernel sends the notice of a new

@@ -133,6 +133,7 @@ mod tests {
             prefix,
             valid: Lifetime::Forever,
             ours: false,
+            peer: None,
             secondary: false,
             tentative: false,
             duplicate: false,

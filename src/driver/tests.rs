@@ -57,15 +57,24 @@ impl FakeHost {
 
     fn set(&mut self, index: u32, address: &str, prefix: u8, valid: Lifetime, ours: bool) {
         let address = address.parse().unwrap();
-        let entry =
-            Address { index, address, prefix, valid, ours, secondary: false, tentative: false, duplicate: false };
+        let entry = Address {
+            index,
+            address,
+            prefix,
+            valid,
+            ours,
+            peer: None,
+            secondary: false,
+            tentative: false,
+            duplicate: false,
+        };
         self.addresses.insert((index, address, prefix), entry);
         self.notices.push(Notice::Address(entry));
     }
 
     fn unset(&mut self, index: u32, address: IpAddr, prefix: u8) -> bool {
         let gone = self.addresses.remove(&(index, address, prefix)).is_some();
-        self.notices.extend(gone.then_some(Notice::AddressGone { index, address, prefix }));
+        self.notices.extend(gone.then_some(Notice::AddressGone { index, address, prefix, peer: None }));
         gone
     }
 
@@ -96,7 +105,18 @@ impl Actuator for FakeHost {
     fn remove(&mut self, index: u32, address: IpAddr, prefix: u8) -> Result<Removed, Failure> {
         self.record.push(format!("remove {address}/{prefix} from {}", self.name(index)));
         self.obey()?;
-        Ok(if self.unset(index, address, prefix) { Removed::Gone } else { Removed::WasAbsent })
+        let peer = self.addresses.get(&(index, address, prefix)).and_then(|it| it.peer);
+        Ok(if peer.is_none() && self.unset(index, address, prefix) { Removed::Gone } else { Removed::WasAbsent })
+    }
+
+    fn remove_any(&mut self, index: u32, address: IpAddr) -> Result<Removed, Failure> {
+        let place = self.addresses.values().find(|it| it.index == index && it.address == address).copied();
+        let Some(found) = place else { return Ok(Removed::WasAbsent) };
+        let Address { prefix, peer, .. } = found;
+        self.record.push(format!("remove {address}/{prefix} in any form from {}", self.name(index)));
+        self.addresses.remove(&(index, address, prefix));
+        self.notices.push(Notice::AddressGone { index, address, prefix, peer });
+        Ok(Removed::Gone)
     }
 
     fn announce(&mut self, interface: &InterfaceName, address: IpAddr) -> Result<Announced, Failure> {
@@ -419,6 +439,58 @@ fn a_wide_ipv6_vip_stays_as_it_is_when_its_company_leaves() {
     asked(&mut driver);
     news(&mut driver);
     assert_eq!(asked(&mut driver), [] as [&str; 0]);
+}
+
+/// `ip addr add 10.0.0.5 peer 10.0.0.1`: the kernel does not take it for the same address without its far end.
+#[test]
+fn a_vip_with_a_far_end_is_replaced_when_it_is_held_and_removed_when_it_is_not() {
+    let peer = || {
+        let mut host = FakeHost::new();
+        host.set(2, "10.0.0.5", 32, Lifetime::Forever, false);
+        let entry = host.addresses.get_mut(&(2, "10.0.0.5".parse().unwrap(), 32)).unwrap();
+        entry.peer = Some("10.0.0.1".parse().unwrap());
+        host.notices.clear();
+        let mut driver = start(host);
+        driver.add(vec![vip(A)]).unwrap();
+        driver
+    };
+    let mut driver = peer();
+    assert_eq!(
+        asked(&mut driver)[..2],
+        ["remove 10.0.0.5/32 in any form from eth0", "put 10.0.0.5/32 on eth0 for 10 s"]
+    );
+    news(&mut driver);
+    names(&mut driver, A, Names::Us);
+    assert_eq!(states(&driver), ["10.0.0.5/32 held"]);
+
+    let mut held = holding(&[A]);
+    held.host.addresses.get_mut(&(2, "10.0.0.5".parse().unwrap(), 32)).unwrap().peer = "10.0.0.1".parse().ok();
+    names(&mut held, A, other());
+    assert!(held.host.addresses.keys().all(|(_, address, _)| *address != "10.0.0.5".parse::<IpAddr>().unwrap()));
+}
+
+#[test]
+fn everything_is_listed_again_when_the_kernel_contradicts_what_it_was_heard_to_say() {
+    let mut driver = holding(&[A]);
+    driver.host.addresses.remove(&(2, "10.0.0.5".parse().unwrap(), 32));
+    names(&mut driver, A, other());
+    assert_eq!(asked(&mut driver), ["reset 10.0.0.5", "remove 10.0.0.5/32 from eth0", "list"]);
+    assert_eq!(states(&driver), ["10.0.0.5/32 standby"]);
+}
+
+#[test]
+fn an_ipv6_vip_that_the_kernel_does_not_use_is_removed_and_added_again() {
+    let six = "fd00::5/128";
+    let mut driver = holding(&[six]);
+    let address = "fd00::5".parse().unwrap();
+    let mut entry = driver.host.addresses[&(2, address, 128)];
+    entry.duplicate = true;
+    driver.host.notices.push(Notice::Address(entry));
+    pass(2_000);
+    news(&mut driver);
+    let again = ["remove fd00::5/128 from eth0", "put fd00::5/128 on eth0 for 7 s", "announce fd00::5 on eth0"];
+    assert_eq!(asked(&mut driver), again);
+    assert_eq!(states(&driver), ["fd00::5/128 held"]);
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub struct Turn {
     announcing: VecDeque<VipId>,
     refusals: Refusals,
     messages: VecDeque<Message>,
+    /// The kernel had nothing to remove where it was said to show an address.
+    contradicted: bool,
 }
 
 /// Changes of refusals that the host does not know yet.
@@ -104,6 +106,7 @@ impl Turn {
             announcing: VecDeque::new(),
             refusals: Refusals::default(),
             messages: VecDeque::new(),
+            contradicted: false,
         }
     }
 
@@ -175,6 +178,11 @@ impl Turn {
     /// The next thing to log or count.
     pub fn poll_message(&mut self) -> Option<Message> {
         self.messages.pop_front()
+    }
+
+    /// Whether the kernel has contradicted what was observed since the last call.
+    pub(super) fn take_contradiction(&mut self) -> bool {
+        std::mem::take(&mut self.contradicted)
     }
 
     pub(super) fn tell(&mut self, message: Message) {
@@ -261,6 +269,8 @@ impl Turn {
             return;
         };
         let (outcome, order) = (outcome.clone(), execution.order);
+        let expected = matches!(order, Order::Release { present: true, .. }) && outcome == Outcome::Released;
+        self.contradicted |= expected && !execution.removed;
         if let Some(vip) = self.vips.one_mut(id) {
             vip.keeper.handle_event(Event::Applied(outcome.clone()), now);
             self.refusals.follow(vip, now);

@@ -57,9 +57,11 @@ impl ManagedVip {
     /// What the kernel shows of this VIP.
     pub fn link_view(&self, kernel: &Mirror, vips: &VipTable) -> LinkView {
         let Some(link) = kernel.link_by_name(&self.config.interface) else { return LinkView::default() };
-        let present = kernel
-            .addresses(link.index, self.config.vip.address())
-            .map(|address| PresentAddress { prefix: address.prefix, lifetime: address.valid });
+        let present = kernel.addresses(link.index, self.config.vip.address()).map(|address| PresentAddress {
+            prefix: address.prefix,
+            lifetime: address.valid,
+            unusable: address.peer.is_some() || address.unused(),
+        });
         LinkView {
             present: present.collect(),
             link: Some(Link { index: link.index, up: link.up, mac: link.mac }),

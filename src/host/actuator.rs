@@ -23,6 +23,10 @@ impl Actuator for Host {
         Ok(removed)
     }
 
+    fn remove_any(&mut self, link: u32, address: IpAddr) -> Result<Removed, Failure> {
+        self.addresses.remove_any(link, address).map_err(|error| failure(&error))
+    }
+
     fn announce(&mut self, interface: &InterfaceName, address: IpAddr) -> Result<Announced, Failure> {
         self.announcer.announce(interface, address).map_err(|error| Failure {
             routine: matches!(error, AnnounceError::Down { .. } | AnnounceError::NoInterface { .. }),

@@ -74,7 +74,19 @@ impl AddressSocket {
 
     /// Removes the address with exactly this prefix length. The same IPv4 address may stand with several.
     pub fn remove(&mut self, index: u32, address: IpAddr, prefix: u8) -> Result<Removed, AddressError> {
-        match self.requests.act(RTM_DELADDR, 0, &identity(index, address, prefix)) {
+        self.delete(index, address, &identity(index, address, prefix))
+    }
+
+    /// Removes the IPv4 address whatever its prefix length and far end, one form of it at a time: the kernel removes the
+    /// first one that has this local address.
+    pub fn remove_any(&mut self, index: u32, address: IpAddr) -> Result<Removed, AddressError> {
+        let mut message = identity(index, address, 0);
+        message.attributes = vec![AddressAttribute::Local(address)];
+        self.delete(index, address, &message)
+    }
+
+    fn delete(&mut self, index: u32, address: IpAddr, message: &AddressMessage) -> Result<Removed, AddressError> {
+        match self.requests.act(RTM_DELADDR, 0, message) {
             Ok(()) => Ok(Removed::Gone),
             // Without the interface there is no address either.
             Err(Failure::Refused(Errno::EADDRNOTAVAIL | Errno::ENODEV)) => Ok(Removed::WasAbsent),

@@ -40,6 +40,9 @@ pub struct PresentAddress {
     pub prefix: u8,
     /// When the kernel removes it.
     pub lifetime: Lifetime,
+    /// It is in a form that a renewal does not mend: IPv4 with the far end of a point-to-point link, or IPv6 that the
+    /// kernel does not use because another host may have it. It is removed and added again.
+    pub unusable: bool,
 }
 
 /// The next thing for the host to do. Carry it out, then report the [`Outcome`].
@@ -47,10 +50,11 @@ pub struct PresentAddress {
 #[expect(missing_docs, reason = "each variant says what its fields are")]
 pub enum Order {
     /// Add the address to the link with this prefix length, or renew it, with a lifetime that ends at `until`; then
-    /// remove the other prefix lengths. `present` says whether the address is there already.
-    Hold { link: u32, prefix: u8, until: Moment, present: bool, other_prefixes: Vec<u8> },
-    /// Give an inherited address with this prefix length a lifetime that ends at `until`; add nothing.
-    Limit { link: u32, prefix: u8, until: Moment },
+    /// remove the other prefix lengths. `present` says whether the address is there already. `clear` says that it is
+    /// there in a form that has to be removed first.
+    Hold { link: u32, prefix: u8, until: Moment, present: bool, other_prefixes: Vec<u8>, clear: bool },
+    /// Give an inherited address with this prefix length a lifetime that ends at `until`; add nothing. `clear` as above.
+    Limit { link: u32, prefix: u8, until: Moment, clear: bool },
     /// Reset the connections if the address is present, then remove it with each of these prefix lengths.
     Release { link: u32, prefixes: Vec<u8>, present: bool },
 }

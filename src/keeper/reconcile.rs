@@ -92,7 +92,7 @@ impl Keeper {
         if let Some(view) = &mut self.view {
             match outcome {
                 Outcome::Held { until } => {
-                    view.present = vec![PresentAddress { prefix, lifetime: Lifetime::Until(until) }];
+                    view.present = vec![PresentAddress { prefix, lifetime: Lifetime::Until(until), unusable: false }];
                     self.programmed = view.link.map(|link| (link.index, until));
                     self.programmed_until(until, now);
                 }
@@ -118,7 +118,7 @@ impl Keeper {
                 .present()
                 .iter()
                 .find(|present| present.lifetime > Lifetime::Until(until + SLACK))
-                .map(|present| Order::Limit { link, prefix: present.prefix, until }),
+                .map(|present| Order::Limit { link, prefix: present.prefix, until, clear: present.unusable }),
             State::Releasing { .. } => {
                 let mut prefixes: Vec<u8> = self.other_prefixes();
                 if self.prefix() != self.rules.prefix && !prefixes.contains(&self.rules.prefix) {
@@ -139,7 +139,14 @@ impl Keeper {
         }
         let wrong = exact.is_none_or(|present| wrong_lifetime(present.lifetime, until));
         let due = wrong || !other_prefixes.is_empty() || self.programmed != Some((link, until));
-        due.then(|| Order::Hold { link, prefix: self.prefix(), until, present: exact.is_some(), other_prefixes })
+        due.then(|| Order::Hold {
+            link,
+            prefix: self.prefix(),
+            until,
+            present: exact.is_some(),
+            other_prefixes,
+            clear: self.present().iter().any(|present| present.unusable),
+        })
     }
 
     /// The interface, if it exists.
@@ -158,7 +165,7 @@ impl Keeper {
     }
 
     fn exact(&self) -> Option<&PresentAddress> {
-        self.present().iter().find(|present| present.prefix == self.prefix())
+        self.present().iter().find(|present| present.prefix == self.prefix() && !present.unusable)
     }
 
     fn other_prefixes(&self) -> Vec<u8> {

@@ -156,11 +156,13 @@ impl Fixture {
         match order {
             Order::Hold { until, .. } => {
                 let whole = Duration::from_secs(until.since(self.now).as_secs().max(1));
-                self.present = vec![PresentAddress { prefix: 32, lifetime: Lifetime::Until(self.now + whole) }];
+                self.present =
+                    vec![PresentAddress { prefix: 32, lifetime: Lifetime::Until(self.now + whole), unusable: false }];
                 Outcome::Held { until: *until }
             }
             Order::Limit { prefix, until, .. } => {
-                self.present = vec![PresentAddress { prefix: *prefix, lifetime: Lifetime::Until(*until) }];
+                self.present =
+                    vec![PresentAddress { prefix: *prefix, lifetime: Lifetime::Until(*until), unusable: false }];
                 Outcome::Limited { prefix: *prefix, until: *until }
             }
             Order::Release { .. } => {
@@ -247,7 +249,7 @@ fn holds_without_answers_until_the_deadline_and_no_longer() {
 
 #[test]
 fn notes_the_release_of_an_adopted_address_that_the_kernel_removed_slightly_early() {
-    let mut keeper = Fixture::with(vec![PresentAddress { prefix: 24, lifetime: Lifetime::Forever }]);
+    let mut keeper = Fixture::with(vec![PresentAddress { prefix: 24, lifetime: Lifetime::Forever, unusable: false }]);
     keeper.handle(Event::Unreachable { why: "refused".into() });
     keeper.wait(Duration::from_millis(9_100));
     keeper.forget();
@@ -463,7 +465,7 @@ fn notes_three_removals_and_counts_the_rest() {
 #[test]
 fn corrects_a_wrong_prefix_length_and_lifetime() {
     let mut keeper = Fixture::holding();
-    keeper.present.push(PresentAddress { prefix: 24, lifetime: Lifetime::Forever });
+    keeper.present.push(PresentAddress { prefix: 24, lifetime: Lifetime::Forever, unusable: false });
     keeper.observe();
     assert!(
         matches!(&keeper.orders[..], [Order::Hold { other_prefixes, .. }] if other_prefixes[..] == [24]),
@@ -473,7 +475,7 @@ fn corrects_a_wrong_prefix_length_and_lifetime() {
     keeper.wait(secs(1));
     keeper.read(Some(VALUE));
     keeper.forget();
-    keeper.present = vec![PresentAddress { prefix: 32, lifetime: Lifetime::Forever }];
+    keeper.present = vec![PresentAddress { prefix: 32, lifetime: Lifetime::Forever, unusable: false }];
     keeper.observe();
     assert!(
         matches!(keeper.present[..], [PresentAddress { lifetime: Lifetime::Until(_), .. }]),
@@ -484,9 +486,9 @@ fn corrects_a_wrong_prefix_length_and_lifetime() {
 
 #[test]
 fn limits_an_adopted_address_until_the_first_read() {
-    let mut keeper = Fixture::with(vec![PresentAddress { prefix: 24, lifetime: Lifetime::Forever }]);
+    let mut keeper = Fixture::with(vec![PresentAddress { prefix: 24, lifetime: Lifetime::Forever, unusable: false }]);
     let until = keeper.now + secs(10);
-    assert_eq!(keeper.orders, [Order::Limit { link: LINK, prefix: 24, until }]);
+    assert_eq!(keeper.orders, [Order::Limit { link: LINK, prefix: 24, until, clear: false }]);
     assert_eq!(keeper.announced, 0);
     keeper.read(Some(VALUE));
     assert!(
@@ -500,14 +502,15 @@ fn limits_an_adopted_address_until_the_first_read() {
 #[test]
 fn does_not_extend_the_shorter_lifetime_of_an_adopted_address() {
     let soon = Moment::from_boot(secs(1_004));
-    let keeper = Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Until(soon) }]);
+    let keeper = Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Until(soon), unusable: false }]);
     assert!(keeper.orders.is_empty());
 }
 
 #[test]
 fn releases_an_adopted_address_at_the_end_of_its_lifetime_if_the_kernel_is_late() {
     let soon = Moment::from_boot(secs(1_004));
-    let mut keeper = Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Until(soon) }]);
+    let mut keeper =
+        Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Until(soon), unusable: false }]);
     keeper.wait(millis(3_999));
     assert!(!keeper.released());
     keeper.wait(millis(1));
@@ -516,7 +519,7 @@ fn releases_an_adopted_address_at_the_end_of_its_lifetime_if_the_kernel_is_late(
 
 #[test]
 fn releases_an_adopted_address_when_the_lease_is_about_to_end() {
-    let mut keeper = Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Forever }]);
+    let mut keeper = Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Forever, unusable: false }]);
     let key_read = keeper.key_read(Some(VALUE));
     keeper.handle(Event::Read(KeyRead { tenure: Tenure::AtLeast(secs(3)), ..key_read }));
     assert!(keeper.present.is_empty(), "{:?}", keeper.keeper.state());
@@ -524,10 +527,10 @@ fn releases_an_adopted_address_when_the_lease_is_about_to_end() {
 
 #[test]
 fn releases_an_adopted_address_if_the_key_names_another_host_or_nobody_answers() {
-    let mut named = Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Forever }]);
+    let mut named = Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Forever, unusable: false }]);
     named.read(Some("pg2"));
     assert!(named.present.is_empty() && named.keeper.state() == State::Standby);
-    let mut silent = Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Forever }]);
+    let mut silent = Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Forever, unusable: false }]);
     silent.wait(secs(10));
     assert!(silent.present.is_empty());
 }
@@ -536,7 +539,7 @@ fn releases_an_adopted_address_if_the_key_names_another_host_or_nobody_answers()
 fn removes_an_address_that_appears_while_another_host_leads() {
     let mut keeper = Fixture::empty();
     keeper.read(Some("pg2"));
-    keeper.present.push(PresentAddress { prefix: 24, lifetime: Lifetime::Forever });
+    keeper.present.push(PresentAddress { prefix: 24, lifetime: Lifetime::Forever, unusable: false });
     keeper.observe();
     assert!(keeper.present.is_empty());
     assert!(keeper.notes.contains(&Note::Releasing { cause: Cause::Foreign }));

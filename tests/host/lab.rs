@@ -155,6 +155,7 @@ impl Addresses {
             until,
             present: standing,
             other_prefixes: other_prefixes.to_vec(),
+            clear: false,
         };
         let mut execution = Execution::new(*vip, order);
         while execution.point() != Point::Applied {

@@ -168,3 +168,43 @@ fn the_kernel_always_knows_an_end_and_keeps_it_when_the_daemon_hangs() {
     assert_eq!(setup.observer.intervals(setup.host(), VIP).len(), 1, "it does not come back with the daemon");
     report("standby again after", now().since(continued));
 }
+
+/// `ip addr add VIP peer X`: deleting the VIP with its prefix length alone does not find it.
+#[test]
+fn a_vip_that_somebody_added_with_a_far_end_is_removed_when_the_key_names_another() {
+    let setup = Setup::new("peer", 1);
+    let host = setup.host();
+    host.ip(&format!("addr add {VIP} peer 10.66.0.1 dev {INTERFACE}"));
+    setup.set_leader(host);
+    let daemon = Daemon::start(host, &setup.config());
+    wait_status(&daemon, "held");
+    let shown = || host.ip(&format!("-o addr show to {VIP}"));
+    wait_for("the VIP without a far end", SOON, || !host.ip("-o -4 addr show").contains("peer") && !shown().is_empty());
+    assert!(!shown().contains("valid_lft forever"), "{}", shown());
+    // And while it is held.
+    host.ip(&format!("addr add {VIP} peer 10.66.0.2 dev {INTERFACE}"));
+    setup.set_unknown_leader();
+    wait_status(&daemon, "standby");
+    wait_for("its end in every form", SOON, || !host.ip("-o -4 addr show").contains(&format!(" {VIP}")));
+    assert!(host.carries(host.v4().into()));
+}
+
+/// Somebody added it with duplicate address detection while another host had it.
+#[test]
+fn an_ipv6_vip_that_failed_duplicate_address_detection_is_added_again_and_usable() {
+    let setup = Setup::new("dadfailed", 1);
+    let host = setup.host();
+    for place in ["all", "default", INTERFACE] {
+        host.sysctl(&format!("net/ipv6/conf/{place}/accept_dad"), "1");
+    }
+    setup.client.ip(&format!("addr add {VIP6}/128 dev {INTERFACE} nodad"));
+    host.ip(&format!("addr add {VIP6}/128 dev {INTERFACE}"));
+    let shown = || host.ip(&format!("-o addr show to {VIP6}"));
+    wait_for("the failure", SOON, || shown().contains("dadfailed"));
+    setup.client.ip(&format!("addr del {VIP6}/128 dev {INTERFACE}"));
+    setup.set_leader(host);
+    let daemon = Daemon::start(host, &setup.config().with("ip", format!("\"{VIP6}\"")));
+    wait_status(&daemon, "held");
+    wait_for("an address that is used", SOON, || !shown().contains("dadfailed") && !shown().contains("tentative"));
+    wait_for("an answer", SOON, || setup.client.attempt("ping", &["-n", "-c1", "-W1", &VIP6.to_string()]).is_ok());
+}

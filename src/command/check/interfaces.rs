@@ -86,7 +86,7 @@ impl Host {
             prefix: address.prefix,
             ours: address.ours,
             permanent: address.valid == Lifetime::Forever,
-            duplicate: address.duplicate,
+            duplicate: address.unused(),
         });
         let others =
             self.kernel.all().filter(|address| address.address == vip.vip.address() && address.index != link.index);

@@ -25,6 +25,7 @@ fn stands(index: u32, address: &str, prefix: u8) -> Notice {
         prefix,
         valid,
         ours: true,
+        peer: None,
         secondary: false,
         tentative: false,
         duplicate: false,
@@ -32,7 +33,7 @@ fn stands(index: u32, address: &str, prefix: u8) -> Notice {
 }
 
 fn gone(index: u32, address: &str, prefix: u8) -> Notice {
-    Notice::AddressGone { index, address: ip(address), prefix }
+    Notice::AddressGone { index, address: ip(address), prefix, peer: None }
 }
 
 fn mirror(notices: &[Notice]) -> Mirror {

@@ -96,8 +96,11 @@ impl World {
                 let lifetime = |left: Option<u64>| {
                     left.map_or(Lifetime::Forever, |s| Lifetime::Until(self.now + Duration::from_secs(s)))
                 };
-                let present =
-                    present.into_iter().map(|(prefix, left)| PresentAddress { prefix, lifetime: lifetime(left) });
+                let present = present.into_iter().map(|(prefix, left)| PresentAddress {
+                    prefix,
+                    lifetime: lifetime(left),
+                    unusable: false,
+                });
                 self.view = LinkView {
                     present: if link.is_some() { present.collect() } else { vec![] },
                     link: link.map(|(index, up, mac)| Link { index, up, mac: Some(Mac([mac; 6])) }),
@@ -210,7 +213,8 @@ impl World {
                     self.view.present.clear();
                     return Outcome::Late;
                 }
-                self.view.present = vec![PresentAddress { prefix: 32, lifetime: Lifetime::Until(*until) }];
+                self.view.present =
+                    vec![PresentAddress { prefix: 32, lifetime: Lifetime::Until(*until), unusable: false }];
                 Outcome::Held { until: *until }
             }
             Order::Limit { prefix, until, .. } => {

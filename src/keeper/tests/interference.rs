@@ -25,7 +25,7 @@ fn holds_an_existing_address_if_a_read_came_before_the_first_look() {
     let mut keeper = Fixture::empty();
     keeper.keeper = Keeper::new(keeper.keeper.rules().clone());
     keeper.read(Some(VALUE));
-    keeper.present.push(PresentAddress { prefix: 32, lifetime: Lifetime::Forever });
+    keeper.present.push(PresentAddress { prefix: 32, lifetime: Lifetime::Forever, unusable: false });
     keeper.observe();
     assert!(matches!(keeper.keeper.state(), State::Held { .. }), "{:?}", keeper.keeper.state());
     assert!(matches!(keeper.notes[..], [Note::Acquired { .. }]), "{:?}", keeper.notes);
@@ -34,7 +34,7 @@ fn holds_an_existing_address_if_a_read_came_before_the_first_look() {
 #[test]
 fn does_not_adopt_an_address_that_appears_after_the_first_look() {
     let mut keeper = Fixture::empty();
-    keeper.present.push(PresentAddress { prefix: 32, lifetime: Lifetime::Forever });
+    keeper.present.push(PresentAddress { prefix: 32, lifetime: Lifetime::Forever, unusable: false });
     keeper.observe();
     assert!(keeper.present.is_empty(), "{:?}", keeper.keeper.state());
     assert!(matches!(keeper.notes[..], [Note::Releasing { cause: Cause::Foreign }, Note::Released { .. }]));
@@ -42,24 +42,25 @@ fn does_not_adopt_an_address_that_appears_after_the_first_look() {
 
 #[test]
 fn limits_every_prefix_length_of_an_adopted_address() {
-    let both = [24, 32].map(|prefix| PresentAddress { prefix, lifetime: Lifetime::Forever });
+    let both = [24, 32].map(|prefix| PresentAddress { prefix, lifetime: Lifetime::Forever, unusable: false });
     let mut keeper = Fixture::with(both.to_vec());
     let until = keeper.now + secs(10);
-    assert_eq!(keeper.orders, [24, 32].map(|prefix| Order::Limit { link: LINK, prefix, until }));
+    assert_eq!(keeper.orders, [24, 32].map(|prefix| Order::Limit { link: LINK, prefix, until, clear: false }));
     keeper.forget();
-    keeper.present = [24, 32].map(|prefix| PresentAddress { prefix, lifetime: Lifetime::Until(until) }).to_vec();
+    keeper.present =
+        [24, 32].map(|prefix| PresentAddress { prefix, lifetime: Lifetime::Until(until), unusable: false }).to_vec();
     keeper.observe();
     assert!(keeper.orders.is_empty());
 }
 
 #[test]
 fn notes_no_release_of_an_adopted_address_before_its_end() {
-    let mut taken = Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Forever }]);
+    let mut taken = Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Forever, unusable: false }]);
     taken.wait(secs(2));
     taken.present.clear();
     taken.observe();
     assert!(matches!(taken.notes[..], [Note::Adopted { .. }]), "{:?}", taken.notes);
-    let mut present = Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Forever }]);
+    let mut present = Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Forever, unusable: false }]);
     present.wait(secs(9));
     present.observe();
     assert!(matches!(present.notes[..], [Note::Adopted { .. }]), "{:?}", present.notes);
@@ -69,7 +70,8 @@ fn notes_no_release_of_an_adopted_address_before_its_end() {
 fn corrects_a_shortened_lifetime_at_a_limited_rate() {
     let mut keeper = Fixture::holding();
     for _ in 0..100 {
-        keeper.present = vec![PresentAddress { prefix: 32, lifetime: Lifetime::Until(keeper.now + secs(2)) }];
+        keeper.present =
+            vec![PresentAddress { prefix: 32, lifetime: Lifetime::Until(keeper.now + secs(2)), unusable: false }];
         keeper.observe();
         keeper.wait(millis(1));
     }

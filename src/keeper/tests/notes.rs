@@ -79,7 +79,7 @@ fn keeps_holding_on_an_event_that_names_us() {
 
 #[test]
 fn notes_the_adoption_and_the_release_of_an_existing_address() {
-    let mut keeper = Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Forever }]);
+    let mut keeper = Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Forever, unusable: false }]);
     keeper.read(Some("pg2"));
     assert!(
         matches!(keeper.notes[..], [Note::Adopted { .. }, Note::Releasing { .. }, Note::Released { .. }]),
@@ -103,7 +103,7 @@ fn limits_notes_about_an_address_that_is_added_repeatedly() {
     let mut keeper = Fixture::empty();
     keeper.read(Some("pg2"));
     for _ in 0..20 {
-        keeper.present.push(PresentAddress { prefix: 32, lifetime: Lifetime::Forever });
+        keeper.present.push(PresentAddress { prefix: 32, lifetime: Lifetime::Forever, unusable: false });
         keeper.observe();
         keeper.wait(secs(2));
         assert!(keeper.present.is_empty());
@@ -133,7 +133,8 @@ fn orders_a_release_on_stop_only_if_the_address_is_present() {
     away.handle(Event::Stop(StopMode::Release));
     assert_eq!(away.keeper.state(), State::Stopped { kept: false });
     assert!(away.orders.is_empty());
-    let mut inherited = Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Forever }]);
+    let mut inherited =
+        Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Forever, unusable: false }]);
     inherited.handle(Event::Stop(StopMode::Release));
     assert!(inherited.present.is_empty() && inherited.released());
 }

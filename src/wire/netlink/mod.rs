@@ -36,6 +36,8 @@ pub enum Notice {
         address: IpAddr,
         /// Its prefix length.
         prefix: u8,
+        /// The far end, as in [`Address::peer`].
+        peer: Option<IpAddr>,
     },
 }
 
@@ -62,6 +64,8 @@ pub struct Address {
     pub address: IpAddr,
     /// Its prefix length.
     pub prefix: u8,
+    /// IPv4 only: the far end, if the address was added in the form for point-to-point links.
+    pub peer: Option<IpAddr>,
     /// Its remaining lifetime.
     pub valid: Lifetime,
     /// It bears our mark. Kernels before 5.18 have no such mark, and nothing is ours there.
@@ -72,4 +76,12 @@ pub struct Address {
     pub tentative: bool,
     /// IPv6 only: somebody else has it, and the kernel does not use it.
     pub duplicate: bool,
+}
+
+impl Address {
+    /// Whether the kernel does not use the address, because another host has it or may have it. Ours is tentative for a
+    /// moment at most: it is added without the question.
+    pub const fn unused(&self) -> bool {
+        self.duplicate || (self.tentative && !self.ours)
+    }
 }

@@ -27,6 +27,7 @@ pub fn parse(kind: u16, payload: &[u8], at: Moment) -> Option<Notice> {
             index: gone.index,
             address: gone.address,
             prefix: gone.prefix,
+            peer: gone.peer,
         }),
         _ => None,
     }
@@ -88,6 +89,7 @@ fn address(payload: &[u8], at: Moment) -> Option<Address> {
         // On a point-to-point link the other one is the far end's. IPv6 says `IFA_ADDRESS` alone otherwise.
         address: local.or(peer)?,
         prefix: header.prefix_len,
+        peer: local.and(peer).filter(|peer| peer.is_ipv4() && Some(*peer) != local),
         valid,
         ours,
         secondary: header.family == AddressFamily::Inet && flags.contains(AddressFlags::Secondary),

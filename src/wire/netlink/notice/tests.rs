@@ -55,7 +55,8 @@ fn an_ipv4_address_is_the_local_one_not_the_far_end() {
     let far = attribute(IFA_ADDRESS, &[10, 0, 0, 1]);
     let near = attribute(IFA_LOCAL, &[10, 0, 0, 5]);
     for attributes in [[far.clone(), near.clone()], [near, far]] {
-        assert_eq!(read(&address_message(2, 32, &attributes)).address, IpAddr::from([10, 0, 0, 5]));
+        let read = read(&address_message(2, 32, &attributes));
+        assert_eq!((read.address, read.peer), (IpAddr::from([10, 0, 0, 5]), Some(IpAddr::from([10, 0, 0, 1]))));
     }
 }
 
@@ -69,7 +70,7 @@ fn an_ipv6_address_comes_without_a_local_one() {
 #[test]
 fn an_address_that_went_is_told_with_the_prefix_length_it_had() {
     let message = address_message(2, 24, &[attribute(IFA_LOCAL, &[10, 0, 0, 5])]);
-    let gone = Notice::AddressGone { index: 7, address: IpAddr::from([10, 0, 0, 5]), prefix: 24 };
+    let gone = Notice::AddressGone { index: 7, address: IpAddr::from([10, 0, 0, 5]), prefix: 24, peer: None };
     assert_eq!(parse(RTM_DELADDR, &message, NOW), Some(gone));
 }
 
