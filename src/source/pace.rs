@@ -1,6 +1,6 @@
 //! When the next read of every key is due.
 //!
-//! Pure: it has no clock and starts nothing. The simulator runs the same file.
+//! Pure: it has no clock and starts nothing.
 //!
 //! # Rules
 //! - Reads are [`Pace::full`] apart, and up to [`Pace::longest`] while everything is quiet: a watch is up and the last
