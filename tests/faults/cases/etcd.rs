@@ -57,7 +57,7 @@ pub(crate) const CASES: &[Case] = &[
     Case::noticed("restore", "etcd is restored from a snapshot: the revision is lower", End::Named, OUTAGE, restore),
     Case::noticed(
         "restore-elsewhere",
-        "etcd is restored from a snapshot in which another host led",
+        "etcd is restored from a snapshot with another leader",
         End::Moved,
         OUTAGE,
         restore_elsewhere,

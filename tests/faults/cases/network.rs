@@ -59,7 +59,7 @@ pub(crate) const CASES: &[Case] = &[
     Case::noticed("flushed", "The interface is flushed", End::Back, MOMENT, flushed),
     Case::noticed(
         "promote-secondaries",
-        "Release with `promote_secondaries`; the host's own address must stay",
+        "Release with `promote_secondaries`; the own address must stay",
         End::Moved,
         QUICK,
         promote,

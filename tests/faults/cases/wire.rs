@@ -18,7 +18,7 @@ const BYTE: Duration = Duration::from_millis(1);
 pub(crate) const CASES: &[Case] = &[
     Case::noticed(
         "delay-100ms",
-        "Every packet to or from etcd takes 100 ms, and the leader changes",
+        "Each packet to or from etcd takes 100 ms, the leader changes",
         End::Moved,
         QUICK,
         late,
