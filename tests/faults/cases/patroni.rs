@@ -20,7 +20,7 @@ pub(crate) const CASES: &[Case] = &[
     Case::noticed("moved-by-hand", "The key is moved to another name by hand", End::Moved, QUICK, by_hand),
     Case::noticed(
         "moved-while-cut-off",
-        "The leader moves while the old host's daemon is partitioned",
+        "The leader moves while the old daemon is partitioned",
         End::Moved,
         HOLD_TIMEOUT + 2.0,
         cut_off,
