@@ -1,6 +1,6 @@
 #!/bin/bash
-# Shows that the simulator finds known bugs: each patch of sim/known-bugs is applied to a copy of the shipped code (or of the model, where
-# the model replaces the code that would have the bug), and must be found within the budget of the gate.
+# Shows that the simulator finds known bugs: each patch of sim/known-bugs is applied to a copy of the shipped code, or of
+# the model that replaces it, and must be found within the budget.
 #
 # usage: sim/known-bugs.sh [NAME…]      CPU_SECONDS=120, the budget for each
 #        sim/known-bugs.sh --fit         only that each patch still fits, which takes a second
