@@ -66,6 +66,11 @@ impl Actuator for OneStep<'_> {
         Ok(Removed::Gone)
     }
 
+    /// The simulator's kernel knows no other forms of the address than its prefix lengths.
+    fn remove_any(&mut self, _link: u32, _address: IpAddr) -> Result<Removed, Failure> {
+        Ok(Removed::WasAbsent)
+    }
+
     fn announce(&mut self, _interface: &InterfaceName, _address: IpAddr) -> Result<Announced, Failure> {
         self.request = Some(Request::Announce);
         Ok(self.link.and_then(|link| link.mac).map_or(Announced::NoHardwareAddress, Announced::From))

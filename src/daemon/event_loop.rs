@@ -30,6 +30,7 @@ use crate::source::{self, KeyIndex, Report, Settings, Source, Watched};
 use crate::time::Moment;
 
 /// What the loop waits for.
+#[expect(clippy::large_enum_variant, reason = "one exists at a time, and is consumed at once")]
 #[derive(Debug)]
 enum Event {
     Asked(Asked),

@@ -17,6 +17,7 @@ use crate::config::{self, Loaded, Sources};
 use crate::terminal;
 
 /// After the configuration was refused: waits for one without mistakes, if systemd has started this process by itself.
+#[expect(clippy::disallowed_methods, reason = "nothing runs yet, and no state but the file's content is waited for")]
 pub fn wait_for_configuration(sources: &Sources) -> Option<Loaded> {
     if !is_restarted_by_systemd() {
         return None;

@@ -18,10 +18,7 @@ pub trait Actuator {
     fn remove(&mut self, link: u32, address: IpAddr, prefix: u8) -> Result<Removed, Failure>;
 
     /// Removes the IPv4 address whatever its prefix length and far end, one form of it at a time.
-    fn remove_any(&mut self, link: u32, address: IpAddr) -> Result<Removed, Failure> {
-        let _nothing_to_remove = (link, address);
-        Ok(Removed::WasAbsent)
-    }
+    fn remove_any(&mut self, link: u32, address: IpAddr) -> Result<Removed, Failure>;
 
     /// Sends one round of announcements.
     fn announce(&mut self, interface: &InterfaceName, address: IpAddr) -> Result<Announced, Failure>;

@@ -211,13 +211,13 @@ fn start(host: FakeHost) -> Driver<FakeHost> {
 
 /// A driver that has just acquired these VIPs.
 fn holding(vips: &[&str]) -> Driver<FakeHost> {
-    hold(vips.iter().map(|text| vip(text)).collect())
+    hold(&vips.iter().map(|text| vip(text)).collect::<Vec<_>>())
 }
 
-fn hold(vips: Vec<VipConfig>) -> Driver<FakeHost> {
+fn hold(vips: &[VipConfig]) -> Driver<FakeHost> {
     let mut driver = start(FakeHost::new());
-    driver.add(vips.clone()).unwrap();
-    for vip in &vips {
+    driver.add(vips.to_vec()).unwrap();
+    for vip in vips {
         names(&mut driver, &vip.vip.to_string(), Names::Us);
     }
     driver.host.record.clear();
@@ -687,7 +687,7 @@ fn refusing_vip(text: &str) -> VipConfig {
 
 /// A driver that has just acquired these VIPs, and refuses connections after their release.
 fn holding_to_refuse(vips: &[&str]) -> Driver<FakeHost> {
-    hold(vips.iter().map(|text| refusing_vip(text)).collect())
+    hold(&vips.iter().map(|text| refusing_vip(text)).collect::<Vec<_>>())
 }
 
 /// A driver that has just released `A`.

@@ -42,14 +42,14 @@ impl Pace {
             Some(left) => (left / IN_HAND).clamp(self.full, longest),
             None => spread(longest, dice),
         };
-        left.map_or(pace, |left| pace.min((left - left / 3).max(self.full.min(SHORTEST))))
+        left.map_or(pace, |left| pace.min((left * 2 / 3).max(self.full.min(SHORTEST))))
     }
 }
 
 /// Between seven and nine eighths of the span.
 fn spread(span: Duration, dice: u64) -> Duration {
     let part = u32::try_from(dice % 1024).unwrap_or(0);
-    span - span / 8 + span / 4 * part / 1024
+    span * 7 / 8 + span / 4 * part / 1024
 }
 
 /// The part of the deadline that may pass between two reads.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::sleep;
 
 use super::client::{Answers, Client};
 use super::endpoints::Endpoints;
@@ -83,9 +83,9 @@ impl<C: Client> Reader<C> {
 
     pub(super) async fn run(mut self) {
         // The first reads of the sessions do the work of the first round.
-        let mut began = (Instant::now(), (self.clock)());
+        let mut began = (self.clock)();
         loop {
-            let next = began.0 + self.until_next(began.1);
+            let next = self.until_next(began).saturating_sub((self.clock)().since(began));
             tokio::select! {
                 Some(wake) = self.wakes.recv() => {
                     self.due.extend(wake.keys);
@@ -102,8 +102,8 @@ impl<C: Client> Reader<C> {
                     }
                 }
                 () = self.shared.doubt.notified() => {}
-                () = sleep_until(next) => {
-                    began = (Instant::now(), (self.clock)());
+                () = sleep(next) => {
+                    began = (self.clock)();
                     self.dice = self.dice.wrapping_mul(MULTIPLIER).wrapping_add(1);
                     self.begin_round().await;
                 }

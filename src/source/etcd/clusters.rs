@@ -92,7 +92,9 @@ mod tests {
 
     fn heard(votes: &[(EndpointIndex, u64)], endpoints: usize) -> Clusters {
         let mut clusters = Clusters::new(endpoints);
-        votes.iter().for_each(|&(endpoint, cluster)| clusters.heard(endpoint, cluster));
+        for &(endpoint, cluster) in votes {
+            clusters.heard(endpoint, cluster);
+        }
         clusters
     }
 

@@ -1,7 +1,7 @@
 //! A store held in memory: what a client of the engine has to bring, and nothing else.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use tokio::sync::broadcast;
@@ -12,9 +12,14 @@ use crate::source::client::{Answers, Client, Connector, Events, Failure, Heard};
 use crate::source::report::KeyIndex;
 use crate::time::Moment;
 
-/// Time that stands still will do: the engine only measures sessions with it.
+/// The runtime's time, which the tests pause.
+#[expect(clippy::disallowed_methods, reason = "a paused runtime has a clock of its own")]
 pub(super) fn clock() -> Moment {
-    Moment::from_boot(Duration::from_secs(100))
+    static START: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::now);
+    let start = *START;
+    Moment::from_boot(
+        Duration::from_secs(100) + tokio::time::Instant::now().into_std().saturating_duration_since(start),
+    )
 }
 
 pub(super) const KEYS: [&str; 2] = ["/a", "/b"];
@@ -28,6 +33,7 @@ struct Inner {
     endpoints: Vec<Endpoint>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a fault that a test switches on by itself")]
 pub(super) struct Endpoint {
     pub(super) refuses: bool,
     /// The key that may not be read here.

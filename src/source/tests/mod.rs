@@ -219,9 +219,9 @@ async fn where_a_sign_of_life_is_never_given_a_read_is_one() {
 async fn longest_gap(source: &mut Source, reads: u32) -> Duration {
     let mut longest = Duration::ZERO;
     for _ in 0..reads {
-        let before = tokio::time::Instant::now();
+        let before = clock();
         read(source, INTERVAL * 60, &Names::Us).await;
-        longest = longest.max(before.elapsed());
+        longest = longest.max(clock().since(before));
     }
     longest
 }
@@ -245,9 +245,9 @@ async fn a_quiet_store_is_read_seldom_and_at_the_full_pace_after_a_doubt() {
     settle(&mut source).await;
     let _becoming_quiet = timeout(INTERVAL * 20, async { while source.reports.recv().await.is_some() {} }).await;
     let unnamed = async |source: &mut Source| {
-        let before = tokio::time::Instant::now();
+        let before = clock();
         read(source, INTERVAL * 60, &Names::Nobody).await;
-        before.elapsed()
+        clock().since(before)
     };
     unnamed(&mut source).await;
     let gap = unnamed(&mut source).await;

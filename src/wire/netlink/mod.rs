@@ -55,7 +55,8 @@ pub struct Link {
     pub mac: Option<Mac>,
 }
 
-/// An address that stands on an interface.
+/// An address that an interface has.
+#[expect(clippy::struct_excessive_bools, reason = "the kernel's own flags, each independent of the others")]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Address {
     /// The index of the interface.
