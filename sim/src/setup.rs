@@ -83,6 +83,9 @@ impl Setup {
     }
 
     /// The VIP as every host has it configured.
+    ///
+    /// # Panics
+    /// Never: address, prefix length and name are constants.
     #[expect(clippy::expect_used, reason = "the address, the prefix length and the name are constants")]
     pub fn vip(&self) -> VipConfig {
         VipConfig {

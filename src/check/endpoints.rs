@@ -22,8 +22,9 @@ fn one(facts: &Facts) -> Vec<Finding> {
         )],
         Err(Refusal { why, cure }) => vec![Finding::error("endpoint", subject(), why.as_str(), cure.as_str())],
         Ok(answer) => {
-            let etcd = if answer.version.is_empty() { "etcd".to_owned() } else { format!("etcd {}", answer.version) };
-            let text = format!("{etcd} answered in {:.1} ms and sees a leader", answer.took.as_secs_f64() * 1000.0);
+            let version = if answer.version.is_empty() { String::new() } else { format!(" {}", answer.version) };
+            let text =
+                format!("etcd{version} answered in {:.1} ms and sees a leader", answer.took.as_secs_f64() * 1000.0);
             vec![Finding::pass("endpoint", subject(), text)]
         }
     };

@@ -314,7 +314,7 @@ pub const FAMILIES: [Family; 25] = [
     Family::new(
         "vip_manager_refused_connections",
         Kind::Counter,
-        "New TCP connections to the address that were refused after its release",
+        "New TCP connections to the address refused after its release",
         Samples::Counted(|tally| tally.refused_connections),
     ),
     Family::new(

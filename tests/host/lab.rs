@@ -187,6 +187,13 @@ impl Actuator for Addresses {
         })
     }
 
+    fn remove_any(&mut self, link: u32, address: IpAddr) -> Result<Removed, Failure> {
+        self.socket.remove_any(link, address).map_err(|error| {
+            self.error = Some(error);
+            Failure::new(error.to_string())
+        })
+    }
+
     fn announce(&mut self, _: &InterfaceName, _: IpAddr) -> Result<Announced, Failure> {
         unimplemented!("it only changes addresses")
     }

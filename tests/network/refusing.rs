@@ -36,7 +36,7 @@ impl Segments {
     }
 
     /// Those that came from the database's port since the last call, as hardware address and flags.
-    fn from_server(&self) -> Vec<(String, u8)> {
+    fn segments_of_server(&self) -> Vec<(String, u8)> {
         let (mut bytes, mut segments) = ([0; 2048], Vec::new());
         while let Ok(length) = recv(self.0.as_raw_fd(), &mut bytes, MsgFlags::empty()) {
             segments.extend(server_segment(&bytes[..length]));
@@ -113,7 +113,7 @@ fn a_client_that_still_reaches_the_old_host_is_refused_at_once() {
         report(&format!("{address}: refused after, median"), times[10]);
         report(&format!("{address}: refused after, longest"), times[20]);
         assert!(times[10] < AT_ONCE, "{times:?}");
-        assert_eq!(segments.from_server(), vec![(setup.host().mac(), RST_ACK); 21]);
+        assert_eq!(segments.segments_of_server(), vec![(setup.host().mac(), RST_ACK); 21]);
     }
 }
 
@@ -128,7 +128,7 @@ fn a_segment_of_an_established_connection_is_not_answered() {
     let segments = Segments::on(&setup.client);
     // The clients have sent something and repeat it all the time.
     pause(Duration::from_secs(1));
-    assert_eq!(segments.from_server(), vec![]);
+    assert_eq!(segments.segments_of_server(), vec![]);
     for client in &clients {
         assert_eq!(client.status().state, ConnectionState::Open);
         assert!(client.status().longest_silence > SILENCE);
@@ -136,7 +136,7 @@ fn a_segment_of_an_established_connection_is_not_answered() {
     for address in [VIP, VIP6] {
         assert_eq!(connect(&setup.client, address, SOON).unwrap_err(), ErrorKind::ConnectionRefused);
     }
-    assert_eq!(segments.from_server(), vec![(setup.host().mac(), RST_ACK); 2]);
+    assert_eq!(segments.segments_of_server(), vec![(setup.host().mac(), RST_ACK); 2]);
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn the_old_host_is_silent_once_it_hears_the_new_one() {
         wait_logged(&daemon, &format!("{address}/{} on eth0 refused", if address.is_ipv4() { 32 } else { 128 }));
         let segments = Segments::on(&setup.client);
         assert_eq!(connect(&setup.client, address, SILENCE).unwrap_err(), ErrorKind::TimedOut);
-        assert_eq!(segments.from_server(), vec![]);
+        assert_eq!(segments.segments_of_server(), vec![]);
     }
 }
 
@@ -176,8 +176,8 @@ fn what_is_sent_to_the_new_host_is_not_answered_by_the_old_one() {
     for _ in 0..10 {
         connect(&setup.client, VIP, SOON).unwrap();
     }
-    assert!(segments.from_server().iter().all(|(mac, _)| *mac == new.mac()));
-    assert!(taken_in.from_server().len() >= 10, "the old host does not receive what the new one sends");
+    assert!(segments.segments_of_server().iter().all(|(mac, _)| *mac == new.mac()));
+    assert!(taken_in.segments_of_server().len() >= 10, "the old host does not receive what the new one sends");
     // It still refuses what is sent to itself.
     point_to(&setup.client, VIP, old);
     assert_eq!(connect(&setup.client, VIP, SOON).unwrap_err(), ErrorKind::ConnectionRefused);
@@ -195,7 +195,7 @@ fn an_address_that_comes_back_serves_at_once() {
         for _ in 0..20 {
             connect(&setup.client, address, SOON).unwrap();
         }
-        assert!(segments.from_server().iter().all(|(_, flags)| flags & 4 == 0), "a connection was reset");
+        assert!(segments.segments_of_server().iter().all(|(_, flags)| flags & 4 == 0), "a connection was reset");
     }
 }
 
