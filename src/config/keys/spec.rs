@@ -1,6 +1,6 @@
 //! What a key is: its meaning, what it takes, what a row of the table says of it.
 
-/// A key by its meaning, whatever name it was given under. The order is that of [`TABLE`].
+/// A key by its meaning, whatever name it was given under. The order is that of the table of keys.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[expect(missing_docs, reason = "the row of the table describes each key")]
 pub enum Key {

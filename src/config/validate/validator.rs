@@ -47,7 +47,7 @@ impl Given {
 #[derive(Clone, Default, Debug)]
 pub(in crate::config) struct Origins {
     pub(in crate::config) top: BTreeMap<Key, Origin>,
-    /// In the order of [`Config::vips`].
+    /// In the order of [`Config::vips`](crate::config::Config::vips).
     pub(in crate::config) vips: Vec<BTreeMap<Key, Origin>>,
 }
 
