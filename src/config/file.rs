@@ -164,7 +164,7 @@ impl Reader<'_> {
         Some((Place::line(self.path, node.line), settings))
     }
 
-    /// The pairs whose key is known and stands for the first time, with key, name and line.
+    /// The pairs whose key is known and occurs for the first time, with key, name and line.
     fn known<'n>(&mut self, pairs: &'n [Pair]) -> Vec<(Key, String, usize, &'n Node)> {
         let mut seen = BTreeMap::new();
         let mut known = Vec::new();

@@ -64,7 +64,7 @@ impl StatusSocket {
     }
 }
 
-/// One VIP: where it stands, which key speaks of it, how long it may stay unconfirmed, how it is announced.
+/// One VIP: its interface, its key, how long it may stay unconfirmed, how it is announced.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct VipConfig {
     /// The address and its prefix length.

@@ -221,7 +221,7 @@ const LARGEST_TREE: usize = 100_000;
 mod tests {
     use super::*;
 
-    /// A document that counts six nodes and two more for each alias: the alias, and what it stands for.
+    /// A document that counts six nodes and two more for each alias: the alias, and what it refers to.
     fn aliases(count: usize) -> Result<Option<Rc<Node>>, YamlError> {
         parse(&format!("a: &a x\nb: [x{}]\n", ",*a".repeat(count)))
     }

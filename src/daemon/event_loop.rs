@@ -24,7 +24,7 @@ use crate::config::{Config, Loaded, OnStop, Problems, Sources, VipConfig};
 use crate::driver::{Circumstances, Driver, Message};
 use crate::error;
 use crate::host::{self, ClaimsHeard, Host, Notices};
-use crate::keeper::{Event as Told, Limits, StopMode};
+use crate::keeper::{Event as KeeperEvent, Limits, StopMode};
 use crate::source::pace::Pace;
 use crate::source::{self, KeyIndex, Report, Settings, Source, Watched};
 use crate::time::Moment;
@@ -170,27 +170,27 @@ impl EventLoop {
         match report {
             Report::Read(reads) => {
                 for (key, read) in reads {
-                    self.tell(key, &Told::Read(read), now);
+                    self.tell(key, &KeeperEvent::Read(read), now);
                 }
             }
             Report::Changed(changes) => {
                 for (key, change) in changes {
-                    self.tell(key, &Told::Changed(change), now);
+                    self.tell(key, &KeeperEvent::Changed(change), now);
                 }
             }
             Report::Unreadable(keys) => {
                 for (key, why) in keys {
-                    self.tell(key, &Told::Unreachable { why }, now);
+                    self.tell(key, &KeeperEvent::Unreachable { why }, now);
                 }
             }
-            Report::Unreachable { why } => self.driver.tell_all(&Told::Unreachable { why }, now),
+            Report::Unreachable { why } => self.driver.tell_all(&KeeperEvent::Unreachable { why }, now),
         }
         self.driver.run();
     }
 
-    fn tell(&mut self, key: KeyIndex, told: &Told, now: Moment) {
+    fn tell(&mut self, key: KeyIndex, event: &KeeperEvent, now: Moment) {
         if let Some(watched) = self.watched.get(key) {
-            self.driver.tell_key(&watched.key, &watched.value, told, now);
+            self.driver.tell_key(&watched.key, &watched.value, event, now);
         }
     }
 

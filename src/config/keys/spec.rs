@@ -114,7 +114,7 @@ impl Takes {
         self.several() || self == Self::Program
     }
 
-    /// The word that stands for the value in the help text.
+    /// The placeholder of the value in the help text.
     pub fn placeholder(self) -> &'static str {
         match self {
             Self::Addresses => "ADDRESS[/PREFIX]",

@@ -19,7 +19,7 @@ pub(super) struct Address<'a> {
     prefix: Option<u8>,
     item: &'a Item,
     netmask: Option<Netmask<'a>>,
-    /// Whether the netmask stands beside the address rather than above its entry.
+    /// Whether the netmask is set beside the address rather than above its entry.
     beside: bool,
 }
 

@@ -1,7 +1,7 @@
 //! From settings to a [`Config`]: parses every value, then compares those that must agree.
 //!
-//! A check that fails notes its problem and goes on, so that one run names every mistake. [`Reported`] stands where
-//! a value would: it says that the user has been told, and that nothing may be concluded from the absence.
+//! A check that fails notes its problem and goes on, so that one run names every mistake. [`Reported`] takes the
+//! place of a value: the problem was reported, and nothing may be concluded from the absence.
 
 mod addresses;
 mod endpoints;

@@ -16,7 +16,7 @@ fn link(index: u32, called: &str) -> Notice {
     Notice::Link(Link { index, name: name(called), up: true, mac: Some(Mac([2, 0, 0, 0, 0, 1])) })
 }
 
-fn stands(index: u32, address: &str, prefix: u8) -> Notice {
+fn present(index: u32, address: &str, prefix: u8) -> Notice {
     let valid = Lifetime::Until(Moment::from_boot(Duration::from_secs(10)));
     let address = ip(address);
     Notice::Address(Address {
@@ -50,7 +50,7 @@ fn prefixes(mirror: &Mirror, index: u32, address: &str) -> Vec<u8> {
 
 #[test]
 fn an_address_is_seen_with_every_prefix_length_that_it_stands_with() {
-    let mut mirror = mirror(&[link(2, "eth0"), stands(2, "10.0.0.5", 24), stands(2, "10.0.0.5", 32)]);
+    let mut mirror = mirror(&[link(2, "eth0"), present(2, "10.0.0.5", 24), present(2, "10.0.0.5", 32)]);
     assert_eq!(prefixes(&mirror, 2, "10.0.0.5"), [24, 32]);
     assert_eq!(mirror.apply(&gone(2, "10.0.0.5", 24)), Change::Address(2, ip("10.0.0.5")));
     assert_eq!(prefixes(&mirror, 2, "10.0.0.5"), [32]);
@@ -59,23 +59,23 @@ fn an_address_is_seen_with_every_prefix_length_that_it_stands_with() {
 #[test]
 fn another_address_that_looks_alike_is_another_address() {
     let mirror =
-        mirror(&[stands(2, "10.27.176.218", 32), stands(2, "110.27.176.21", 23), stands(3, "10.27.176.21", 32)]);
+        mirror(&[present(2, "10.27.176.218", 32), present(2, "110.27.176.21", 23), present(3, "10.27.176.21", 32)]);
     assert_eq!(prefixes(&mirror, 2, "10.27.176.21"), [] as [u8; 0]);
 }
 
 #[test]
 fn a_notice_that_says_nothing_new_changes_nothing() {
-    let mut mirror = mirror(&[link(2, "eth0"), stands(2, "10.0.0.5", 32)]);
+    let mut mirror = mirror(&[link(2, "eth0"), present(2, "10.0.0.5", 32)]);
     assert_eq!(mirror.apply(&link(2, "eth0")), Change::Nothing);
-    assert_eq!(mirror.apply(&stands(2, "10.0.0.5", 32)), Change::Nothing);
+    assert_eq!(mirror.apply(&present(2, "10.0.0.5", 32)), Change::Nothing);
     assert_eq!(mirror.apply(&gone(2, "10.0.0.6", 32)), Change::Nothing);
     assert_eq!(mirror.apply(&Notice::LinkGone { index: 9 }), Change::Nothing);
 }
 
 #[test]
 fn a_renewed_lifetime_is_a_change() {
-    let mut mirror = mirror(&[stands(2, "10.0.0.5", 32)]);
-    let Notice::Address(mut renewed) = stands(2, "10.0.0.5", 32) else { unreachable!() };
+    let mut mirror = mirror(&[present(2, "10.0.0.5", 32)]);
+    let Notice::Address(mut renewed) = present(2, "10.0.0.5", 32) else { unreachable!() };
     renewed.valid = Lifetime::Forever;
     assert_eq!(mirror.apply(&Notice::Address(renewed)), Change::Address(2, ip("10.0.0.5")));
     assert_eq!(mirror.addresses(2, ip("10.0.0.5")).next().unwrap().valid, Lifetime::Forever);
@@ -83,7 +83,7 @@ fn a_renewed_lifetime_is_a_change() {
 
 #[test]
 fn a_renamed_interface_is_found_by_its_new_name_only() {
-    let mut mirror = mirror(&[link(2, "eth0"), stands(2, "10.0.0.5", 32)]);
+    let mut mirror = mirror(&[link(2, "eth0"), present(2, "10.0.0.5", 32)]);
     assert_eq!(mirror.apply(&link(2, "lan0")), Change::Link(2));
     assert_eq!(mirror.link_by_name(&name("eth0")), None);
     assert_eq!(mirror.link_by_name(&name("lan0")).unwrap().index, 2);
@@ -101,8 +101,9 @@ fn two_interfaces_can_swap_their_names_even_when_one_step_was_not_heard() {
 
 #[test]
 fn an_interface_made_again_starts_without_addresses() {
-    let mut mirror = mirror(&[link(2, "eth0"), stands(2, "10.0.0.5", 32), stands(2, "fd00::5", 128), link(3, "eth1")]);
-    mirror.apply(&stands(3, "10.0.0.6", 32));
+    let mut mirror =
+        mirror(&[link(2, "eth0"), present(2, "10.0.0.5", 32), present(2, "fd00::5", 128), link(3, "eth1")]);
+    mirror.apply(&present(3, "10.0.0.6", 32));
     assert_eq!(mirror.apply(&Notice::LinkGone { index: 2 }), Change::Link(2));
     assert_eq!(mirror.link_by_name(&name("eth0")), None);
     mirror.apply(&link(7, "eth0"));
@@ -116,8 +117,8 @@ fn an_interface_made_again_starts_without_addresses() {
 
 #[test]
 fn a_fresh_list_takes_the_place_of_all_that_was_known() {
-    let mut mirror = mirror(&[link(2, "eth0"), stands(2, "10.0.0.5", 32), link(3, "eth1")]);
-    mirror.replace(&[link(2, "lan0"), stands(2, "10.0.0.6", 32)]);
+    let mut mirror = mirror(&[link(2, "eth0"), present(2, "10.0.0.5", 32), link(3, "eth1")]);
+    mirror.replace(&[link(2, "lan0"), present(2, "10.0.0.6", 32)]);
     assert_eq!(mirror.link_by_name(&name("eth0")), None);
     assert_eq!(mirror.link(3), None);
     assert_eq!(prefixes(&mirror, 2, "10.0.0.5"), [] as [u8; 0]);
@@ -126,27 +127,27 @@ fn a_fresh_list_takes_the_place_of_all_that_was_known() {
 
 #[test]
 fn the_only_address_of_its_family_is_told_from_one_of_several() {
-    let mut mirror = mirror(&[link(2, "eth0"), stands(2, "10.0.0.5", 24), stands(3, "10.0.0.1", 24)]);
+    let mut mirror = mirror(&[link(2, "eth0"), present(2, "10.0.0.5", 24), present(3, "10.0.0.1", 24)]);
     assert!(mirror.only_address_of_family(2, ip("10.0.0.5")), "what other interfaces have does not count");
-    mirror.apply(&stands(2, "10.0.0.5", 32));
-    mirror.apply(&stands(2, "fd00::1", 64));
+    mirror.apply(&present(2, "10.0.0.5", 32));
+    mirror.apply(&present(2, "fd00::1", 64));
     assert!(mirror.only_address_of_family(2, ip("10.0.0.5")), "nor another prefix length, nor the other family");
-    mirror.apply(&stands(2, "10.0.0.1", 24));
+    mirror.apply(&present(2, "10.0.0.1", 24));
     assert!(!mirror.only_address_of_family(2, ip("10.0.0.5")));
     assert!(!mirror.only_address_of_family(2, ip("10.0.0.9")), "it does not even stand");
 }
 
 #[test]
 fn a_link_local_address_is_no_company() {
-    let mirror = mirror(&[stands(2, "fd00::5", 128), stands(2, "fe80::1", 64)]);
+    let mirror = mirror(&[present(2, "fd00::5", 128), present(2, "fe80::1", 64)]);
     assert!(mirror.only_address_of_family(2, ip("fd00::5")));
 }
 
 #[test]
 fn what_is_ours_is_known_by_its_mark() {
-    let Notice::Address(mut foreign) = stands(2, "10.0.0.1", 24) else { unreachable!() };
+    let Notice::Address(mut foreign) = present(2, "10.0.0.1", 24) else { unreachable!() };
     foreign.ours = false;
-    let mirror = mirror(&[stands(2, "10.0.0.5", 32), Notice::Address(foreign), stands(3, "fd00::5", 128)]);
+    let mirror = mirror(&[present(2, "10.0.0.5", 32), Notice::Address(foreign), present(3, "fd00::5", 128)]);
     let ours: Vec<_> = mirror.ours().map(|address| address.address).collect();
     assert_eq!(ours, [ip("10.0.0.5"), ip("fd00::5")]);
 }

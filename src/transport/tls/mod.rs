@@ -98,14 +98,14 @@ pub(crate) struct TlsSettings {
 /// What the files were found to be; without settings they are those of before.
 #[derive(Debug)]
 struct Reading {
-    stamps: Stamps,
+    versions: FileVersions,
     changed: Option<Result<ClientConfig, TlsError>>,
 }
 
 #[derive(Debug, Default)]
 struct Last {
     good: Option<Credentials>,
-    stamps: Stamps,
+    versions: FileVersions,
     /// The mistake in the new files that was already logged.
     logged: Option<String>,
     /// The last reading did not end in time.
@@ -121,7 +121,7 @@ pub(crate) struct Credentials {
 }
 
 /// For each file its time of change, size and inode; `None` for a missing one.
-type Stamps = Vec<Option<(i64, i64, u64, u64)>>;
+type FileVersions = Vec<Option<(i64, i64, u64, u64)>>;
 
 impl TlsSettings {
     pub(crate) fn new(files: TlsFiles) -> Self {
@@ -186,8 +186,8 @@ impl TlsSettings {
 
 impl Last {
     /// The state of the files that the settings in use were made from.
-    fn known(&self) -> Option<Stamps> {
-        self.good.as_ref().map(|_| self.stamps.clone())
+    fn known(&self) -> Option<FileVersions> {
+        self.good.as_ref().map(|_| self.versions.clone())
     }
 
     fn take(&mut self, read: Reading) -> Result<Credentials, TlsError> {
@@ -196,7 +196,7 @@ impl Last {
             (Some(Ok(tls)), before) => {
                 let generation = before.map_or(0, |before| before.generation + 1);
                 let good = Credentials { tls: Arc::new(tls), generation };
-                *self = Self { good: Some(good.clone()), stamps: read.stamps, logged: None, hangs: false };
+                *self = Self { good: Some(good.clone()), versions: read.versions, logged: None, hangs: false };
                 Ok(good)
             }
             (Some(Err(mistake)), None) => Err(mistake),
@@ -220,16 +220,16 @@ impl Last {
 
 impl TlsFiles {
     /// Reads the files unless they are as they were. Blocks.
-    fn read(&self, known: Option<&Stamps>) -> Reading {
+    fn read(&self, known: Option<&FileVersions>) -> Reading {
         // Taken before reading: a change in between is seen the next time.
-        let stamps = self.stamps();
-        let changed = (known != Some(&stamps)).then(|| self.load());
-        Reading { stamps, changed }
+        let versions = self.versions();
+        let changed = (known != Some(&versions)).then(|| self.load());
+        Reading { versions, changed }
     }
 
-    fn stamps(&self) -> Stamps {
+    fn versions(&self) -> FileVersions {
         let identity = self.identity.iter().flat_map(|identity| [&identity.certificate, &identity.key]);
-        self.ca.iter().chain(identity).map(|path| stamp(path)).collect()
+        self.ca.iter().chain(identity).map(|path| file_version(path)).collect()
     }
 
     fn load(&self) -> Result<ClientConfig, TlsError> {
@@ -255,7 +255,7 @@ impl TlsFiles {
     }
 }
 
-fn stamp(path: &Path) -> Option<(i64, i64, u64, u64)> {
+fn file_version(path: &Path) -> Option<(i64, i64, u64, u64)> {
     let metadata = fs::metadata(path).ok()?;
     Some((metadata.mtime(), metadata.mtime_nsec(), metadata.size(), metadata.ino()))
 }
