@@ -1,7 +1,10 @@
-//! Where a store is reached, and with which certificate: plain values for the configuration and the transport.
+//! Where a store is reached, with which certificate, and whether it serves: plain values that several rooms share.
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::time::Moment;
 
 /// One address of the store. User-info of the URL is never part of it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -32,4 +35,34 @@ pub struct Identity {
     pub certificate: PathBuf,
     /// The private key, in PEM.
     pub key: PathBuf,
+}
+
+/// One endpoint, as this host sees it: since a moment, or for so long where it is shown.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EndpointState<T = Moment> {
+    /// Its address, as the log spells it.
+    pub endpoint: Arc<str>,
+    /// Whether it serves.
+    pub link: EndpointLink,
+    /// Since when.
+    pub since: T,
+}
+
+/// Whether an endpoint serves.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "each variant says what its fields are")]
+pub enum EndpointLink {
+    /// The first session is being made.
+    Connecting,
+    /// It answered a read and watches every key.
+    Up,
+    /// It does not serve, and why.
+    Down { why: Arc<str> },
+}
+
+impl EndpointLink {
+    /// Whether it does not serve.
+    pub const fn is_down(&self) -> bool {
+        matches!(self, Self::Down { .. })
+    }
 }

@@ -10,8 +10,8 @@ use crate::clock;
 use crate::config::VipConfig;
 use crate::driver::{Actuator, Driver, ManagedVip, Mirror};
 use crate::keeper::{KeyRead, Target, Tenure};
-use crate::source::{EndpointState, Link, Source};
-use crate::status::{EndpointLink, EndpointStatus, KernelAddress, Process, ReadStatus, Status, Tally, VipStatus};
+use crate::source::{EndpointState, Source};
+use crate::status::{KernelAddress, Process, ReadStatus, Status, Tally, VipStatus};
 use crate::time::Moment;
 
 /// The status at this moment.
@@ -100,13 +100,8 @@ pub(crate) fn read(read: &KeyRead, ours: &str, now: Moment) -> ReadStatus {
     ReadStatus { holder, revision: read.modified, age, from: read.from.clone(), tenure }
 }
 
-pub(crate) fn endpoint(member: &EndpointState, now: Moment) -> EndpointStatus {
-    let link = match &member.link {
-        Link::Connecting => EndpointLink::Connecting,
-        Link::Up => EndpointLink::Up,
-        Link::Down { why } => EndpointLink::Down { why: why.clone() },
-    };
-    EndpointStatus { endpoint: member.endpoint.clone(), link, since: now.since(member.since) }
+pub(crate) fn endpoint(state: &EndpointState, now: Moment) -> EndpointState<Duration> {
+    EndpointState { endpoint: state.endpoint.clone(), link: state.link.clone(), since: now.since(state.since) }
 }
 
 pub(crate) fn host_name() -> String {

@@ -39,8 +39,9 @@ use super::pace::Pace;
 use super::reader::{Reader, Shared};
 use super::report::Report;
 use super::rounds::EndpointIndex;
-use super::states::{EndpointState, StateReporter, States};
+use super::states::{StateReporter, States};
 use crate::backoff::Backoff;
+use crate::endpoint::EndpointState;
 use crate::time::Moment;
 
 /// How a source works, whatever the store.

@@ -43,9 +43,9 @@ use crate::time::Clock;
 pub use report::{KeyIndex, Report, Watched};
 
 #[cfg(feature = "daemon")]
-pub use engine::{Settings, Source};
+pub use crate::endpoint::{EndpointLink, EndpointState};
 #[cfg(feature = "daemon")]
-pub use states::{EndpointState, Link};
+pub use engine::{Settings, Source};
 
 /// Starts to read and watch. Must be called within a tokio runtime.
 #[cfg(feature = "daemon")]

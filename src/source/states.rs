@@ -5,32 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::facts::SourceError;
 use super::rounds::EndpointIndex;
+use crate::endpoint::{EndpointLink, EndpointState};
 use crate::time::Moment;
-
-/// One endpoint, as this host sees it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct EndpointState {
-    pub endpoint: Arc<str>,
-    pub link: Link,
-    pub since: Moment,
-}
-
-/// Whether an endpoint serves.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Link {
-    Connecting,
-    /// It answered a read and watches every key.
-    Up,
-    Down {
-        why: Arc<str>,
-    },
-}
-
-impl Link {
-    pub const fn is_down(&self) -> bool {
-        matches!(self, Self::Down { .. })
-    }
-}
 
 /// The table that the tasks write and the driver reads. Its lock is held for a few instructions and never over an await.
 #[derive(Clone, Debug)]
@@ -49,7 +25,7 @@ impl States {
     pub(super) fn new(names: &[Arc<str>], clock: fn() -> Moment) -> Self {
         let since = clock();
         let row = |name: &Arc<str>| Row {
-            state: EndpointState { endpoint: Arc::clone(name), link: Link::Connecting, since },
+            state: EndpointState { endpoint: Arc::clone(name), link: EndpointLink::Connecting, since },
             errors: BTreeMap::new(),
         };
         Self { rows: Arc::new(Mutex::new(names.iter().map(row).collect())), clock }
@@ -73,11 +49,11 @@ impl States {
         *self.rows()[endpoint].errors.entry(kind).or_default() += 1;
     }
 
-    fn link(&self, endpoint: EndpointIndex) -> Link {
+    fn link(&self, endpoint: EndpointIndex) -> EndpointLink {
         self.rows()[endpoint].state.link.clone()
     }
 
-    fn set(&self, endpoint: EndpointIndex, link: Link) {
+    fn set(&self, endpoint: EndpointIndex, link: EndpointLink) {
         let state = &mut self.rows()[endpoint].state;
         if state.link != link {
             // Another cause of the same outage does not make it younger.
@@ -113,12 +89,12 @@ impl StateReporter {
     }
 
     pub(super) fn is_up(&self) -> bool {
-        self.states.link(self.endpoint) == Link::Up
+        self.states.link(self.endpoint) == EndpointLink::Up
     }
 
     pub(super) fn up(&mut self) {
-        let known = self.states.link(self.endpoint) != Link::Connecting;
-        self.states.set(self.endpoint, Link::Up);
+        let known = self.states.link(self.endpoint) != EndpointLink::Connecting;
+        self.states.set(self.endpoint, EndpointLink::Up);
         if !std::mem::take(&mut self.told).is_empty() {
             tracing::info!(endpoint = %self.name, "endpoint answers again");
         } else if known {
@@ -129,7 +105,7 @@ impl StateReporter {
     }
 
     pub(super) fn down(&mut self, why: &Arc<str>, routine: bool) {
-        self.states.set(self.endpoint, Link::Down { why: Arc::clone(why) });
+        self.states.set(self.endpoint, EndpointLink::Down { why: Arc::clone(why) });
         if routine || self.told.contains(why) {
             tracing::debug!(endpoint = %self.name, "endpoint does not serve: {why}");
         } else {

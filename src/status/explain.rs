@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::model::{EndpointLink, Status, VipStatus};
+use super::model::{Status, VipStatus};
+use crate::endpoint::EndpointLink;
 use crate::keeper::Tenure;
 use crate::text::span;
 

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::explain;
 use super::history::Transition;
-use super::model::{EndpointLink, EndpointStatus, Status, VipStatus};
+use super::model::{Status, VipStatus};
+use crate::endpoint::{EndpointLink, EndpointState};
 use crate::keeper::Tenure;
 use crate::text;
 use crate::time::Lifetime;
@@ -155,7 +156,7 @@ fn vip<'a>(vip: &'a VipStatus, status: &Status) -> VipView<'a> {
     }
 }
 
-fn endpoint(endpoint: &EndpointStatus) -> EndpointView<'_> {
+fn endpoint(endpoint: &EndpointState<Duration>) -> EndpointView<'_> {
     let (state, why) = match &endpoint.link {
         EndpointLink::Connecting => ("connecting", None),
         EndpointLink::Up => ("up", None),

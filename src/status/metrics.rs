@@ -7,7 +7,8 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use super::counters::Tally;
-use super::model::{EndpointLink, Status, VipStatus};
+use super::model::{Status, VipStatus};
+use crate::endpoint::EndpointLink;
 use crate::keeper::Tenure;
 use crate::time::Lifetime;
 

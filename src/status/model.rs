@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::counters::{Counters, Place, Tally};
 use super::history::Transition;
+use crate::endpoint::EndpointState;
 use crate::keeper::{Tenure, Version};
 use crate::time::{Lifetime, WallTime};
 use crate::vip::{InterfaceName, Vip};
@@ -24,7 +25,7 @@ pub struct Status {
     /// False if no daemon runs: the rest is then what the kernel and etcd say.
     pub daemon: bool,
     pub vips: Vec<VipStatus>,
-    pub endpoints: Vec<EndpointStatus>,
+    pub endpoints: Vec<EndpointState<Duration>>,
     /// Oldest first.
     pub events: Vec<Arc<Transition>>,
     pub counters: Counters,
@@ -83,23 +84,6 @@ pub struct ReadStatus {
     pub from: Arc<str>,
     /// What is left of the lease now.
     pub tenure: Tenure,
-}
-
-/// One endpoint.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct EndpointStatus {
-    pub endpoint: Arc<str>,
-    pub link: EndpointLink,
-    /// How long it has been in this state.
-    pub since: Duration,
-}
-
-/// The state of the connection to an endpoint.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum EndpointLink {
-    Connecting,
-    Up,
-    Down { why: Arc<str> },
 }
 
 /// What the kernel reports about the daemon's own process, as far as it does.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::metrics::{FAMILIES, Format};
 use super::*;
+use crate::endpoint::{EndpointLink, EndpointState};
 use crate::keeper::{Tenure, Version};
 use crate::source::facts::SourceError;
 use crate::status::{json, metrics, text};
@@ -69,12 +70,12 @@ fn made_up() -> Status {
             }),
         }],
         endpoints: vec![
-            EndpointStatus {
+            EndpointState {
                 endpoint: "http://10.0.0.1:2379".into(),
                 link: EndpointLink::Up,
                 since: Duration::from_secs(9_000),
             },
-            EndpointStatus {
+            EndpointState {
                 endpoint: "http://10.0.0.2:2379".into(),
                 link: EndpointLink::Down {
                     why: "no answer within 3.3s; and this cause is so long that a line of eighty columns cannot hold \

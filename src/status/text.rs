@@ -1,12 +1,14 @@
 //! The status for people: one block per VIP, eighty columns, colour on request.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::counters::Place;
 use super::explain;
 use super::history::Transition;
 use super::layout::Layout;
-use super::model::{EndpointLink, EndpointStatus, Status, VipStatus};
+use super::model::{Status, VipStatus};
+use crate::endpoint::{EndpointLink, EndpointState};
 use crate::terminal::{Colour, Style};
 use crate::text::span;
 use crate::time::Lifetime;
@@ -126,7 +128,7 @@ fn recent(layout: &mut Layout, place: &Place, events: &[Arc<Transition>]) {
     }
 }
 
-fn endpoint(layout: &mut Layout, endpoint: &EndpointStatus) {
+fn endpoint(layout: &mut Layout, endpoint: &EndpointState<Duration>) {
     let (word, style) = match &endpoint.link {
         EndpointLink::Up => ("up", Style::Green),
         EndpointLink::Connecting => ("connecting", Style::Yellow),

@@ -3,7 +3,7 @@
 use etcd_client::{Client, Permission};
 use tokio::time::timeout;
 use vip_manager::config::model::{Login, Password, Secret, StoreConfig};
-use vip_manager::source::{Link, Report, Source};
+use vip_manager::source::{EndpointLink, Report, Source};
 
 use crate::etcd::{Cluster, Folder, hang};
 use crate::telling::Lines;
@@ -59,7 +59,7 @@ async fn a_user_that_etcd_does_not_ask_for_does_no_harm() {
     let cluster = Cluster::new(1).await;
     let mut source = source(&config_of(&cluster, "vip", "secret"));
     all_up(&mut source).await;
-    assert_eq!(source.endpoints()[0].link, Link::Up);
+    assert_eq!(source.endpoints()[0].link, EndpointLink::Up);
 }
 
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn first_key_is_read_and_watched(root: &mut Client, source: &mut Source) {
         until(source, "the change", SOON, change_to(Some(value))).await;
         until(source, "its read", SOON, read_naming(Some(value))).await;
     }
-    assert_eq!(source.endpoints()[0].link, Link::Up);
+    assert_eq!(source.endpoints()[0].link, EndpointLink::Up);
 }
 
 #[tokio::test]
@@ -166,7 +166,7 @@ async fn a_key_that_may_be_read_later_is_watched_from_then_on() {
         report.and_then(|report| change_of(&report, 1))
     })
     .await;
-    assert_eq!(source.endpoints()[0].link, Link::Up);
+    assert_eq!(source.endpoints()[0].link, EndpointLink::Up);
 }
 
 #[tokio::test]

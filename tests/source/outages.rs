@@ -7,7 +7,7 @@ use etcd_client::CompactionOptions;
 use nix::sys::signal::Signal;
 use vip_manager::clock;
 use vip_manager::config::model::Endpoint;
-use vip_manager::source::{Link, Report, Source};
+use vip_manager::source::{EndpointLink, Report, Source};
 use vip_manager::time::Moment;
 
 use crate::etcd::{Cluster, free_port};
@@ -100,7 +100,7 @@ async fn a_slow_etcd_still_answers() {
         }
         proxy.set(Wire::Open);
         until(&mut source, "the late answer", INTERVAL, |report| read_of(report, 0)).await;
-        assert_eq!(source.endpoints()[0].link, Link::Up, "no session was given up");
+        assert_eq!(source.endpoints()[0].link, EndpointLink::Up, "no session was given up");
     }
     assert!(unreachable > 0, "four intervals without an answer are worth a word");
 }
@@ -242,7 +242,7 @@ async fn an_endpoint_of_another_cluster_is_not_believed() {
     late.set(Wire::Open);
     let refused = async {
         loop {
-            if let Link::Down { why } = &source.endpoints()[2].link
+            if let EndpointLink::Down { why } = &source.endpoints()[2].link
                 && why.contains("another etcd cluster")
             {
                 return;
@@ -283,7 +283,7 @@ async fn an_outage_does_not_make_a_foreign_cluster_believed() {
     until(&mut source, "an outage", SOON, |report| matches!(report, Report::Unreachable { .. }).then_some(())).await;
     foreign.set(Wire::Open);
     assert_eq!(named(&mut source, CALL_LIMIT * 2).await, BTreeSet::new());
-    let Link::Down { why } = &source.endpoints()[2].link else { panic!("{:?}", source.endpoints()) };
+    let EndpointLink::Down { why } = &source.endpoints()[2].link else { panic!("{:?}", source.endpoints()) };
     assert!(why.contains("another etcd cluster"), "{why}");
 
     ours.members.iter_mut().for_each(crate::etcd::Member::start);
@@ -298,7 +298,7 @@ async fn of_two_clusters_without_a_majority_neither_is_believed() {
     let mut source = source(&config(vec![ours.members[0].endpoint(), other.members[0].endpoint()]));
     assert_eq!(named(&mut source, CALL_LIMIT * 2).await, BTreeSet::new());
     for endpoint in source.endpoints() {
-        let Link::Down { why } = &endpoint.link else { panic!("{endpoint:?}") };
+        let EndpointLink::Down { why } = &endpoint.link else { panic!("{endpoint:?}") };
         assert!(why.contains("neither has the majority"), "{why}");
     }
 }

@@ -10,7 +10,7 @@ use rcgen::{
 };
 use vip_manager::config::model::{Endpoint, Identity, StoreConfig};
 use vip_manager::source::Report;
-use vip_manager::source::{Link, Source};
+use vip_manager::source::{EndpointLink, Source};
 
 use crate::etcd::{Cluster, Folder, connections_to, hang};
 use crate::wait::{SOON, all_up, down_saying, until, why_down};
@@ -376,7 +376,7 @@ async fn stays_connected(source: &mut Source, port: u16, before: &BTreeSet<Strin
         until(source, "reads go on", SOON, read_naming(None)).await;
     }
     assert!(connections_to(port).is_superset(before));
-    assert_eq!(source.endpoints()[0].link, Link::Up);
+    assert_eq!(source.endpoints()[0].link, EndpointLink::Up);
 }
 
 #[tokio::test]

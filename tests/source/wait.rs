@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
-use vip_manager::source::{Link, Report, Source};
+use vip_manager::source::{EndpointLink, Report, Source};
 
 /// No test waits longer than this for anything that ought to happen soon.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
@@ -42,7 +42,7 @@ pub(crate) async fn until<T>(
 /// Waits until every member is up, and takes the reports of that time.
 pub(crate) async fn all_up(source: &mut Source) {
     let waiting = async {
-        while source.endpoints().iter().any(|member| member.link != Link::Up) {
+        while source.endpoints().iter().any(|member| member.link != EndpointLink::Up) {
             let _report_or_not = timeout(Duration::from_millis(10), source.reports.recv()).await;
         }
     };
@@ -53,7 +53,7 @@ pub(crate) async fn all_up(source: &mut Source) {
 pub(crate) async fn why_down(source: &mut Source) -> String {
     let waiting = async {
         loop {
-            if let Link::Down { why } = &source.endpoints()[0].link {
+            if let EndpointLink::Down { why } = &source.endpoints()[0].link {
                 return why.to_string();
             }
             let _report_or_not = timeout(Duration::from_millis(10), source.reports.recv()).await;

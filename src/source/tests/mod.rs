@@ -8,12 +8,12 @@ use std::time::Duration;
 use tokio::time::{advance, timeout};
 
 use self::memory::{Store, clock};
+use crate::endpoint::EndpointLink;
 use crate::keeper::{Limits, Names, Tenure};
 use crate::source::engine::{self, Settings, Source};
 use crate::source::keys::Keys;
 use crate::source::pace::Pace;
 use crate::source::report::{Report, Watched};
-use crate::source::states::Link;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 const LIMITS: Limits = Limits { hold_timeout: Duration::from_secs(10), lease_margin: Duration::from_secs(3) };
@@ -51,7 +51,7 @@ async fn read(source: &mut Source, limit: Duration, names: &Names) -> Arc<str> {
 }
 
 async fn settle(source: &mut Source) {
-    while source.endpoints().iter().any(|endpoint| endpoint.link != Link::Up) {
+    while source.endpoints().iter().any(|endpoint| endpoint.link != EndpointLink::Up) {
         source.reports.recv().await;
     }
     while source.reports.try_recv().is_ok() {}
@@ -136,7 +136,7 @@ async fn a_key_that_cannot_be_read_fails_alone() {
     store.set(0, |endpoint| endpoint.forbidden = None);
     let found = |report| matches!(report, Report::Read(reads) if reads.iter().any(|(key, _)| *key == 1));
     next(&mut source, INTERVAL * 2, |report| found(report).then_some(())).await;
-    assert_eq!(source.endpoints()[0].link, Link::Up);
+    assert_eq!(source.endpoints()[0].link, EndpointLink::Up);
 }
 
 #[tokio::test(start_paused = true)]
@@ -212,7 +212,7 @@ async fn where_a_sign_of_life_is_never_given_a_read_is_one() {
         2,
         "the second session shows that the first was no accident"
     );
-    assert_eq!(source.endpoints()[0].link, Link::Up);
+    assert_eq!(source.endpoints()[0].link, EndpointLink::Up);
 }
 
 /// The longest time between two reads that name us, of some.
