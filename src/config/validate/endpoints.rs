@@ -1,4 +1,4 @@
-//! The members of etcd: from what people write to scheme, host and port.
+//! The endpoints of the store: from what people write to scheme, host and port.
 //!
 //! User-info in a URL is refused, and no message repeats it: passwords in endpoints were printed for years.
 
