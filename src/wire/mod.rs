@@ -23,6 +23,7 @@ pub mod arp;
 mod checksum;
 pub mod claim;
 pub mod filter;
+pub mod jute;
 pub mod ndp;
 pub mod netlink;
 pub mod tcp;
