@@ -206,7 +206,7 @@ impl World {
             Input::Unreachable => {
                 self.hosts[host].record.unreachable = true;
                 self.trace.record_routine(self.now, Who::Daemon(host), || "store unreachable".to_owned());
-                Event::Unreachable { why: Arc::clone(&self.members[0]) }
+                Event::Unreachable { why: Arc::clone(&self.members[0]), until: None }
             }
             Input::Stop(mode) => {
                 self.trace.record(self.now, Who::Daemon(host), || format!("stop requested: {mode:?}"));

@@ -89,6 +89,7 @@ pub fn note(note: &Note) -> String {
         Note::Adopted { .. } => "found the address".to_owned(),
         Note::Waiting { for_what, .. } => format!("waiting: {for_what:?}"),
         Note::Acquired { .. } => "holds".to_owned(),
+        Note::Graded { now, .. } => format!("has the grade {}", now.name()),
         Note::Doubtful { .. } => "doubtful".to_owned(),
         Note::Confirmed { .. } => "confirmed again".to_owned(),
         Note::Missing { .. } => "address missing".to_owned(),

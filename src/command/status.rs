@@ -153,7 +153,7 @@ async fn ask_store(config: &Config, status: &mut Status) {
                 Some(Report::Read(reads)) => answers.extend(reads.into_iter().map(|(key, read)| (key, Ok(read)))),
                 Some(Report::Unreadable(keys)) => answers.extend(keys.into_iter().map(|(key, why)| (key, Err(why)))),
                 Some(Report::Changed(_)) => {}
-                Some(Report::Unreachable { why: cause }) => return why = cause,
+                Some(Report::Unreachable { why: cause, .. }) => return why = cause,
                 None => return,
             }
         }

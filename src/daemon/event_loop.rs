@@ -180,10 +180,12 @@ impl EventLoop {
             }
             Report::Unreadable(keys) => {
                 for (key, why) in keys {
-                    self.tell(key, &KeeperEvent::Unreachable { why }, now);
+                    self.tell(key, &KeeperEvent::Unreachable { why, until: None }, now);
                 }
             }
-            Report::Unreachable { why } => self.driver.tell_all(&KeeperEvent::Unreachable { why }, now),
+            Report::Unreachable { why, until } => {
+                self.driver.tell_all(&KeeperEvent::Unreachable { why, until }, now);
+            }
         }
         self.driver.run();
     }

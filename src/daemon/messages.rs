@@ -12,7 +12,7 @@ use tracing::Level;
 
 use crate::config::{Diagnostic, Severity, VipConfig};
 use crate::driver::{Announced, Failure, ManagedVip, Message, Removed};
-use crate::keeper::{Cause, KeyEvent, KeyRead, Names, Note, Obstacle, Tenure, Version};
+use crate::keeper::{Cause, Grade, KeyEvent, KeyRead, Names, Note, Obstacle, Tenure, Version};
 use crate::text::span;
 use crate::time::Moment;
 use crate::vip::Mac;
@@ -38,15 +38,18 @@ const fn level(note: &Note) -> Level {
         Note::Released { cause, .. } => level_of_release(cause),
         Note::Adopted { .. }
         | Note::Acquired { .. }
+        | Note::Graded { now: Grade::Exact, .. }
         | Note::Doubtful { .. }
         | Note::Confirmed { .. }
         | Note::Restored
         | Note::StandingBy { .. }
         | Note::Echo { .. }
         | Note::Uncontested { .. } => Level::INFO,
-        Note::Waiting { .. } | Note::Missing { .. } | Note::Contested { .. } | Note::StillContested { .. } => {
-            Level::WARN
-        }
+        Note::Waiting { .. }
+        | Note::Graded { now: Grade::Assumed | Grade::Leaseless, .. }
+        | Note::Missing { .. }
+        | Note::Contested { .. }
+        | Note::StillContested { .. } => Level::WARN,
         Note::Refused { .. } => Level::ERROR,
     }
 }
@@ -167,7 +170,11 @@ impl Teller<'_> {
             Note::Waiting { evidence, for_what } => self.waiting(evidence, *for_what),
             Note::Acquired { evidence, until, took } => {
                 let (took, read, left) = (span(*took), self.read(evidence), self.left(*until));
-                format!("acquired in {took}: {read}; held for {left} unless confirmed")
+                let grade = evidence.grade().map_or("none", Grade::name);
+                format!("acquired in {took}: {read}; held for {left} unless confirmed; grade: {grade}")
+            }
+            Note::Graded { evidence, before, now } => {
+                format!("has the grade {} now, it was {}: {}", now.name(), before.name(), self.read(evidence))
             }
             Note::Doubtful { last, why, until } => {
                 let (since, why) = (self.since(last.as_ref()), because(why.as_ref()));
@@ -259,6 +266,9 @@ impl Teller<'_> {
             Tenure::NoLease if read.names != Names::Nobody => text.push_str(", no lease"),
             Tenure::AtLeast(left) => {
                 let _infallible = write!(text, ", lease {} left", span(left));
+            }
+            Tenure::Assumed { left, .. } => {
+                let _infallible = write!(text, ", lease of {} assumed", span(left));
             }
             Tenure::NoLease | Tenure::Unknown => {}
         }

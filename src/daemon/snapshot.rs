@@ -94,10 +94,11 @@ pub(crate) fn read(read: &KeyRead, ours: &str, now: Moment) -> ReadStatus {
     let age = now.since(read.sent_at);
     let tenure = match read.tenure {
         Tenure::AtLeast(left) => Tenure::AtLeast(left.saturating_sub(age)),
+        Tenure::Assumed { left, margin } => Tenure::Assumed { left: left.saturating_sub(age), margin },
         other @ (Tenure::NoLease | Tenure::Unknown) => other,
     };
     let holder = read.names.value(ours).map(Into::into);
-    ReadStatus { holder, revision: read.modified, age, from: read.from.clone(), tenure }
+    ReadStatus { holder, revision: read.modified, age, from: read.from.clone(), tenure, grade: read.grade() }
 }
 
 pub(crate) fn endpoint(state: &EndpointState, now: Moment) -> EndpointState<Duration> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::announce::{Schedule, Series};
 use super::conflict::Conflict;
 use super::evidence::Evidence;
-use super::input::{KeyEvent, KeyRead};
+use super::input::{Grade, KeyEvent, KeyRead};
 use super::note::{Cause, Narration, Note};
 use super::order::{LinkView, Order, Outcome};
 use super::state::{Fact, State, StopMode};
@@ -43,6 +43,8 @@ pub enum Event {
     Unreachable {
         /// The reason, for people.
         why: Arc<str>,
+        /// The address may be held until then at most, if the reason says more than silence does.
+        until: Option<Moment>,
     },
     /// What the kernel shows now.
     Observed(LinkView),
@@ -144,9 +146,13 @@ impl Keeper {
         match event {
             Event::Read(read) => self.handle_key_read(read, now),
             Event::Changed(event) => self.handle_key_event(event, now),
-            Event::Unreachable { why } => {
+            Event::Unreachable { why, until } => {
                 self.unreachable = Some(why);
-                self.step(Fact::Doubt, None, now);
+                let before = self.state.until();
+                self.step(Fact::Doubt { until }, None, now);
+                if self.state.until() != before {
+                    self.plan_align(now);
+                }
             }
             Event::Observed(view) => self.handle_view(view, now),
             Event::Applied(outcome) => self.handle_outcome(outcome, now),
@@ -189,6 +195,11 @@ impl Keeper {
     /// When the newest answer that names us came, if one ever did.
     pub fn confirmed_at(&self) -> Option<Moment> {
         Some(self.confirmed_at).filter(|at| *at != Moment::default())
+    }
+
+    /// The grade of the newest read that counts; `None` where it does not tell.
+    pub fn grade(&self) -> Option<Grade> {
+        self.last_read().and_then(KeyRead::grade)
     }
 
     /// Why no endpoint answers, as long as none does.

@@ -13,7 +13,7 @@ impl Keeper {
     pub(super) fn check_deadlines(&mut self, now: Moment) {
         self.release_if_expired(now);
         if self.overdue_at().is_some_and(|at| at <= now) {
-            self.step(Fact::Doubt, None, now);
+            self.step(Fact::Doubt { until: None }, None, now);
             self.release_if_expired(now);
         }
         if self.align_at.is_some_and(|at| at <= now) {

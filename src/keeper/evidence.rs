@@ -99,6 +99,9 @@ impl Limits {
         match tenure {
             Tenure::NoLease => Some(self.hold_timeout),
             Tenure::AtLeast(left) => Some(left.saturating_sub(self.lease_margin).min(self.hold_timeout)),
+            Tenure::Assumed { left, margin } => {
+                Some(left.saturating_sub(self.lease_margin.min(margin)).min(self.hold_timeout))
+            }
             Tenure::Unknown => None,
         }
     }
@@ -152,6 +155,10 @@ mod tests {
         assert_eq!(until(Tenure::AtLeast(Duration::from_secs(8))), Verdict::Mine { until: at(5_000) });
         assert_eq!(until(Tenure::AtLeast(Duration::from_secs(2))), Verdict::Mine { until: at(0) });
         assert_eq!(until(Tenure::Unknown), Verdict::Inconclusive);
+        for (left, margin, hold) in [(10, 3, 7), (10, 9, 7), (10, 2, 8), (10, 0, 10), (25, 3, 10), (2, 3, 0)] {
+            let [left, margin] = [left, margin].map(Duration::from_secs);
+            assert_eq!(until(Tenure::Assumed { left, margin }), Verdict::Mine { until: at(hold * 1_000) }, "{left:?}");
+        }
     }
 
     #[test]

@@ -82,6 +82,50 @@ pub enum Tenure {
     NoLease,
     /// At least this much was left when the read was sent. Zero where the lease has ended.
     AtLeast(Duration),
+    /// The store does not tell it: this much was left if whoever holds the key renews it as its settings say.
+    Assumed {
+        /// What was left when the read was sent.
+        left: Duration,
+        /// The most that the lease margin takes from it, where the estimate has a margin of its own.
+        margin: Duration,
+    },
     /// There is a lease, but its remaining time was not asked for (the key does not name us) or not answered.
     Unknown,
+}
+
+/// How well the end of the leader's tenure is known, and so how good the promise is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Grade {
+    /// The store proves how much of the lease is left.
+    Exact,
+    /// It is computed from the leader's own settings.
+    Assumed,
+    /// The key has no lease: only `hold-timeout` bounds a hold.
+    Leaseless,
+}
+
+impl Grade {
+    /// Every grade.
+    pub const ALL: [Self; 3] = [Self::Exact, Self::Assumed, Self::Leaseless];
+
+    /// One word for logs and status.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Assumed => "assumed",
+            Self::Leaseless => "none",
+        }
+    }
+}
+
+impl KeyRead {
+    /// The grade of what this read says; `None` where it does not tell.
+    pub fn grade(&self) -> Option<Grade> {
+        match self.tenure {
+            Tenure::AtLeast(_) => Some(Grade::Exact),
+            Tenure::Assumed { .. } => Some(Grade::Assumed),
+            Tenure::NoLease => Some(Grade::Leaseless).filter(|_| self.names != Names::Nobody),
+            Tenure::Unknown => None,
+        }
+    }
 }

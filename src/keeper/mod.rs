@@ -85,7 +85,7 @@ mod transition;
 pub use announce::Schedule;
 pub use contract::{Event, Keeper, Rules, Target};
 pub use evidence::Limits;
-pub use input::{KeyEvent, KeyRead, Names, Tenure, Version};
+pub use input::{Grade, KeyEvent, KeyRead, Names, Tenure, Version};
 pub use note::{Cause, Note, Obstacle};
 pub use order::{Link, LinkView, Order, Outcome, PresentAddress};
 pub use state::{AfterRelease, State, StopMode};

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::input::{KeyEvent, KeyRead, Names};
+use super::input::{Grade, KeyEvent, KeyRead, Names};
 use crate::time::Moment;
 use crate::vip::Mac;
 
@@ -21,6 +21,8 @@ pub enum Note {
     Acquired { evidence: KeyRead, until: Moment, took: Duration },
     /// Confirmations are missing; the address stays `until` then.
     Doubtful { last: Option<KeyRead>, why: Option<Arc<str>>, until: Moment },
+    /// The promise has another grade than before, since this read.
+    Graded { evidence: KeyRead, before: Grade, now: Grade },
     /// A read in time ended the doubt.
     Confirmed { evidence: KeyRead, silent_for: Duration },
     /// Somebody else removed the address, and it is added again. Counts the notes like this that were suppressed.
@@ -86,6 +88,8 @@ pub(super) struct Narration {
     pub(super) interventions: Repeats,
     /// The other holder of the key that was last reported.
     pub(super) told_holder: Option<Names>,
+    /// The grade that was last reported.
+    pub(super) told_grade: Option<Grade>,
     /// Why a release was decided, and whether there was anything to release.
     pub(super) release_cause: Option<(Cause, bool)>,
     /// The last obstacle that was reported.

@@ -28,11 +28,12 @@ fn op() -> impl Strategy<Value = Op> {
     let link = prop::option::weighted(0.9, (1_u32..3, any::<bool>(), 0_u8..2));
     let mode = prop_oneof![Just(StopMode::Release), Just(StopMode::Keep)];
     prop_oneof![
-        60 => (any::<bool>(), 0_u64..15_000, prop::option::of(0_u64..31), -3_i64..4)
-            .prop_map(|(ours, age, lease, revision)| Op::Read { ours, age, lease, revision }),
-        60 => (0_u64..20, 10_u64..31).prop_map(|(age, lease)| Op::Read { ours: true, age, lease: Some(lease), revision: 1 }),
+        60 => (any::<bool>(), 0_u64..15_000, prop::option::of(0_u64..31), prop::option::weighted(0.3, 0_u64..7), -3_i64..4)
+            .prop_map(|(ours, age, lease, assumed, revision)| Op::Read { ours, age, lease, assumed, revision }),
+        60 => (0_u64..20, 10_u64..31)
+            .prop_map(|(age, lease)| Op::Read { ours: true, age, lease: Some(lease), assumed: None, revision: 1 }),
         30 => (any::<bool>(), -3_i64..4).prop_map(|(ours, revision)| Op::Changed { ours, revision }),
-        10 => Just(Op::Unreachable),
+        10 => prop::option::weighted(0.3, 0_u64..12_000).prop_map(Op::Unreachable),
         20 => (present, link).prop_map(|(present, link)| Op::Meddle { present, link }),
         20 => (0_u8..8, 1_u32..9).prop_map(|(mac, claims)| Op::Rival { mac, claims }),
         60 => (0_u64..6_000, prop::bool::weighted(0.8)).prop_map(|(millis, on_time)| Op::Wait { millis, on_time }),
@@ -74,11 +75,11 @@ proptest! {
         delays in prop::collection::vec((0_u64..400, 0_u64..100), 1..60),
     ) {
         let mut world = World::new(rules);
-        world.read(true, 0, Some(60), 0);
+        world.read(true, 0, Some((60, None)), 0);
         for (age, late) in delays {
             let pause = world.keeper.rules().interval + Duration::from_millis(late);
             world.wait(pause, true);
-            world.read(true, age, Some(60), 0);
+            world.read(true, age, Some((60, None)), 0);
             let holding = matches!(world.keeper.state(), State::Held { .. } | State::Doubtful { .. });
             prop_assert!(holding, "{:?}", world.keeper.state());
         }

@@ -70,8 +70,8 @@ pub(super) enum Fact {
     NotMine,
     /// The deadline has passed, or a read names us on a lease that is about to end.
     Expired,
-    /// A confirmation is overdue, or no endpoint answers.
-    Doubt,
+    /// A confirmation is overdue, or no endpoint answers. The address may stay `until` then at most, if that is known.
+    Doubt { until: Option<Moment> },
     /// The kernel shows the address with our prefix length (`exact`), or with any.
     Seen { exact: bool, any: bool },
     /// The daemon is stopping; `any` as above.
@@ -102,8 +102,31 @@ impl State {
     }
 
     /// The next state.
+    pub(super) fn after(self, fact: Fact) -> Self {
+        match fact {
+            Fact::Doubt { until: Some(most) } => self.bounded(most).next(fact),
+            Fact::Doubt { until: None }
+            | Fact::Mine { .. }
+            | Fact::NotMine
+            | Fact::Expired
+            | Fact::Seen { .. }
+            | Fact::Stop { .. } => self.next(fact),
+        }
+    }
+
+    /// The same state with a deadline that is no later than this.
+    fn bounded(self, most: Moment) -> Self {
+        match self {
+            Self::Unknown { adopting } => Self::Unknown { adopting: adopting.map(|until| until.min(most)) },
+            Self::Acquiring { until, doubtful } => Self::Acquiring { until: until.min(most), doubtful },
+            Self::Held { until } => Self::Held { until: until.min(most) },
+            Self::Doubtful { until } => Self::Doubtful { until: until.min(most) },
+            Self::Standby | Self::Releasing { .. } | Self::Stopped { .. } => self,
+        }
+    }
+
     #[expect(clippy::match_same_arms, reason = "a row for each meaning reads as the diagram does")]
-    pub(super) const fn after(self, fact: Fact) -> Self {
+    const fn next(self, fact: Fact) -> Self {
         match (self, fact) {
             (Self::Unknown { .. } | Self::Standby, Fact::Mine { until }) => Self::Acquiring { until, doubtful: false },
             (Self::Unknown { .. }, Fact::NotMine) => Self::Releasing { then: AfterRelease::Standby },
@@ -112,19 +135,19 @@ impl State {
                 Self::Releasing { then: AfterRelease::Unknown }
             }
             (Self::Unknown { adopting: Some(_) }, Fact::Seen { any: false, .. }) => Self::Unknown { adopting: None },
-            (Self::Unknown { .. }, Fact::Expired | Fact::Doubt | Fact::Seen { .. }) => self,
+            (Self::Unknown { .. }, Fact::Expired | Fact::Doubt { .. } | Fact::Seen { .. }) => self,
 
             (Self::Standby, Fact::Seen { any: true, .. }) => Self::Releasing { then: AfterRelease::Standby },
-            (Self::Standby, Fact::NotMine | Fact::Expired | Fact::Doubt | Fact::Seen { .. }) => self,
+            (Self::Standby, Fact::NotMine | Fact::Expired | Fact::Doubt { .. } | Fact::Seen { .. }) => self,
 
             (Self::Acquiring { .. }, Fact::Mine { until }) => Self::Acquiring { until, doubtful: false },
-            (Self::Acquiring { until, .. }, Fact::Doubt) => Self::Acquiring { until, doubtful: true },
+            (Self::Acquiring { until, .. }, Fact::Doubt { .. }) => Self::Acquiring { until, doubtful: true },
             (Self::Acquiring { until, doubtful: false }, Fact::Seen { exact: true, .. }) => Self::Held { until },
             (Self::Acquiring { until, doubtful: true }, Fact::Seen { exact: true, .. }) => Self::Doubtful { until },
             (Self::Acquiring { .. }, Fact::Seen { .. }) => self,
 
             (Self::Held { .. } | Self::Doubtful { .. }, Fact::Mine { until }) => Self::Held { until },
-            (Self::Held { until } | Self::Doubtful { until }, Fact::Doubt) => Self::Doubtful { until },
+            (Self::Held { until } | Self::Doubtful { until }, Fact::Doubt { .. }) => Self::Doubtful { until },
             (Self::Held { .. } | Self::Doubtful { .. }, Fact::Seen { exact: true, .. }) => self,
             (Self::Held { until }, Fact::Seen { .. }) => Self::Acquiring { until, doubtful: false },
             (Self::Doubtful { until }, Fact::Seen { .. }) => Self::Acquiring { until, doubtful: true },
@@ -145,7 +168,7 @@ impl State {
             (Self::Releasing { then }, Fact::Seen { any: false, .. }) => then.state(),
             (Self::Releasing { .. }, Fact::Stop { .. }) => Self::Releasing { then: AfterRelease::Stopped },
             (Self::Releasing { then: AfterRelease::Stopped }, Fact::Mine { .. } | Fact::NotMine) => self,
-            (Self::Releasing { .. }, Fact::Expired | Fact::Doubt | Fact::Seen { .. }) => self,
+            (Self::Releasing { .. }, Fact::Expired | Fact::Doubt { .. } | Fact::Seen { .. }) => self,
 
             (Self::Acquiring { .. } | Self::Held { .. }, Fact::Stop { mode: StopMode::Keep, .. })
             | (Self::Doubtful { .. } | Self::Unknown { .. }, Fact::Stop { mode: StopMode::Keep, .. }) => {
@@ -159,7 +182,12 @@ impl State {
 
             (
                 Self::Stopped { .. },
-                Fact::Mine { .. } | Fact::NotMine | Fact::Expired | Fact::Doubt | Fact::Seen { .. } | Fact::Stop { .. },
+                Fact::Mine { .. }
+                | Fact::NotMine
+                | Fact::Expired
+                | Fact::Doubt { .. }
+                | Fact::Seen { .. }
+                | Fact::Stop { .. },
             ) => self,
         }
     }
@@ -182,31 +210,35 @@ mod tests {
     use super::*;
 
     /// Every pair: a row per state, a column per fact, a cell for the state that follows. `.` is no change, `→` is
-    /// releasing and what comes after it, `*` marks the deadline of the read; all others keep their own.
+    /// releasing and what comes after it, `*` marks the deadline of the read and `-` that of the doubt; all others keep
+    /// their own.
     ///
     /// `exact`, `other` and `absent` are what the kernel shows; `stop` and `keep` come with the address present or
     /// absent.
     const TABLE: &str = "
-                mine      not-mine  expired   doubt     exact     other     absent    stop      stop-abs  keep      keep-abs
-      unknown   acquire*  →standby  .         .         →unknown  →unknown  .         →stopped  stopped   kept      kept
-      inherited acquire*  →standby  →unknown  .         .         .         unknown   →stopped  stopped   kept      kept
-      standby   acquire*  .         .         .         →standby  →standby  .         →stopped  stopped   →stopped  stopped
-      acquire   acquire*  →standby  →unknown  acquire?  held      .         .         →stopped  →stopped  kept      kept
-      acquire?  acquire*  →standby  →unknown  .         doubt     .         .         →stopped  →stopped  kept      kept
-      held      held*     →standby  →unknown  doubt     .         acquire   acquire   →stopped  →stopped  kept      kept
-      doubt     held*     →standby  →unknown  .         .         acquire?  acquire?  →stopped  →stopped  kept      kept
-      →unknown  acquire*  →standby  .         .         .         .         unknown   →stopped  →stopped  →stopped  →stopped
-      →standby  acquire*  .         .         .         .         .         standby   →stopped  →stopped  →stopped  →stopped
-      →stopped  .         .         .         .         .         .         stopped   .         .         .         .
-      stopped   .         .         .         .         .         .         .         .         .         .         .
-      kept      .         .         .         .         .         .         .         .         .         .         .
+                mine      not-mine  expired   doubt     bounded    exact     other     absent    stop      stop-abs  keep      keep-abs
+      unknown   acquire*  →standby  .         .         .          →unknown  →unknown  .         →stopped  stopped   kept      kept
+      inherited acquire*  →standby  →unknown  .         inherited- .         .         unknown   →stopped  stopped   kept      kept
+      standby   acquire*  .         .         .         .          →standby  →standby  .         →stopped  stopped   →stopped  stopped
+      acquire   acquire*  →standby  →unknown  acquire?  acquire?-  held      .         .         →stopped  →stopped  kept      kept
+      acquire?  acquire*  →standby  →unknown  .         acquire?-  doubt     .         .         →stopped  →stopped  kept      kept
+      held      held*     →standby  →unknown  doubt     doubt-     .         acquire   acquire   →stopped  →stopped  kept      kept
+      doubt     held*     →standby  →unknown  .         doubt-     .         acquire?  acquire?  →stopped  →stopped  kept      kept
+      →unknown  acquire*  →standby  .         .         .          .         .         unknown   →stopped  →stopped  →stopped  →stopped
+      →standby  acquire*  .         .         .         .          .         .         standby   →stopped  →stopped  →stopped  →stopped
+      →stopped  .         .         .         .         .          .         .         stopped   .         .         .         .
+      stopped   .         .         .         .         .          .         .         .         .         .         .         .
+      kept      .         .         .         .         .          .         .         .         .         .         .         .
     ";
 
+    const EARLY: Moment = Moment::from_boot(Duration::from_secs(5));
     const OLD: Moment = Moment::from_boot(Duration::from_secs(10));
     const NEW: Moment = Moment::from_boot(Duration::from_secs(20));
 
     fn state(word: &str) -> State {
-        let (word, until) = word.strip_suffix('*').map_or((word, OLD), |word| (word, NEW));
+        let marked =
+            [('*', NEW), ('-', EARLY)].into_iter().find_map(|(mark, until)| Some((word.strip_suffix(mark)?, until)));
+        let (word, until) = marked.unwrap_or((word, OLD));
         match word {
             "unknown" => State::Unknown { adopting: None },
             "inherited" => State::Unknown { adopting: Some(until) },
@@ -229,7 +261,8 @@ mod tests {
             "mine" => Fact::Mine { until: NEW },
             "not-mine" => Fact::NotMine,
             "expired" => Fact::Expired,
-            "doubt" => Fact::Doubt,
+            "doubt" => Fact::Doubt { until: Some(NEW) },
+            "bounded" => Fact::Doubt { until: Some(EARLY) },
             "exact" => Fact::Seen { exact: true, any: true },
             "other" => Fact::Seen { exact: false, any: true },
             "absent" => Fact::Seen { exact: false, any: false },
@@ -246,7 +279,7 @@ mod tests {
         let mut lines = TABLE.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
         let facts = lines.by_ref().find(|line| !line.is_empty()).unwrap();
         let rows: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
-        assert_eq!((rows.len(), facts.len()), (12, 11));
+        assert_eq!((rows.len(), facts.len()), (12, 12));
         for row in rows {
             let before = row[0];
             assert_eq!(row.len(), facts.len() + 1, "{before}");

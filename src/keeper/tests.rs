@@ -250,7 +250,7 @@ fn holds_without_answers_until_the_deadline_and_no_longer() {
 #[test]
 fn notes_the_release_of_an_adopted_address_that_the_kernel_removed_slightly_early() {
     let mut keeper = Fixture::with(vec![PresentAddress { prefix: 24, lifetime: Lifetime::Forever, unusable: false }]);
-    keeper.handle(Event::Unreachable { why: "refused".into() });
+    keeper.handle(Event::Unreachable { why: "refused".into(), until: None });
     keeper.wait(Duration::from_millis(9_100));
     keeper.forget();
     keeper.present.clear();
@@ -320,10 +320,46 @@ fn releases_before_the_kernel_does_so_that_connections_can_be_reset() {
     assert!(matches!(keeper.notes[..], [Note::Releasing { .. }, Note::Released { .. }]), "{:?}", keeper.notes);
 }
 
+fn refused(keeper: &mut Fixture, most: Duration) {
+    let until = Some(keeper.now + most);
+    keeper.handle(Event::Unreachable { why: "connection refused".into(), until });
+}
+
+#[test]
+fn a_reason_that_bounds_the_hold_brings_the_deadline_forward_and_never_back() {
+    let mut keeper = Fixture::holding();
+    let deadline = keeper.now + secs(10);
+    refused(&mut keeper, secs(20));
+    assert_eq!(keeper.keeper.state(), State::Doubtful { until: deadline });
+    refused(&mut keeper, secs(2));
+    let until = keeper.now + secs(2);
+    for _ in 0..8 {
+        keeper.wait(millis(200));
+        refused(&mut keeper, secs(2));
+        assert_eq!(keeper.keeper.state(), State::Doubtful { until });
+        let Lifetime::Until(expires) = keeper.present[0].lifetime else { panic!("{:?}", keeper.present) };
+        assert!(expires <= until && present_in_the_kernel(&keeper), "{:?} at {:?}", keeper.present, keeper.now);
+    }
+    keeper.read(Some(VALUE));
+    assert!(matches!(keeper.keeper.state(), State::Held { .. }), "{:?}", keeper.keeper.state());
+    refused(&mut keeper, secs(2));
+    keeper.wait(secs(2));
+    assert!(keeper.released());
+}
+
+#[test]
+fn a_reason_that_bounds_the_hold_bounds_an_inherited_address_too() {
+    let mut keeper = Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Forever, unusable: false }]);
+    refused(&mut keeper, secs(2));
+    assert_eq!(keeper.keeper.target(), Target::Limited { until: keeper.now + secs(2) });
+    keeper.wait(secs(2));
+    assert!(keeper.released());
+}
+
 #[test]
 fn announces_nothing_while_doubtful_and_again_after_a_confirmation() {
     let mut keeper = Fixture::holding();
-    keeper.handle(Event::Unreachable { why: "all members are silent".into() });
+    keeper.handle(Event::Unreachable { why: "all members are silent".into(), until: None });
     keeper.forget();
     keeper.wait(secs(5));
     assert_eq!(keeper.announced, 0);

@@ -30,8 +30,20 @@ impl Keeper {
                 self.unreachable = None;
                 self.narration.told_holder = None;
                 self.confirmed_at = self.confirmed_at.max(read.answered_at);
+                self.note_grade(&read);
                 self.consider_hold(until, read, now);
             }
+        }
+    }
+
+    /// The grade at the beginning of a hold is told by the note of that.
+    fn note_grade(&mut self, read: &KeyRead) {
+        let holding = matches!(self.state, State::Held { .. } | State::Doubtful { .. });
+        if let (true, Some(now), Some(before)) = (holding, read.grade(), self.narration.told_grade)
+            && now != before
+        {
+            self.narration.told_grade = Some(now);
+            self.notes.push_back(Note::Graded { evidence: read.clone(), before, now });
         }
     }
 
@@ -147,6 +159,7 @@ impl Keeper {
     fn note_held(&mut self, before: State, until: Moment, now: Moment) {
         self.narration.waiting = None;
         let Some(evidence) = self.evidence.newest().cloned() else { return };
+        self.narration.told_grade = evidence.grade();
         let note = match before {
             State::Doubtful { .. } => {
                 let silent_for = evidence.answered_at.since(self.narration.decided_at);

@@ -4,12 +4,13 @@ use std::error::Error;
 use std::fmt;
 use std::future::ready;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use super::keys::Keys;
 use super::report::{KeyIndex, Report};
-use super::rounds::EndpointIndex;
+use super::rounds::{EndpointIndex, Reason};
 use super::states::States;
 use crate::error::chain;
 use crate::keeper::{KeyEvent, KeyRead};
@@ -69,6 +70,9 @@ pub(crate) struct Failure {
     pub(crate) routine: bool,
     pub(crate) why: String,
     pub(crate) cure: Option<String>,
+    /// What failed shows that the leader's tenure may soon end: while no endpoint answers, the address may be held for
+    /// this long at most.
+    pub(crate) hold_at_most: Option<Duration>,
 }
 
 impl Failure {
@@ -80,7 +84,13 @@ impl Failure {
             Some((why, cure)) => (format!("{why}{below}"), Some(cure.to_owned())),
             None => (whole, None),
         };
-        Self { kind, ends_session: true, routine: false, why, cure }
+        Self { kind, ends_session: true, routine: false, why, cure, hold_at_most: None }
+    }
+}
+
+impl From<&Failure> for Reason {
+    fn from(failure: &Failure) -> Self {
+        Self { why: failure.to_string().into(), hold_at_most: failure.hold_at_most }
     }
 }
 

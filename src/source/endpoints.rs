@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::rounds::{Ask, EndpointIndex, Read, Rounds};
+use super::rounds::{Ask, EndpointIndex, Read, Reason, Rounds};
 use super::session::Session;
 
 #[derive(Debug)]
@@ -28,9 +28,9 @@ impl<C: Clone> Endpoints<C> {
         table.sessions[endpoint] = Some(session);
     }
 
-    pub(super) fn down(&self, endpoint: EndpointIndex, why: Arc<str>) {
+    pub(super) fn down(&self, endpoint: EndpointIndex, reason: Reason) {
         let mut table = self.table();
-        table.rounds.down(endpoint, why);
+        table.rounds.down(endpoint, reason);
         table.sessions[endpoint] = None;
     }
 

@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use super::client::{Client, Connector, Events, Failure, Heard};
 use super::reader::{Shared, Wake};
 use super::report::{KeyIndex, Report};
-use super::rounds::{EndpointIndex, Rounds};
+use super::rounds::{EndpointIndex, Reason, Rounds};
 use super::session::{Session, SessionGuard};
 use super::states::StateReporter;
 use crate::backoff::Backoff;
@@ -67,8 +67,9 @@ impl<C: Connector> Member<C> {
             let Err(failure) = self.serve().await;
             let now = (self.clock)();
             self.shared.states.count_error(self.index, failure.kind);
-            let why = failure.to_string().into();
-            self.shared.endpoints.down(self.index, Arc::clone(&why));
+            let reason = Reason::from(&failure);
+            let why = Arc::clone(&reason.why);
+            self.shared.endpoints.down(self.index, reason);
             self.shared.doubt.notify_one();
             let was_up = self.reporter.is_up();
             self.reporter.down(&why, was_up && failure.routine);
@@ -198,5 +199,5 @@ impl<C: Connector> Member<C> {
 }
 
 const fn silent(why: String) -> Failure {
-    Failure { kind: "timeout", ends_session: true, routine: false, why, cure: None }
+    Failure { kind: "timeout", ends_session: true, routine: false, why, cure: None, hold_at_most: None }
 }

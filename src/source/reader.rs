@@ -17,7 +17,7 @@ use super::endpoints::Endpoints;
 use super::keys::Keys;
 use super::pace::Pace;
 use super::report::{KeyIndex, Report};
-use super::rounds::{Ask, EndpointIndex, Purpose, Read, Rounds, hedge_after};
+use super::rounds::{Ask, EndpointIndex, Purpose, Read, Reason, Rounds, hedge_after};
 use super::session::Session;
 use super::states::States;
 use crate::time::Moment;
@@ -134,9 +134,10 @@ impl<C: Client> Reader<C> {
     }
 
     async fn report_unreachable(&self) {
-        let why = self.shared.endpoints.rounds(|rounds| rounds.why_unreachable());
+        let Reason { why, hold_at_most } = self.shared.endpoints.rounds(|rounds| rounds.why_unreachable());
+        let until = hold_at_most.map(|most| (self.clock)() + most);
         // Nobody receives only while the source is being dropped, and this task with it.
-        let _dropped = self.shared.reports.send(Report::Unreachable { why }).await;
+        let _dropped = self.shared.reports.send(Report::Unreachable { why, until }).await;
     }
 }
 
@@ -170,10 +171,10 @@ async fn read_any<C: Client>(shared: Arc<Shared<C>>, mut read: Read, keys: Arc<[
 /// One read through one endpoint. Returns whether it was answered.
 async fn call<C: Client>(shared: Arc<Shared<C>>, ask: Ask, session: Session<C>, keys: Arc<[KeyIndex]>) -> bool {
     let answer = session.read(&keys, &shared.answers(ask.endpoint, false)).await;
-    let why = answer.as_ref().err().and_then(Option::as_ref).map(|failure| Arc::from(failure.to_string()));
+    let reason = answer.as_ref().err().and_then(Option::as_ref).map(Reason::from);
     shared.endpoints.rounds(|rounds| match answer {
         Ok(()) => rounds.answered(ask),
-        Err(_) => rounds.failed(ask, why),
+        Err(_) => rounds.failed(ask, reason),
     });
     if let Err(Some(failure)) = answer {
         shared.states.count_error(ask.endpoint, failure.kind);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::keeper::{KeyEvent, KeyRead, Limits};
+use crate::time::Moment;
 
 /// One leader key and the value of it that names this host.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,6 +28,7 @@ pub enum Report {
     /// The store answers, but refuses to show these keys; the text is the cause. Repeated with every read.
     Unreadable(Vec<(KeyIndex, Arc<str>)>),
     /// Every endpoint failed, or two intervals passed without an answer; the text names the cause of each endpoint.
-    /// Repeated once per interval for as long as it lasts.
-    Unreachable { why: Arc<str> },
+    /// Repeated once per interval for as long as it lasts. If the causes say more than silence does, the address may be
+    /// held `until` then at most.
+    Unreachable { why: Arc<str>, until: Option<Moment> },
 }

@@ -51,15 +51,29 @@ struct Endpoint {
 #[derive(Clone, Debug)]
 enum State {
     Down {
-        why: Arc<str>,
+        reason: Reason,
     },
     Up {
-        suspect: Option<Arc<str>>,
+        suspect: Option<Reason>,
         /// A round's read is under way.
         busy: bool,
         /// Every key is watched, and the watch has proved to live.
         watching: bool,
     },
+}
+
+/// Why an endpoint gives no answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reason {
+    pub why: Arc<str>,
+    /// How long the address may be held at most while no endpoint answers, if the reason says more than silence does.
+    pub hold_at_most: Option<Duration>,
+}
+
+impl<T: Into<Arc<str>>> From<T> for Reason {
+    fn from(why: T) -> Self {
+        Self { why: why.into(), hold_at_most: None }
+    }
 }
 
 /// What a read is for.
@@ -96,8 +110,7 @@ impl Read {
 
 impl Rounds {
     pub fn new(names: impl IntoIterator<Item = Arc<str>>) -> Self {
-        let why = Arc::from("not connected yet");
-        let down = |name| Endpoint { name, state: State::Down { why: Arc::clone(&why) }, session: 0 };
+        let down = |name| Endpoint { name, state: State::Down { reason: "not connected yet".into() }, session: 0 };
         let endpoints = names.into_iter().map(down).collect();
         Self { endpoints, turn: 0, answered: false, silent_rounds: 0, reported: false, doubt: DOUBT }
     }
@@ -110,12 +123,12 @@ impl Rounds {
     }
 
     /// The session ended, or none began.
-    pub fn down(&mut self, endpoint: EndpointIndex, why: Arc<str>) {
+    pub fn down(&mut self, endpoint: EndpointIndex, reason: impl Into<Reason>) {
         let state = &mut self.endpoints[endpoint].state;
         if matches!(state, State::Up { .. }) {
             self.doubt = DOUBT;
         }
-        *state = State::Down { why };
+        *state = State::Down { reason: reason.into() };
     }
 
     /// Every key is watched in this session, or its watch is not to be relied on.
@@ -172,7 +185,7 @@ impl Rounds {
     /// There is no answer after [`hedge_after`]: the endpoint asked last is a suspect. Now ask the next one.
     pub fn slow(&mut self, read: &Read) {
         if let Some(&endpoint) = read.asked.last() {
-            self.suspect(endpoint, Arc::from(NO_ANSWER));
+            self.suspect(endpoint, NO_ANSWER.into());
         }
     }
 
@@ -184,9 +197,9 @@ impl Rounds {
     }
 
     /// No answer will come. There is no cause where the session has ended: [`Rounds::down`] has it.
-    pub fn failed(&mut self, ask: Ask, why: Option<Arc<str>>) {
-        if let Some(why) = why {
-            self.suspect(ask.endpoint, why);
+    pub fn failed(&mut self, ask: Ask, reason: Option<Reason>) {
+        if let Some(reason) = reason {
+            self.suspect(ask.endpoint, reason);
         }
         self.free(ask);
     }
@@ -208,22 +221,18 @@ impl Rounds {
         unreachable
     }
 
-    /// Why each endpoint gives no answer.
-    pub fn why_unreachable(&self) -> Arc<str> {
-        let causes = self.endpoints.iter().map(|row| {
-            let why: &str = match &row.state {
-                State::Down { why } | State::Up { suspect: Some(why), .. } => why,
-                State::Up { suspect: None, .. } => NO_ANSWER,
-            };
-            format!("{}: {why}", row.name)
-        });
-        causes.collect::<Vec<_>>().join("; ").into()
+    /// Why no endpoint answers. The hold is bounded if every endpoint's reason bounds it, by the longest of the bounds.
+    pub fn why_unreachable(&self) -> Reason {
+        let causes: Vec<_> = self.endpoints.iter().map(|row| format!("{}: {}", row.name, row.why())).collect();
+        let bounds: Option<Vec<_>> = self.endpoints.iter().map(Endpoint::hold_at_most).collect();
+        let hold_at_most = bounds.and_then(|bounds| bounds.into_iter().max());
+        Reason { why: causes.join("; ").into(), hold_at_most }
     }
 
-    fn suspect(&mut self, endpoint: EndpointIndex, why: Arc<str>) {
+    fn suspect(&mut self, endpoint: EndpointIndex, reason: Reason) {
         self.doubt = DOUBT;
         if let State::Up { suspect, .. } = &mut self.endpoints[endpoint].state {
-            *suspect = Some(why);
+            *suspect = Some(reason);
         }
     }
 
@@ -239,6 +248,21 @@ impl Rounds {
 }
 
 impl Endpoint {
+    fn reason(&self) -> Option<&Reason> {
+        match &self.state {
+            State::Down { reason } => Some(reason),
+            State::Up { suspect, .. } => suspect.as_ref(),
+        }
+    }
+
+    fn why(&self) -> &str {
+        self.reason().map_or(NO_ANSWER, |reason| &reason.why)
+    }
+
+    fn hold_at_most(&self) -> Option<Duration> {
+        self.reason().and_then(|reason| reason.hold_at_most)
+    }
+
     /// Whether there is no answer left to wait for.
     const fn has_failed(&self) -> bool {
         match &self.state {
@@ -266,7 +290,7 @@ mod tests {
         rounds
     }
 
-    fn why(text: &str) -> Arc<str> {
+    fn why(text: &str) -> Reason {
         text.into()
     }
 
@@ -358,12 +382,26 @@ mod tests {
         rounds.failed(ask, Some(why("refused")));
         assert!(rounds.round_failed());
         assert!(!rounds.round_failed());
-        assert_eq!(&*rounds.why_unreachable(), "e0: not connected yet; e1: refused");
+        assert_eq!(&*rounds.why_unreachable().why, "e0: not connected yet; e1: refused");
         for _ in 0..5 {
             let at_the_start = rounds.begin_round();
             let at_once = rounds.round_failed();
             assert!(at_the_start != at_once, "once per interval");
         }
+    }
+
+    #[test]
+    fn a_hold_is_bounded_while_every_endpoint_has_a_reason_that_bounds_it() {
+        let mut rounds = rounds(&[true; 2]);
+        let bounded = |seconds| Reason { hold_at_most: Some(Duration::from_secs(seconds)), ..why("refused") };
+        let bound = |rounds: &Rounds| rounds.why_unreachable().hold_at_most;
+        rounds.down(0, bounded(2));
+        assert_eq!(bound(&rounds), None, "the other may yet answer");
+        let ask = rounds.ask(&mut Read::new(Purpose::Round, None)).unwrap();
+        rounds.failed(ask, Some(bounded(3)));
+        assert_eq!(bound(&rounds), Some(Duration::from_secs(3)));
+        rounds.down(1, why("gone"));
+        assert_eq!(bound(&rounds), None);
     }
 
     #[test]
@@ -374,7 +412,7 @@ mod tests {
         let ask = rounds.ask(&mut Read::new(Purpose::Round, None)).unwrap();
         assert!(!rounds.begin_round(), "one silent round");
         assert!(rounds.begin_round() && rounds.begin_round());
-        assert_eq!(&*rounds.why_unreachable(), "e0: no answer yet");
+        assert_eq!(&*rounds.why_unreachable().why, "e0: no answer yet");
         rounds.answered(ask);
         assert!(!rounds.begin_round());
         assert!(!rounds.begin_round());

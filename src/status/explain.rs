@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::model::{Status, VipStatus};
 use crate::endpoint::EndpointLink;
-use crate::keeper::Tenure;
+use crate::keeper::{Grade, Tenure};
 use crate::text::span;
 
 /// "10.0.0.5/32 on eth0 is held: …".
@@ -55,7 +55,17 @@ pub fn lease(tenure: Tenure) -> String {
     match tenure {
         Tenure::NoLease => "none".to_owned(),
         Tenure::AtLeast(left) => format!("{} left", span(left)),
+        Tenure::Assumed { left, .. } => format!("{} left, assumed", span(left)),
         Tenure::Unknown => "not queried: the key does not name this host".to_owned(),
+    }
+}
+
+/// What a grade means.
+pub const fn grade(grade: Grade) -> &'static str {
+    match grade {
+        Grade::Exact => "exact: the store proves how long the lease lasts",
+        Grade::Assumed => "assumed: from the leader's settings, it covers any single failure",
+        Grade::Leaseless => "none: the key has no lease, only hold-timeout bounds the hold",
     }
 }
 

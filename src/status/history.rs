@@ -85,6 +85,7 @@ pub fn told(note: &Note, now: &'static str) -> Option<Told> {
         Note::Contested { .. } => told(now, "conflict", None, None),
         Note::Uncontested { lasted, .. } => told(now, "conflict-over", None, Some(*lasted)),
         Note::Echo { .. }
+        | Note::Graded { .. }
         | Note::StillContested { .. }
         | Note::Waiting { .. }
         | Note::Releasing { .. }

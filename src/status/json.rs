@@ -9,7 +9,7 @@ use super::explain;
 use super::history::Transition;
 use super::model::{Status, VipStatus};
 use crate::endpoint::{EndpointLink, EndpointState};
-use crate::keeper::Tenure;
+use crate::keeper::{Grade, Tenure};
 use crate::text;
 use crate::time::Lifetime;
 
@@ -73,6 +73,7 @@ struct VipView<'a> {
     read_age: Option<f64>,
     read_from: Option<&'a str>,
     lease_left: Option<f64>,
+    grade: Option<&'static str>,
     blind: Option<&'a str>,
     confirmed_age: Option<f64>,
     deadline: Option<f64>,
@@ -134,9 +135,10 @@ fn vip<'a>(vip: &'a VipStatus, status: &Status) -> VipView<'a> {
         read_age: read.map(|read| seconds(read.age)),
         read_from: read.map(|read| &*read.from),
         lease_left: read.and_then(|read| match read.tenure {
-            Tenure::AtLeast(left) => Some(seconds(left)),
+            Tenure::AtLeast(left) | Tenure::Assumed { left, .. } => Some(seconds(left)),
             Tenure::NoLease | Tenure::Unknown => None,
         }),
+        grade: vip.grade().map(Grade::name),
         blind: vip.unreachable.as_deref(),
         confirmed_age: vip.confirmed.map(seconds),
         deadline: vip.deadline.map(seconds),

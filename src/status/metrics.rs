@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::counters::Tally;
 use super::model::{Status, VipStatus};
 use crate::endpoint::EndpointLink;
-use crate::keeper::Tenure;
+use crate::keeper::{Grade, Tenure};
 use crate::time::Lifetime;
 
 /// The two formats that Prometheus reads.
@@ -167,6 +167,18 @@ fn states(status: &Status, to: &mut Writer<'_>) {
     }
 }
 
+/// Nothing of a VIP whose latest read does not tell.
+fn grades(status: &Status, to: &mut Writer<'_>) {
+    for vip in &status.vips {
+        let Some(now) = vip.grade() else { continue };
+        let (address, interface) = vip.place();
+        for grade in Grade::ALL {
+            let labels = [("vip", &*address), ("interface", &*interface), (to.name, grade.name())];
+            to.put("", &labels, flag(grade == now));
+        }
+    }
+}
+
 fn transitions(status: &Status, to: &mut Writer<'_>) {
     for ((vip, interface), tally) in &status.counters.vips {
         for ((state, cause), count) in &tally.transitions {
@@ -206,7 +218,7 @@ fn lifetime(vip: &VipStatus) -> Option<String> {
 
 fn lease(vip: &VipStatus) -> Option<String> {
     match vip.read.as_ref()?.tenure {
-        Tenure::AtLeast(left) => Some(seconds(left)),
+        Tenure::AtLeast(left) | Tenure::Assumed { left, .. } => Some(seconds(left)),
         Tenure::NoLease | Tenure::Unknown => None,
     }
 }
@@ -226,7 +238,7 @@ fn seconds(span: Duration) -> String {
 const STATES: [&str; 7] = ["unknown", "standby", "acquiring", "held", "doubtful", "releasing", "stopped"];
 
 /// All families, in the order in which they are written.
-pub const FAMILIES: [Family; 25] = [
+pub const FAMILIES: [Family; 26] = [
     Family::new(
         "vip_manager_build",
         Kind::Info,
@@ -275,6 +287,12 @@ pub const FAMILIES: [Family; 25] = [
         Kind::Gauge,
         "Time left on the leader key's lease; absent if it names another host",
         Samples::PerVip(lease),
+    ),
+    Family::new(
+        "vip_manager_vip_grade",
+        Kind::StateSet,
+        "How the end of the lease is known; absent if it was not asked for",
+        Samples::Many(grades),
     ),
     Family::new(
         "vip_manager_transitions",

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::counters::{Counters, Place, Tally};
 use super::history::Transition;
 use crate::endpoint::EndpointState;
-use crate::keeper::{Tenure, Version};
+use crate::keeper::{Grade, Tenure, Version};
 use crate::time::{Lifetime, WallTime};
 use crate::vip::{InterfaceName, Vip};
 
@@ -84,6 +84,8 @@ pub struct ReadStatus {
     pub from: Arc<str>,
     /// What is left of the lease now.
     pub tenure: Tenure,
+    /// How well that is known; `None` if it was not asked for.
+    pub grade: Option<Grade>,
 }
 
 /// What the kernel reports about the daemon's own process, as far as it does.
@@ -102,6 +104,11 @@ impl Status {
 }
 
 impl VipStatus {
+    /// How good the promise is, as the latest accepted read says.
+    pub fn grade(&self) -> Option<Grade> {
+        self.read.as_ref().and_then(|read| read.grade)
+    }
+
     /// Under which its counters and transitions are filed.
     pub fn place(&self) -> Place {
         (self.vip.to_string(), self.interface.to_string())

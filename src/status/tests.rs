@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::metrics::{FAMILIES, Format};
 use super::*;
 use crate::endpoint::{EndpointLink, EndpointState};
-use crate::keeper::{Tenure, Version};
+use crate::keeper::{Grade, Tenure, Version};
 use crate::source::facts::SourceError;
 use crate::status::{json, metrics, text};
 use crate::terminal::Colour;
@@ -58,6 +58,7 @@ fn made_up() -> Status {
                 age: Duration::from_millis(400),
                 from: "http://10.0.0.1:2379".into(),
                 tenure: Tenure::AtLeast(Duration::from_millis(28_600)),
+                grade: Some(Grade::Exact),
             }),
             unreachable: None,
             confirmed: Some(Duration::from_millis(399)),
@@ -106,6 +107,7 @@ fn a_block_fits_eighty_columns_and_says_who_holds_the_vip_and_why() {
         "found      pg1 (revision 37)",
         "read       400.0 ms ago from http://10.0.0.1:2379",
         "lease      28.6 s left",
+        "grade      exact: the store proves",
         "deadline   in 9.6 s unless confirmed",
         "kernel     has the address, removes it in 9.6 s",
         "announced  7 times, 0 failed",
@@ -188,6 +190,7 @@ fn the_names_in_the_json_are_stable() {
         "read_age",
         "read_from",
         "lease_left",
+        "grade",
         "blind",
         "confirmed_age",
         "deadline",
@@ -228,6 +231,27 @@ fn the_prefix_length_is_told_where_it_is_not_the_configured_one() {
     status.vips[0].vip = Vip::new("10.0.0.5".parse().unwrap(), 24).unwrap();
     assert!(shown(&status).contains("has the address as /32, removes it in 9.6 s"), "{}", shown(&status));
     assert!(json::status(&status).contains(r#""kernel_prefix":32"#));
+}
+
+#[test]
+fn the_grade_is_shown_everywhere() {
+    let mut status = made_up();
+    let read = status.vips[0].read.as_mut().unwrap();
+    (read.tenure, read.grade) =
+        (Tenure::Assumed { left: Duration::from_secs(9), margin: Duration::from_secs(3) }, Some(Grade::Assumed));
+    let shown = text::status(&status, Colour::No);
+    assert!(shown.contains("lease      9.0 s left, assumed\n  grade      assumed: from the leader's"), "{shown}");
+    assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+    let shown = json::status(&status);
+    assert!(shown.contains(r#""lease_left":9.0,"grade":"assumed""#), "{shown}");
+    let shown = metrics::metrics(&status, Format::OpenMetrics);
+    for (grade, value) in [("exact", 0), ("assumed", 1), ("none", 0)] {
+        let labels = format!("vip=\"10.0.0.5/32\",interface=\"eth0\",vip_manager_vip_grade=\"{grade}\"");
+        assert!(shown.contains(&format!("vip_manager_vip_grade{{{labels}}} {value}\n")), "{shown}");
+    }
+    status.vips[0].read = None;
+    assert!(!text::status(&status, Colour::No).contains("grade"));
+    assert!(json::status(&status).contains(r#""grade":null"#));
 }
 
 #[test]

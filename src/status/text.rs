@@ -78,6 +78,9 @@ fn block(layout: &mut Layout, vip: &VipStatus, status: &Status) {
             layout.field("found", &format!("{found}{revision}"));
             layout.field("read", &format!("{} ago from {}", span(read.age), read.from));
             layout.field("lease", &explain::lease(read.tenure));
+            if let Some(grade) = read.grade {
+                layout.field("grade", explain::grade(grade));
+            }
         }
         None => layout.field("found", "(not read)"),
     }

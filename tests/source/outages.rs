@@ -114,7 +114,7 @@ async fn etcd_goes_away_and_comes_back_and_nothing_has_to_be_restarted() {
 
     cluster.members[0].kill();
     let why = until(&mut source, "blind", SOON, |report| match report {
-        Report::Unreachable { why } if why.contains("refused") => Some(why.to_string()),
+        Report::Unreachable { why, .. } if why.contains("refused") => Some(why.to_string()),
         Report::Unreachable { .. } | Report::Unreadable(_) | Report::Read(_) | Report::Changed(_) => None,
     })
     .await;
@@ -208,7 +208,7 @@ async fn a_member_without_its_cluster_is_no_observer() {
     cluster.members[1].kill();
     cluster.members[2].kill();
     let why = until(&mut source, "blind", SOON, |report| match report {
-        Report::Unreachable { why } => Some(why.to_string()),
+        Report::Unreachable { why, .. } => Some(why.to_string()),
         Report::Unreadable(_) | Report::Read(_) | Report::Changed(_) => None,
     })
     .await;

@@ -127,6 +127,7 @@ fn occasion<'a>(note: &'a Note, vip: &'a VipConfig) -> Option<(Event, Option<&'a
         Note::Contested { .. } => Some((Event::Conflict, Some(&vip.value))),
         Note::Adopted { .. }
         | Note::Waiting { .. }
+        | Note::Graded { .. }
         | Note::Doubtful { .. }
         | Note::Confirmed { .. }
         | Note::Missing { .. }

@@ -13,13 +13,16 @@ pub(super) enum Op {
         ours: bool,
         age: u64,
         lease: Option<u64>,
+        /// The lease is not told but computed, with so many seconds of margin at most.
+        assumed: Option<u64>,
         revision: i64,
     },
     Changed {
         ours: bool,
         revision: i64,
     },
-    Unreachable,
+    /// No endpoint answers, and the address may be held so many milliseconds more at most.
+    Unreachable(Option<u64>),
     /// Somebody else changes the address or the link.
     Meddle {
         present: Vec<(u8, Option<u64>)>,
@@ -79,7 +82,9 @@ impl World {
 
     pub(super) fn play(&mut self, op: Op) {
         match op {
-            Op::Read { ours, age, lease, revision } => self.read(ours, age, lease, revision),
+            Op::Read { ours, age, lease, assumed, revision } => {
+                self.read(ours, age, lease.map(|left| (left, assumed)), revision);
+            }
             Op::Changed { ours, revision } => {
                 let version = self.revision + revision;
                 self.revision = self.revision.max(version);
@@ -91,7 +96,11 @@ impl World {
                     from: "etcd".into(),
                 }));
             }
-            Op::Unreachable => self.handle(Event::Unreachable { why: "silent".into() }),
+            Op::Unreachable(most) => {
+                let until = most.map(|millis| self.now + Duration::from_millis(millis));
+                self.allowed = self.allowed.map(|allowed| until.map_or(allowed, |until| allowed.min(until)));
+                self.handle(Event::Unreachable { why: "silent".into(), until });
+            }
             Op::Meddle { present, link } => {
                 let lifetime = |left: Option<u64>| {
                     left.map_or(Lifetime::Forever, |s| Lifetime::Until(self.now + Duration::from_secs(s)))
@@ -123,12 +132,16 @@ impl World {
         }
     }
 
-    pub(super) fn read(&mut self, ours: bool, age: u64, lease: Option<u64>, revision: i64) {
+    pub(super) fn read(&mut self, ours: bool, age: u64, lease: Option<(u64, Option<u64>)>, revision: i64) {
         self.revision += revision;
         let sent_at = self.now - Duration::from_millis(age);
         let rules = self.keeper.rules();
         if ours {
-            let left = lease.map_or(rules.hold_timeout, |s| Duration::from_secs(s).saturating_sub(rules.lease_margin));
+            let left = lease.map_or(rules.hold_timeout, |(left, assumed)| {
+                let margin =
+                    assumed.map_or(rules.lease_margin, |most| rules.lease_margin.min(Duration::from_secs(most)));
+                Duration::from_secs(left).saturating_sub(margin)
+            });
             let until = sent_at + left.min(rules.hold_timeout);
             self.allowed = Some(self.allowed.map_or(until, |allowed| allowed.max(until)));
         }
@@ -138,7 +151,13 @@ impl World {
             modified: Some(Version(self.revision)),
             sent_at,
             answered_at: self.now,
-            tenure: lease.map_or(Tenure::NoLease, |s| Tenure::AtLeast(Duration::from_secs(s))),
+            tenure: lease.map_or(Tenure::NoLease, |(left, assumed)| {
+                let left = Duration::from_secs(left);
+                assumed.map_or(Tenure::AtLeast(left), |margin| Tenure::Assumed {
+                    left,
+                    margin: Duration::from_secs(margin),
+                })
+            }),
             from: "etcd".into(),
         };
         self.handle(Event::Read(read));
@@ -250,6 +269,7 @@ impl World {
             | Note::Waiting { .. }
             | Note::Acquired { .. }
             | Note::Doubtful { .. }
+            | Note::Graded { .. }
             | Note::Confirmed { .. }
             | Note::Missing { .. }
             | Note::Restored

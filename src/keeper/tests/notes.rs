@@ -13,7 +13,7 @@ fn reports_the_last_read_and_why_the_store_is_unreachable() {
         (keeper.keeper.confirmed_at(), keeper.keeper.unreachable(), keeper.keeper.last_read()),
         (None, None, None)
     );
-    keeper.handle(Event::Unreachable { why: "all members are silent".into() });
+    keeper.handle(Event::Unreachable { why: "all members are silent".into(), until: None });
     assert_eq!(keeper.keeper.unreachable().map(AsRef::as_ref), Some("all members are silent"));
     keeper.read(Some(VALUE));
     assert_eq!((keeper.keeper.confirmed_at(), keeper.keeper.unreachable()), (Some(keeper.now), None));
@@ -31,7 +31,7 @@ fn names_every_state() {
     keeper.refusing = false;
     keeper.wait(secs(1));
     next(&keeper);
-    keeper.handle(Event::Unreachable { why: "silent".into() });
+    keeper.handle(Event::Unreachable { why: "silent".into(), until: None });
     next(&keeper);
     keeper.refusing = true;
     keeper.event(Some("pg2"));
@@ -137,4 +137,29 @@ fn orders_a_release_on_stop_only_if_the_address_is_present() {
         Fixture::with(vec![PresentAddress { prefix: 32, lifetime: Lifetime::Forever, unusable: false }]);
     inherited.handle(Event::Stop(StopMode::Release));
     assert!(inherited.present.is_empty() && inherited.released());
+}
+
+#[test]
+fn notes_another_grade_of_the_promise_once() {
+    let mut keeper = Fixture::empty();
+    let mut read = |tenure: Tenure| {
+        keeper.wait(secs(1));
+        let read = KeyRead { tenure, ..keeper.key_read(Some(VALUE)) };
+        keeper.handle(Event::Read(read));
+        let grades = keeper.notes.drain(..).filter_map(|note| match note {
+            Note::Graded { before, now, .. } => Some((before, now)),
+            Note::Acquired { evidence, .. } => evidence.grade().map(|grade| (grade, grade)),
+            _ => None,
+        });
+        grades.collect::<Vec<_>>()
+    };
+    let assumed = Tenure::Assumed { left: secs(9), margin: secs(3) };
+    assert_eq!(read(Tenure::AtLeast(secs(25))), [(Grade::Exact, Grade::Exact)]);
+    assert_eq!(read(assumed), [(Grade::Exact, Grade::Assumed)]);
+    assert_eq!(read(assumed), []);
+    assert_eq!(read(Tenure::NoLease), [(Grade::Assumed, Grade::Leaseless)]);
+    assert_eq!(read(Tenure::AtLeast(secs(25))), [(Grade::Leaseless, Grade::Exact)]);
+    assert_eq!(keeper.keeper.grade(), Some(Grade::Exact));
+    keeper.read(None);
+    assert_eq!(keeper.keeper.grade(), Some(Grade::Exact), "the fixture's reads of others tell it, too");
 }

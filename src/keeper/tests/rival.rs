@@ -212,7 +212,7 @@ fn answers_immediately_after_doubt_despite_an_earlier_pending_answer() {
     keeper.rival();
     keeper.wait(500);
     keeper.rival();
-    keeper.handle(Event::Unreachable { why: "silent".into() });
+    keeper.handle(Event::Unreachable { why: "silent".into(), until: None });
     keeper.confirmed = false;
     keeper.wait(3_000);
     keeper.read("pg1");

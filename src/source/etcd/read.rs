@@ -322,7 +322,7 @@ impl<'a> Reading<'a> {
 
 fn too_large(key: &str) -> Failure {
     let why = format!("the value of {key} is larger than 4 MiB");
-    Failure { kind: "refused", ends_session: false, routine: false, why, cure: None }
+    Failure { kind: "refused", ends_session: false, routine: false, why, cure: None, hold_at_most: None }
 }
 
 fn forbidden(key: &str) -> Failure {
@@ -334,6 +334,7 @@ fn forbidden(key: &str) -> Failure {
         cure: Some(format!(
             "allow it: etcdctl role grant-permission ROLE read {key}, etcdctl user grant-role USER ROLE"
         )),
+        hold_at_most: None,
     }
 }
 

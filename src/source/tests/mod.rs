@@ -95,7 +95,7 @@ async fn a_store_that_refuses_connections_is_unreachable_once_per_interval() {
     let mut source = start(&store);
     let mut told = Vec::new();
     let _over = timeout(INTERVAL * 5 + INTERVAL / 2, async {
-        while let Some(Report::Unreachable { why }) = source.reports.recv().await {
+        while let Some(Report::Unreachable { why, .. }) = source.reports.recv().await {
             told.push(why);
         }
     })
@@ -191,7 +191,7 @@ async fn a_store_that_tells_no_leases_is_unreachable_though_reads_are_answered()
     (0..2).for_each(|endpoint| store.set(endpoint, |endpoint| endpoint.leaseless = true));
     for _ in 0..3 {
         let told = |report| match report {
-            Report::Unreachable { why } => Some(why),
+            Report::Unreachable { why, .. } => Some(why),
             _ => None,
         };
         let why = next(&mut source, INTERVAL * 3, told).await;
