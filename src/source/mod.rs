@@ -20,6 +20,9 @@ mod engine;
 #[cfg(feature = "daemon")]
 mod etcd;
 #[cfg(feature = "daemon")]
+#[allow(dead_code, unused_imports, reason = "the stores that use it follow")]
+mod http;
+#[cfg(feature = "daemon")]
 mod keys;
 #[cfg(feature = "daemon")]
 mod member;

@@ -11,18 +11,20 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::Response;
 use hyper::body::Bytes;
+use hyper::header::CONNECTION;
+use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use nix::sys::socket::{setsockopt, sockopt};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tonic::transport::Channel;
 use tower::service_fn;
 
-use super::http::{self, HttpError, Limits};
+use super::http::{HttpConnection, HttpError, Limits, Peer};
 use super::stream::{FirstFailure, RecordingStream, Stream};
 use super::tls::{Credentials, HandshakeError, TlsError, TlsSettings};
 use crate::blocking::Blocking;
@@ -66,7 +68,7 @@ pub(crate) struct Dialer {
     endpoint: Endpoint,
     tls: Arc<TlsSettings>,
     /// A lookup that outlives its attempt is waited for by the next one.
-    lookup: Blocking<io::Result<Vec<SocketAddr>>>,
+    lookup: Mutex<Blocking<io::Result<Vec<SocketAddr>>>>,
 }
 
 /// A connection, the record of how it broke, and the generation of the TLS files it was made with.
@@ -79,10 +81,10 @@ pub(crate) struct Connection {
 
 impl Dialer {
     pub(crate) fn new(endpoint: Endpoint, tls: Arc<TlsSettings>) -> Self {
-        Self { endpoint, tls, lookup: Blocking::default() }
+        Self { endpoint, tls, lookup: Mutex::default() }
     }
 
-    pub(crate) async fn dial(&mut self, limit: Duration) -> Result<Connection, DialError> {
+    pub(crate) async fn dial(&self, limit: Duration) -> Result<Connection, DialError> {
         let mut phase = "the name lookup";
         match timeout(limit, self.connect(&mut phase, limit)).await {
             Ok(result) => result,
@@ -90,7 +92,7 @@ impl Dialer {
         }
     }
 
-    async fn connect(&mut self, phase: &mut &'static str, limit: Duration) -> Result<Connection, DialError> {
+    async fn connect(&self, phase: &mut &'static str, limit: Duration) -> Result<Connection, DialError> {
         let credentials = self.credentials(limit).await?;
         let generation = credentials.as_ref().map_or(0, |credentials| credentials.generation);
         let addresses = self.resolve().await?;
@@ -104,22 +106,43 @@ impl Dialer {
         Ok(Connection { channel, failure, generation })
     }
 
-    /// Requests a page by HTTP/1.1, on a connection of its own.
-    pub(crate) async fn get(&mut self, path: &str, limits: Limits) -> Result<Response<Bytes>, DialError> {
-        let host = self.endpoint.to_string();
-        let host = host.split_once("://").map_or(&*host, |(_scheme, host)| host);
-        let exchange = async {
-            let mut credentials = self.credentials(limits.time).await?;
+    /// Connects for HTTP/1.1. Several may connect at once.
+    pub(crate) async fn http(&self, limit: Duration) -> Result<(HttpConnection, u64), DialError> {
+        let mut phase = "the name lookup";
+        let connect = async {
+            let mut credentials = self.credentials(limit).await?;
             if let Some(credentials) = &mut credentials {
                 Arc::make_mut(&mut credentials.tls).alpn_protocols = vec![b"http/1.1".to_vec()];
             }
+            let generation = credentials.as_ref().map_or(0, |credentials| credentials.generation);
             let addresses = self.resolve().await?;
-            let stream = self.first_that_answers(&addresses, limits.time).await?;
+            phase = "TCP";
+            let stream = self.first_that_answers(&addresses, limit).await?;
+            phase = "the TLS handshake";
             let stream = self.wrap_tls(stream, credentials).await?;
-            Ok(http::get(stream, host, path, limits).await?)
+            Ok((HttpConnection::start(stream, self.peer()).await?, generation))
+        };
+        match timeout(limit, connect).await {
+            Ok(result) => result,
+            Err(_elapsed) => Err(DialError::Silent { phase, limit }),
+        }
+    }
+
+    /// Requests a page by HTTP/1.1, on a connection of its own.
+    pub(crate) async fn get(&self, path: &str, limits: Limits) -> Result<Response<Bytes>, DialError> {
+        let request = Request::get(path).header(CONNECTION, "close").body(Bytes::new()).map_err(HttpError::from)?;
+        let exchange = async {
+            let (mut connection, _generation) = self.http(limits.time).await?;
+            Ok(connection.request(request, limits).await?)
         };
         let silent = DialError::Silent { phase: "HTTP", limit: limits.time };
         timeout(limits.time, exchange).await.unwrap_or(Err(silent))
+    }
+
+    fn peer(&self) -> Peer {
+        let whole = self.endpoint.to_string();
+        let authority = whole.split_once("://").map_or(&*whole, |(_scheme, authority)| authority).to_owned();
+        Peer { host: self.endpoint.host.clone(), authority, names: self.tls.names() }
     }
 
     /// The certificates to connect with, for a part of the time that the whole may take.
@@ -139,13 +162,13 @@ impl Dialer {
     }
 
     /// Resolves for each connection: names move.
-    async fn resolve(&mut self) -> Result<Vec<SocketAddr>, DialError> {
+    async fn resolve(&self) -> Result<Vec<SocketAddr>, DialError> {
         let Endpoint { host, port, .. } = &self.endpoint;
         if let Ok(address) = host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(address, *port)]);
         }
         let target = (host.clone(), *port);
-        let answer = self.lookup.run(move || Ok(target.to_socket_addrs()?.collect())).await;
+        let answer = self.lookup.lock().await.run(move || Ok(target.to_socket_addrs()?.collect())).await;
         let failed = |source| DialError::Resolve { host: host.clone(), source };
         let addresses: Vec<SocketAddr> = answer.and_then(|answer| answer).map_err(failed)?;
         if addresses.is_empty() { Err(DialError::NoAddress { host: host.clone() }) } else { Ok(addresses) }

@@ -204,7 +204,7 @@ async fn over_http(
     clock: Clock,
 ) -> Pages {
     let mut pages = Pages::default();
-    let mut dialer = Dialer::new(endpoint.clone(), Arc::clone(tls));
+    let dialer = Dialer::new(endpoint.clone(), Arc::clone(tls));
     let limits = Limits { time: limit, body: MAX_BODY };
     let Ok(version) = dialer.get("/version", limits).await else { return pages };
     pages.version = json(&version).and_then(|version| version["etcdserver"].as_str().map(str::to_owned));
