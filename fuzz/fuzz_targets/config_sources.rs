@@ -36,7 +36,7 @@ fn draw(mut bytes: Unstructured<'_>) -> Result<()> {
             given.add(bytes.int_in_range(0..=2)?, name, value);
         }
     }
-    let secret = bytes.choose(&["etcd-password", "etcd_password", "dcs-secret", "consul-token"])?;
+    let secret = bytes.choose(&["etcd-password", "dcs-password", "dcs-secret", "dcs-token", "consul_token"])?;
     let wrapped =
         bytes.choose(&["SECRET", "'SECRET'", "[SECRET]", "!SECRET", "&SECRET", "*SECRET", "SECRET: x", "SECRET,b"])?;
     if keys::find(secret).is_some() {

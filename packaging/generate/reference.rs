@@ -43,5 +43,6 @@ fn row(page: Page, spec: &'static Spec) -> Page {
         page
     };
     let page = if spec.per_vip { page.also("An entry of vips may hold it, too.") } else { page };
+    let page = if spec.also.is_empty() { page } else { page.also(&format!("Also called {}.", spec.also.join(", "))) };
     if spec.aliases.is_empty() { page } else { page.also(&format!("Older names: {}.", spec.aliases.join(", "))) }
 }

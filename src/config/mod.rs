@@ -27,6 +27,7 @@ pub mod keys;
 pub mod model;
 mod setting;
 mod show;
+pub mod stores;
 mod validate;
 mod values;
 mod yaml;
@@ -38,8 +39,8 @@ use std::sync::Arc;
 pub use args::{Flags, arrange, flags};
 pub use diagnostic::{Diagnostic, Place, Problems, Severity};
 pub use model::{
-    Config, Endpoint, Hook, Hooks, Identity, LogFormat, LogLevel, Login, OnStop, Password, Secret, SourceConfig,
-    StatusConfig, StatusSocket, StoreConfig, VipConfig,
+    Config, Endpoint, Hook, Hooks, Identity, LogFormat, LogLevel, Login, OnStop, OptionNames, Password, Secret,
+    SourceConfig, StatusConfig, StatusSocket, StoreConfig, StoreType, VipConfig,
 };
 pub use show::Settings;
 

@@ -1,11 +1,12 @@
 //! The configuration as the rest of the program sees it: complete, checked, with nothing left to parse.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use crate::endpoint::{Endpoint, Identity};
+pub use super::stores::{
+    Endpoint, Identity, Login, OptionNames, Password, Secret, SourceConfig, StoreConfig, StoreType,
+};
 use crate::keeper::Schedule;
 use crate::vip::{InterfaceName, Vip};
 
@@ -109,88 +110,6 @@ pub struct Hook {
     pub program: PathBuf,
     /// Passed as they are.
     pub arguments: Vec<String>,
-}
-
-/// The store that holds the leader keys, one variant per kind.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum SourceConfig {
-    /// etcd v3.
-    Etcd(StoreConfig),
-}
-
-/// Makes the configuration of one kind of store.
-pub type NewSource = fn(StoreConfig) -> SourceConfig;
-
-impl SourceConfig {
-    /// The values of dcs-type. The first one is the default, and each kind's first one is its name.
-    pub(super) const TYPES: &'static [(&'static str, NewSource)] = &[("etcd", Self::Etcd), ("etcd3", Self::Etcd)];
-
-    /// The name of this kind of store.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Etcd(_) => "etcd",
-        }
-    }
-
-    /// Where the store is and how to be let in.
-    pub const fn store(&self) -> &StoreConfig {
-        match self {
-            Self::Etcd(store) => store,
-        }
-    }
-}
-
-/// Where a store is and how to be let in.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct StoreConfig {
-    /// At least one, no two the same.
-    pub endpoints: Vec<Endpoint>,
-    /// The user to authenticate as, if any.
-    pub login: Option<Login>,
-    /// Roots to trust; the system's where none is given.
-    pub ca_file: Option<PathBuf>,
-    /// Certificate and key of this client.
-    pub identity: Option<Identity>,
-}
-
-/// A user of the store and where the password comes from.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Login {
-    /// The user name.
-    pub user: String,
-    /// Where the password comes from.
-    pub password: Password,
-}
-
-/// Where a password comes from. A file is read anew at each login, so that it can change.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Password {
-    /// The password itself.
-    Given(Secret),
-    /// The file that contains it.
-    File(PathBuf),
-}
-
-/// A text that no output ever shows.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Takes the text.
-    pub fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The text itself, for the one place that sends it.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(secret)")
-    }
 }
 
 /// What becomes of a held VIP when the daemon is told to stop.

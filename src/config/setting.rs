@@ -39,7 +39,12 @@ impl Setting {
 
     /// The key and its value for a message; a secret's value is never part of it.
     pub(super) fn quoted(&self) -> String {
-        if self.is_secret() { self.key.name().to_owned() } else { format!("{} \"{}\"", self.name, brief(self.text())) }
+        if self.is_secret() { self.name.clone() } else { format!("{} \"{}\"", self.name, brief(self.text())) }
+    }
+
+    /// The name of the key that the user knows it by, as the file would have it.
+    pub(super) fn good_name(&self) -> &'static str {
+        keys::good_name(self.key, bare(&self.name))
     }
 
     /// Whether no message may repeat the value. The user-info of a URL is a secret too, and with it all the endpoints: a
@@ -132,10 +137,15 @@ fn contradiction(first: &Setting, second: &Setting) -> String {
     }
 }
 
+/// A name without what makes it a flag or a variable.
+fn bare(name: &str) -> &str {
+    name.strip_prefix("--").or_else(|| name.strip_prefix("VIP_")).unwrap_or(name)
+}
+
 /// Says once that a name is historic and what the key is called now.
 pub(super) fn name_modern(found: Found, place: &Place, name: &str, findings: &mut Findings) {
     if found.historic {
-        let key = found.key.name();
+        let key = keys::good_name(found.key, bare(name));
         let modern = match place {
             Place::Flag(_) => format!("--{key}"),
             Place::Variable(_) => keys::variable(key),

@@ -63,17 +63,18 @@ fn common_value(key: Key, config: &Config, origins: &Origins, file: Option<&Path
     let given = |key| if origins.top.contains_key(&key) { "(set, not shown)" } else { NONE }.to_owned();
     let path = |path: Option<&Path>| path.map_or_else(|| NONE.to_owned(), |path| path.display().to_string());
     let identity = store.identity.as_ref();
-    let password_file = store.login.as_ref().and_then(|login| match &login.password {
-        Password::File(path) => Some(path.as_path()),
-        Password::Given(_) => None,
-    });
+    let password_file = file_of(store.login.as_ref().map(|login| &login.password));
     Some(match key {
         Key::Config => path(file),
         Key::DcsType => config.source.name().to_owned(),
         Key::DcsEndpoints => store.endpoints.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
         Key::DcsUser => store.login.as_ref().map_or_else(|| NONE.to_owned(), |login| login.user.clone()),
-        Key::DcsPassword | Key::ConsulToken => given(key),
+        Key::DcsToken | Key::DcsTokenFile if !config.source.kind().token && !origins.top.contains_key(&key) => {
+            return None;
+        }
+        Key::DcsPassword | Key::DcsToken => given(key),
         Key::DcsPasswordFile => path(password_file),
+        Key::DcsTokenFile => path(file_of(store.token.as_ref())),
         Key::DcsCaFile => {
             store.ca_file.as_ref().map_or_else(|| "(roots of the system)".to_owned(), |file| path(Some(file)))
         }
@@ -113,6 +114,13 @@ fn common_value(key: Key, config: &Config, origins: &Origins, file: Option<&Path
     })
 }
 
+fn file_of(password: Option<&Password>) -> Option<&Path> {
+    match password {
+        Some(Password::File(path)) => Some(path),
+        Some(Password::Given(_)) | None => None,
+    }
+}
+
 fn vip_value(key: Key, config: &VipConfig) -> Option<String> {
     let announce = &config.announce;
     Some(match key {
@@ -143,7 +151,8 @@ fn vip_value(key: Key, config: &VipConfig) -> Option<String> {
         | Key::DcsCaFile
         | Key::DcsCertFile
         | Key::DcsKeyFile
-        | Key::ConsulToken
+        | Key::DcsToken
+        | Key::DcsTokenFile
         | Key::Interval
         | Key::ManagerType
         | Key::OnStop

@@ -145,9 +145,7 @@ pub(super) const LOG_LEVELS: Words<LogLevel> = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::model::SourceConfig;
-
-    const DCS_TYPES: Words<crate::config::model::NewSource> = SourceConfig::TYPES;
+    use crate::config::stores::TYPES;
 
     #[test]
     fn a_bare_number_is_milliseconds_and_units_are_understood() {
@@ -206,10 +204,10 @@ mod tests {
 
     #[test]
     fn a_choice_is_told_what_there_is() {
-        assert_eq!(choice("etcd3", DCS_TYPES).map(drop), Ok(()));
-        assert_eq!(choice("consul", DCS_TYPES).map(drop), Err("is not supported; expected etcd or etcd3".into()));
+        assert_eq!(choice("etcd3", TYPES).map(drop), Ok(()));
+        assert_eq!(choice("consul", TYPES).map(drop), Err("is not supported; expected etcd or etcd3".into()));
         assert_eq!(
-            choice("etdc", DCS_TYPES).map(drop),
+            choice("etdc", TYPES).map(drop),
             Err("is not supported; expected etcd or etcd3; did you mean \"etcd\"?".into())
         );
         assert_eq!(choice("keep", ON_STOP), Ok(OnStop::Keep));

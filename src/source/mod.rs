@@ -29,6 +29,8 @@ mod member;
 #[cfg(feature = "daemon")]
 mod reader;
 #[cfg(feature = "daemon")]
+mod secrets;
+#[cfg(feature = "daemon")]
 mod session;
 #[cfg(feature = "daemon")]
 mod states;

@@ -18,7 +18,7 @@ mod wait;
 use std::time::Duration;
 
 use vip_manager::clock;
-use vip_manager::config::model::{Endpoint, SourceConfig, StoreConfig};
+use vip_manager::config::model::{Endpoint, OptionNames, SourceConfig, StoreConfig};
 use vip_manager::keeper::{KeyEvent, KeyRead, Limits};
 use vip_manager::source::pace::Pace;
 use vip_manager::source::{self, KeyIndex, Report, Settings, Source, Watched};
@@ -30,7 +30,14 @@ const LIMITS: Limits = Limits { hold_timeout: Duration::from_secs(10), lease_mar
 const CALL_LIMIT: Duration = Duration::from_millis(1500);
 
 fn config(endpoints: Vec<Endpoint>) -> StoreConfig {
-    StoreConfig { endpoints, login: None, ca_file: None, identity: None }
+    let names = OptionNames {
+        ca_file: "etcd-ca-file",
+        cert_file: "etcd-cert-file",
+        key_file: "etcd-key-file",
+        password_file: "etcd-password-file",
+        ..OptionNames::MODERN
+    };
+    StoreConfig { names, ..StoreConfig::at(endpoints) }
 }
 
 fn watched(key: &str) -> Watched {

@@ -63,14 +63,17 @@ pub(super) fn privileges(config: Option<&Config>) -> privileges::Facts {
 fn unreadable(config: &Config) -> Vec<privileges::Unreadable> {
     let Ok(Some(user)) = User::from_name(privileges::UNIT_USER) else { return Vec::new() };
     let store = config.source.store();
+    let names = store.names;
     let identity = store.identity.iter();
-    let password = store.login.iter().filter_map(|login| match &login.password {
-        Password::File(path) => Some(("etcd-password-file", path)),
+    let secrets = store.login.iter().map(|login| (names.password_file, &login.password));
+    let secrets = secrets.chain(store.token.iter().map(|token| (names.token_file, token)));
+    let secrets = secrets.filter_map(|(option, secret)| match secret {
+        Password::File(path) => Some((option, path)),
         Password::Given(_) => None,
     });
-    let files = store.ca_file.iter().map(|path| ("etcd-ca-file", path));
-    let files = files.chain(identity.clone().map(|identity| ("etcd-cert-file", &identity.certificate)));
-    let files = files.chain(identity.map(|identity| ("etcd-key-file", &identity.key))).chain(password);
+    let files = store.ca_file.iter().map(|path| (names.ca_file, path));
+    let files = files.chain(identity.clone().map(|identity| (names.cert_file, &identity.certificate)));
+    let files = files.chain(identity.map(|identity| (names.key_file, &identity.key))).chain(secrets);
     // A bare name is a credential from systemd.
     let files = files.filter(|(_, path)| path.is_absolute());
     files.filter(|(_, path)| !may_read(&user, path)).map(|(option, path)| denied(option, path)).collect()

@@ -23,10 +23,28 @@ pub struct Found {
 /// The key of this name in a file. Case and `_` for `-` are forgiven, as they ever were.
 pub fn find(name: &str) -> Option<Found> {
     let plain = plain(name);
-    TABLE
-        .iter()
-        .find(|spec| spec.name == plain || spec.aliases.iter().any(|alias| self::plain(alias) == plain))
-        .map(|spec| Found { key: spec.key, historic: spec.name != name })
+    let known = |spec: &&Spec| names(spec).chain(spec.aliases).any(|known| self::plain(known) == plain);
+    let found = |spec: &Spec| Found { key: spec.key, historic: !names(spec).any(|known| *known == name) };
+    TABLE.iter().find(known).map(found)
+}
+
+/// What a key may be called today: by its modern name, or by one that is as good.
+fn names(spec: &Spec) -> impl Iterator<Item = &&'static str> {
+    std::iter::once(&spec.name).chain(spec.also)
+}
+
+/// The name to use for a key that somebody calls `name`: that very name if it is as good as the modern one.
+pub fn good_name(key: Key, name: &str) -> &'static str {
+    let (spec, plain) = (key.spec(), plain(name));
+    spec.also.iter().find(|known| **known == plain).copied().unwrap_or(spec.name)
+}
+
+/// The name of a key for somebody who calls another one `beside`: the first that begins alike.
+pub fn sibling(key: Key, beside: &str) -> &'static str {
+    let spec = key.spec();
+    let family = |name: &str| name.split('-').next().map(str::to_owned);
+    let beside = family(&plain(beside));
+    names(spec).find(|name| family(name) == beside).copied().unwrap_or(spec.name)
 }
 
 /// The key of this variable. `-` cannot stand in a variable's name, so `_` for it is no historic name here.
@@ -44,11 +62,11 @@ pub fn variable(name: &str) -> String {
 /// The modern name that somebody who wrote `name` most likely meant.
 pub fn nearest(name: &str) -> Option<&'static str> {
     let plain = plain(name);
-    let names = TABLE.iter().flat_map(|spec| {
-        let aliases = spec.aliases.iter().map(|alias| self::plain(alias));
-        aliases.chain([spec.name.to_owned()]).map(move |known| (known, spec.name))
+    let known = TABLE.iter().flat_map(|spec| {
+        let good = names(spec).map(|name| ((*name).to_owned(), *name));
+        good.chain(spec.aliases.iter().map(|alias| (self::plain(alias), good_name(spec.key, alias))))
     });
-    nearest_of(&plain, names)
+    nearest_of(&plain, known)
 }
 
 /// What somebody most likely meant who wrote `name`: the nearest key, or a whole family such as `dcs-type` and
@@ -60,16 +78,18 @@ pub fn meant(name: &str) -> Vec<&'static str> {
 /// The key that is meant by `child` in a block called `block`.
 pub fn in_block(block: &str, child: &str) -> Option<&'static str> {
     let joined = format!("{block}-{child}");
-    let found = |name: &str| find(name).map(|found| found.key.name());
+    let found = |name: &str| find(name).map(|found| good_name(found.key, name));
     let longer = || family(&joined).first().copied();
     found(&joined).or_else(longer).or_else(|| found(child)).or_else(|| nearest(&joined))
 }
 
-/// The keys whose names begin with this one.
+/// The keys whose names begin with this one, the first of them.
 pub fn family(name: &str) -> Vec<&'static str> {
     let start = format!("{}-", plain(name));
-    TABLE.iter().map(|spec| spec.name).filter(|known| known.starts_with(&start)).collect()
+    TABLE.iter().flat_map(names).copied().filter(|known| known.starts_with(&start)).take(MOST_OFFERED).collect()
 }
+
+const MOST_OFFERED: usize = 3;
 
 /// The meaning whose text is close enough to `text` to be offered.
 pub fn nearest_of<K: AsRef<str>, T>(text: &str, known: impl IntoIterator<Item = (K, T)>) -> Option<T> {
@@ -95,7 +115,7 @@ pub fn flag_names(spec: &'static Spec) -> &'static [String] {
 
 fn spellings(spec: &Spec) -> Vec<String> {
     let mut names = vec![spec.name.to_owned()];
-    for name in std::iter::once(&spec.name).chain(spec.aliases) {
+    for name in self::names(spec).chain(spec.aliases) {
         for spelling in [(*name).to_owned(), plain(name), plain(name).replace('-', "_")] {
             if !names.contains(&spelling) {
                 names.push(spelling);
@@ -138,10 +158,25 @@ mod tests {
             ("hosting-type", Key::ManagerType, true),
             ("hosting_type", Key::ManagerType, true),
             ("etcd_ca_file", Key::DcsCaFile, true),
+            ("etcd-ca-file", Key::DcsCaFile, false),
+            ("dcs-ca-file", Key::DcsCaFile, false),
+            ("consul-token", Key::DcsToken, false),
+            ("dcs-secret", Key::DcsPassword, false),
+            ("ETCD-ca-file", Key::DcsCaFile, true),
         ] {
             assert_eq!(find(name), Some(Found { key, historic }), "{name}");
         }
         assert_eq!(find("hold-timout"), None);
+    }
+
+    #[test]
+    fn a_key_is_called_by_the_family_that_the_user_writes() {
+        assert_eq!(good_name(Key::DcsUser, "etcd_user"), "etcd-user");
+        assert_eq!(good_name(Key::DcsUser, "dcs-user"), "dcs-user");
+        assert_eq!(good_name(Key::Interface, "iface"), "interface");
+        assert_eq!(sibling(Key::DcsKeyFile, "etcd_cert_file"), "etcd-key-file");
+        assert_eq!(sibling(Key::DcsKeyFile, "dcs-cert-file"), "dcs-key-file");
+        assert_eq!(sibling(Key::DcsTokenFile, "consul_token"), "consul-token-file");
     }
 
     #[test]
@@ -161,7 +196,8 @@ mod tests {
         assert_eq!(nearest("hold-timt"), Some("hold-timeout"));
         assert_eq!(nearest("colour"), None);
         assert_eq!(nearest("keyboard"), None);
-        assert_eq!(meant("dcs"), ["dcs-type", "dcs-endpoints"]);
+        assert_eq!(meant("dcs"), ["dcs-type", "dcs-endpoints", "dcs-user"]);
+        assert_eq!(nearest("etcd-passwort"), Some("etcd-password"));
         assert_eq!(meant("LOGLEVEL"), ["log-level"]);
         assert_eq!(meant("colour"), [""; 0]);
     }

@@ -15,10 +15,11 @@ pub enum Key {
     DcsUser,
     DcsPassword,
     DcsPasswordFile,
+    DcsToken,
+    DcsTokenFile,
     DcsCaFile,
     DcsCertFile,
     DcsKeyFile,
-    ConsulToken,
     Interval,
     HoldTimeout,
     LeaseMargin,
@@ -82,6 +83,8 @@ pub struct Spec {
     pub key: Key,
     /// The modern name, in kebab-case: the flag without its dashes, the key of the file.
     pub name: &'static str,
+    /// Names that are as good as the modern one: what files in use call it. Nothing is said of them.
+    pub also: &'static [&'static str],
     /// Historic names, as they were written.
     pub aliases: &'static [&'static str],
     /// The kind of its value.

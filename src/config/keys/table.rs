@@ -3,7 +3,7 @@
 use super::spec::{Key, Spec, Takes};
 
 /// Every key, in the order in which people read about them.
-pub static TABLE: [Spec; 38] = [
+pub static TABLE: [Spec; 39] = [
     Spec {
         key: Key::Config,
         name: "config",
@@ -76,21 +76,23 @@ pub static TABLE: [Spec; 38] = [
         aliases: &["endpoint", "endpoints"],
         takes: Takes::Endpoints,
         default: "127.0.0.1:2379",
-        help: "The etcd endpoints, as a list or separated by commas. Without a scheme: http, or https if an \
-               etcd-*-file for TLS is set",
+        help: "The endpoints of the store, as a list or separated by commas. Without a scheme: http, or https if a \
+               file for TLS is set",
         ..PLAIN
     },
     Spec {
         key: Key::DcsUser,
-        name: "etcd-user",
-        aliases: &["etcd_user", "dcs-user"],
-        help: "The etcd user to authenticate as",
+        name: "dcs-user",
+        also: &["etcd-user"],
+        aliases: &["etcd_user"],
+        help: "The user of the store to authenticate as",
         ..PLAIN
     },
     Spec {
         key: Key::DcsPassword,
-        name: "etcd-password",
-        aliases: &["etcd_password", "dcs-secret"],
+        name: "dcs-password",
+        also: &["etcd-password", "dcs-secret"],
+        aliases: &["etcd_password"],
         help: "The password of that user. Every user of the host can read it on the command line: prefer the file \
                or a variable",
         secret: true,
@@ -98,14 +100,33 @@ pub static TABLE: [Spec; 38] = [
     },
     Spec {
         key: Key::DcsPasswordFile,
-        name: "etcd-password-file",
+        name: "dcs-password-file",
+        also: &["etcd-password-file"],
         takes: Takes::File,
-        help: "A file that contains the password, read again at each login; replaces etcd-password",
+        help: "A file that contains the password, read again at each login; replaces dcs-password",
+        ..PLAIN
+    },
+    Spec {
+        key: Key::DcsToken,
+        name: "dcs-token",
+        also: &["consul-token"],
+        aliases: &["consul_token"],
+        help: "The token to authenticate with, for stores that have tokens; not used with etcd",
+        secret: true,
+        ..PLAIN
+    },
+    Spec {
+        key: Key::DcsTokenFile,
+        name: "dcs-token-file",
+        also: &["consul-token-file"],
+        takes: Takes::File,
+        help: "A file that contains the token, read again when it changes; replaces dcs-token",
         ..PLAIN
     },
     Spec {
         key: Key::DcsCaFile,
-        name: "etcd-ca-file",
+        name: "dcs-ca-file",
+        also: &["etcd-ca-file"],
         aliases: &["etcd_ca_file"],
         takes: Takes::File,
         default: "the system's roots",
@@ -114,26 +135,20 @@ pub static TABLE: [Spec; 38] = [
     },
     Spec {
         key: Key::DcsCertFile,
-        name: "etcd-cert-file",
+        name: "dcs-cert-file",
+        also: &["etcd-cert-file"],
         aliases: &["etcd_cert_file"],
         takes: Takes::File,
-        help: "The client certificate, in PEM; needs etcd-key-file",
+        help: "The client certificate, in PEM; needs dcs-key-file",
         ..PLAIN
     },
     Spec {
         key: Key::DcsKeyFile,
-        name: "etcd-key-file",
+        name: "dcs-key-file",
+        also: &["etcd-key-file"],
         aliases: &["etcd_key_file"],
         takes: Takes::File,
-        help: "The private key of the client certificate, in PEM; needs etcd-cert-file",
-        ..PLAIN
-    },
-    Spec {
-        key: Key::ConsulToken,
-        name: "consul-token",
-        aliases: &["consul_token"],
-        help: "Accepted for compatibility; not used with etcd",
-        secret: true,
+        help: "The private key of the client certificate, in PEM; needs dcs-cert-file",
         ..PLAIN
     },
     Spec {
@@ -352,6 +367,7 @@ impl Key {
 const PLAIN: Spec = Spec {
     key: Key::Config,
     name: "",
+    also: &[],
     aliases: &[],
     takes: Takes::Text,
     default: "",

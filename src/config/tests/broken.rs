@@ -265,7 +265,7 @@ fn a_password_stands_in_the_url_of_an_endpoint() {
         SOUND,
         &[("VIP_DCS_ENDPOINTS", "http://10.0.0.1,http://root:secret@10.0.0.2:2379")],
         &[],
-        &["VIP_DCS_ENDPOINTS: an endpoint contains a user or a password; set etcd-user and etcd-password instead"],
+        &["VIP_DCS_ENDPOINTS: an endpoint contains a user or a password; set dcs-user and dcs-password instead"],
     );
 }
 
@@ -274,8 +274,8 @@ fn a_password_stands_in_an_endpoint_that_is_given_under_two_names() {
     let twice = |first, second| format!("{SOUND}dcs-endpoints: {first}\nendpoint: {second}\n");
     let contradiction = "vip-manager.yml:6: endpoint conflicts with vip-manager.yml:5; set it only once";
     refuses(&twice("10.0.0.1", "http://root:se,cret@10.0.0.2"), &[], &[], &[contradiction]);
-    let carried = "vip-manager.yml:5: an endpoint contains a user or a password; set etcd-user and \
-                   etcd-password instead";
+    let carried = "vip-manager.yml:5: an endpoint contains a user or a password; set dcs-user and \
+                   dcs-password instead";
     refuses(&twice("http://root:se,cret@10.0.0.2", "10.0.0.1"), &[], &[], &[carried, contradiction]);
 }
 
@@ -298,6 +298,20 @@ fn half_of_a_login_or_of_a_certificate() {
             "VIP_ETCD_PASSWORD_FILE: etcd-password-file and etcd-password (at vip-manager.yml:6) are both set; expected \
              one",
             "vip-manager.yml:7: etcd-key-file is set without etcd-cert-file; expected both or neither",
+        ],
+    );
+}
+
+#[test]
+fn what_is_missing_is_named_like_what_is_there() {
+    refuses(
+        &format!("{SOUND}dcs-password: secret\netcd-key-file: /k\ndcs-token: t\ndcs-token-file: /t\n"),
+        &[],
+        &[],
+        &[
+            "vip-manager.yml:5: dcs-password is set without dcs-user; expected both or neither",
+            "vip-manager.yml:6: etcd-key-file is set without etcd-cert-file; expected both or neither",
+            "vip-manager.yml:8: dcs-token-file and dcs-token (at vip-manager.yml:7) are both set; expected one",
         ],
     );
 }

@@ -11,11 +11,11 @@ fn a_file_of_release_0_6_works() {
         "trigger-key /service/pgcluster/leader vip-manager.yml:4 (key)",
         "trigger-value pgcluster_member1 vip-manager.yml:5 (nodename)",
         "dcs-endpoints http://127.0.0.1:2379,http://192.168.0.42:2379 vip-manager.yml:14 (endpoints)",
-        "etcd-user patroni vip-manager.yml:18 (etcd_user)",
-        "etcd-password (set, not shown) vip-manager.yml:19 (etcd_password)",
-        "etcd-ca-file /etc/etcd/ca.crt vip-manager.yml:20 (etcd_ca_file)",
-        "etcd-cert-file /etc/etcd/client.crt vip-manager.yml:21 (etcd_cert_file)",
-        "etcd-key-file /etc/etcd/client.key vip-manager.yml:22 (etcd_key_file)",
+        "dcs-user patroni vip-manager.yml:18 (etcd_user)",
+        "dcs-password (set, not shown) vip-manager.yml:19 (etcd_password)",
+        "dcs-ca-file /etc/etcd/ca.crt vip-manager.yml:20 (etcd_ca_file)",
+        "dcs-cert-file /etc/etcd/client.crt vip-manager.yml:21 (etcd_cert_file)",
+        "dcs-key-file /etc/etcd/client.key vip-manager.yml:22 (etcd_key_file)",
         "announce-count 2 vip-manager.yml:26 (retry_num)",
         "announce-interval 250ms vip-manager.yml:27 (retry_after)",
         "log-level info default",
@@ -36,7 +36,7 @@ fn a_file_of_release_0_6_works() {
 #[test]
 fn a_file_of_release_1_0_with_empty_values_works() {
     let (shown, notices) = Run::new().file(include_str!("vip-manager-1.0.yml")).shown();
-    for row in ["192.168.0.123/24 on enp0s3", "etcd-user (none) default", "consul-token (none) default"] {
+    for row in ["192.168.0.123/24 on enp0s3", "dcs-user (none) default"] {
         has_row(&shown, row);
     }
     assert_eq!(notices, "vip-manager.yml:8: \"hosting-type\" is deprecated; use \"manager-type\"\n");
@@ -111,7 +111,7 @@ fn variables_that_are_not_meant_for_this_program_are_no_mistakes() {
     assert_eq!(
         notices.lines().collect::<Vec<_>>(),
         [
-            "VIP_DCS: unknown variable, ignored; did you mean VIP_DCS_TYPE or VIP_DCS_ENDPOINTS?",
+            "VIP_DCS: unknown variable, ignored; did you mean VIP_DCS_TYPE, VIP_DCS_ENDPOINTS or VIP_DCS_USER?",
             "VIP_LOGLEVEL: unknown variable, ignored; did you mean VIP_LOG_LEVEL?",
             "VIP_SERVICE_HOST: unknown variable, ignored; expected VIP_ and a name that \"vip-manager --help\" lists, in \
              upper case",

@@ -88,7 +88,7 @@ fn values_that_begin_with_a_dash_are_values() {
     let file = format!("{SOUND}etcd-user: u\n");
     let (shown, _) = Run::new().file(file).args(&["--mask", "-1", "--etcd-password", "-iface"]).shown();
     has_row(&shown, "netmask 32 default");
-    has_row(&shown, "etcd-password (set, not shown) flag --etcd-password");
+    has_row(&shown, "dcs-password (set, not shown) flag --etcd-password");
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn the_reference_shows_the_table_of_keys_and_their_meanings() {
     let mut table = String::from("| key | takes | default | also accepted |\n|---|---|---|---|\n");
     let mut meanings = String::new();
     for spec in &TABLE {
-        let aliases: Vec<_> = spec.aliases.iter().map(|alias| format!("`{alias}`")).collect();
+        let aliases: Vec<_> = spec.also.iter().chain(spec.aliases).map(|alias| format!("`{alias}`")).collect();
         let default = if spec.default.is_empty() { "–" } else { spec.default };
         let takes = spec.takes.placeholder();
         table += &format!("| `{}` | {takes} | {default} | {} |\n", spec.name, aliases.join(", "));
@@ -137,7 +137,27 @@ fn the_help_tells_of_each_flag_what_it_is_for_and_its_default() {
     };
     assert_eq!(help("interval"), "The time between two reads of the leader key, 50ms to 60s [default: 1s]");
     assert_eq!(help("interface"), "The network interface to add the address to [required]");
-    assert_eq!(help("etcd-user"), "The etcd user to authenticate as");
+    assert_eq!(help("dcs-user"), "The user of the store to authenticate as");
+}
+
+#[test]
+fn the_names_of_files_in_use_are_as_good_as_the_modern_ones() {
+    let file = format!(
+        "{SOUND}dcs-endpoints: https://a\netcd-user: u\ndcs-secret: p\netcd-ca-file: /ca\ndcs-cert-file: /c\n\
+         etcd-key-file: /k\n"
+    );
+    let (shown, notices) = Run::new().file(file).shown();
+    for row in [
+        "dcs-user u vip-manager.yml:6 (etcd-user)",
+        "dcs-password (set, not shown) vip-manager.yml:7 (dcs-secret)",
+        "dcs-ca-file /ca vip-manager.yml:8 (etcd-ca-file)",
+        "dcs-cert-file /c vip-manager.yml:9",
+        "dcs-key-file /k vip-manager.yml:10 (etcd-key-file)",
+    ] {
+        has_row(&shown, row);
+    }
+    assert_eq!(notices, "");
+    assert!(!shown.contains("dcs-token"), "etcd has no tokens: {shown}");
 }
 
 #[test]

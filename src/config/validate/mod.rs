@@ -16,9 +16,11 @@ use std::time::Duration;
 
 use super::diagnostic::Findings;
 use super::keys::Key;
-use super::model::{Config, LogFormat, LogLevel, OnStop, SourceConfig, StatusConfig, StatusSocket};
+use super::model::{Config, LogFormat, LogLevel, OnStop, StatusConfig, StatusSocket};
 use super::setting::Setting;
+use super::stores::StoreType;
 use super::values;
+use scope::Scope;
 use validator::Validator;
 pub(super) use validator::{Given, Origin, Origins, Reported};
 
@@ -31,9 +33,10 @@ pub(super) fn validate(given: &Given, findings: &mut Findings) -> Option<(Config
 impl<'a> Validator<'a> {
     fn config(&mut self) -> Result<(Config, Origins), Reported> {
         let interval = self.interval();
-        let vips = self.vips(interval);
-        let store = self.store();
-        let dcs_type = self.choice(Key::DcsType, SourceConfig::TYPES);
+        let top = Scope { entry: None, top: &self.given.top };
+        let kind = self.kind(&top);
+        let vips = self.vips(interval, kind);
+        let source = self.source(&top, kind);
         let manager_type = self.manager_type();
         let on_stop = self.choice(Key::OnStop, values::ON_STOP);
         let log_level = self.log_level();
@@ -46,15 +49,20 @@ impl<'a> Validator<'a> {
         let (vips, origins) = vips?;
         let config = Config {
             vips,
-            source: dcs_type?.unwrap_or(SourceConfig::TYPES[0].1)(store?),
+            source: source?,
             interval: interval?,
             on_stop: on_stop?.unwrap_or(OnStop::Release),
             log_level: log_level?,
             log_format: log_format?.unwrap_or(LogFormat::Auto),
             status: status?,
-            older_release: OLD_KEYS.iter().any(|key| self.given.top.find(*key).is_some()),
+            older_release: self.is_for_older_release(kind?),
         };
         Ok((config, Origins { top: self.origins(), vips: origins }))
+    }
+
+    fn is_for_older_release(&self, kind: &StoreType) -> bool {
+        let token = self.given.top.find(Key::DcsToken).map(Setting::good_name);
+        OLD_KEYS.iter().any(|key| self.given.top.find(*key).is_some()) || token == Some("consul-token") && !kind.token
     }
 
     fn interval(&mut self) -> Result<Duration, Reported> {
@@ -122,5 +130,4 @@ impl<'a> Validator<'a> {
 
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Keys that releases before 6 needed and this one does not.
-const OLD_KEYS: [Key; 6] =
-    [Key::ConsulToken, Key::ManagerType, Key::RetryNum, Key::RetryAfter, Key::LogFile, Key::Verbose];
+const OLD_KEYS: [Key; 5] = [Key::ManagerType, Key::RetryNum, Key::RetryAfter, Key::LogFile, Key::Verbose];

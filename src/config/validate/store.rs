@@ -1,49 +1,69 @@
-//! Where the store is and how to be let in: endpoints, login, trust, client certificate.
+//! Where the store is and how to be let in: kind, endpoints, login, token, trust, client certificate.
 
 use std::path::PathBuf;
 
+use super::scope::Scope;
 use super::validator::{Reported, Validator};
-use crate::config::keys::Key;
-use crate::config::model::{Endpoint, Identity, Login, Password, Secret, StoreConfig};
+use crate::config::keys::{self, Key};
+use crate::config::setting::Setting;
+use crate::config::stores::{
+    Endpoint, Identity, Login, OptionNames, Password, Secret, SourceConfig, StoreConfig, StoreType, TYPES,
+};
+use crate::config::values;
 
-impl Validator<'_> {
-    pub(super) fn store(&mut self) -> Result<StoreConfig, Reported> {
-        let top = &self.given.top;
-        let ca_file = self.path(Key::DcsCaFile);
-        let tls = TLS_FILES.iter().any(|key| top.find(*key).is_some());
-        let endpoints = self.endpoints(tls);
-        let login = self.login();
-        let identity = self.identity();
-        if let Some(token) = top.find(Key::ConsulToken) {
-            self.findings.notice(&token.place, "consul-token has no effect with etcd");
-        }
-        if let Ok(endpoints) = &endpoints {
-            self.note_plain_text(endpoints);
-        }
-        Ok(StoreConfig { endpoints: endpoints?, login: login?, ca_file, identity: identity? })
+impl<'a> Validator<'a> {
+    /// The kind of the store; where that is mistaken, what the default would be.
+    pub(super) fn kind(&mut self, scope: &Scope<'a>) -> Result<&'static StoreType, Reported> {
+        let kind = self.value(scope.find(Key::DcsType), |text| values::choice(text, TYPES))?;
+        Ok(kind.unwrap_or(TYPES[0].1))
     }
 
-    fn login(&mut self) -> Result<Option<Login>, Reported> {
-        let top = &self.given.top;
-        let (user, given, file) = (top.find(Key::DcsUser), top.find(Key::DcsPassword), top.find(Key::DcsPasswordFile));
-        let password = match (given, file) {
-            (None, None) => None,
-            (Some(given), None) => Some((given, Password::Given(Secret::new(given.text().to_owned())))),
-            (None, Some(file)) => Some((file, Password::File(PathBuf::from(file.text())))),
-            (Some(given), Some(file)) => {
-                let text =
-                    format!("etcd-password-file and etcd-password (at {}) are both set; expected one", given.place);
-                return Err(self.problem(&file.place, text));
-            }
+    pub(super) fn source(
+        &mut self,
+        scope: &Scope<'a>,
+        kind: Result<&'static StoreType, Reported>,
+    ) -> Result<SourceConfig, Reported> {
+        let known = kind.unwrap_or(TYPES[0].1);
+        let ca_file = path(scope, Key::DcsCaFile);
+        let tls = TLS_FILES.iter().any(|key| scope.find(*key).is_some());
+        let endpoints = self.endpoints(scope, known, tls);
+        let login = self.login(scope);
+        let token = self.given_or_file(scope, Key::DcsToken, Key::DcsTokenFile);
+        let identity = self.identity(scope);
+        if let (false, Ok(Some((setting, _)))) = (known.token, &token) {
+            let text = format!("{} has no effect with {}", setting.good_name(), known.title);
+            self.findings.notice(&setting.place, text);
+        }
+        if let Ok((endpoints, _)) = &endpoints {
+            self.note_plain_text(scope, endpoints);
+        }
+        let (endpoints, root) = endpoints?;
+        let store = StoreConfig {
+            endpoints,
+            root,
+            login: login?.filter(|_| known.login),
+            token: token?.filter(|_| known.token).map(|(_, token)| token),
+            ca_file,
+            identity: identity?,
+            names: names(scope, known),
         };
+        kind.map(|kind| (kind.new)(store))
+    }
+
+    fn login(&mut self, scope: &Scope<'a>) -> Result<Option<Login>, Reported> {
+        let user = scope.find(Key::DcsUser);
+        let password = self.given_or_file(scope, Key::DcsPassword, Key::DcsPasswordFile)?;
         match (user, password) {
             (Some(user), Some((_, password))) => Ok(Some(Login { user: user.text().to_owned(), password })),
             (None, Some((setting, _))) => {
-                let text = format!("{} is set without etcd-user; expected both or neither", setting.key.name());
+                let (name, user) = (setting.good_name(), keys::sibling(Key::DcsUser, setting.good_name()));
+                let text = format!("{name} is set without {user}; expected both or neither");
                 Err(self.problem(&setting.place, text))
             }
             (Some(user), None) => {
-                let text = "etcd-user has no effect without etcd-password or etcd-password-file";
+                let name = user.good_name();
+                let [password, file] = [Key::DcsPassword, Key::DcsPasswordFile].map(|key| keys::sibling(key, name));
+                let text = format!("{name} has no effect without {password} or {file}");
                 self.findings.notice(&user.place, text);
                 Ok(None)
             }
@@ -51,36 +71,77 @@ impl Validator<'_> {
         }
     }
 
-    fn identity(&mut self) -> Result<Option<Identity>, Reported> {
-        let top = &self.given.top;
-        let alone = match (top.find(Key::DcsCertFile), top.find(Key::DcsKeyFile)) {
+    /// A secret that is given, or the file that contains it.
+    fn given_or_file(&mut self, scope: &Scope<'a>, given: Key, file: Key) -> Result<Option<Found<'a>>, Reported> {
+        match (scope.find(given), scope.find(file)) {
+            (None, None) => Ok(None),
+            (Some(given), None) => Ok(Some((given, Password::Given(Secret::new(given.text().to_owned()))))),
+            (None, Some(file)) => Ok(Some((file, Password::File(PathBuf::from(file.text()))))),
+            (Some(given), Some(file)) => {
+                let (name, other) = (file.good_name(), given.good_name());
+                let text = format!("{name} and {other} (at {}) are both set; expected one", given.place);
+                Err(self.problem(&file.place, text))
+            }
+        }
+    }
+
+    fn identity(&mut self, scope: &Scope<'a>) -> Result<Option<Identity>, Reported> {
+        let alone = match (scope.find(Key::DcsCertFile), scope.find(Key::DcsKeyFile)) {
             (None, None) => return Ok(None),
             (Some(certificate), Some(key)) => {
                 let (certificate, key) = (PathBuf::from(certificate.text()), PathBuf::from(key.text()));
                 return Ok(Some(Identity { certificate, key }));
             }
-            (Some(certificate), None) => (certificate, "etcd-key-file"),
-            (None, Some(key)) => (key, "etcd-cert-file"),
+            (Some(certificate), None) => (certificate, Key::DcsKeyFile),
+            (None, Some(key)) => (key, Key::DcsCertFile),
         };
         let (setting, other) = alone;
-        let text = format!("{} is set without {other}; expected both or neither", setting.key.name());
-        Err(self.problem(&setting.place, text))
+        let (name, other) = (setting.good_name(), keys::sibling(other, setting.good_name()));
+        Err(self.problem(&setting.place, format!("{name} is set without {other}; expected both or neither")))
     }
 
     /// Old files set TLS files beside `http://` endpoints and worked, without TLS. They go on working, but are told.
-    fn note_plain_text(&mut self, endpoints: &[Endpoint]) {
-        let top = &self.given.top;
-        let file = TLS_FILES.iter().find_map(|key| top.find(*key));
+    fn note_plain_text(&mut self, scope: &Scope<'a>, endpoints: &[Endpoint]) {
+        let file = TLS_FILES.iter().find_map(|key| scope.find(*key));
         if let (Some(file), true) = (file, endpoints.iter().all(|endpoint| !endpoint.tls)) {
             let text =
-                format!("{} has no effect: every endpoint is http://; write https:// to use TLS", file.key.name());
+                format!("{} has no effect: every endpoint is http://; write https:// to use TLS", file.good_name());
             self.findings.notice(&file.place, text);
         }
     }
+}
 
-    fn path(&self, key: Key) -> Option<PathBuf> {
-        self.given.top.find(key).map(|setting| PathBuf::from(setting.text()))
+/// A secret with the setting that it comes from.
+type Found<'a> = (&'a Setting, Password);
+
+fn path(scope: &Scope<'_>, key: Key) -> Option<PathBuf> {
+    scope.find(key).map(|setting| PathBuf::from(setting.text()))
+}
+
+/// What the user calls the options; those that are not set, like those that are, or like the store.
+fn names(scope: &Scope<'_>, kind: &StoreType) -> OptionNames {
+    let written = NAMED.iter().find_map(|key| scope.find(*key)).map_or(kind.name, Setting::good_name);
+    let name = |key| scope.find(key).map_or_else(|| keys::sibling(key, written), Setting::good_name);
+    OptionNames {
+        user: name(Key::DcsUser),
+        password: name(Key::DcsPassword),
+        password_file: name(Key::DcsPasswordFile),
+        token: name(Key::DcsToken),
+        token_file: name(Key::DcsTokenFile),
+        ca_file: name(Key::DcsCaFile),
+        cert_file: name(Key::DcsCertFile),
+        key_file: name(Key::DcsKeyFile),
     }
 }
 
 const TLS_FILES: [Key; 3] = [Key::DcsCaFile, Key::DcsCertFile, Key::DcsKeyFile];
+const NAMED: [Key; 8] = [
+    Key::DcsUser,
+    Key::DcsPassword,
+    Key::DcsPasswordFile,
+    Key::DcsCaFile,
+    Key::DcsCertFile,
+    Key::DcsKeyFile,
+    Key::DcsToken,
+    Key::DcsTokenFile,
+];

@@ -10,6 +10,7 @@ use crate::config::diagnostic::{Place, brief};
 use crate::config::keys::{Key, TABLE};
 use crate::config::model::{Hook, Hooks, VipConfig};
 use crate::config::setting::Setting;
+use crate::config::stores::StoreType;
 use crate::config::values::{count, duration_within, show_duration, switch};
 use crate::keeper::Schedule;
 use crate::vip::InterfaceName;
@@ -27,14 +28,16 @@ struct Common {
     hooks: Hooks,
 }
 
+/// The kind of the store that the VIP follows.
+type Kind = Result<&'static StoreType, Reported>;
 type Vips = (Vec<VipConfig>, Vec<BTreeMap<Key, Origin>>);
 
 impl<'a> Validator<'a> {
-    pub(super) fn vips(&mut self, interval: Result<Duration, Reported>) -> Result<Vips, Reported> {
+    pub(super) fn vips(&mut self, interval: Result<Duration, Reported>, kind: Kind) -> Result<Vips, Reported> {
         let scopes = self.scopes();
         self.note_overridden();
         let addresses: Vec<_> = scopes.iter().map(|scope| self.addresses(scope)).collect();
-        let commons: Vec<_> = scopes.iter().map(|scope| self.common(scope, interval)).collect();
+        let commons: Vec<_> = scopes.iter().map(|scope| self.common(scope, interval, kind)).collect();
         let all: Vec<&Address<'_>> = addresses.iter().flatten().flatten().collect();
         let joined: Vec<_> = addresses
             .iter()
@@ -65,10 +68,15 @@ impl<'a> Validator<'a> {
         }
     }
 
-    fn common(&mut self, scope: &Scope<'a>, interval: Result<Duration, Reported>) -> Result<Common, Reported> {
+    fn common(
+        &mut self,
+        scope: &Scope<'a>,
+        interval: Result<Duration, Reported>,
+        kind: Kind,
+    ) -> Result<Common, Reported> {
         let interface = self.interface(scope);
-        let key = self.key(scope);
-        let value = self.trigger_value(scope);
+        let key = self.key(scope, kind);
+        let value = self.trigger_value(scope, kind);
         let hold_timeout = self.hold_timeout(scope, interval);
         let lease_margin = self.value(scope.find(Key::LeaseMargin), |text| duration_within(text, &(SECOND..=MINUTE)));
         let announce = self.announce(scope);
@@ -95,24 +103,24 @@ impl<'a> Validator<'a> {
             .map_err(|error| self.problem(&setting.place, format!("{}: {error}", setting.name)))
     }
 
-    fn key(&mut self, scope: &Scope<'a>) -> Result<String, Reported> {
-        let setting = self.required(scope, Key::TriggerKey, "the leader key, such as /service/pg_cluster/leader")?;
-        let key = setting.text();
-        if !key.starts_with('/') || !key.ends_with("/leader") {
-            let text = format!(
-                "{} does not look like a Patroni leader key, for example /service/pg_cluster/leader; it is \
-                 watched exactly as written",
-                setting.quoted()
-            );
-            self.findings.notice(&setting.place, text);
+    fn key(&mut self, scope: &Scope<'a>, kind: Kind) -> Result<String, Reported> {
+        if let (Ok(Some(default)), None) = (kind.map(|kind| kind.trigger_key), scope.find(Key::TriggerKey)) {
+            return Ok(default.to_owned());
         }
-        Ok(key.to_owned())
+        let setting = self.required(scope, Key::TriggerKey, "the leader key, such as /service/pg_cluster/leader")?;
+        let read = (kind?.key)(setting.text());
+        let read = read.map_err(|why| self.problem(&setting.place, format!("{} {why}", setting.quoted())))?;
+        if let Some(doubt) = read.doubt {
+            self.findings.notice(&setting.place, format!("{} {doubt}", setting.quoted()));
+        }
+        Ok(read.key)
     }
 
-    fn trigger_value(&mut self, scope: &Scope<'a>) -> Result<String, Reported> {
-        match (scope.find(Key::TriggerValue), &self.given.host_name) {
+    fn trigger_value(&mut self, scope: &Scope<'a>, kind: Kind) -> Result<String, Reported> {
+        let default = kind.ok().and_then(|kind| kind.trigger_value).or(self.given.host_name.as_deref());
+        match (scope.find(Key::TriggerValue), default) {
             (Some(setting), _) => Ok(setting.text().to_owned()),
-            (None, Some(host_name)) => Ok(host_name.clone()),
+            (None, Some(default)) => Ok(default.to_owned()),
             (None, None) => {
                 let expected = "the name of this host's member in Patroni, because the host name is unknown";
                 self.required(scope, Key::TriggerValue, expected).map(|setting| setting.text().to_owned())

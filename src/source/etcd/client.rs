@@ -79,7 +79,7 @@ impl From<OpenError> for Failure {
         match error {
             OpenError::Login(error) => error.into(),
             OpenError::Dial(_) => Self::new("connect", &error),
-            OpenError::Password { .. } | OpenError::PasswordHangs { .. } => Self::new("login", &error),
+            OpenError::Secret(_) => Self::new("login", &error),
         }
     }
 }

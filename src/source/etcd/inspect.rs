@@ -17,12 +17,13 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::error::CallError;
-use super::session::{Connector, OpenError, Passwords, Session, tls_settings};
+use super::session::{Connector, OpenError, Session, tls_settings};
 use crate::config::model::{Endpoint, StoreConfig};
 use crate::error::chain;
 use crate::source::facts::{
     Answer, Around, EndpointFacts, Forbidden, Held, Inspection, KeyFacts, LeaseFacts, Refusal, namespace, scope,
 };
+use crate::source::secrets::Secrets;
 use crate::text::brief;
 use crate::time::{Clock, WallTime};
 use crate::transport::dial::{DialError, Dialer};
@@ -54,7 +55,7 @@ async fn inspect_endpoint(
         dialer: Dialer::new(endpoint.clone(), Arc::clone(&tls)),
         tls: endpoint.tls.then(|| Arc::clone(&tls)),
         login: config.login.clone(),
-        passwords: Passwords::default(),
+        passwords: Secrets::new(config.names.password_file),
         limit,
         told_needless: Arc::clone(&needless),
     };
@@ -258,7 +259,7 @@ fn refusal_to_open(error: &OpenError) -> Refusal {
             };
         }
         OpenError::Login(error) => return refusal_of_call(error),
-        OpenError::Dial(_) | OpenError::Password { .. } | OpenError::PasswordHangs { .. } => return split(error),
+        OpenError::Dial(_) | OpenError::Secret(_) => return split(error),
     };
     Refusal { why: chain(error), cure }
 }

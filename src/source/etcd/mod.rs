@@ -20,9 +20,10 @@ use std::sync::atomic::AtomicBool;
 
 use self::client::EtcdConnector;
 use self::context::Memory;
-use self::session::{Connector, Passwords, tls_settings};
+use self::session::{Connector, tls_settings};
 use super::engine::Settings;
 use super::keys::Keys;
+use super::secrets::Secrets;
 use crate::config::model::{Endpoint, StoreConfig};
 use crate::transport::dial::Dialer;
 
@@ -38,7 +39,7 @@ pub(super) fn connectors(config: &StoreConfig, settings: Settings, keys: &Arc<Ke
             dialer: Dialer::new(endpoint.clone(), Arc::clone(&tls)),
             tls: endpoint.tls.then(|| Arc::clone(&tls)),
             login: config.login.clone(),
-            passwords: Passwords::default(),
+            passwords: Secrets::new(config.names.password_file),
             limit: settings.call_limit,
             told_needless: Arc::clone(&told_needless),
         };

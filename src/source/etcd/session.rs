@@ -4,9 +4,6 @@
 //! an expired login in ways that differ from call to call.
 
 use std::fmt;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -15,9 +12,8 @@ use etcd_client::{Channel, Client, ConnectOptions, KvClient, LeaseClient, Mainte
 use tokio::time::timeout;
 
 use super::error::CallError;
-use crate::blocking::{Blocking, BlockingError};
-use crate::config::model::{Login, Password, Secret, StoreConfig};
-use crate::transport::credential;
+use crate::config::model::{Login, StoreConfig};
+use crate::source::secrets::{SecretError, Secrets};
 use crate::transport::dial::{Connection, DialError, Dialer, FILES_SHARE};
 use crate::transport::stream::FirstFailure;
 use crate::transport::tls::{OptionNames, TlsFiles, TlsSettings};
@@ -27,10 +23,8 @@ use crate::transport::tls::{OptionNames, TlsFiles, TlsSettings};
 pub(super) enum OpenError {
     #[error(transparent)]
     Dial(#[from] DialError),
-    #[error("cannot read etcd-password-file {}{cure}", .path.display())]
-    Password { path: PathBuf, cure: String, source: io::Error },
-    #[error("cannot read etcd-password-file {}", .path.display())]
-    PasswordHangs { path: PathBuf, source: BlockingError },
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     #[error(transparent)]
     Login(#[from] CallError),
 }
@@ -43,7 +37,7 @@ pub(super) struct Connector {
     /// The TLS files, where this endpoint speaks TLS.
     pub(super) tls: Option<Arc<TlsSettings>>,
     pub(super) login: Option<Login>,
-    pub(super) passwords: Passwords,
+    pub(super) passwords: Secrets,
     pub(super) limit: Duration,
     /// Whether it was told, for all endpoints, that the login is not needed.
     pub(super) told_needless: Arc<AtomicBool>,
@@ -101,41 +95,6 @@ impl Connector {
     }
 }
 
-/// Reads the file of a password at each login, so that a changed password needs no restart.
-#[derive(Debug, Default)]
-pub(super) struct Passwords {
-    reading: Blocking<Result<Secret, OpenError>>,
-    last: Option<Secret>,
-}
-
-impl Passwords {
-    /// The password. While the file system hangs it is the one of the last login.
-    async fn read(&mut self, password: &Password, limit: Duration) -> Result<String, OpenError> {
-        let path = match password {
-            Password::Given(secret) => return Ok(secret.reveal().to_owned()),
-            Password::File(path) => path,
-        };
-        let file = path.clone();
-        let secret = match (self.reading.run_on_thread(limit, move || read_password(&file)).await, &self.last) {
-            (Ok(read), _) => self.last.insert(read?),
-            (Err(BlockingError::Hangs(_)), Some(last)) => last,
-            (Err(source), _) => return Err(OpenError::PasswordHangs { path: path.clone(), source }),
-        };
-        Ok(secret.reveal().to_owned())
-    }
-}
-
-fn read_password(path: &Path) -> Result<Secret, OpenError> {
-    let path = credential::located(path);
-    match fs::read_to_string(&path) {
-        Ok(text) => Ok(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned())),
-        Err(source) => {
-            let cure = credential::cure("etcd-password-file", &path, &source);
-            Err(OpenError::Password { path, cure, source })
-        }
-    }
-}
-
 impl Session {
     pub(super) fn name(&self) -> Arc<str> {
         Arc::clone(&self.name)
@@ -175,7 +134,12 @@ impl fmt::Debug for Session {
 
 /// The settings of TLS, with the names of their options.
 pub(super) fn tls_settings(config: &StoreConfig) -> Arc<TlsSettings> {
-    let files = TlsFiles { ca: config.ca_file.clone(), identity: config.identity.clone(), names: &NAMES };
+    let names = if config.names.ca_file == NAMES.ca || config.names.cert_file == NAMES.certificate {
+        &NAMES
+    } else {
+        &MODERN_NAMES
+    };
+    let files = TlsFiles { ca: config.ca_file.clone(), identity: config.identity.clone(), names };
     Arc::new(TlsSettings::new(files))
 }
 
@@ -186,3 +150,5 @@ const NAMES: OptionNames = OptionNames {
     certificate: "etcd-cert-file",
     key: "etcd-key-file",
 };
+const MODERN_NAMES: OptionNames =
+    OptionNames { ca: "dcs-ca-file", certificate: "dcs-cert-file", key: "dcs-key-file", ..NAMES };

@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use vip_manager::config::{
-    Config, Hook, Hooks, Identity, LogFormat, LogLevel, Login, OnStop, Password, SourceConfig, StatusConfig,
-    StatusSocket, StoreConfig, VipConfig,
+    Config, Hook, Hooks, Identity, LogFormat, LogLevel, Login, OnStop, Password, StatusConfig, StatusSocket,
+    StoreConfig, VipConfig,
 };
 use vip_manager::keeper::Schedule;
 
@@ -47,30 +47,36 @@ pub fn written(config: &Config) -> String {
         StatusSocket::Nowhere => line("status-socket", "none"),
     }
     line("status-listen", &listen.map_or_else(|| "none".to_owned(), |address| address.to_string()));
-    let SourceConfig::Etcd(etcd) = source;
-    members(etcd, &mut line);
+    line("dcs-type", source.name());
+    members(source.store(), &mut line);
     text.push_str("vips:\n");
     text.extend(vips.iter().map(entry));
     text
 }
 
-fn members(etcd: &StoreConfig, line: &mut dyn FnMut(&str, &str)) {
-    let StoreConfig { endpoints, login, ca_file, identity } = etcd;
-    let endpoints: Vec<_> = endpoints.iter().map(ToString::to_string).collect();
+fn members(store: &StoreConfig, line: &mut dyn FnMut(&str, &str)) {
+    let StoreConfig { endpoints, root, login, token, ca_file, identity, names } = store;
+    let root = root.as_deref().unwrap_or_default();
+    let endpoints: Vec<_> = endpoints.iter().map(|endpoint| format!("{endpoint}{root}")).collect();
     line("dcs-endpoints", &endpoints.join(","));
     if let Some(Login { user, password }) = login {
-        line("etcd-user", user);
+        line(names.user, user);
         match password {
-            Password::Given(secret) => line("etcd-password", secret.reveal()),
-            Password::File(path) => line("etcd-password-file", &path.to_string_lossy()),
+            Password::Given(secret) => line(names.password, secret.reveal()),
+            Password::File(path) => line(names.password_file, &path.to_string_lossy()),
         }
     }
+    match token {
+        Some(Password::Given(secret)) => line(names.token, secret.reveal()),
+        Some(Password::File(path)) => line(names.token_file, &path.to_string_lossy()),
+        None => {}
+    }
     if let Some(file) = ca_file {
-        line("etcd-ca-file", &file.to_string_lossy());
+        line(names.ca_file, &file.to_string_lossy());
     }
     if let Some(Identity { certificate, key }) = identity {
-        line("etcd-cert-file", &certificate.to_string_lossy());
-        line("etcd-key-file", &key.to_string_lossy());
+        line(names.cert_file, &certificate.to_string_lossy());
+        line(names.key_file, &key.to_string_lossy());
     }
 }
 

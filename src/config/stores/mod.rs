@@ -1,0 +1,213 @@
+//! The kinds of store: one row each, and the configuration of a store as the rest of the program sees it.
+//!
+//! # A new store
+//! 1. a variant of [`SourceConfig`] and its arm in [`SourceConfig::parts`];
+//! 2. a [`StoreType`], and its name in [`TYPES`]: only then it can be selected with `dcs-type`. What its trigger-key
+//!    looks like is a function in [`trigger_key`];
+//! 3. the help text of `dcs-type` in `keys/table.rs`.
+
+pub mod trigger_key;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use self::trigger_key::{TriggerKey, exact};
+pub use crate::endpoint::{Endpoint, Identity};
+
+/// The store that holds the leader keys, one variant per kind.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SourceConfig {
+    /// etcd v3.
+    Etcd(StoreConfig),
+}
+
+impl SourceConfig {
+    /// The row of this kind of store, and where the store is.
+    pub const fn parts(&self) -> (&'static StoreType, &StoreConfig) {
+        match self {
+            Self::Etcd(store) => (&ETCD, store),
+        }
+    }
+
+    /// The row of this kind of store.
+    pub const fn kind(&self) -> &'static StoreType {
+        self.parts().0
+    }
+
+    /// Where the store is and how to be let in.
+    pub const fn store(&self) -> &StoreConfig {
+        self.parts().1
+    }
+
+    /// The name of this kind of store: a value of dcs-type.
+    pub const fn name(&self) -> &'static str {
+        self.kind().name
+    }
+}
+
+/// The values of dcs-type. The first one is the default.
+pub(super) const TYPES: &[(&str, &StoreType)] = &[(ETCD.name, &ETCD), ("etcd3", &ETCD)];
+
+/// etcd v3.
+pub(super) const ETCD: StoreType = StoreType {
+    name: "etcd",
+    title: "etcd",
+    port: 2379,
+    endpoints: EndpointForm::Url,
+    host: Some("127.0.0.1"),
+    trigger_key: None,
+    trigger_value: None,
+    key: exact,
+    login: true,
+    token: false,
+    new: SourceConfig::Etcd,
+};
+
+/// What is particular to a kind of store in the configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreType {
+    /// The value of dcs-type that `show-config` prints.
+    pub name: &'static str,
+    /// How texts name it.
+    pub title: &'static str,
+    /// The port of an endpoint that names none.
+    pub port: u16,
+    /// How an endpoint is written.
+    pub endpoints: EndpointForm,
+    /// The endpoint where none is given; without it there may be none, and the source finds one.
+    pub host: Option<&'static str>,
+    /// The trigger-key where none is given; required if there is no default.
+    pub trigger_key: Option<&'static str>,
+    /// The trigger-value where none is given; the host name if there is no default.
+    pub trigger_value: Option<&'static str>,
+    /// Normalises a trigger-key, or refuses it.
+    pub key: fn(&str) -> Result<TriggerKey, String>,
+    /// Whether it takes a user and a password.
+    pub login: bool,
+    /// Whether it takes a token.
+    pub token: bool,
+    /// Makes the configuration of this kind.
+    pub new: fn(StoreConfig) -> SourceConfig,
+}
+
+impl StoreType {
+    /// An endpoint as one would write it.
+    pub(super) fn example(&self) -> String {
+        match self.endpoints {
+            EndpointForm::Url => format!("http://10.0.0.1:{}", self.port),
+            EndpointForm::HostPort => format!("10.0.0.1:{}", self.port),
+        }
+    }
+}
+
+/// How an endpoint is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EndpointForm {
+    /// `http://HOST:PORT` or `https://HOST:PORT`; without a scheme, https where a TLS file is set.
+    Url,
+    /// `HOST:PORT`, or `HOST:PORT/PATH`, where the path is a root for all keys, the same for every endpoint. TLS where a
+    /// TLS file is set.
+    HostPort,
+}
+
+/// Where a store is and how to be let in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoreConfig {
+    /// No two the same; at least one if the kind has a default host.
+    pub endpoints: Vec<Endpoint>,
+    /// The root of all keys, from the endpoints; it begins with a slash and does not end with one.
+    pub root: Option<String>,
+    /// The user to authenticate as, if any.
+    pub login: Option<Login>,
+    /// The token to authenticate with, if any.
+    pub token: Option<Password>,
+    /// Roots to trust; the system's where none is given.
+    pub ca_file: Option<PathBuf>,
+    /// Certificate and key of this client.
+    pub identity: Option<Identity>,
+    /// What messages call the options.
+    pub names: OptionNames,
+}
+
+impl StoreConfig {
+    /// A store at these endpoints, without a login, with the system's roots.
+    pub fn at(endpoints: Vec<Endpoint>) -> Self {
+        Self {
+            endpoints,
+            root: None,
+            login: None,
+            token: None,
+            ca_file: None,
+            identity: None,
+            names: OptionNames::MODERN,
+        }
+    }
+}
+
+/// The names of the options as the user wrote them. One that is not set is named like those beside it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "named after the keys")]
+pub struct OptionNames {
+    pub user: &'static str,
+    pub password: &'static str,
+    pub password_file: &'static str,
+    pub token: &'static str,
+    pub token_file: &'static str,
+    pub ca_file: &'static str,
+    pub cert_file: &'static str,
+    pub key_file: &'static str,
+}
+
+impl OptionNames {
+    /// The modern names.
+    pub const MODERN: Self = Self {
+        user: "dcs-user",
+        password: "dcs-password",
+        password_file: "dcs-password-file",
+        token: "dcs-token",
+        token_file: "dcs-token-file",
+        ca_file: "dcs-ca-file",
+        cert_file: "dcs-cert-file",
+        key_file: "dcs-key-file",
+    };
+}
+
+/// A user of the store and where the password comes from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Login {
+    /// The user name.
+    pub user: String,
+    /// Where the password comes from.
+    pub password: Password,
+}
+
+/// Where a password or a token comes from. A file is read anew at each login, so that it can change.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Password {
+    /// The password itself.
+    Given(Secret),
+    /// The file that contains it.
+    File(PathBuf),
+}
+
+/// A text that no output ever shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes the text.
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text itself, for the one place that sends it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
