@@ -25,15 +25,15 @@ fresh() {
     # Only the pure files under test: they build in seconds.
     rm -rf "$work/src" "$work/sim/src"
     mkdir -p "$work/src"
-    cp -r src/keeper src/driver src/wire src/backoff.rs src/endpoint.rs src/time.rs src/vip.rs "$work/src/"
+    cp -r src/keeper src/driver src/wire src/backoff.rs src/endpoint.rs src/pace.rs src/time.rs src/vip.rs "$work/src/"
     mkdir "$work/src/source" "$work/src/config"
     cp src/source/rounds.rs "$work/src/source/"
     echo 'pub mod rounds;' >"$work/src/source/mod.rs"
     cp src/config/model.rs "$work/src/config/"
     printf 'mod model;\npub use model::{Hooks, VipConfig};\n' >"$work/src/config/mod.rs"
     cp -r sim/src sim/Cargo.toml "$work/sim/"
-    echo 'mod backoff; pub mod config; pub mod driver; mod endpoint; pub mod keeper; pub mod source; pub mod time;
-        pub mod vip; pub mod wire;' >"$work/src/lib.rs"
+    echo 'mod backoff; pub mod config; pub mod driver; mod endpoint; pub mod keeper; pub mod pace; pub mod source;
+        pub mod time; pub mod vip; pub mod wire;' >"$work/src/lib.rs"
     cp Cargo.lock "$work/Cargo.lock"
     {
         printf '[package]\nname = "vip-manager"\nversion = "6.0.0"\nedition = "2024"\n\n[workspace]\nmembers = ["sim"]\n\n'

@@ -18,6 +18,7 @@ pub mod driver;
 #[warn(missing_docs)]
 pub mod endpoint;
 pub mod keeper;
+pub mod pace;
 pub mod source;
 pub mod status;
 pub mod terminal;

@@ -13,6 +13,7 @@ use vip_manager::keeper::{
     Event, Keeper, KeyEvent, KeyRead, Link, LinkView, Names, Note, Order, Outcome, PresentAddress, Rules, Schedule,
     State, StopMode, Target, Tenure, Version,
 };
+use vip_manager::pace::Pace;
 use vip_manager::time::{Lifetime, Moment};
 use vip_manager::vip::Mac;
 
@@ -45,7 +46,7 @@ fn rules(bytes: &mut Unstructured<'_>) -> Result<Rules> {
     let refresh = Duration::from_secs(bytes.int_in_range(0..=70)?);
     Ok(Rules {
         prefix: 32,
-        interval,
+        pace: Pace { full: interval, longest: interval * bytes.int_in_range(1..=10_u32)? },
         hold_timeout: (interval * 3).max(Duration::from_secs(2))
             + Duration::from_millis(bytes.int_in_range(0..=9_000)?),
         lease_margin: Duration::from_secs(bytes.int_in_range(1..=6)?),

@@ -1,7 +1,6 @@
 //! The daemon's process: started, ended, stopped by a signal, or caught between two steps of a turn.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use vip_manager::driver::Turn;
 
@@ -17,7 +16,7 @@ impl World {
         let now = self.now;
         let here = &mut self.hosts[host];
         here.life += 1;
-        let mut turn = Turn::new(Duration::from_micros(self.setup.interval), self.latency.rng.draw());
+        let mut turn = Turn::new(self.setup.pace(), self.latency.rng.draw());
         let vip = turn.add(self.vip.clone());
         here.kernel.notices.clear();
         here.kernel.lost_some = false;

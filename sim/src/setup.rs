@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use vip_manager::config::{Hooks, VipConfig};
 use vip_manager::keeper::Schedule;
+use vip_manager::pace::Pace;
 use vip_manager::vip::{InterfaceName, Vip};
 
 use crate::kernel::PREFIX;
@@ -100,6 +101,10 @@ impl Setup {
             refuse_after_release: duration(10 * SECOND),
             hooks: Hooks { acquire: None, release: None, conflict: None, limit: Duration::ZERO },
         }
+    }
+
+    pub const fn pace(&self) -> Pace {
+        Pace::steady(duration(self.interval))
     }
 
     /// How long a call may take before its session is given up.

@@ -109,6 +109,7 @@ const fn cause_of(cause: &Cause) -> &'static str {
         Cause::Read(_) => "a read",
         Cause::Event(_) => "an event",
         Cause::Deadline { .. } => "the deadline",
+        Cause::Lifetime { .. } => "the end of its lifetime in the kernel",
         Cause::LeaseEnding(_) => "the lease is about to end",
         Cause::NeverConfirmed { .. } => "never confirmed",
         Cause::Foreign => "not added by the daemon",

@@ -18,7 +18,7 @@ use crate::daemon::event_loop::watched;
 use crate::daemon::snapshot;
 use crate::driver::Mirror;
 use crate::host::AddressSocket;
-use crate::source::pace::Pace;
+use crate::pace::Pace;
 use crate::source::{self, Report, Settings};
 use crate::status::{Counters, Process, Status, json, text};
 use crate::terminal::{self, Colour, Terminal};
@@ -139,12 +139,7 @@ fn from_the_kernel(loaded: &Loaded) -> Status {
 /// One read of all keys, or the reasons why there was none in time.
 async fn ask_store(config: &Config, status: &mut Status) {
     let keys = watched(&config.vips);
-    let settings = Settings {
-        pace: Pace { full: config.interval, longest: config.interval },
-        call_limit: LIMIT,
-        clock: clock::now,
-        seed: 0,
-    };
+    let settings = Settings { pace: Pace::steady(config.interval), call_limit: LIMIT, clock: clock::now, seed: 0 };
     let mut source = source::start(&config.source, settings, keys.clone());
     let (mut answers, mut why) = (BTreeMap::new(), Arc::from("no answer in time"));
     let all = async {

@@ -25,7 +25,7 @@ use crate::driver::{Circumstances, Driver, Message};
 use crate::error;
 use crate::host::{self, ClaimsHeard, Host, Notices};
 use crate::keeper::{Event as KeeperEvent, Limits, StopMode};
-use crate::source::pace::Pace;
+use crate::pace::Pace;
 use crate::source::{self, KeyIndex, Report, Settings, Source, Watched};
 use crate::time::Moment;
 
@@ -71,7 +71,7 @@ impl EventLoop {
         let timer = Timer::open().map_err(Fatal::SetUp)?;
         let config = loaded.config;
         let seed = u64::from(std::process::id());
-        let driver = Driver::new(Host::open(clock::now)?, clock::now, config.interval, seed)?;
+        let driver = Driver::new(Host::open(clock::now)?, clock::now, pace(&config), seed)?;
         let watched = watched(&config.vips);
         let server = Server::open(&config.status);
         let mut daemon = Self {
@@ -311,7 +311,7 @@ impl EventLoop {
 
     fn change_to(&mut self, new: Config) {
         self.driver.circumstances = circumstances(&new);
-        let changes = match self.driver.reload(&new.vips, new.interval) {
+        let changes = match self.driver.reload(&new.vips, pace(&new)) {
             Ok(changes) => changes,
             Err(own) => {
                 tracing::error!("{}; new configuration rejected, keeping the old one", error::chain(&own));
@@ -364,9 +364,13 @@ pub(crate) fn circumstances(config: &Config) -> Circumstances {
     host::circumstances(endpoints, config.older_release)
 }
 
+const fn pace(config: &Config) -> Pace {
+    Pace::steady(config.interval)
+}
+
 fn start_source(config: &Config, watched: &[Watched]) -> Source {
     let settings = Settings {
-        pace: Pace { full: config.interval, longest: config.interval },
+        pace: pace(config),
         call_limit: call_limit(config),
         clock: clock::now,
         seed: u64::try_from(clock::now().since_boot().as_nanos()).unwrap_or(0) ^ u64::from(std::process::id()),

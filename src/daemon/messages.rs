@@ -147,7 +147,11 @@ fn one(managed: &ManagedVip) -> String {
 const fn level_of_release(cause: &Cause) -> Level {
     match cause {
         Cause::Read(_) | Cause::Event(_) | Cause::Stop => Level::INFO,
-        Cause::Deadline { .. } | Cause::LeaseEnding(_) | Cause::NeverConfirmed { .. } | Cause::Foreign => Level::WARN,
+        Cause::Deadline { .. }
+        | Cause::Lifetime { .. }
+        | Cause::LeaseEnding(_)
+        | Cause::NeverConfirmed { .. }
+        | Cause::Foreign => Level::WARN,
     }
 }
 
@@ -238,6 +242,10 @@ impl Teller<'_> {
             Cause::Event(change) => self.event(change),
             Cause::Deadline { last, why } => {
                 format!("hold deadline passed, unconfirmed{}{}", self.since(last.as_ref()), because(why.as_ref()))
+            }
+            Cause::Lifetime { last, why } => {
+                let (since, why) = (self.since(last.as_ref()), because(why.as_ref()));
+                format!("removed by the kernel at the end of its lifetime, unconfirmed{since}{why}")
             }
             Cause::LeaseEnding(read) => {
                 format!("the lease of {} is about to expire; {}", self.vip.key, self.read(read))
@@ -369,6 +377,17 @@ mod tests {
             said(&Note::Releasing { cause: Cause::Read(read(None)) }),
             "10.0.0.5/32 on eth0 releasing: /service/pg/leader is absent, this host is \"pg-node-1\" \
              (read 2.0 ms ago from http://10.0.0.1:2379, revision 37)"
+        );
+    }
+
+    #[test]
+    fn an_address_that_the_kernel_removed_in_time_is_not_blamed_on_another_program() {
+        let cause = Cause::Lifetime { last: Some(read(Some("pg-node-1"))), why: None };
+        assert_eq!(level_of_release(&cause), Level::WARN);
+        assert_eq!(
+            said(&Note::Released { cause, after: Duration::from_millis(1) }),
+            "10.0.0.5/32 on eth0 released in 1.0 ms: removed by the kernel at the end of its lifetime, unconfirmed for \
+             1.0 ms, since http://10.0.0.1:2379 answered"
         );
     }
 

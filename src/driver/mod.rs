@@ -46,6 +46,7 @@ pub use vips::{ManagedVip, VipId, VipTable};
 
 use crate::config::VipConfig;
 use crate::keeper::{Event, State, StopMode};
+use crate::pace::Pace;
 use crate::time::Moment;
 use crate::wire::claim::Claim;
 use crate::wire::netlink::{Address, Notice};
@@ -80,11 +81,11 @@ pub struct Changes {
 }
 
 impl<A: Actuator> Driver<A> {
-    /// Lists what is on the host. `interval` is the time between two reads, `seed` is where the keepers' jitter starts.
-    pub fn new(mut host: A, clock: fn() -> Moment, interval: Duration, seed: u64) -> Result<Self, Failure> {
+    /// Lists what is on the host. `pace` holds the times between two reads, `seed` is where the keepers' jitter starts.
+    pub fn new(mut host: A, clock: fn() -> Moment, pace: Pace, seed: u64) -> Result<Self, Failure> {
         let mut kernel = Mirror::default();
         kernel.replace(&host.dump()?);
-        let turn = Turn::new(interval, seed);
+        let turn = Turn::new(pace, seed);
         Ok(Self {
             host,
             turn,
@@ -137,7 +138,7 @@ impl<A: Actuator> Driver<A> {
     ///
     /// A VIP whose entry is the same is not touched. One whose entry changed gets a new keeper, which adopts the address as
     /// a start of the daemon does, so clients notice nothing. One whose entry is gone is released.
-    pub fn reload(&mut self, vips: &[VipConfig], interval: Duration) -> Result<Changes, OwnAddress> {
+    pub fn reload(&mut self, vips: &[VipConfig], pace: Pace) -> Result<Changes, OwnAddress> {
         let present: Vec<_> = self.turn.vips().all().filter(|(_, vip)| !vip.leaving).collect();
         let removed: Vec<_> =
             present.iter().filter(|(_, vip)| !vips.contains(&vip.config)).map(|(id, _)| *id).collect();
@@ -148,7 +149,7 @@ impl<A: Actuator> Driver<A> {
         for id in removed {
             self.take_out(id, vips);
         }
-        self.turn.set_interval(interval);
+        self.turn.set_pace(pace);
         self.add(added)?;
         Ok(changes)
     }

@@ -6,9 +6,12 @@ use std::num::NonZeroU32;
 use super::*;
 use crate::config::Hooks;
 use crate::keeper::{KeyRead, Names, Schedule, Tenure};
+use crate::pace::Pace;
 use crate::time::Lifetime;
 use crate::vip::{InterfaceName, Mac, Vip};
 use crate::wire::netlink::Link;
+
+const PACE: Pace = Pace::steady(Duration::from_secs(2));
 
 thread_local! {
     static NOW: Cell<u64> = const { Cell::new(1_000_000) };
@@ -204,7 +207,7 @@ fn read(names: Names) -> Event {
 
 fn start(host: FakeHost) -> Driver<FakeHost> {
     NOW.set(1_000_000);
-    let mut driver = Driver::new(host, now, Duration::from_secs(2), 1).unwrap();
+    let mut driver = Driver::new(host, now, PACE, 1).unwrap();
     driver.host.record.clear();
     driver
 }
@@ -361,6 +364,20 @@ fn a_vip_is_released_at_its_deadline_before_the_event_is_looked_at() {
     pass(10_000);
     driver.pass_time(now());
     assert_eq!(asked(&mut driver), ["reset 10.0.0.5", "remove 10.0.0.5/32 from eth0"]);
+}
+
+/// No read came in time, and nothing was in doubt yet.
+#[test]
+fn what_the_kernel_removes_at_the_end_of_its_lifetime_is_a_release_with_a_reset() {
+    let mut driver = holding(&[A]);
+    driver.reload(&[vip(A)], Pace::steady(Duration::from_secs(30))).unwrap();
+    asked(&mut driver);
+    pass(9_500);
+    driver.host.unset(2, "10.0.0.5".parse().unwrap(), 32);
+    news(&mut driver);
+    assert_eq!(asked(&mut driver), ["reset 10.0.0.5", "remove 10.0.0.5/32 from eth0"]);
+    assert_eq!(notes(&mut driver), ["10.0.0.5/32 Releasing", "10.0.0.5/32 Released"]);
+    assert_eq!(states(&driver), ["10.0.0.5/32 unknown"]);
 }
 
 #[test]
@@ -535,7 +552,7 @@ fn a_reload_touches_only_what_changed() {
     ] {
         let mut driver = holding(&[A]);
         let (added, removed) = changes;
-        let done = driver.reload(&new, Duration::from_secs(2)).unwrap();
+        let done = driver.reload(&new, PACE).unwrap();
         assert_eq!(done, Changes { added, removed }, "{what}");
         assert_eq!(asked(&mut driver), expected, "{what}");
         assert_eq!(driver.vips().count(), new.len(), "{what}");
@@ -545,7 +562,7 @@ fn a_reload_touches_only_what_changed() {
 #[test]
 fn a_changed_netmask_replaces_the_prefix_without_a_gap() {
     let mut driver = holding(&[A]);
-    driver.reload(&[vip("10.0.0.5/24")], Duration::from_secs(2)).unwrap();
+    driver.reload(&[vip("10.0.0.5/24")], PACE).unwrap();
     asked(&mut driver);
     names(&mut driver, A, Names::Us);
     let expected = ["put 10.0.0.5/24 on eth0 for 9 s", "remove 10.0.0.5/32 from eth0", "announce 10.0.0.5 on eth0"];
@@ -580,7 +597,7 @@ fn what_a_stop_kept_is_adopted_by_the_next_start() {
     driver.stop(StopMode::Keep);
     let host = std::mem::take(&mut driver.host);
     pass(1_000);
-    let mut next = Driver::new(host, now, Duration::from_secs(2), 2).unwrap();
+    let mut next = Driver::new(host, now, PACE, 2).unwrap();
     next.add(vec![vip(A)]).unwrap();
     names(&mut next, A, Names::Us);
     let expected =
@@ -615,7 +632,7 @@ fn the_hosts_own_address_is_refused_and_not_touched() {
     let interface = InterfaceName::new("eth0").unwrap();
     let own = OwnAddress { address: "10.0.0.5".parse().unwrap(), interface, why: Why::Only };
     assert_eq!(driver.add(vec![vip(B), vip(A)]), Err(own.clone()));
-    assert_eq!(driver.reload(&[vip(A)], Duration::from_secs(1)), Err(own));
+    assert_eq!(driver.reload(&[vip(A)], PACE), Err(own));
     assert_eq!(driver.vips().count(), 0);
     assert_eq!(asked(&mut driver), [] as [&str; 0]);
 }
@@ -784,10 +801,10 @@ fn a_stop_refuses_nothing_and_ends_a_refusal() {
 #[test]
 fn a_vip_that_is_no_longer_configured_or_was_never_here_refuses_nothing() {
     let mut driver = holding_to_refuse(&[A]);
-    driver.reload(&[], Duration::from_secs(2)).unwrap();
+    driver.reload(&[], PACE).unwrap();
     assert_eq!(asked(&mut driver), ["reset 10.0.0.5", "remove 10.0.0.5/32 from eth0"]);
     let mut driver = refusing();
-    driver.reload(&[refusing_vip(B)], Duration::from_secs(2)).unwrap();
+    driver.reload(&[refusing_vip(B)], PACE).unwrap();
     assert_eq!(asked(&mut driver), ["refuse nothing", "listen on eth0 for 10.0.0.6"]);
     names(&mut driver, B, other());
     assert_eq!(asked(&mut driver), ["remove 10.0.0.6/32 from eth0"]);

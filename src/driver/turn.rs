@@ -11,13 +11,14 @@ use super::refusal::{Change, Refusal};
 use super::vips::{ManagedVip, VipId, VipTable};
 use crate::config::VipConfig;
 use crate::keeper::{Event, Note, Order, Outcome};
+use crate::pace::Pace;
 use crate::time::Moment;
 
 /// The VIPs, and what is left to do for them in this turn.
 #[derive(Debug)]
 pub struct Turn {
     vips: VipTable,
-    interval: Duration,
+    pace: Pace,
     /// Where the keepers' jitter starts.
     seed: u64,
     /// What the next round of steps is about.
@@ -94,11 +95,11 @@ pub enum Message {
 }
 
 impl Turn {
-    /// `interval` is the time between two reads. `seed` is where the keepers' jitter starts.
-    pub fn new(interval: Duration, seed: u64) -> Self {
+    /// `pace` holds the times between two reads. `seed` is where the keepers' jitter starts.
+    pub fn new(pace: Pace, seed: u64) -> Self {
         Self {
             vips: VipTable::default(),
-            interval,
+            pace,
             seed,
             concerned: BTreeSet::new(),
             ordering: VecDeque::new(),
@@ -113,7 +114,7 @@ impl Turn {
     /// Adds a VIP. Its keeper waits for its first [`Event::Observed`].
     pub fn add(&mut self, vip: VipConfig) -> VipId {
         let seed = self.vips.next_id().wrapping_mul(SPREAD) ^ self.seed;
-        self.vips.insert(ManagedVip::new(vip, self.interval, seed))
+        self.vips.insert(ManagedVip::new(vip, self.pace, seed))
     }
 
     /// Forgets a VIP and leaves its address as it is.
@@ -136,12 +137,12 @@ impl Turn {
         &self.vips
     }
 
-    /// Changes the time between two reads of every VIP.
-    pub fn set_interval(&mut self, interval: Duration) {
-        if interval != self.interval {
-            self.interval = interval;
+    /// Changes the times between two reads of every VIP.
+    pub fn set_pace(&mut self, pace: Pace) {
+        if pace != self.pace {
+            self.pace = pace;
             for (id, vip) in self.vips.all_mut() {
-                vip.keeper.set_interval(interval);
+                vip.keeper.set_pace(pace);
                 self.concerned.insert(id);
             }
         }
@@ -232,9 +233,9 @@ impl Turn {
         for id in &self.announcing {
             let Some(vip) = self.vips.one(*id) else { continue };
             match vip.keeper.poll_order(now) {
-                Some(Order::Release { present, .. }) => {
+                Some(Order::Release { reset: connections, .. }) => {
                     self.ordering.push_back(*id);
-                    if present && vip.config.reset_connections {
+                    if connections && vip.config.reset_connections {
                         reset.insert(vip.config.vip.address());
                     }
                 }

@@ -5,12 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::mirror::Mirror;
 use super::refusal::{Refusal, Refusing};
 use crate::config::VipConfig;
 use crate::keeper::{Keeper, Link, LinkView, PresentAddress, Rules, State};
+use crate::pace::Pace;
 use crate::time::Moment;
 use crate::vip::full_prefix;
 
@@ -27,10 +27,10 @@ pub struct ManagedVip {
 }
 
 impl ManagedVip {
-    pub fn new(config: VipConfig, interval: Duration, seed: u64) -> Self {
+    pub fn new(config: VipConfig, pace: Pace, seed: u64) -> Self {
         let keeper = Keeper::new(Rules {
             prefix: config.vip.prefix(),
-            interval,
+            pace,
             hold_timeout: config.hold_timeout,
             lease_margin: config.lease_margin,
             schedule: config.announce,

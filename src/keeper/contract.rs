@@ -12,6 +12,7 @@ use super::note::{Cause, Narration, Note};
 use super::order::{LinkView, Order, Outcome};
 use super::state::{Fact, State, StopMode};
 use crate::backoff::Backoff;
+use crate::pace::Pace;
 use crate::time::Moment;
 use crate::vip::Mac;
 
@@ -20,8 +21,8 @@ use crate::vip::Mac;
 pub struct Rules {
     /// The prefix length that the address is added with, unless it would be alone in its subnet.
     pub prefix: u8,
-    /// The time between two reads.
-    pub interval: Duration,
+    /// The times between two reads.
+    pub pace: Pace,
     /// The longest time that one read allows the address to be held.
     pub hold_timeout: Duration,
     /// How long before the end of the lease the address is released.
@@ -104,6 +105,8 @@ pub struct Keeper {
     pub(super) view: Option<LinkView>,
     /// The prefix length that replaces the configured one; see [`LinkView::narrow`].
     pub(super) narrowed: Option<u8>,
+    /// The kernel has removed the address at the end of its lifetime, and its connections are left.
+    pub(super) lapsed: bool,
     /// The link and the deadline that the kernel last acknowledged.
     pub(super) programmed: Option<(u32, Moment)>,
     /// When the kernel's lifetime can be made to end with the deadline; see [`Self::align`].
@@ -129,6 +132,7 @@ impl Keeper {
             unreachable: None,
             view: None,
             narrowed: None,
+            lapsed: false,
             programmed: None,
             align_at: None,
             backoff: Backoff::new(seed),
@@ -181,10 +185,10 @@ impl Keeper {
         &self.rules
     }
 
-    /// Changes the interval of the reads, and nothing else. A confirmation may be overdue by the new interval already,
-    /// so call [`handle_timeout`](Self::handle_timeout) next.
-    pub const fn set_interval(&mut self, interval: Duration) {
-        self.rules.interval = interval;
+    /// Changes the pace of the reads, and nothing else. A confirmation may be overdue by the new pace already, so call
+    /// [`handle_timeout`](Self::handle_timeout) next.
+    pub const fn set_pace(&mut self, pace: Pace) {
+        self.rules.pace = pace;
     }
 
     /// The newest read that counts.

@@ -40,15 +40,14 @@ impl Keeper {
 
     /// When the keeper releases the address unless a read confirms it.
     ///
-    /// In doubt that is a little before the deadline, where the kernel's lifetime ends too: connections can only be
-    /// reset while the address is present, so the kernel must not be first.
+    /// That is a little before the deadline, where the kernel's lifetime ends too: connections can only be reset while
+    /// the address is present, so the kernel must not be first.
     pub(super) fn releases_at(&self) -> Option<Moment> {
         match self.state {
-            State::Doubtful { until } => Some(until - AHEAD_OF_KERNEL),
+            State::Held { until } | State::Doubtful { until } => Some(until - AHEAD_OF_KERNEL),
             State::Unknown { .. }
             | State::Standby
             | State::Acquiring { .. }
-            | State::Held { .. }
             | State::Releasing { .. }
             | State::Stopped { .. } => self.state.until(),
         }
@@ -57,8 +56,8 @@ impl Keeper {
     /// When a missing confirmation becomes a doubt.
     pub(super) fn overdue_at(&self) -> Option<Moment> {
         match self.state {
-            State::Held { .. } | State::Acquiring { doubtful: false, .. } => {
-                Some(self.confirmed_at + self.rules.interval * OVERDUE_INTERVALS)
+            State::Held { until } | State::Acquiring { until, doubtful: false } => {
+                Some(self.confirmed_at + self.rules.pace.overdue(until.since(self.confirmed_at)))
             }
             State::Acquiring { doubtful: true, .. }
             | State::Unknown { .. }
@@ -123,8 +122,6 @@ fn next_align(until: Moment, now: Moment) -> Option<Moment> {
 const AHEAD_OF_KERNEL: Duration = Duration::from_millis(80);
 /// How long before whole seconds are left the lifetime is aligned with the deadline, in case a timer is late.
 const ALIGN_EARLY: Duration = Duration::from_millis(40);
-/// A confirmation is overdue when the read before it and its own are both late.
-const OVERDUE_INTERVALS: u32 = 2;
 
 #[cfg(test)]
 mod tests {

@@ -12,11 +12,12 @@
 //! use vip_manager::keeper::{
 //!     Event, Keeper, KeyRead, Link, LinkView, Names, Order, Outcome, Rules, Schedule, State, Tenure,
 //! };
+//! use vip_manager::pace::Pace;
 //! use vip_manager::time::Moment;
 //!
 //! let mut keeper = Keeper::new(Rules {
 //!     prefix: 32,
-//!     interval: Duration::from_secs(1),
+//!     pace: Pace { full: Duration::from_secs(1), longest: Duration::from_secs(10) },
 //!     hold_timeout: Duration::from_secs(10),
 //!     lease_margin: Duration::from_secs(3),
 //!     schedule: Schedule { count: None, interval: None, refresh: Duration::from_secs(60) },

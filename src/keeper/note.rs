@@ -66,6 +66,8 @@ pub enum Cause {
     Event(KeyEvent),
     /// The last confirmation is too old; the text says why there is no newer one.
     Deadline { last: Option<KeyRead>, why: Option<Arc<str>> },
+    /// The kernel has removed the address at the end of its lifetime, before a newer confirmation; fields as above.
+    Lifetime { last: Option<KeyRead>, why: Option<Arc<str>> },
     /// The read names us, but its lease is about to end.
     LeaseEnding(KeyRead),
     /// Nobody confirmed the address that was found at the start.

@@ -55,8 +55,9 @@ pub enum Order {
     Hold { link: u32, prefix: u8, until: Moment, present: bool, other_prefixes: Vec<u8>, clear: bool },
     /// Give an inherited address with this prefix length a lifetime that ends at `until`; add nothing. `clear` as above.
     Limit { link: u32, prefix: u8, until: Moment, clear: bool },
-    /// Reset the connections if the address is present, then remove it with each of these prefix lengths.
-    Release { link: u32, prefixes: Vec<u8>, present: bool },
+    /// Remove the address with each of these prefix lengths, whether or not it is `present`. `reset` its connections
+    /// before: it is present, or the kernel has removed it at the end of its lifetime and they are left.
+    Release { link: u32, prefixes: Vec<u8>, present: bool, reset: bool },
 }
 
 /// What became of an order.

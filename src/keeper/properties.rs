@@ -9,6 +9,7 @@ use proptest::test_runner::Config;
 
 use super::renewal::SHORTEST_LIFETIME;
 use super::*;
+use crate::pace::Pace;
 use crate::time::{Lifetime, Moment};
 use crate::vip::Mac;
 
@@ -45,10 +46,10 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 fn rules() -> impl Strategy<Value = Rules> {
-    (1_u64..5, 0_u64..20, 1_u64..6, any::<u64>(), prop::option::of(1_u32..9), 0_u64..70).prop_map(
-        |(interval, extra, margin, seed, count, refresh)| Rules {
+    (1_u64..5, 0_u64..21, 0_u64..20, 1_u64..6, any::<u64>(), prop::option::of(1_u32..9), 0_u64..70).prop_map(
+        |(interval, longest, extra, margin, seed, count, refresh)| Rules {
             prefix: 32,
-            interval: Duration::from_millis(interval * 500),
+            pace: Pace { full: Duration::from_millis(interval * 500), longest: Duration::from_millis(longest * 500) },
             hold_timeout: Duration::from_millis(interval * 1_500 + 500 + extra * 100),
             lease_margin: Duration::from_secs(margin),
             schedule: Schedule { count, interval: None, refresh: Duration::from_secs(refresh) },
@@ -77,7 +78,8 @@ proptest! {
         let mut world = World::new(rules);
         world.read(true, 0, Some((60, None)), 0);
         for (age, late) in delays {
-            let pause = world.keeper.rules().interval + Duration::from_millis(late);
+            let Rules { pace, hold_timeout, .. } = *world.keeper.rules();
+            let pause = pace.holding(hold_timeout) + Duration::from_millis(late);
             world.wait(pause, true);
             world.read(true, age, Some((60, None)), 0);
             let holding = matches!(world.keeper.state(), State::Held { .. } | State::Doubtful { .. });

@@ -74,7 +74,26 @@ impl Keeper {
             let cause = Cause::NeverConfirmed { why: self.unreachable.clone() };
             self.notes.push_back(Note::Released { cause, after: Duration::ZERO });
         }
+        if !any && self.lapses(now) {
+            let (last, why) = (self.evidence.newest().cloned(), self.unreachable.clone());
+            self.lapsed = true;
+            // Its connections are left, so there is something to do before the release is over.
+            return self.step(Fact::Expired, Some(Cause::Lifetime { last, why }), now);
+        }
         self.step(Fact::Seen { exact, any }, cause, now);
+    }
+
+    /// Whether an address that is gone has come to the end of its lifetime in the kernel, which counts whole seconds:
+    /// it removes the address up to a second before the deadline, and there is no time left to add it again.
+    fn lapses(&self, now: Moment) -> bool {
+        match self.state {
+            State::Held { until } | State::Doubtful { until } => until.since(now) <= SHORTEST_LIFETIME,
+            State::Unknown { .. }
+            | State::Standby
+            | State::Acquiring { .. }
+            | State::Releasing { .. }
+            | State::Stopped { .. } => false,
+        }
     }
 
     pub(super) fn handle_outcome(&mut self, outcome: Outcome, now: Moment) {
@@ -125,7 +144,8 @@ impl Keeper {
                     prefixes.insert(0, self.rules.prefix);
                 }
                 prefixes.insert(0, self.prefix());
-                Some(Order::Release { link, prefixes, present: !self.present().is_empty() })
+                let present = !self.present().is_empty();
+                Some(Order::Release { link, prefixes, present, reset: present || self.lapsed })
             }
             State::Unknown { adopting: None } | State::Standby | State::Stopped { .. } => None,
         }

@@ -7,6 +7,7 @@ mod rival;
 use std::time::Duration;
 
 use super::*;
+use crate::pace::Pace;
 use crate::time::{Lifetime, Moment};
 use crate::vip::Mac;
 
@@ -43,7 +44,7 @@ impl Fixture {
     fn with(present: Vec<PresentAddress>) -> Self {
         let rules = Rules {
             prefix: 32,
-            interval: secs(1),
+            pace: Pace::steady(secs(1)),
             hold_timeout: secs(10),
             lease_margin: secs(3),
             schedule: Schedule { count: None, interval: None, refresh: secs(60) },
@@ -316,7 +317,7 @@ fn releases_before_the_kernel_does_so_that_connections_can_be_reset() {
     assert!(releases_at + millis(20) < expires, "{:?} before the kernel's", expires.since(releases_at));
     keeper.forget();
     keeper.wait(expires.since(keeper.now));
-    assert!(matches!(keeper.orders[..], [Order::Release { present: true, .. }]), "{:?}", keeper.orders);
+    assert!(matches!(keeper.orders[..], [Order::Release { present: true, reset: true, .. }]), "{:?}", keeper.orders);
     assert!(matches!(keeper.notes[..], [Note::Releasing { .. }, Note::Released { .. }]), "{:?}", keeper.notes);
 }
 
@@ -354,6 +355,45 @@ fn a_reason_that_bounds_the_hold_bounds_an_inherited_address_too() {
     assert_eq!(keeper.keeper.target(), Target::Limited { until: keeper.now + secs(2) });
     keeper.wait(secs(2));
     assert!(keeper.released());
+}
+
+#[test]
+fn releases_before_the_kernel_does_though_nothing_was_in_doubt() {
+    let mut keeper = Fixture::empty();
+    keeper.keeper.set_pace(Pace::steady(secs(30)));
+    keeper.read(Some(VALUE));
+    keeper.wait(millis(9_900));
+    assert!(matches!(keeper.keeper.state(), State::Held { .. }), "{:?}", keeper.keeper.state());
+    assert!(present_in_the_kernel(&keeper));
+    keeper.forget();
+    keeper.wait(millis(40));
+    assert!(matches!(keeper.orders[..], [Order::Release { reset: true, .. }]), "{:?}", keeper.orders);
+    assert!(
+        matches!(&keeper.notes[..], [_, Note::Released { cause: Cause::Deadline { last: Some(_), why: None }, .. }]),
+        "{:?}",
+        keeper.notes
+    );
+}
+
+#[test]
+fn an_address_that_the_kernel_removes_at_the_end_of_its_lifetime_is_released_with_its_connections() {
+    for (before, lapses) in [(millis(1_000), true), (millis(90), true), (millis(1_100), false)] {
+        let mut keeper = Fixture::holding();
+        keeper.keeper.set_pace(Pace::steady(secs(30)));
+        keeper.wait(secs(10) - before);
+        keeper.forget();
+        keeper.present.clear();
+        keeper.observe();
+        let released =
+            |note: &Note| matches!(note, Note::Released { cause: Cause::Lifetime { last: Some(_), .. }, .. });
+        assert_eq!(keeper.notes.iter().any(released), lapses, "{before:?} before: {:?}", keeper.notes);
+        assert_eq!(keeper.notes.contains(&Note::Missing { suppressed: 0 }), !lapses, "{:?}", keeper.notes);
+        if lapses {
+            assert!(matches!(keeper.orders[..], [Order::Release { present: false, reset: true, .. }]));
+            keeper.read(Some(VALUE));
+            assert!(matches!(keeper.keeper.state(), State::Held { .. }), "{:?}", keeper.keeper.state());
+        }
+    }
 }
 
 #[test]

@@ -86,7 +86,10 @@ impl Keeper {
     fn on_exit(&mut self, before: State, now: Moment) {
         match before {
             State::Held { .. } => self.conflict.cancel_answer(),
-            State::Releasing { .. } => self.conclude_release(now),
+            State::Releasing { .. } => {
+                self.lapsed = false;
+                self.conclude_release(now);
+            }
             State::Unknown { .. }
             | State::Standby
             | State::Acquiring { .. }

@@ -35,13 +35,13 @@ use super::endpoints::Endpoints;
 use super::facts::SourceError;
 use super::keys::Keys;
 use super::member::{Member, Signs};
-use super::pace::Pace;
 use super::reader::{Reader, Shared};
 use super::report::Report;
 use super::rounds::EndpointIndex;
 use super::states::{StateReporter, States};
 use crate::backoff::Backoff;
 use crate::endpoint::EndpointState;
+use crate::pace::Pace;
 use crate::time::Moment;
 
 /// How a source works, whatever the store.

@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::pace::Need;
 use super::report::{KeyIndex, Watched};
 use crate::keeper::{KeyRead, Names, Version};
+use crate::pace::Need;
 use crate::time::Moment;
 
 #[derive(Debug)]

@@ -7,7 +7,6 @@
 //! in the `match` of [`start`].
 
 pub mod facts;
-pub mod pace;
 mod report;
 pub mod rounds;
 

@@ -1,4 +1,4 @@
-//! The reads: one of all keys at the pace of `pace.rs`, and one of the changed keys whenever a watch saw a change.
+//! The reads: one of all keys at the pace of [`Pace`], and one of the changed keys whenever a watch saw a change.
 //!
 //! Each is a task that asks one endpoint, and the next one too if the first is slow or fails. A slow answer is still waited
 //! for up to the limit of a call, and counts when it comes: a store that needs a second and a half works. Changes that come
@@ -15,11 +15,11 @@ use tokio::time::sleep;
 use super::client::{Answers, Client};
 use super::endpoints::Endpoints;
 use super::keys::Keys;
-use super::pace::Pace;
 use super::report::{KeyIndex, Report};
 use super::rounds::{Ask, EndpointIndex, Purpose, Read, Reason, Rounds, hedge_after};
 use super::session::Session;
 use super::states::States;
+use crate::pace::Pace;
 use crate::time::Moment;
 
 /// Of a generator of random numbers (Knuth's MMIX).

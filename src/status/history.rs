@@ -103,7 +103,9 @@ pub fn origin(first: &Told) -> &'static str {
 fn resting(cause: &Cause, now: &'static str) -> &'static str {
     match cause {
         Cause::Read(_) | Cause::Event(_) => "standby",
-        Cause::Deadline { .. } | Cause::LeaseEnding(_) | Cause::NeverConfirmed { .. } => "unknown",
+        Cause::Deadline { .. } | Cause::Lifetime { .. } | Cause::LeaseEnding(_) | Cause::NeverConfirmed { .. } => {
+            "unknown"
+        }
         Cause::Stop => "stopped",
         Cause::Foreign => now,
     }
@@ -114,6 +116,7 @@ const fn word(cause: &Cause) -> &'static str {
         Cause::Read(_) => "read",
         Cause::Event(_) => "event",
         Cause::Deadline { .. } => "deadline",
+        Cause::Lifetime { .. } => "lifetime",
         Cause::LeaseEnding(_) => "lease",
         Cause::NeverConfirmed { .. } => "never-confirmed",
         Cause::Foreign => "intruder",
@@ -125,7 +128,7 @@ fn source(cause: &Cause) -> Option<&Arc<str>> {
     match cause {
         Cause::Read(read) | Cause::LeaseEnding(read) => Some(&read.from),
         Cause::Event(change) => Some(&change.from),
-        Cause::Deadline { last, .. } => last.as_ref().map(|last| &last.from),
+        Cause::Deadline { last, .. } | Cause::Lifetime { last, .. } => last.as_ref().map(|last| &last.from),
         Cause::NeverConfirmed { .. } | Cause::Foreign | Cause::Stop => None,
     }
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 use vip_manager::clock;
 use vip_manager::config::model::{Endpoint, OptionNames, SourceConfig, StoreConfig};
 use vip_manager::keeper::{KeyEvent, KeyRead, Limits};
-use vip_manager::source::pace::Pace;
+use vip_manager::pace::Pace;
 use vip_manager::source::{self, KeyIndex, Report, Settings, Source, Watched};
 
 const KEY: &str = "/service/pg_cluster/leader";

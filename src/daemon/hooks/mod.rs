@@ -145,7 +145,11 @@ fn named<'a>(cause: &'a Cause, vip: &'a VipConfig) -> Option<&'a str> {
     match cause {
         Cause::Read(read) | Cause::LeaseEnding(read) => read.names.value(&vip.value),
         Cause::Event(event) => event.names.value(&vip.value),
-        Cause::Deadline { .. } | Cause::NeverConfirmed { .. } | Cause::Foreign | Cause::Stop => None,
+        Cause::Deadline { .. }
+        | Cause::Lifetime { .. }
+        | Cause::NeverConfirmed { .. }
+        | Cause::Foreign
+        | Cause::Stop => None,
     }
 }
 

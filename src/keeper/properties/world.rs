@@ -122,7 +122,7 @@ impl World {
             Op::Refuse(refuse) => self.refusing = refuse,
             Op::Slow(millis) => self.takes = Duration::from_millis(millis),
             Op::Pace(millis) => {
-                self.keeper.set_interval(Duration::from_millis(millis));
+                self.keeper.set_pace(Pace::steady(Duration::from_millis(millis)));
                 self.wait(Duration::ZERO, false);
             }
             Op::Stop(mode) => {

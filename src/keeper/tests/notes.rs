@@ -48,7 +48,7 @@ fn names_every_state() {
 fn is_not_doubtful_within_two_intervals() {
     for (interval, doubts) in [(secs(1), true), (secs(2), false)] {
         let mut keeper = Fixture::holding();
-        keeper.keeper.set_interval(interval);
+        keeper.keeper.set_pace(Pace::steady(interval));
         keeper.wait(millis(1_999));
         assert!(matches!(keeper.keeper.state(), State::Held { .. }));
         keeper.wait(secs(1));

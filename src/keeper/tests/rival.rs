@@ -21,7 +21,7 @@ impl Fixture {
     fn holding() -> Self {
         let rules = Rules {
             prefix: 32,
-            interval: secs(1),
+            pace: Pace::steady(secs(1)),
             hold_timeout: secs(10),
             lease_margin: secs(3),
             schedule: Schedule { count: None, interval: None, refresh: secs(0) },

@@ -10,9 +10,9 @@ use tokio::time::{advance, timeout};
 use self::memory::{Store, clock};
 use crate::endpoint::EndpointLink;
 use crate::keeper::{Limits, Names, Tenure};
+use crate::pace::Pace;
 use crate::source::engine::{self, Settings, Source};
 use crate::source::keys::Keys;
-use crate::source::pace::Pace;
 use crate::source::report::{Report, Watched};
 
 const INTERVAL: Duration = Duration::from_secs(1);

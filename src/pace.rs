@@ -33,16 +33,36 @@ pub struct Need {
 }
 
 impl Pace {
+    /// A pace that never changes.
+    pub const fn steady(interval: Duration) -> Self {
+        Self { full: interval, longest: interval }
+    }
+
     /// The time from a round that began at `began` to the next. `dice` spreads the rounds of quiet hosts.
     pub fn next(self, began: Moment, quiet: bool, need: Need, dice: u64) -> Duration {
-        let left = need.deadline.map(|until| until.since(began));
         let longest = self.longest.max(self.full);
-        let pace = match left {
-            _ if !quiet || need.confirmation || longest == self.full => self.full,
-            Some(left) => (left / IN_HAND).clamp(self.full, longest),
-            None => spread(longest, dice),
-        };
-        left.map_or(pace, |left| pace.min((left * 2 / 3).max(self.full.min(SHORTEST))))
+        let calm = quiet && !need.confirmation && longest > self.full;
+        match need.deadline.map(|until| until.since(began)) {
+            Some(left) if calm => self.holding(left),
+            Some(left) => self.in_time(self.full, left),
+            None if calm => spread(longest, dice),
+            None => self.full,
+        }
+    }
+
+    /// The longest time between two reads of a host that is named and whose deadline leaves it so much.
+    pub fn holding(self, left: Duration) -> Duration {
+        self.in_time((left / IN_HAND).clamp(self.full, self.longest.max(self.full)), left)
+    }
+
+    /// How long after a confirmation that leaves so much the next one is missing: the read that should have brought it,
+    /// and the one after that, were both late.
+    pub fn overdue(self, left: Duration) -> Duration {
+        self.holding(left) * 2
+    }
+
+    fn in_time(self, pace: Duration, left: Duration) -> Duration {
+        pace.min((left * 2 / 3).max(self.full.min(SHORTEST)))
     }
 }
 
@@ -84,8 +104,19 @@ mod tests {
     }
 
     #[test]
+    fn a_confirmation_is_missing_after_two_reads() {
+        for (left, overdue) in [(60_000, 20_000), (10_000, 4_000), (4_000, 2_000), (1_200, 1_600)] {
+            assert_eq!(DEFAULT.overdue(millis(left)), millis(overdue), "{left}");
+            assert!(
+                next(DEFAULT, true, left) * 2 <= millis(overdue) && next(DEFAULT, false, left) * 2 <= millis(overdue)
+            );
+        }
+        assert_eq!(Pace::steady(millis(1_000)).overdue(millis(10_000)), millis(2_000));
+    }
+
+    #[test]
     fn a_long_interval_is_bounded_by_what_is_left_of_the_deadline() {
-        let long = Pace { full: Duration::from_secs(30), longest: Duration::from_secs(30) };
+        let long = Pace::steady(Duration::from_secs(30));
         for (left, pause) in [(90_000, 30_000), (27_000, 18_000), (9_000, 6_000), (3_000, 2_000), (300, 500), (0, 500)]
         {
             for quiet in [true, false] {
@@ -96,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_short_interval_stays_the_shortest() {
-        let short = Pace { full: millis(50), longest: millis(50) };
+        let short = Pace::steady(millis(50));
         assert_eq!(
             (next(short, false, 10_000), next(short, true, 10_000), next(short, true, 30)),
             (millis(50), millis(50), millis(50))
