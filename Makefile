@@ -28,7 +28,10 @@ demo: deps privilege ## Watch a VIP follow its leader through a switchover, a cr
 	@cargo build --quiet --bins --examples
 	@$(AS_ROOT) cargo run --quiet --example demo
 
+# ZooKeeper: the library's package starts no service.
 .PHONY: test
+test: TOOLS += java:default-jre-headless
+test: FILES += /usr/share/java/zookeeper.jar:libzookeeper-java
 test: deps privilege nextest ## Run all tests; ARGS go to the test runner
 	@$(AS_ROOT) cargo nextest run $(ARGS)
 

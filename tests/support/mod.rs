@@ -39,3 +39,4 @@ pub(crate) mod tcp;
 pub(crate) mod terminal;
 pub(crate) mod tls;
 pub(crate) mod watcher;
+pub(crate) mod zookeeper;
