@@ -87,6 +87,50 @@ impl WallTime {
         let seconds = self.0.as_secs() % DAY;
         format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
     }
+
+    /// Reads a date and a time of ISO 8601 with their offset from UTC: `2026-11-26T12:00:05.123456+00:00`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (date, rest) = text.split_once('T')?;
+        let (time, offset) = match rest.strip_suffix('Z') {
+            Some(time) => (time, 0),
+            None => {
+                let sign = rest.rfind(['+', '-'])?;
+                let (time, offset) = rest.split_at_checked(sign)?;
+                let minutes = minutes(offset.get(1..)?)?;
+                (time, if offset.starts_with('-') { -minutes } else { minutes })
+            }
+        };
+        let (whole, fraction) = time.split_once('.').unwrap_or((time, "0"));
+        let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
+        let [hour, minute, second] = numbers(whole, ':', [2, 2, 2])?;
+        let nanoseconds = digits(&format!("{:0<9}", fraction.get(..fraction.len().min(9))?))?;
+        let legal = (1970..=9999).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
+        if !legal || hour > 23 || minute > 59 || second > 60 {
+            return None;
+        }
+        let local = days(year, month, day) * DAY + hour * 3600 + minute * 60 + second;
+        let seconds = local.checked_add_signed(-offset * 60)?;
+        Some(Self(Duration::new(seconds, u32::try_from(nanoseconds).ok()?)))
+    }
+}
+
+/// `01:30` as 90.
+fn minutes(text: &str) -> Option<i64> {
+    let [hours, minutes, _] = numbers(&format!("{text}:00"), ':', [2, 2, 2])?;
+    i64::try_from(hours * 60 + minutes).ok().filter(|_| hours < 24 && minutes < 60)
+}
+
+/// Three numbers with so many digits each.
+fn numbers(text: &str, between: char, widths: [usize; 3]) -> Option<[u64; 3]> {
+    let mut parts = text.split(between);
+    let mut next = |width| parts.next().filter(|part| part.len() == width).and_then(digits);
+    let found = [next(widths[0])?, next(widths[1])?, next(widths[2])?];
+    parts.next().is_none().then_some(found)
+}
+
+/// A number of digits alone, without a sign.
+fn digits(text: &str) -> Option<u64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 impl fmt::Display for WallTime {
@@ -108,6 +152,15 @@ const fn date(days: u64) -> (u64, u64, u64) {
     let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
     let year = era * 400 + year_of_era + if month <= 2 { 1 } else { 0 };
     (year, month, day)
+}
+
+/// The inverse, from 1970 on.
+const fn days(year: u64, month: u64, day: u64) -> u64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, year_of_era) = (year / 400, year % 400);
+    let from_march = (month + 9) % 12;
+    let day_of_year = (153 * from_march + 2) / 5 + day - 1;
+    era * ERA + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - DAYS_TO_1970
 }
 
 const DAY: u64 = 86_400;
@@ -145,5 +198,36 @@ mod tests {
             assert_eq!(WallTime(Duration::from_secs(seconds)).to_string(), said);
         }
         assert_eq!(WallTime(Duration::from_millis(1_234)).time_of_day(), "00:00:01");
+    }
+
+    #[test]
+    fn a_stamp_is_read_back_and_so_is_the_form_of_others() {
+        for day in (0..40_000).step_by(13) {
+            let time = WallTime(Duration::from_millis(day * DAY * 1000 + 12_345_678));
+            assert_eq!(WallTime::parse(&time.to_string()), Some(time));
+        }
+        let noon = WallTime::parse("2026-11-26T12:00:00Z").unwrap();
+        for (text, after) in [
+            ("2026-11-26T12:00:05.123456+00:00", Some(5_123_456)),
+            ("2026-11-26T12:00:05+00:00", Some(5_000_000)),
+            ("2026-11-26T13:30:00.5+01:30", Some(500_000)),
+            ("2026-11-26T11:59:00-00:01", Some(0)),
+            ("2026-11-26T12:00:00", None),
+            ("2026-11-26 12:00:00Z", None),
+            ("2026-13-26T12:00:00Z", None),
+            ("2026-11-26T24:00:00Z", None),
+            ("2026-11-26T12:00:00.+00:00", Some(0)),
+            ("2026-11-26T12:00:00.-1Z", None),
+            ("+026-11-26T12:00:00Z", None),
+            ("1969-11-26T12:00:00Z", None),
+            ("1970-01-01T00:00:00+00:01", None),
+            ("2026-11-26T12:00:00+99:00", None),
+            ("T", None),
+            ("", None),
+            ("é", None),
+        ] {
+            let after = after.map(|micros| WallTime(noon.0 + Duration::from_micros(micros)));
+            assert_eq!(WallTime::parse(text), after, "{text}");
+        }
     }
 }

@@ -30,7 +30,7 @@ mod show;
 pub mod stores;
 mod validate;
 mod values;
-mod yaml;
+pub(crate) mod yaml;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -10,13 +10,13 @@ use granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, ScanError, S
 
 /// One node of the document.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Node {
-    pub(super) line: usize,
-    pub(super) content: Content,
+pub(crate) struct Node {
+    pub(crate) line: usize,
+    pub(crate) content: Content,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Content {
+pub(crate) enum Content {
     Null,
     Scalar(String),
     List(Vec<Rc<Node>>),
@@ -24,11 +24,11 @@ pub(super) enum Content {
 }
 
 /// A key and its value.
-pub(super) type Pair = (Rc<Node>, Rc<Node>);
+pub(crate) type Pair = (Rc<Node>, Rc<Node>);
 
 /// Why a text is no YAML that could be a configuration.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub(super) enum YamlError {
+pub(crate) enum YamlError {
     #[error("YAML does not allow a tab for indentation; use spaces")]
     Tab { line: usize, column: usize },
     #[error(
@@ -49,7 +49,7 @@ pub(super) enum YamlError {
 
 impl YamlError {
     /// Line and column, both counted from 1; a column of 0 where the line says enough.
-    pub(super) fn position(&self) -> (usize, usize) {
+    pub(crate) fn position(&self) -> (usize, usize) {
         match self {
             Self::Tab { line, column } | Self::Syntax { line, column, .. } => (*line, *column),
             Self::SecondDocument { line } | Self::Sign { line, .. } | Self::TooMany { line } | Self::Cut { line } => {
@@ -60,7 +60,7 @@ impl YamlError {
 }
 
 /// The document of a text; nothing where it holds only blanks and comments.
-pub(super) fn parse(text: &str) -> Result<Option<Rc<Node>>, YamlError> {
+pub(crate) fn parse(text: &str) -> Result<Option<Rc<Node>>, YamlError> {
     let mut options = Options::default();
     options.block_nesting_limit = DEEPEST;
     options.flow_nesting_limit = DEEPEST;

@@ -7,6 +7,7 @@
 //! in the `match` of [`start`].
 
 pub mod facts;
+pub mod kubernetes;
 mod report;
 pub mod rounds;
 
