@@ -4,96 +4,90 @@ use std::time::Duration;
 
 use super::Finding;
 use super::names::{self, Difference, Meant, listed};
-use crate::source::facts::{Forbidden, Held, KeyFacts, LeaseFacts, scope};
+use super::store::{Store, WatchedKey as Facts};
+use crate::source::facts::{Forbidden, Held, LeaseFacts, scope};
 use crate::text::brief;
 
-/// A VIP's key and what this host makes of it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Facts {
-    pub key: String,
-    /// The value that means this host.
-    pub expected: String,
-    pub found: KeyFacts,
-    pub hold_timeout: Duration,
-    pub lease_margin: Duration,
-}
-
-pub fn judge(facts: &Facts) -> Vec<Finding> {
+pub fn judge(store: &dyn Store, facts: &Facts) -> Vec<Finding> {
     match &facts.found.held {
-        Ok(Some(held)) => present(facts, held),
-        Ok(None) => vec![absent(facts)],
-        Err(Forbidden) => vec![forbidden(facts)],
+        Ok(Some(held)) => present(store, facts, held),
+        Ok(None) => vec![absent(store, facts)],
+        Err(Forbidden) => vec![forbidden(store, facts)],
     }
 }
 
-fn subject(facts: &Facts) -> String {
-    format!("key {}", facts.key)
-}
-
-fn present(facts: &Facts, held: &Held) -> Vec<Finding> {
-    let since = format!("revision {}", held.changed);
-    let mut findings = vec![value(facts, held, &since)];
+fn present(store: &dyn Store, facts: &Facts, held: &Held) -> Vec<Finding> {
+    let since = if held.changed == 0 { String::new() } else { format!("since {} {}", store.version(), held.changed) };
+    let mut findings = vec![value(store, facts, held, &since)];
     findings.extend(never_meant(facts, held));
-    findings.extend(lease(facts, held));
+    findings.extend(lease(store, facts, held));
+    findings.extend(store.key(facts, held));
     findings
 }
 
-fn value(facts: &Facts, held: &Held, since: &str) -> Finding {
+fn value(store: &dyn Store, facts: &Facts, held: &Held, since: &str) -> Finding {
     let (expected, around) = (&facts.expected, &facts.found.around);
     let value = &held.value;
     if value == expected {
-        let text = format!("holds \"{value}\", which is this host (since {since})");
-        return Finding::pass("key-value", subject(facts), text);
+        let since = if since.is_empty() { String::new() } else { format!(" ({since})") };
+        let text = format!("holds \"{value}\", which is this host{since}");
+        return Finding::pass("key-value", facts.subject(), text);
     }
     if value.is_empty() {
         let text = "is empty: it names nobody";
         return Finding::error(
             "key-empty",
-            subject(facts),
+            facts.subject(),
             text,
-            "Patroni never writes that; find out who does (etcdctl watch)",
+            format!("Patroni never writes that; find out who does ({})", store.watch()),
         );
     }
     if value.trim_start().starts_with('{') {
         let text = format!("holds \"{}\", which is not a member's name", brief(value, 30));
         let cure = "set trigger-key to Patroni's leader key, /<namespace>/<scope>/leader";
-        return Finding::error("key-not-leader", subject(facts), text, cure);
+        return Finding::error("key-not-leader", facts.subject(), text, cure);
     }
     let shown = brief(value, 256);
-    let told = format!("holds \"{shown}\" since {since}; this host expects \"{expected}\"");
-    let Some(names) = &around.members else { return unlisted(facts, value, &told) };
+    let since = if since.is_empty() { String::new() } else { format!(" {since}") };
+    let told = format!("holds \"{shown}\"{since}; this host expects \"{expected}\"");
+    let Some(names) = &around.members else { return unlisted(store, facts, value, &told) };
     let told = format!("{told}; {}", members(names));
     let other_is_member = names.contains(expected);
     // Two members may have similar names, but no name has whitespace or quotes around it.
     match names::meant(expected, &[value]).filter(|meant| !other_is_member || meant.by.is_around()) {
-        Some(meant) => differs(facts, &meant, told),
+        Some(meant) => differs(store, facts, &meant, told),
         None if other_is_member || names.is_empty() => {
-            Finding::pass("key-value", subject(facts), format!("{told}: another host leads"))
+            Finding::pass("key-value", facts.subject(), format!("{told}: another host leads"))
         }
         None => never(facts, names, told),
     }
 }
 
 /// If this user may read only the key, it is unknown whether the key can ever name this host.
-fn unlisted(facts: &Facts, value: &String, told: &str) -> Finding {
+fn unlisted(store: &dyn Store, facts: &Facts, value: &String, told: &str) -> Finding {
     // Two members may have similar names.
     if let Some(meant) = names::meant(&facts.expected, &[value]).filter(|meant| meant.by != Difference::Letters) {
-        return differs(facts, &meant, told.to_owned());
+        return differs(store, facts, &meant, told.to_owned());
     }
     let text = format!("{told}; this user may not list the members, so whether one has that name is unknown");
-    Finding::warning("key-members-unlisted", subject(facts), text, grant(&format!("{}members/", root(&facts.key))))
+    Finding::warning(
+        "key-members-unlisted",
+        facts.subject(),
+        text,
+        grant(store, &format!("{}members/", root(&facts.key))),
+    )
 }
 
-fn differs(facts: &Facts, meant: &Meant, told: String) -> Finding {
+fn differs(store: &dyn Store, facts: &Facts, meant: &Meant, told: String) -> Finding {
     let Meant { name, by } = meant;
     // As `echo pg1 | etcdctl put` leaves them.
     let left_by_hand = by.is_around() && names::bare(name) != name;
     let cure = if left_by_hand {
-        format!("{by}, which Patroni does not write: etcdctl put {} {}", facts.key, names::bare(name))
+        format!("{by}, which Patroni does not write: {}", store.put(&facts.key, names::bare(name)))
     } else {
         format!("{by}: if both mean this host, set trigger-value: {name}")
     };
-    Finding::error("key-value-differs", subject(facts), told, cure)
+    Finding::error("key-value-differs", facts.subject(), told, cure)
 }
 
 /// The key names this host, but no member of Patroni has that name.
@@ -103,7 +97,7 @@ fn never_meant(facts: &Facts, held: &Held) -> Option<Finding> {
     (held.value == *expected && !names.contains(expected)).then(|| {
         Finding::warning(
             "key-no-member",
-            subject(facts),
+            facts.subject(),
             format!("names \"{expected}\", but no member of Patroni has that name; {}", members(names)),
             "the member may have been removed, or something other than Patroni wrote the key",
         )
@@ -115,7 +109,7 @@ fn never(facts: &Facts, members: &[String], told: String) -> Finding {
         Some(Meant { name, by }) => format!("{by}: set trigger-value: {name}"),
         None => "set trigger-value to this host's name in Patroni (name: in its configuration)".to_owned(),
     };
-    Finding::error("key-value-unknown", subject(facts), told, cure)
+    Finding::error("key-value-unknown", facts.subject(), told, cure)
 }
 
 fn members(names: &[String]) -> String {
@@ -126,8 +120,8 @@ fn members(names: &[String]) -> String {
     }
 }
 
-fn lease(facts: &Facts, held: &Held) -> Option<Finding> {
-    let subject = subject(facts);
+fn lease(store: &dyn Store, facts: &Facts, held: &Held) -> Option<Finding> {
+    let subject = facts.subject();
     let margin = seconds(facts.lease_margin);
     let finding = match held.lease {
         LeaseFacts::Unknown => return None,
@@ -138,7 +132,7 @@ fn lease(facts: &Facts, held: &Held) -> Option<Finding> {
                 "has no lease: it remains when its leader dies, and only hold-timeout ({} s) bounds the VIP",
                 seconds(facts.hold_timeout)
             ),
-            "Patroni always sets one; a key written by hand (etcdctl put) must be deleted by hand",
+            "Patroni always sets one; a key written by hand must be deleted by hand",
         ),
         LeaseFacts::Left { granted, .. } if granted <= margin => Finding::error(
             "lease-too-short",
@@ -153,7 +147,7 @@ fn lease(facts: &Facts, held: &Held) -> Option<Finding> {
                 "has a lease of {granted} s, {left} s left: minus lease-margin, it bounds the VIP before hold-timeout ({} s) does",
                 seconds(facts.hold_timeout)
             ),
-            "no action needed; the VIP survives only shorter outages of etcd",
+            format!("no action needed; the VIP survives only shorter outages of {}", store.name()),
         ),
         LeaseFacts::Left { granted, left } => {
             Finding::pass("key-lease", subject, format!("has a lease of {granted} s, {left} s left"))
@@ -162,56 +156,46 @@ fn lease(facts: &Facts, held: &Held) -> Option<Finding> {
     Some(finding)
 }
 
-fn absent(facts: &Facts) -> Finding {
+fn absent(store: &dyn Store, facts: &Facts) -> Finding {
     let (key, around) = (&facts.key, &facts.found.around);
-    if let Some(value) = &facts.found.v2 {
-        return Finding::error(
-            "key-v2",
-            subject(facts),
-            format!("is not in etcd's v3 store but in its v2 store (\"{value}\"): Patroni uses the old API"),
-            "rename Patroni's section etcd: to etcd3:, one host at a time",
-        );
+    if let Some(finding) = store.absent(facts) {
+        return finding;
     }
     if around.scope {
         let names = around.members.as_ref().map(|names| format!("; {}", members(names)));
         return Finding::warning(
             "key-no-leader",
-            subject(facts),
+            facts.subject(),
             format!("does not exist, but its scope does: nobody leads now{}", names.unwrap_or_default()),
             "run patronictl list; the VIP comes with the next leader",
         );
     }
     if !around.leaders.is_empty() {
-        let text = format!("does not exist; etcd has {}", listed(&around.leaders));
-        return Finding::error("key-wrong", subject(facts), text, path::cure(key, &around.leaders));
+        let text = format!("does not exist; {} has {}", store.name(), listed(&around.leaders));
+        return Finding::error("key-wrong", facts.subject(), text, path::cure(key, &around.leaders));
     }
     if !around.listed {
         return Finding::warning(
             "key-absent",
-            subject(facts),
+            facts.subject(),
             "does not exist, and this user may not list other keys: the key may be misspelled, or the cluster may have \
              no leader",
-            format!("see whether anybody leads (patronictl list), or {}", grant(root(key))),
+            format!("see whether anybody leads (patronictl list), or {}", grant(store, root(key))),
         );
     }
-    let (id, text) = if around.anything {
-        ("key-no-scope", "does not exist, nor does any leader key: Patroni has written nothing to this etcd")
-    } else {
-        ("store-empty", "does not exist: etcd's v3 store is empty")
-    };
-    let cure = "start Patroni with this etcd; its section must be etcd3:, because etcd: writes to the v2 store, which is not read here";
-    Finding::error(id, subject(facts), text, cure)
+    let id = if around.anything { "key-no-scope" } else { "store-empty" };
+    let (text, cure) = store.without_leaders(around.anything);
+    Finding::error(id, facts.subject(), text, cure)
 }
 
-fn forbidden(facts: &Facts) -> Finding {
-    let cure =
-        format!("allow it: etcdctl role grant-permission ROLE read {}, etcdctl user grant-role USER ROLE", facts.key);
-    Finding::error("key-forbidden", subject(facts), "etcd does not let this user read it", cure)
+fn forbidden(store: &dyn Store, facts: &Facts) -> Finding {
+    let text = format!("{} does not let this user read it", store.name());
+    Finding::error("key-forbidden", facts.subject(), text, format!("allow it: {}", store.allow_read(&facts.key)))
 }
 
 /// What lets a user list the keys that begin with `prefix`.
-fn grant(prefix: &str) -> String {
-    format!("let this user list them: etcdctl role grant-permission ROLE read --prefix=true {prefix}")
+fn grant(store: &dyn Store, prefix: &str) -> String {
+    format!("let this user list them: {}", store.allow_list(prefix))
 }
 
 /// The scope of a key, or what would be one.

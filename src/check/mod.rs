@@ -19,5 +19,7 @@ pub mod postgres;
 pub mod privileges;
 mod report;
 pub mod rival;
+pub mod store;
+pub mod stores;
 
 pub use report::{Finding, Level, Look, Report};

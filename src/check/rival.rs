@@ -82,7 +82,7 @@ pub fn judge(facts: &Facts) -> Finding {
             "rival-unjudged",
             subject,
             format!("{who} answers; without the key it is unknown whether it should"),
-            "fix the errors about etcd above",
+            "fix the errors about the key and its endpoints above",
         ),
     }
 }

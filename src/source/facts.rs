@@ -19,17 +19,26 @@ pub struct EndpointFacts {
     pub outcome: Result<Answer, Refusal>,
     /// How far its wall clock is ahead of ours, in seconds; nothing if it did not say.
     pub ahead: Option<i64>,
-    /// A user is configured, but the store has authentication off.
-    pub needless_login: bool,
-    /// It is the port at which the store's members talk to each other.
-    pub serves_peers: bool,
+    pub detail: EndpointDetail,
+}
+
+/// What only one kind of store tells of an endpoint.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum EndpointDetail {
+    None,
+    Etcd {
+        /// A user is configured, but etcd has authentication off.
+        needless_login: bool,
+        /// It is the port at which etcd's members talk to each other.
+        serves_peers: bool,
+    },
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Answer {
     /// Empty if it did not tell.
     pub version: String,
-    /// Zero if it did not tell.
+    /// The cluster that it belongs to; zero if it did not tell.
     pub cluster: u64,
     pub took: Duration,
 }
@@ -46,8 +55,15 @@ pub struct Refusal {
 pub struct KeyFacts {
     pub held: Result<Option<Held>, Forbidden>,
     pub around: Around,
-    /// What etcd's old v2 store holds under this name, if it answered.
-    pub v2: Option<String>,
+    /// What another store on the same port holds under this name: etcd's v2 store beside v3, and v3 beside v2.
+    pub beside: Option<String>,
+    pub detail: KeyDetail,
+}
+
+/// What only one kind of store tells of a key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum KeyDetail {
+    None,
 }
 
 /// This user may not read the key.
@@ -58,7 +74,7 @@ pub struct Forbidden;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Held {
     pub value: String,
-    /// The revision of its last change.
+    /// The store's count of changes at its last one; zero if it has none.
     pub changed: i64,
     pub lease: LeaseFacts,
 }

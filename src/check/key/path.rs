@@ -2,7 +2,7 @@
 
 use crate::check::names;
 
-/// The cure for `key` if etcd has these leader keys.
+/// The cure for `key` if the store has these leader keys.
 pub(super) fn cure(key: &str, leaders: &[String]) -> String {
     if let Some((name, why)) = meant(key, leaders) {
         return format!("{why}set trigger-key: {name}");

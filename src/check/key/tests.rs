@@ -1,5 +1,6 @@
 use super::*;
-use crate::source::facts::Around;
+use crate::check::stores::Etcd;
+use crate::source::facts::{Around, KeyDetail, KeyFacts};
 
 fn around(members: &[&str]) -> Around {
     Around {
@@ -19,7 +20,8 @@ fn holding(value: &str, expected: &str, members: &[&str]) -> Facts {
         found: KeyFacts {
             held: Ok(Some(Held { value: value.into(), changed: 7, lease })),
             around: around(members),
-            v2: None,
+            beside: None,
+            detail: KeyDetail::None,
         },
         hold_timeout: Duration::from_secs(10),
         lease_margin: Duration::from_secs(3),
@@ -31,7 +33,7 @@ fn held(facts: &mut Facts) -> &mut Held {
 }
 
 fn first(facts: &Facts) -> Finding {
-    judge(facts).remove(0)
+    judge(&Etcd, facts).remove(0)
 }
 
 #[test]
@@ -73,7 +75,7 @@ fn a_missing_leader_a_wrong_key_and_an_empty_store_are_distinguished() {
     assert_eq!(first(&facts).id, "key-no-scope");
     facts.found.around.anything = false;
     assert_eq!(first(&facts).id, "store-empty");
-    facts.found.v2 = Some("pg1".into());
+    facts.found.beside = Some("pg1".into());
     assert_eq!(first(&facts).id, "key-v2");
 }
 
@@ -102,7 +104,7 @@ fn a_user_without_list_rights_is_told_what_is_unknown() {
 #[test]
 fn a_lease_too_short_to_hold_the_vip_is_an_error() {
     let mut facts = holding("pg1", "pg1", &["pg1"]);
-    let lease = |facts: &Facts| judge(facts).last().unwrap().id;
+    let lease = |facts: &Facts| judge(&Etcd, facts).last().unwrap().id;
     assert_eq!(lease(&facts), "key-lease");
     held(&mut facts).lease = LeaseFacts::Left { left: 2, granted: 3 };
     assert_eq!(lease(&facts), "lease-too-short");

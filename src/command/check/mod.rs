@@ -14,8 +14,10 @@ use std::time::Duration;
 
 use self::interfaces::{Host, probe_all};
 use self::machine::Servers;
+use crate::check::store::WatchedKey;
 use crate::check::{
     Finding, Look, Report, announcements, cloud, configuration, endpoints, hooks, key, postgres, privileges, rival,
+    stores,
 };
 use crate::config::{Config, Examined, Sources, VipConfig, examine};
 use crate::daemon::event_loop::circumstances;
@@ -76,12 +78,13 @@ fn about(config: &Config, in_cloud: bool, clock: Clock) -> Vec<Finding> {
     runtime.shutdown_background();
 
     let all: Vec<_> = inspections.iter().map(|inspection| inspection.endpoint.clone()).collect();
-    findings.extend(endpoints::judge(&all));
+    let store = stores::of(&config.source);
+    findings.extend(endpoints::judge(store, &all));
     let servers = Servers::look();
     let mut probes = probes.into_iter();
     for vip in &config.vips {
         let facts = key_facts(vip, &inspections);
-        findings.extend(facts.as_ref().map(key::judge).unwrap_or_default());
+        findings.extend(facts.as_ref().map(|facts| key::judge(store, facts)).unwrap_or_default());
         let leader = leader(facts.as_ref());
         if let Some(probe) = probes.next().filter(|_| host.can_send(vip)) {
             // A cloud's network answers for others, so what is heard there proves nothing.
@@ -105,9 +108,9 @@ fn about(config: &Config, in_cloud: bool, clock: Clock) -> Vec<Finding> {
 }
 
 /// What the first endpoint that answered says about the key of this VIP; nothing if none answered.
-fn key_facts(vip: &VipConfig, inspections: &[Inspection]) -> Option<key::Facts> {
+fn key_facts(vip: &VipConfig, inspections: &[Inspection]) -> Option<WatchedKey> {
     let keys = inspections.iter().find_map(|inspection| inspection.keys.as_ref())?;
-    Some(key::Facts {
+    Some(WatchedKey {
         key: vip.key.clone(),
         expected: vip.value.clone(),
         found: keys.get(&vip.key)?.clone(),
@@ -116,7 +119,7 @@ fn key_facts(vip: &VipConfig, inspections: &[Inspection]) -> Option<key::Facts> 
     })
 }
 
-fn leader(facts: Option<&key::Facts>) -> rival::Leader {
+fn leader(facts: Option<&WatchedKey>) -> rival::Leader {
     match facts {
         None => rival::Leader::Unknown,
         Some(facts) => match &facts.found.held {

@@ -21,7 +21,8 @@ use super::session::{Connector, OpenError, Session, tls_settings};
 use crate::config::model::{Endpoint, StoreConfig};
 use crate::error::chain;
 use crate::source::facts::{
-    Answer, Around, EndpointFacts, Forbidden, Held, Inspection, KeyFacts, LeaseFacts, Refusal, namespace, scope,
+    Answer, Around, EndpointDetail, EndpointFacts, Forbidden, Held, Inspection, KeyDetail, KeyFacts, LeaseFacts,
+    Refusal, namespace, scope,
 };
 use crate::source::secrets::Secrets;
 use crate::text::brief;
@@ -72,16 +73,15 @@ async fn inspect_endpoint(
         Err(refusal) => (Err(refusal), None),
     };
     let with_v2 = |(key, facts)| {
-        let v2 = v2.remove(&key);
-        (key, KeyFacts { v2, ..facts })
+        let beside = v2.remove(&key);
+        (key, KeyFacts { beside, ..facts })
     };
     Inspection {
         endpoint: EndpointFacts {
             endpoint: endpoint.to_string(),
             outcome,
             ahead,
-            needless_login: needless.load(Ordering::Relaxed),
-            serves_peers,
+            detail: EndpointDetail::Etcd { needless_login: needless.load(Ordering::Relaxed), serves_peers },
         },
         keys: keys.map(|keys| keys.into_iter().map(with_v2).collect()),
     }
@@ -112,7 +112,7 @@ async fn ask(
                 Err(CallError::Forbidden) => (Err(Forbidden), Around::default()),
                 Err(error) => return Err(error),
             };
-            found.insert(key.clone(), KeyFacts { held, around, v2: None });
+            found.insert(key.clone(), KeyFacts { held, around, beside: None, detail: KeyDetail::None });
         }
         Ok::<_, CallError>((Answer { version, cluster, took }, found))
     };

@@ -1,0 +1,15 @@
+//! The stores, each with a file and a row in [`of`].
+
+mod etcd;
+
+pub(crate) use self::etcd::Etcd;
+
+use super::store::Store;
+use crate::config::model::SourceConfig;
+
+/// The judgement of this store.
+pub fn of(source: &SourceConfig) -> &'static dyn Store {
+    match source {
+        SourceConfig::Etcd(_) => &Etcd,
+    }
+}
