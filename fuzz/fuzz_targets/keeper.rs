@@ -10,7 +10,7 @@ use std::time::Duration;
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use vip_manager::keeper::{
-    Event, Keeper, KeyEvent, KeyRead, Link, LinkView, Names, Note, Order, Outcome, PresentAddress, Rules, Schedule,
+    ClaimMode, ClaimReport, ClaimWish, Event, Keeper, KeyEvent, KeyRead, Link, LinkView, Names, Note, Order, Outcome, PresentAddress, Rules, Schedule,
     State, StopMode, Target, Tenure, Version,
 };
 use vip_manager::pace::Pace;
@@ -20,7 +20,7 @@ use vip_manager::vip::Mac;
 #[path = "../../src/keeper/properties/world.rs"]
 mod world;
 
-use world::{Op, World};
+use world::{ClaimOp, Op, World};
 
 /// A longer history reaches nothing new and only slows the search.
 const LONGEST_HISTORY: usize = 200;
@@ -50,13 +50,14 @@ fn rules(bytes: &mut Unstructured<'_>) -> Result<Rules> {
         hold_timeout: (interval * 3).max(Duration::from_secs(2))
             + Duration::from_millis(bytes.int_in_range(0..=9_000)?),
         lease_margin: Duration::from_secs(bytes.int_in_range(1..=6)?),
+        claim: *bytes.choose(&[ClaimMode::Off, ClaimMode::Auto, ClaimMode::Require])?,
         schedule: Schedule { count, interval: pause.map(Duration::from_millis), refresh },
         seed: bytes.arbitrary()?,
     })
 }
 
 fn op(bytes: &mut Unstructured<'_>) -> Result<Op> {
-    Ok(match bytes.int_in_range(0..=12_u8)? {
+    Ok(match bytes.int_in_range(0..=14_u8)? {
         0 | 1 => Op::Read {
             ours: bytes.arbitrary()?,
             age: bytes.int_in_range(0..=15_000)?,
@@ -73,7 +74,15 @@ fn op(bytes: &mut Unstructured<'_>) -> Result<Op> {
         8 => Op::Refuse(bytes.arbitrary()?),
         9 => Op::Rival { mac: bytes.int_in_range(0..=7)?, claims: bytes.int_in_range(1..=u32::MAX)? },
         10 => Op::Slow(bytes.int_in_range(0..=2_200)?),
-        11 => Op::Pace(bytes.int_in_range(50..=2_000)?),
+        11 => Op::Claim(ClaimOp::Held { age: bytes.int_in_range(0..=500)?, bound: bytes.int_in_range(0..=15)? }),
+        12 => Op::Claim(match bytes.int_in_range(0..=4_u8)? {
+            0 => ClaimOp::Taken,
+            1 => ClaimOp::Lost,
+            2 => ClaimOp::Refused,
+            3 => ClaimOp::Unknown,
+            _ => ClaimOp::Absent,
+        }),
+        13 => Op::Pace(bytes.int_in_range(50..=2_000)?),
         _ => Op::Stop(if bytes.arbitrary()? { StopMode::Release } else { StopMode::Keep }),
     })
 }

@@ -128,6 +128,7 @@ impl World {
                     }
                 }
                 Message::Announced { .. }
+                | Message::Claim { .. }
                 | Message::Reset { .. }
                 | Message::Refused { .. }
                 | Message::RefuseFailed(_)

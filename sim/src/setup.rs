@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use vip_manager::config::{Hooks, VipConfig};
+use vip_manager::config::{ClaimConfig, Hooks, VipConfig};
 use vip_manager::keeper::Schedule;
 use vip_manager::pace::Pace;
 use vip_manager::vip::{InterfaceName, Vip};
@@ -96,6 +96,7 @@ impl Setup {
             value: String::new(),
             hold_timeout: duration(self.hold),
             lease_margin: duration(self.margin),
+            claim: ClaimConfig::default(),
             announce: Schedule { count: None, interval: None, refresh: duration(60_000 * MILLI) },
             reset_connections: false,
             refuse_after_release: duration(10 * SECOND),

@@ -39,8 +39,8 @@ use std::sync::Arc;
 pub use args::{Flags, arrange, flags};
 pub use diagnostic::{Diagnostic, Place, Problems, Severity};
 pub use model::{
-    Config, Endpoint, Hook, Hooks, Identity, LogFormat, LogLevel, Login, OnStop, OptionNames, Password, Secret,
-    SourceConfig, StatusConfig, StatusSocket, StoreConfig, StoreType, VipConfig,
+    ClaimConfig, Config, Endpoint, Hook, Hooks, Identity, LogFormat, LogLevel, Login, OnStop, OptionNames, Password,
+    Secret, SourceConfig, StatusConfig, StatusSocket, StoreConfig, StoreType, VipConfig,
 };
 pub use show::Settings;
 

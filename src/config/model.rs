@@ -7,7 +7,7 @@ use std::time::Duration;
 pub use super::stores::{
     Endpoint, Identity, Login, OptionNames, Password, Secret, SourceConfig, StoreConfig, StoreType,
 };
-use crate::keeper::Schedule;
+use crate::keeper::{ClaimMode, Schedule};
 use crate::vip::{InterfaceName, Vip};
 
 /// Everything that one run of the daemon needs to know.
@@ -80,6 +80,8 @@ pub struct VipConfig {
     pub hold_timeout: Duration,
     /// How long before the end of the key's lease the VIP is removed.
     pub lease_margin: Duration,
+    /// Whether and how the VIP is claimed in the store.
+    pub claim: ClaimConfig,
     /// How often the VIP is announced.
     pub announce: Schedule,
     /// Whether the TCP connections of the VIP are reset before it goes.
@@ -88,6 +90,17 @@ pub struct VipConfig {
     pub refuse_after_release: Duration,
     /// Programs to run at its transitions.
     pub hooks: Hooks,
+}
+
+/// A key of our own in the store, beside the leader key.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ClaimConfig {
+    /// Whether the VIP is claimed.
+    pub mode: ClaimMode,
+    /// The key of the claim.
+    pub key: String,
+    /// How long the store keeps the claim after its last renewal.
+    pub ttl: Duration,
 }
 
 /// Programs of the user's, run when something happened to a VIP.

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tracing::Level;
 
@@ -44,8 +45,11 @@ const fn level(note: &Note) -> Level {
         | Note::Restored
         | Note::StandingBy { .. }
         | Note::Echo { .. }
+        | Note::Claimed { .. }
         | Note::Uncontested { .. } => Level::INFO,
-        Note::Waiting { .. }
+        Note::ClaimRefused { .. }
+        | Note::ClaimUnconfirmed { .. }
+        | Note::Waiting { .. }
         | Note::Graded { now: Grade::Assumed | Grade::Leaseless, .. }
         | Note::Missing { .. }
         | Note::Contested { .. }
@@ -58,6 +62,7 @@ const fn level(note: &Note) -> Level {
 pub(super) fn log(message: &Message) {
     match message {
         Message::Note { .. } => {}
+        Message::Claim { vip, wish } => tracing::debug!("{} on {}: claim wanted: {wish:?}", vip.vip, vip.interface),
         Message::Applied { vip, order, outcome } => {
             tracing::debug!("{} on {}: {order:?}: {outcome:?}", vip.vip, vip.interface);
         }
@@ -151,6 +156,9 @@ const fn level_of_release(cause: &Cause) -> Level {
         | Cause::Lifetime { .. }
         | Cause::LeaseEnding(_)
         | Cause::NeverConfirmed { .. }
+        | Cause::ClaimLost { .. }
+        | Cause::ClaimTaken { .. }
+        | Cause::ClaimDeadline { .. }
         | Cause::Foreign => Level::WARN,
     }
 }
@@ -208,6 +216,15 @@ impl Teller<'_> {
                 let lasted = span(*lasted);
                 format!("no longer claimed by another host: {claims} claims in {lasted}, the last by {rival}")
             }
+            Note::Claimed { by, at_most } => {
+                let longest = at_most.map_or_else(String::new, |span| format!(", at most {} more", whole(span)));
+                format!("not acquired yet: claimed by {by}{longest} unless renewed")
+            }
+            Note::ClaimRefused { why, cure, required } => claim_refused(why, cure.as_ref(), *required),
+            Note::ClaimUnconfirmed { why, until: Some(until) } => {
+                format!("claim not renewed ({why}); kept for {} more unless it is", self.left(*until))
+            }
+            Note::ClaimUnconfirmed { why, until: None } => format!("not acquired yet: claim not confirmed ({why})"),
             Note::Refused { why, retry_in } => format!("not changed: {why}; retrying, first in {}", span(*retry_in)),
         }
     }
@@ -253,6 +270,9 @@ impl Teller<'_> {
             Cause::NeverConfirmed { why } => {
                 format!("found at start and not confirmed in time{}", because(why.as_ref()))
             }
+            Cause::ClaimLost { why } => format!("the claim of this host is gone: {why}"),
+            Cause::ClaimTaken { by } => format!("claimed by {by}"),
+            Cause::ClaimDeadline { why } => format!("claim not renewed in time{}", because(why.as_ref())),
             Cause::Foreign => {
                 format!("added by another program, but {} does not name this host", self.vip.key)
             }
@@ -314,6 +334,20 @@ fn revision(version: Option<Version>) -> String {
     version.map_or_else(String::new, |version| format!(", revision {version}"))
 }
 
+fn claim_refused(why: &str, cure: Option<&Arc<str>>, required: bool) -> String {
+    let cure = cure.map_or_else(String::new, |cure| format!("; {cure}"));
+    if required {
+        format!("not acquired: cannot be claimed, and claim is require: {why}{cure}")
+    } else {
+        format!("not claimed, going by the leader key alone, which is the weaker promise: {why}{cure}")
+    }
+}
+
+/// A span of which only the seconds matter.
+fn whole(span: Duration) -> String {
+    format!("{} s", span.as_secs())
+}
+
 fn because(why: Option<&Arc<str>>) -> String {
     why.map_or_else(String::new, |why| format!(" ({why})"))
 }
@@ -325,9 +359,8 @@ fn times_more(suppressed: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
-    use crate::config::Hooks;
+    use crate::config::{ClaimConfig, Hooks};
     use crate::keeper::Schedule;
     use crate::vip::{InterfaceName, Vip};
 
@@ -339,6 +372,7 @@ mod tests {
             value: "pg-node-1".into(),
             hold_timeout: Duration::from_secs(10),
             lease_margin: Duration::from_secs(3),
+            claim: ClaimConfig::default(),
             announce: Schedule { count: None, interval: None, refresh: Duration::from_secs(60) },
             reset_connections: true,
             refuse_after_release: Duration::from_secs(10),

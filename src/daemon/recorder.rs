@@ -88,6 +88,7 @@ impl Recorder {
                 vip
             }
             Message::Note { .. }
+            | Message::Claim { .. }
             | Message::RefuseFailed(_)
             | Message::Reset { .. }
             | Message::Misplaced { .. }

@@ -45,7 +45,7 @@ pub use turn::{Message, Turn};
 pub use vips::{ManagedVip, VipId, VipTable};
 
 use crate::config::VipConfig;
-use crate::keeper::{Event, State, StopMode};
+use crate::keeper::{ClaimReport, Event, State, StopMode};
 use crate::pace::Pace;
 use crate::time::Moment;
 use crate::wire::claim::Claim;
@@ -225,6 +225,13 @@ impl<A: Actuator> Driver<A> {
     pub fn tell_key(&mut self, key: &str, value: &str, event: &Event, now: Moment) {
         for id in self.turn.vips().of_key(key, value) {
             self.turn.handle_event(id, event.clone(), now);
+        }
+    }
+
+    /// Tells the keepers of this claim what became of it. Finish with [`run`](Self::run).
+    pub fn tell_claim(&mut self, key: &str, report: &ClaimReport, now: Moment) {
+        for id in self.turn.vips().of_claim(key) {
+            self.turn.handle_event(id, Event::Claim(report.clone()), now);
         }
     }
 

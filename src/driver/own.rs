@@ -100,7 +100,7 @@ const LONGEST_HOLD: Duration = Duration::from_secs(60);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Hooks;
+    use crate::config::{ClaimConfig, Hooks};
     use crate::keeper::Schedule;
     use crate::vip::Vip;
     use crate::wire::netlink::{Link, Notice};
@@ -119,6 +119,7 @@ mod tests {
             value: "pg1".into(),
             hold_timeout: Duration::from_secs(10),
             lease_margin: Duration::from_secs(3),
+            claim: ClaimConfig::default(),
             announce: Schedule { count: None, interval: None, refresh: Duration::from_secs(60) },
             reset_connections: true,
             refuse_after_release: Duration::ZERO,

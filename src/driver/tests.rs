@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::num::NonZeroU32;
 
 use super::*;
-use crate::config::Hooks;
+use crate::config::{ClaimConfig, Hooks};
 use crate::keeper::{KeyRead, Names, Schedule, Tenure};
 use crate::pace::Pace;
 use crate::time::Lifetime;
@@ -186,6 +186,7 @@ fn vip(text: &str) -> VipConfig {
         value: "pg1".to_owned(),
         hold_timeout: Duration::from_secs(10),
         lease_margin: Duration::from_secs(3),
+        claim: ClaimConfig::default(),
         announce: Schedule { count: Some(1), interval: None, refresh: Duration::from_secs(60) },
         reset_connections: true,
         refuse_after_release: Duration::ZERO,

@@ -10,7 +10,7 @@ use super::execution::{Execution, Point};
 use super::refusal::{Change, Refusal};
 use super::vips::{ManagedVip, VipId, VipTable};
 use crate::config::VipConfig;
-use crate::keeper::{Event, Note, Order, Outcome};
+use crate::keeper::{ClaimWish, Event, Note, Order, Outcome};
 use crate::pace::Pace;
 use crate::time::Moment;
 
@@ -56,6 +56,11 @@ pub enum Message {
         vip: Arc<VipConfig>,
         order: Order,
         outcome: Outcome,
+    },
+    /// What is wanted of the VIP's claim has changed.
+    Claim {
+        vip: Arc<VipConfig>,
+        wish: ClaimWish,
     },
     /// That there is no hardware address is reported once per VIP.
     Announced {
@@ -321,6 +326,10 @@ impl Turn {
         while let Some(note) = vip.keeper.poll_note() {
             let state = vip.keeper.state().name();
             self.messages.push_back(Message::Note { vip: Arc::clone(&vip.config), state, note });
+        }
+        let wish = vip.keeper.claim_wish();
+        if std::mem::replace(&mut vip.told_wish, wish) != wish {
+            self.messages.push_back(Message::Claim { vip: Arc::clone(&vip.config), wish });
         }
         let next = vip.keeper.next_deadline(now).map(|(at, _)| at);
         let next = next.into_iter().chain(vip.refusal().map(|refusal| refusal.until)).min();

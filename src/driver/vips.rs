@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::mirror::Mirror;
 use super::refusal::{Refusal, Refusing};
 use crate::config::VipConfig;
-use crate::keeper::{Keeper, Link, LinkView, PresentAddress, Rules, State};
+use crate::keeper::{ClaimWish, Keeper, Link, LinkView, PresentAddress, Rules, State};
 use crate::pace::Pace;
 use crate::time::Moment;
 use crate::vip::full_prefix;
@@ -23,6 +23,8 @@ pub struct ManagedVip {
     pub leaving: bool,
     /// It was reported that its interface has no hardware address to announce it from.
     pub(super) told_unannounced: bool,
+    /// What was last asked of its claim.
+    pub(super) told_wish: ClaimWish,
     pub(super) refusing: Refusing,
 }
 
@@ -33,6 +35,7 @@ impl ManagedVip {
             pace,
             hold_timeout: config.hold_timeout,
             lease_margin: config.lease_margin,
+            claim: config.claim.mode,
             schedule: config.announce,
             seed,
         });
@@ -41,6 +44,7 @@ impl ManagedVip {
             keeper,
             leaving: false,
             told_unannounced: false,
+            told_wish: ClaimWish::Nothing,
             refusing: Refusing::default(),
         }
     }
@@ -96,6 +100,7 @@ pub struct VipTable {
     next: VipId,
     by_key: BTreeMap<(String, String), BTreeSet<VipId>>,
     by_address: BTreeMap<IpAddr, BTreeSet<VipId>>,
+    by_claim: BTreeMap<String, BTreeSet<VipId>>,
     deadlines: BTreeSet<(Moment, VipId)>,
     deadline_of: BTreeMap<VipId, Moment>,
 }
@@ -111,6 +116,7 @@ impl VipTable {
         self.next += 1;
         self.by_key.entry(key_and_value(&vip.config)).or_default().insert(id);
         self.by_address.entry(vip.config.vip.address()).or_default().insert(id);
+        self.by_claim.entry(vip.config.claim.key.clone()).or_default().insert(id);
         self.vips.insert(id, vip);
         id
     }
@@ -119,6 +125,7 @@ impl VipTable {
         if let Some(vip) = self.vips.remove(&id) {
             forget(&mut self.by_key, &key_and_value(&vip.config), id);
             forget(&mut self.by_address, &vip.config.vip.address(), id);
+            forget(&mut self.by_claim, &vip.config.claim.key, id);
             self.set_deadline(id, None);
         }
     }
@@ -150,6 +157,11 @@ impl VipTable {
 
     pub fn of_address(&self, address: IpAddr) -> BTreeSet<VipId> {
         self.by_address.get(&address).cloned().unwrap_or_default()
+    }
+
+    /// Those that are claimed with this key.
+    pub fn of_claim(&self, key: &str) -> BTreeSet<VipId> {
+        self.by_claim.get(key).cloned().unwrap_or_default()
     }
 
     /// Those whose deadline has come.

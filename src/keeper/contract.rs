@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::announce::{Schedule, Series};
+use super::claim::{Claim, ClaimMode, ClaimReport};
 use super::conflict::Conflict;
 use super::evidence::Evidence;
 use super::input::{Grade, KeyEvent, KeyRead};
@@ -27,6 +28,8 @@ pub struct Rules {
     pub hold_timeout: Duration,
     /// How long before the end of the lease the address is released.
     pub lease_margin: Duration,
+    /// Whether the VIP is claimed in the store.
+    pub claim: ClaimMode,
     /// How the address is announced.
     pub schedule: Schedule,
     /// Where the jitter starts.
@@ -47,6 +50,8 @@ pub enum Event {
         /// The address may be held until then at most, if the reason says more than silence does.
         until: Option<Moment>,
     },
+    /// What became of the claim in the store.
+    Claim(ClaimReport),
     /// What the kernel shows now.
     Observed(LinkView),
     /// What became of an order.
@@ -99,6 +104,9 @@ pub struct Keeper {
     pub(super) evidence: Evidence,
     /// When the newest answer that names us came.
     pub(super) confirmed_at: Moment,
+    /// Until when the newest read that names us allows a hold, unless something newer names another.
+    pub(super) qualified: Option<Moment>,
+    pub(super) claim: Claim,
     /// Why no endpoint answers, as long as none does.
     pub(super) unreachable: Option<Arc<str>>,
     /// `None` until the kernel was looked at for the first time.
@@ -129,6 +137,8 @@ impl Keeper {
             state: State::Unknown { adopting: None },
             evidence: Evidence::default(),
             confirmed_at: Moment::default(),
+            qualified: None,
+            claim: Claim::new(),
             unreachable: None,
             view: None,
             narrowed: None,
@@ -152,12 +162,14 @@ impl Keeper {
             Event::Changed(event) => self.handle_key_event(event, now),
             Event::Unreachable { why, until } => {
                 self.unreachable = Some(why);
+                self.qualified = self.qualified.map(|qualified| until.map_or(qualified, |until| qualified.min(until)));
                 let before = self.state.until();
                 self.step(Fact::Doubt { until }, None, now);
                 if self.state.until() != before {
                     self.plan_align(now);
                 }
             }
+            Event::Claim(report) => self.handle_claim(report, now),
             Event::Observed(view) => self.handle_view(view, now),
             Event::Applied(outcome) => self.handle_outcome(outcome, now),
             Event::Rival { mac, claims } => self.handle_rival(mac, claims, now),
@@ -201,9 +213,9 @@ impl Keeper {
         Some(self.confirmed_at).filter(|at| *at != Moment::default())
     }
 
-    /// The grade of the newest read that counts; `None` where it does not tell.
+    /// The grade of the promise by the claim and the newest read; `None` where they do not tell.
     pub fn grade(&self) -> Option<Grade> {
-        self.last_read().and_then(KeyRead::grade)
+        self.last_read().and_then(|read| self.grade_of(read))
     }
 
     /// Why no endpoint answers, as long as none does.

@@ -25,14 +25,12 @@ impl Keeper {
     fn release_if_expired(&mut self, now: Moment) {
         if self.releases_at().is_some_and(|at| at <= now) {
             let why = self.unreachable.clone();
-            let cause = match self.state {
-                State::Unknown { .. } => Cause::NeverConfirmed { why },
-                State::Standby
-                | State::Acquiring { .. }
-                | State::Held { .. }
-                | State::Doubtful { .. }
-                | State::Releasing { .. }
-                | State::Stopped { .. } => Cause::Deadline { last: self.evidence.newest().cloned(), why },
+            let cause = if matches!(self.state, State::Unknown { .. }) {
+                Cause::NeverConfirmed { why }
+            } else if self.is_bound_by_claim() {
+                self.claim_deadline()
+            } else {
+                Cause::Deadline { last: self.evidence.newest().cloned(), why }
             };
             self.step(Fact::Expired, Some(cause), now);
         }
@@ -57,6 +55,8 @@ impl Keeper {
     pub(super) fn overdue_at(&self) -> Option<Moment> {
         match self.state {
             State::Held { until } | State::Acquiring { until, doubtful: false } => {
+                // The pace of the reads follows what they allow, not the claim.
+                let until = self.qualified.map_or(until, |qualified| qualified.max(until));
                 Some(self.confirmed_at + self.rules.pace.overdue(until.since(self.confirmed_at)))
             }
             State::Acquiring { doubtful: true, .. }

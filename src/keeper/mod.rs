@@ -10,7 +10,7 @@
 //! ```
 //! use std::time::Duration;
 //! use vip_manager::keeper::{
-//!     Event, Keeper, KeyRead, Link, LinkView, Names, Order, Outcome, Rules, Schedule, State, Tenure,
+//!     ClaimMode, Event, Keeper, KeyRead, Link, LinkView, Names, Order, Outcome, Rules, Schedule, State, Tenure,
 //! };
 //! use vip_manager::pace::Pace;
 //! use vip_manager::time::Moment;
@@ -20,6 +20,7 @@
 //!     pace: Pace { full: Duration::from_secs(1), longest: Duration::from_secs(10) },
 //!     hold_timeout: Duration::from_secs(10),
 //!     lease_margin: Duration::from_secs(3),
+//!     claim: ClaimMode::Off,
 //!     schedule: Schedule { count: None, interval: None, refresh: Duration::from_secs(60) },
 //!     seed: 1,
 //! });
@@ -66,6 +67,8 @@
 #![warn(missing_docs)]
 
 mod announce;
+mod claim;
+mod claiming;
 mod conflict;
 mod contract;
 mod deadlines;
@@ -84,6 +87,7 @@ mod tests;
 mod transition;
 
 pub use announce::Schedule;
+pub use claim::{ClaimMode, ClaimReport, ClaimWish, Claimed};
 pub use contract::{Event, Keeper, Rules, Target};
 pub use evidence::Limits;
 pub use input::{Grade, KeyEvent, KeyRead, Names, Tenure, Version};

@@ -35,6 +35,12 @@ pub enum Note {
     Released { cause: Cause, after: Duration },
     /// The key does not name us, and the address is absent.
     StandingBy { cause: Cause },
+    /// Another host has the claim, for at most so long unless it renews it. It is waited for.
+    Claimed { by: Arc<str>, at_most: Option<Duration> },
+    /// The store does not let this host claim; `cure` says what would.
+    ClaimRefused { why: Arc<str>, cure: Option<Arc<str>>, required: bool },
+    /// The store does not acknowledge the claim. An address that is held stays `until` then.
+    ClaimUnconfirmed { why: Arc<str>, until: Option<Moment> },
     /// The kernel refused an order, which is retried.
     Refused { why: Arc<str>, retry_in: Duration },
     /// Somebody else claimed the address just after it was added: perhaps the last packet of the former holder.
@@ -72,6 +78,12 @@ pub enum Cause {
     LeaseEnding(KeyRead),
     /// Nobody confirmed the address that was found at the start.
     NeverConfirmed { why: Option<Arc<str>> },
+    /// The claim was ours and is gone.
+    ClaimLost { why: Arc<str> },
+    /// Another host has the claim.
+    ClaimTaken { by: Arc<str> },
+    /// The store has not acknowledged the claim for too long; the text says why.
+    ClaimDeadline { why: Option<Arc<str>> },
     /// Somebody else added it to the interface while it should be absent.
     Foreign,
     /// The daemon is stopping, or the VIP was removed from its configuration.

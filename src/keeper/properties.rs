@@ -13,7 +13,7 @@ use crate::pace::Pace;
 use crate::time::{Lifetime, Moment};
 use crate::vip::Mac;
 
-use world::{Op, World};
+use world::{ClaimOp, Op, World};
 
 /// A configuration with so many cases, unless `PROPTEST_CASES` asks for another number: many for a whole day, or the
 /// few that suffice where each test runs a thousand times.
@@ -35,6 +35,8 @@ fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(age, lease)| Op::Read { ours: true, age, lease: Some(lease), assumed: None, revision: 1 }),
         30 => (any::<bool>(), -3_i64..4).prop_map(|(ours, revision)| Op::Changed { ours, revision }),
         10 => prop::option::weighted(0.3, 0_u64..12_000).prop_map(Op::Unreachable),
+        40 => (0_u64..500, 5_u64..15).prop_map(|(age, bound)| Op::Claim(ClaimOp::Held { age, bound })),
+        12 => claim().prop_map(Op::Claim),
         20 => (present, link).prop_map(|(present, link)| Op::Meddle { present, link }),
         20 => (0_u8..8, 1_u32..9).prop_map(|(mac, claims)| Op::Rival { mac, claims }),
         60 => (0_u64..6_000, prop::bool::weighted(0.8)).prop_map(|(millis, on_time)| Op::Wait { millis, on_time }),
@@ -45,13 +47,21 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
+fn claim() -> impl Strategy<Value = ClaimOp> {
+    let held = (0_u64..15_000, 0_u64..20).prop_map(|(age, bound)| ClaimOp::Held { age, bound });
+    let others = [ClaimOp::Taken, ClaimOp::Lost, ClaimOp::Refused, ClaimOp::Unknown, ClaimOp::Absent];
+    prop_oneof![held, prop::sample::select(others.to_vec())]
+}
+
 fn rules() -> impl Strategy<Value = Rules> {
-    (1_u64..5, 0_u64..21, 0_u64..20, 1_u64..6, any::<u64>(), prop::option::of(1_u32..9), 0_u64..70).prop_map(
-        |(interval, longest, extra, margin, seed, count, refresh)| Rules {
+    let claim = prop::sample::select(vec![ClaimMode::Off, ClaimMode::Auto, ClaimMode::Require]);
+    (1_u64..5, 0_u64..21, 0_u64..20, 1_u64..6, any::<u64>(), prop::option::of(1_u32..9), 0_u64..70, claim).prop_map(
+        |(interval, longest, extra, margin, seed, count, refresh, claim)| Rules {
             prefix: 32,
             pace: Pace { full: Duration::from_millis(interval * 500), longest: Duration::from_millis(longest * 500) },
             hold_timeout: Duration::from_millis(interval * 1_500 + 500 + extra * 100),
             lease_margin: Duration::from_secs(margin),
+            claim,
             schedule: Schedule { count, interval: None, refresh: Duration::from_secs(refresh) },
             seed,
         },
@@ -75,7 +85,7 @@ proptest! {
         rules in rules(),
         delays in prop::collection::vec((0_u64..400, 0_u64..100), 1..60),
     ) {
-        let mut world = World::new(rules);
+        let mut world = World::new(Rules { claim: ClaimMode::Off, ..rules });
         world.read(true, 0, Some((60, None)), 0);
         for (age, late) in delays {
             let Rules { pace, hold_timeout, .. } = *world.keeper.rules();

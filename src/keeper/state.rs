@@ -70,6 +70,8 @@ pub(super) enum Fact {
     NotMine,
     /// The deadline has passed, or a read names us on a lease that is about to end.
     Expired,
+    /// The claim was renewed: the deadline of what is held moves to then. It confirms nothing.
+    Renewed { until: Moment },
     /// A confirmation is overdue, or no endpoint answers. The address may stay `until` then at most, if that is known.
     Doubt { until: Option<Moment> },
     /// The kernel shows the address with our prefix length (`exact`), or with any.
@@ -108,6 +110,7 @@ impl State {
             Fact::Doubt { until: None }
             | Fact::Mine { .. }
             | Fact::NotMine
+            | Fact::Renewed { .. }
             | Fact::Expired
             | Fact::Seen { .. }
             | Fact::Stop { .. } => self.next(fact),
@@ -125,9 +128,21 @@ impl State {
         }
     }
 
+    /// The same state with another deadline of what is held.
+    const fn renewed(self, until: Moment) -> Self {
+        match self {
+            Self::Acquiring { doubtful, .. } => Self::Acquiring { until, doubtful },
+            Self::Held { .. } => Self::Held { until },
+            Self::Doubtful { .. } => Self::Doubtful { until },
+            Self::Unknown { .. } | Self::Standby | Self::Releasing { .. } | Self::Stopped { .. } => self,
+        }
+    }
+
     #[expect(clippy::match_same_arms, reason = "a row for each meaning reads as the diagram does")]
     const fn next(self, fact: Fact) -> Self {
         match (self, fact) {
+            (state, Fact::Renewed { until }) => state.renewed(until),
+
             (Self::Unknown { .. } | Self::Standby, Fact::Mine { until }) => Self::Acquiring { until, doubtful: false },
             (Self::Unknown { .. }, Fact::NotMine) => Self::Releasing { then: AfterRelease::Standby },
             (Self::Unknown { adopting: Some(_) }, Fact::Expired) => Self::Releasing { then: AfterRelease::Unknown },
@@ -210,25 +225,25 @@ mod tests {
     use super::*;
 
     /// Every pair: a row per state, a column per fact, a cell for the state that follows. `.` is no change, `→` is
-    /// releasing and what comes after it, `*` marks the deadline of the read and `-` that of the doubt; all others keep
+    /// releasing and what comes after it, `*` marks the deadline of the read or renewal and `-` that of the doubt; all others keep
     /// their own.
     ///
     /// `exact`, `other` and `absent` are what the kernel shows; `stop` and `keep` come with the address present or
     /// absent.
     const TABLE: &str = "
-                mine      not-mine  expired   doubt     bounded    exact     other     absent    stop      stop-abs  keep      keep-abs
-      unknown   acquire*  →standby  .         .         .          →unknown  →unknown  .         →stopped  stopped   kept      kept
-      inherited acquire*  →standby  →unknown  .         inherited- .         .         unknown   →stopped  stopped   kept      kept
-      standby   acquire*  .         .         .         .          →standby  →standby  .         →stopped  stopped   →stopped  stopped
-      acquire   acquire*  →standby  →unknown  acquire?  acquire?-  held      .         .         →stopped  →stopped  kept      kept
-      acquire?  acquire*  →standby  →unknown  .         acquire?-  doubt     .         .         →stopped  →stopped  kept      kept
-      held      held*     →standby  →unknown  doubt     doubt-     .         acquire   acquire   →stopped  →stopped  kept      kept
-      doubt     held*     →standby  →unknown  .         doubt-     .         acquire?  acquire?  →stopped  →stopped  kept      kept
-      →unknown  acquire*  →standby  .         .         .          .         .         unknown   →stopped  →stopped  →stopped  →stopped
-      →standby  acquire*  .         .         .         .          .         .         standby   →stopped  →stopped  →stopped  →stopped
-      →stopped  .         .         .         .         .          .         .         stopped   .         .         .         .
-      stopped   .         .         .         .         .          .         .         .         .         .         .         .
-      kept      .         .         .         .         .          .         .         .         .         .         .         .
+                mine      renewed   not-mine  expired   doubt     bounded    exact     other     absent    stop      stop-abs  keep      keep-abs
+      unknown   acquire*  .         →standby  .         .         .          →unknown  →unknown  .         →stopped  stopped   kept      kept
+      inherited acquire*  .         →standby  →unknown  .         inherited- .         .         unknown   →stopped  stopped   kept      kept
+      standby   acquire*  .         .         .         .         .          →standby  →standby  .         →stopped  stopped   →stopped  stopped
+      acquire   acquire*  acquire*  →standby  →unknown  acquire?  acquire?-  held      .         .         →stopped  →stopped  kept      kept
+      acquire?  acquire*  acquire?* →standby  →unknown  .         acquire?-  doubt     .         .         →stopped  →stopped  kept      kept
+      held      held*     held*     →standby  →unknown  doubt     doubt-     .         acquire   acquire   →stopped  →stopped  kept      kept
+      doubt     held*     doubt*    →standby  →unknown  .         doubt-     .         acquire?  acquire?  →stopped  →stopped  kept      kept
+      →unknown  acquire*  .         →standby  .         .         .          .         .         unknown   →stopped  →stopped  →stopped  →stopped
+      →standby  acquire*  .         .         .         .         .          .         .         standby   →stopped  →stopped  →stopped  →stopped
+      →stopped  .         .         .         .         .         .          .         .         stopped   .         .         .         .
+      stopped   .         .         .         .         .         .          .         .         .         .         .         .         .
+      kept      .         .         .         .         .         .          .         .         .         .         .         .         .
     ";
 
     const EARLY: Moment = Moment::from_boot(Duration::from_secs(5));
@@ -259,6 +274,7 @@ mod tests {
     fn fact(word: &str) -> Fact {
         match word {
             "mine" => Fact::Mine { until: NEW },
+            "renewed" => Fact::Renewed { until: NEW },
             "not-mine" => Fact::NotMine,
             "expired" => Fact::Expired,
             "doubt" => Fact::Doubt { until: Some(NEW) },
@@ -279,7 +295,7 @@ mod tests {
         let mut lines = TABLE.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
         let facts = lines.by_ref().find(|line| !line.is_empty()).unwrap();
         let rows: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
-        assert_eq!((rows.len(), facts.len()), (12, 12));
+        assert_eq!((rows.len(), facts.len()), (12, 13));
         for row in rows {
             let before = row[0];
             assert_eq!(row.len(), facts.len() + 1, "{before}");

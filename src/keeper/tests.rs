@@ -1,5 +1,6 @@
 //! What a keeper does, in the words of those who operate it.
 
+mod claim;
 mod interference;
 mod notes;
 mod rival;
@@ -47,6 +48,7 @@ impl Fixture {
             pace: Pace::steady(secs(1)),
             hold_timeout: secs(10),
             lease_margin: secs(3),
+            claim: ClaimMode::Off,
             schedule: Schedule { count: None, interval: None, refresh: secs(60) },
             seed: 1,
         };

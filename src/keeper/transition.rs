@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::contract::Keeper;
 use super::evidence::{Limits, Verdict};
-use super::input::{KeyEvent, KeyRead};
+use super::input::{KeyEvent, KeyRead, Tenure};
 use super::note::{Cause, Note, Obstacle};
 use super::renewal::SHORTEST_LIFETIME;
 use super::state::{Fact, State};
@@ -17,6 +17,7 @@ impl Keeper {
             Verdict::Overtaken | Verdict::Inconclusive => {}
             Verdict::NotMine => {
                 self.unreachable = None;
+                self.qualified = None;
                 let named = Some(read.names.clone());
                 let known = self.narration.told_holder == named;
                 self.narration.told_holder = named;
@@ -31,6 +32,9 @@ impl Keeper {
                 self.narration.told_holder = None;
                 self.confirmed_at = self.confirmed_at.max(read.answered_at);
                 self.note_grade(&read);
+                // What the store does not prove is no bound where the claim is one.
+                let assumed = matches!(read.tenure, Tenure::Assumed { .. }) && self.is_claimed();
+                let until = if assumed { read.sent_at + self.rules.hold_timeout } else { until };
                 self.consider_hold(until, read, now);
             }
         }
@@ -39,7 +43,7 @@ impl Keeper {
     /// The grade at the beginning of a hold is told by the note of that.
     fn note_grade(&mut self, read: &KeyRead) {
         let holding = matches!(self.state, State::Held { .. } | State::Doubtful { .. });
-        if let (true, Some(now), Some(before)) = (holding, read.grade(), self.narration.told_grade)
+        if let (true, Some(now), Some(before)) = (holding, self.grade_of(read), self.narration.told_grade)
             && now != before
         {
             self.narration.told_grade = Some(now);
@@ -48,15 +52,24 @@ impl Keeper {
     }
 
     fn consider_hold(&mut self, until: Moment, read: KeyRead, now: Moment) {
+        self.qualified = Some(until);
         // An inherited address is being held, perhaps by a daemon that is gone: what ends a hold ends it too.
         let holding = match self.state {
             State::Acquiring { .. } | State::Held { .. } | State::Doubtful { .. } => true,
             State::Unknown { adopting } => adopting.is_some(),
             State::Standby | State::Releasing { .. } | State::Stopped { .. } => false,
         };
+        if !self.is_holding() && !self.admits(&read) {
+            return;
+        }
+        let by_reads = until;
+        let until = self.bounded(by_reads);
         let least = if holding { Duration::from_nanos(1) } else { SHORTEST_LIFETIME };
         if until >= now + least {
             self.step(Fact::Mine { until }, None, now);
+        } else if until < by_reads {
+            let cause = self.claim_deadline();
+            self.step(Fact::Expired, Some(cause), now);
         } else if holding {
             self.step(Fact::Expired, Some(Cause::LeaseEnding(read)), now);
         } else {
@@ -67,6 +80,7 @@ impl Keeper {
     pub(super) fn handle_key_event(&mut self, event: KeyEvent, now: Moment) {
         let denies = !event.names.is_us();
         if self.evidence.event(&event) && denies {
+            self.qualified = None;
             if self.state != State::Standby {
                 self.narration.told_holder = Some(event.names.clone());
             }
@@ -162,7 +176,7 @@ impl Keeper {
     fn note_held(&mut self, before: State, until: Moment, now: Moment) {
         self.narration.waiting = None;
         let Some(evidence) = self.evidence.newest().cloned() else { return };
-        self.narration.told_grade = evidence.grade();
+        self.narration.told_grade = self.grade_of(&evidence);
         let note = match before {
             State::Doubtful { .. } => {
                 let silent_for = evidence.answered_at.since(self.narration.decided_at);
@@ -198,6 +212,7 @@ impl Keeper {
             | State::Releasing { .. }
             | State::Stopped { .. } => {}
         }
+        self.settle_claim(now);
     }
 
     fn wait_for(&mut self, for_what: Obstacle) {

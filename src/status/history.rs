@@ -89,6 +89,9 @@ pub fn told(note: &Note, now: &'static str) -> Option<Told> {
         | Note::StillContested { .. }
         | Note::Waiting { .. }
         | Note::Releasing { .. }
+        | Note::Claimed { .. }
+        | Note::ClaimRefused { .. }
+        | Note::ClaimUnconfirmed { .. }
         | Note::Refused { .. } => None,
     }
 }
@@ -103,9 +106,13 @@ pub fn origin(first: &Told) -> &'static str {
 fn resting(cause: &Cause, now: &'static str) -> &'static str {
     match cause {
         Cause::Read(_) | Cause::Event(_) => "standby",
-        Cause::Deadline { .. } | Cause::Lifetime { .. } | Cause::LeaseEnding(_) | Cause::NeverConfirmed { .. } => {
-            "unknown"
-        }
+        Cause::Deadline { .. }
+        | Cause::Lifetime { .. }
+        | Cause::LeaseEnding(_)
+        | Cause::NeverConfirmed { .. }
+        | Cause::ClaimLost { .. }
+        | Cause::ClaimTaken { .. }
+        | Cause::ClaimDeadline { .. } => "unknown",
         Cause::Stop => "stopped",
         Cause::Foreign => now,
     }
@@ -119,6 +126,9 @@ const fn word(cause: &Cause) -> &'static str {
         Cause::Lifetime { .. } => "lifetime",
         Cause::LeaseEnding(_) => "lease",
         Cause::NeverConfirmed { .. } => "never-confirmed",
+        Cause::ClaimLost { .. } => "claim-lost",
+        Cause::ClaimTaken { .. } => "claim-taken",
+        Cause::ClaimDeadline { .. } => "claim-deadline",
         Cause::Foreign => "intruder",
         Cause::Stop => "stop",
     }
@@ -129,7 +139,12 @@ fn source(cause: &Cause) -> Option<&Arc<str>> {
         Cause::Read(read) | Cause::LeaseEnding(read) => Some(&read.from),
         Cause::Event(change) => Some(&change.from),
         Cause::Deadline { last, .. } | Cause::Lifetime { last, .. } => last.as_ref().map(|last| &last.from),
-        Cause::NeverConfirmed { .. } | Cause::Foreign | Cause::Stop => None,
+        Cause::NeverConfirmed { .. }
+        | Cause::ClaimLost { .. }
+        | Cause::ClaimTaken { .. }
+        | Cause::ClaimDeadline { .. }
+        | Cause::Foreign
+        | Cause::Stop => None,
     }
 }
 

@@ -8,7 +8,7 @@ use super::scope::Scope;
 use super::validator::{Origin, Reported, Validator};
 use crate::config::diagnostic::{Place, brief};
 use crate::config::keys::{Key, TABLE};
-use crate::config::model::{Hook, Hooks, VipConfig};
+use crate::config::model::{ClaimConfig, Hook, Hooks, VipConfig};
 use crate::config::setting::Setting;
 use crate::config::stores::StoreType;
 use crate::config::values::{count, duration_within, show_duration, switch};
@@ -277,6 +277,7 @@ impl Common {
             value: self.value.clone(),
             hold_timeout: self.hold_timeout,
             lease_margin: self.lease_margin,
+            claim: ClaimConfig::default(),
             announce: self.announce,
             reset_connections: self.reset_connections,
             refuse_after_release: self.refuse_after_release,

@@ -137,6 +137,9 @@ fn occasion<'a>(note: &'a Note, vip: &'a VipConfig) -> Option<(Event, Option<&'a
         | Note::Refused { .. }
         | Note::Echo { .. }
         | Note::StillContested { .. }
+        | Note::Claimed { .. }
+        | Note::ClaimRefused { .. }
+        | Note::ClaimUnconfirmed { .. }
         | Note::Uncontested { .. } => None,
     }
 }
@@ -148,6 +151,9 @@ fn named<'a>(cause: &'a Cause, vip: &'a VipConfig) -> Option<&'a str> {
         Cause::Deadline { .. }
         | Cause::Lifetime { .. }
         | Cause::NeverConfirmed { .. }
+        | Cause::ClaimLost { .. }
+        | Cause::ClaimTaken { .. }
+        | Cause::ClaimDeadline { .. }
         | Cause::Foreign
         | Cause::Stop => None,
     }

@@ -23,6 +23,8 @@ pub(super) enum Op {
     },
     /// No endpoint answers, and the address may be held so many milliseconds more at most.
     Unreachable(Option<u64>),
+    /// Something became of the claim.
+    Claim(ClaimOp),
     /// Somebody else changes the address or the link.
     Meddle {
         present: Vec<(u8, Option<u64>)>,
@@ -46,6 +48,21 @@ pub(super) enum Op {
     Stop(StopMode),
 }
 
+/// What became of the claim.
+#[derive(Clone, Debug)]
+pub(super) enum ClaimOp {
+    /// Acknowledged: how long ago it was asked for, and for how many seconds it is bound.
+    Held {
+        age: u64,
+        bound: u64,
+    },
+    Taken,
+    Lost,
+    Refused,
+    Unknown,
+    Absent,
+}
+
 /// A keeper, the kernel under it, and what a strict observer knows about both.
 pub(super) struct World {
     pub(super) keeper: Keeper,
@@ -56,6 +73,12 @@ pub(super) struct World {
     takes: Duration,
     /// The latest moment up to which any read so far allows the address.
     allowed: Option<Moment>,
+    /// When the claim was acknowledged, and until when it binds, the margin subtracted.
+    claimed: Option<(Moment, Moment)>,
+    /// What the keeper wanted of the claim before, and since when it wants it.
+    wish: (ClaimWish, Moment),
+    /// When the newest read was sent that names us.
+    named_at: Option<Moment>,
     /// The first stop that it received.
     stopped: Option<StopMode>,
     /// Rivals that were reported in the current conflict.
@@ -73,6 +96,9 @@ impl World {
             refusing: false,
             takes: Duration::ZERO,
             allowed: None,
+            claimed: None,
+            wish: (ClaimWish::Nothing, Moment::default()),
+            named_at: None,
             stopped: None,
             contested: 0,
         };
@@ -101,6 +127,7 @@ impl World {
                 self.allowed = self.allowed.map(|allowed| until.map_or(allowed, |until| allowed.min(until)));
                 self.handle(Event::Unreachable { why: "silent".into(), until });
             }
+            Op::Claim(op) => self.claim(&op),
             Op::Meddle { present, link } => {
                 let lifetime = |left: Option<u64>| {
                     left.map_or(Lifetime::Forever, |s| Lifetime::Until(self.now + Duration::from_secs(s)))
@@ -137,6 +164,7 @@ impl World {
         let sent_at = self.now - Duration::from_millis(age);
         let rules = self.keeper.rules();
         if ours {
+            self.named_at = self.named_at.max(Some(sent_at));
             let left = lease.map_or(rules.hold_timeout, |(left, assumed)| {
                 let margin =
                     assumed.map_or(rules.lease_margin, |most| rules.lease_margin.min(Duration::from_secs(most)));
@@ -163,6 +191,58 @@ impl World {
         self.handle(Event::Read(read));
     }
 
+    /// The claim counts as lost in doubt, as held only if it was asked for while it was wanted.
+    fn claim(&mut self, op: &ClaimOp) {
+        let report = match *op {
+            ClaimOp::Held { age, bound } => {
+                let (sent_at, bound) = (self.now - Duration::from_millis(age), Duration::from_secs(bound));
+                if matches!(self.wish.0, ClaimWish::Hold | ClaimWish::Keep) && sent_at > self.wish.1 {
+                    let until = sent_at + bound.saturating_sub(self.keeper.rules().lease_margin);
+                    let (since, before) = self.claimed.unwrap_or((self.now, until));
+                    self.claimed = Some((since, until.max(before)));
+                }
+                ClaimReport::Held { sent_at, answered_at: self.now, bound }
+            }
+            ClaimOp::Taken => ClaimReport::Taken { by: "pg2".into(), at_most: None },
+            ClaimOp::Lost => ClaimReport::Lost { why: "it is absent".into() },
+            ClaimOp::Refused => ClaimReport::Refused { why: "permission denied".into(), cure: None },
+            ClaimOp::Unknown => ClaimReport::Unknown { why: "silent".into() },
+            ClaimOp::Absent => ClaimReport::Absent,
+        };
+        if matches!(op, ClaimOp::Taken | ClaimOp::Lost | ClaimOp::Absent) {
+            self.claimed = None;
+        }
+        self.handle(Event::Claim(report));
+    }
+
+    /// What was acknowledged before the claim was wanted counts no more. To be called after each event.
+    fn note_wish(&mut self) {
+        let wanted = |wish| matches!(wish, ClaimWish::Hold | ClaimWish::Keep);
+        let wish = self.keeper.claim_wish();
+        if wanted(wish) && !wanted(self.wish.0) {
+            self.wish.1 = self.now;
+            self.claimed = None;
+        }
+        if wish == ClaimWish::Delete {
+            self.claimed = None;
+        }
+        self.wish.0 = wish;
+    }
+
+    /// A claim is kept as long as the address is there.
+    fn check_claim(&self) {
+        if self.wish.0 == ClaimWish::Delete {
+            // After the end, addresses that others add are not judged.
+            let stopped = matches!(self.keeper.state(), State::Stopped { .. });
+            assert!(stopped || self.view.present.is_empty(), "the claim goes before the address");
+        }
+        if let (ClaimMode::Require, Target::Held { until }) = (self.keeper.rules().claim, self.keeper.target()) {
+            let (since, bound) = self.claimed.expect("held without a claim");
+            assert!(until <= bound, "held longer than the claim");
+            assert!(self.named_at.is_some_and(|named| named > since), "held without a read after the claim");
+        }
+    }
+
     /// Silence, and a kernel that obeys at once: the address is removed, and a stop is completed.
     pub(super) fn end(&mut self) {
         self.refusing = false;
@@ -187,15 +267,18 @@ impl World {
             assert!(at > self.now, "a busy loop over {why}");
             self.now = at;
             self.keeper.handle_timeout(at);
+            self.note_wish();
             self.drain();
         }
         self.now = end;
         self.keeper.handle_timeout(end);
+        self.note_wish();
         self.drain();
     }
 
     fn handle(&mut self, event: Event) {
         self.keeper.handle_event(event, self.now);
+        self.note_wish();
         self.drain();
     }
 
@@ -206,6 +289,7 @@ impl World {
             assert!(orders < 20, "orders without end: {order:?}");
             let outcome = self.carry_out(&order);
             self.keeper.handle_event(Event::Applied(outcome), self.now);
+            self.note_wish();
         }
         if self.keeper.poll_announce(self.now) {
             self.check_announcement();
@@ -215,6 +299,7 @@ impl World {
             self.listen(&note);
         }
         self.check();
+        self.check_claim();
     }
 
     fn carry_out(&mut self, order: &Order) -> Outcome {
@@ -276,6 +361,9 @@ impl World {
             | Note::Releasing { .. }
             | Note::Released { .. }
             | Note::StandingBy { .. }
+            | Note::Claimed { .. }
+            | Note::ClaimRefused { .. }
+            | Note::ClaimUnconfirmed { .. }
             | Note::Refused { .. }
             | Note::Echo { .. } => {}
         }

@@ -24,6 +24,7 @@ impl Fixture {
             pace: Pace::steady(secs(1)),
             hold_timeout: secs(10),
             lease_margin: secs(3),
+            claim: ClaimMode::Off,
             schedule: Schedule { count: None, interval: None, refresh: secs(0) },
             seed: 1,
         };

@@ -1,0 +1,229 @@
+//! What a keeper does with its claim.
+
+use super::*;
+
+/// A keeper that claims, with the claim and the address as they are after a first acquisition.
+fn holding(mode: ClaimMode) -> Fixture {
+    let mut keeper = claiming(mode, vec![]);
+    keeper.read(Some(VALUE));
+    acknowledge(&mut keeper);
+    read_after(&mut keeper, Some(VALUE));
+    assert!(matches!(keeper.keeper.state(), State::Held { .. }), "{:?}", keeper.keeper.state());
+    keeper.forget();
+    keeper
+}
+
+fn claiming(mode: ClaimMode, present: Vec<PresentAddress>) -> Fixture {
+    let mut keeper = Fixture::with(present);
+    keeper.keeper = Keeper::new(Rules { claim: mode, ..keeper.keeper.rules().clone() });
+    keeper.observe();
+    keeper.forget();
+    keeper
+}
+
+fn tell(keeper: &mut Fixture, report: ClaimReport) {
+    keeper.handle(Event::Claim(report));
+}
+
+/// The store acknowledges the claim, ten seconds from a request that took a millisecond.
+fn acknowledge(keeper: &mut Fixture) {
+    let sent_at = keeper.now + millis(1);
+    keeper.now = keeper.now + millis(2);
+    tell(keeper, ClaimReport::Held { sent_at, answered_at: keeper.now, bound: secs(10) });
+}
+
+fn read_after(keeper: &mut Fixture, holder: Option<&str>) {
+    keeper.now = keeper.now + millis(1);
+    keeper.read(holder);
+}
+
+fn wish(keeper: &Fixture) -> ClaimWish {
+    keeper.keeper.claim_wish()
+}
+
+fn refused() -> ClaimReport {
+    ClaimReport::Refused { why: "permission denied".into(), cure: Some("grant it".into()) }
+}
+
+#[test]
+fn acquires_after_the_claim_and_a_read_that_was_sent_later() {
+    let mut keeper = claiming(ClaimMode::Require, vec![]);
+    assert_eq!(wish(&keeper), ClaimWish::Nothing);
+    keeper.read(Some(VALUE));
+    assert_eq!((keeper.keeper.state(), wish(&keeper)), (State::Unknown { adopting: None }, ClaimWish::Hold));
+    let sent_before = keeper.key_read(Some(VALUE));
+    acknowledge(&mut keeper);
+    keeper.handle(Event::Read(sent_before));
+    assert_eq!(keeper.keeper.target(), Target::Released);
+    read_after(&mut keeper, Some(VALUE));
+    let State::Held { until } = keeper.keeper.state() else { panic!("{:?}", keeper.keeper.state()) };
+    // Sent two milliseconds ago, for ten seconds, three of which are the margin.
+    assert_eq!(until, keeper.now - millis(2) + secs(7));
+    assert!(matches!(keeper.notes[..], [Note::Acquired { .. }]), "{:?}", keeper.notes);
+}
+
+#[test]
+fn does_not_acquire_if_the_read_after_the_claim_names_another() {
+    let mut keeper = claiming(ClaimMode::Require, vec![]);
+    keeper.read(Some(VALUE));
+    acknowledge(&mut keeper);
+    read_after(&mut keeper, Some("pg2"));
+    assert_eq!((keeper.keeper.state(), wish(&keeper)), (State::Standby, ClaimWish::Delete));
+    tell(&mut keeper, ClaimReport::Absent);
+    assert_eq!(wish(&keeper), ClaimWish::Nothing);
+}
+
+#[test]
+fn each_renewal_moves_the_deadline_and_confirms_nothing() {
+    let mut keeper = holding(ClaimMode::Require);
+    keeper.wait(millis(2_500));
+    assert!(matches!(keeper.keeper.state(), State::Doubtful { .. }));
+    acknowledge(&mut keeper);
+    let State::Doubtful { until } = keeper.keeper.state() else { panic!("{:?}", keeper.keeper.state()) };
+    assert_eq!(until, keeper.now - millis(1) + secs(7));
+}
+
+#[test]
+fn the_reads_bind_where_they_end_sooner_than_the_claim() {
+    let mut keeper = holding(ClaimMode::Require);
+    let read = keeper.key_read(Some(VALUE));
+    keeper.handle(Event::Read(KeyRead { tenure: Tenure::AtLeast(secs(5)), ..read }));
+    acknowledge(&mut keeper);
+    assert_eq!(keeper.keeper.state(), State::Held { until: keeper.now - millis(2) + secs(2) });
+}
+
+#[test]
+fn a_claim_that_is_not_renewed_ends_the_hold_whatever_the_reads_say() {
+    let mut keeper = holding(ClaimMode::Require);
+    tell(&mut keeper, ClaimReport::Unknown { why: "silent".into() });
+    tell(&mut keeper, ClaimReport::Unknown { why: "silent".into() });
+    assert!(matches!(keeper.notes[..], [Note::ClaimUnconfirmed { until: Some(_), .. }]), "{:?}", keeper.notes);
+    for _ in 0..14 {
+        keeper.wait(millis(500));
+        keeper.read(Some(VALUE));
+    }
+    assert!(keeper.released());
+    let cause = Cause::ClaimDeadline { why: Some("silent".into()) };
+    assert!(keeper.notes.contains(&Note::Releasing { cause }), "{:?}", keeper.notes);
+    assert!(!keeper.notes.contains(&Note::Missing { suppressed: 0 }), "the kernel was first: {:?}", keeper.notes);
+    assert_eq!((keeper.keeper.target(), wish(&keeper)), (Target::Released, ClaimWish::Hold));
+}
+
+#[test]
+fn a_lost_claim_releases_at_once_and_is_asked_for_again() {
+    let mut keeper = holding(ClaimMode::Require);
+    tell(&mut keeper, ClaimReport::Lost { why: "it is absent".into() });
+    assert!(keeper.released() && keeper.present.is_empty());
+    assert_eq!(wish(&keeper), ClaimWish::Hold);
+    read_after(&mut keeper, Some(VALUE));
+    assert_eq!(keeper.keeper.target(), Target::Released);
+    acknowledge(&mut keeper);
+    read_after(&mut keeper, Some(VALUE));
+    assert!(matches!(keeper.keeper.state(), State::Held { .. }));
+}
+
+#[test]
+fn the_claim_is_kept_until_the_kernel_has_confirmed_that_the_address_is_gone() {
+    let mut keeper = holding(ClaimMode::Require);
+    keeper.refusing = true;
+    keeper.event(Some("pg2"));
+    assert_eq!(wish(&keeper), ClaimWish::Keep);
+    keeper.wait(secs(1));
+    assert_eq!(wish(&keeper), ClaimWish::Keep);
+    keeper.refusing = false;
+    keeper.wait(secs(10));
+    assert_eq!((keeper.present.len(), wish(&keeper)), (0, ClaimWish::Delete));
+    tell(&mut keeper, ClaimReport::Absent);
+    assert_eq!(wish(&keeper), ClaimWish::Nothing);
+}
+
+#[test]
+fn a_stop_deletes_the_claim_after_the_address_and_a_restart_leaves_both() {
+    let mut keeper = holding(ClaimMode::Require);
+    keeper.handle(Event::Stop(StopMode::Release));
+    assert_eq!((keeper.present.len(), wish(&keeper)), (0, ClaimWish::Delete));
+    tell(&mut keeper, ClaimReport::Absent);
+    assert_eq!(wish(&keeper), ClaimWish::Nothing);
+    let mut keeper = holding(ClaimMode::Require);
+    keeper.handle(Event::Stop(StopMode::Keep));
+    assert_eq!((keeper.present.len(), wish(&keeper)), (1, ClaimWish::Nothing));
+}
+
+#[test]
+fn another_hosts_claim_is_waited_for_and_reported_once() {
+    let mut keeper = claiming(ClaimMode::Auto, vec![]);
+    keeper.read(Some(VALUE));
+    let taken = ClaimReport::Taken { by: "pg2".into(), at_most: Some(secs(7)) };
+    for _ in 0..3 {
+        tell(&mut keeper, taken.clone());
+        read_after(&mut keeper, Some(VALUE));
+    }
+    assert_eq!(keeper.notes, [Note::Claimed { by: "pg2".into(), at_most: Some(secs(7)) }]);
+    assert_eq!((keeper.keeper.target(), wish(&keeper)), (Target::Released, ClaimWish::Hold));
+    acknowledge(&mut keeper);
+    read_after(&mut keeper, Some(VALUE));
+    assert!(matches!(keeper.keeper.state(), State::Held { .. }));
+}
+
+#[test]
+fn another_hosts_claim_removes_an_inherited_address() {
+    let present =
+        PresentAddress { prefix: 32, lifetime: Lifetime::Until(Moment::from_boot(secs(1_006))), unusable: false };
+    let mut keeper = claiming(ClaimMode::Require, vec![present]);
+    assert_eq!(wish(&keeper), ClaimWish::Keep);
+    keeper.read(Some(VALUE));
+    assert_eq!((keeper.present.len(), wish(&keeper)), (1, ClaimWish::Hold));
+    tell(&mut keeper, ClaimReport::Taken { by: "pg2".into(), at_most: None });
+    assert!(keeper.present.is_empty());
+}
+
+#[test]
+fn an_inherited_address_stays_while_the_claim_is_taken_over() {
+    let present =
+        PresentAddress { prefix: 32, lifetime: Lifetime::Until(Moment::from_boot(secs(1_006))), unusable: false };
+    let mut keeper = claiming(ClaimMode::Require, vec![present]);
+    keeper.read(Some(VALUE));
+    acknowledge(&mut keeper);
+    read_after(&mut keeper, Some(VALUE));
+    assert!(matches!(keeper.keeper.state(), State::Held { .. }));
+    assert!(!keeper.released());
+}
+
+#[test]
+fn without_the_right_to_claim_auto_goes_by_the_reads_and_require_does_not_acquire() {
+    for mode in [ClaimMode::Auto, ClaimMode::Require] {
+        let mut keeper = claiming(mode, vec![]);
+        keeper.read(Some(VALUE));
+        tell(&mut keeper, refused());
+        tell(&mut keeper, refused());
+        read_after(&mut keeper, Some(VALUE));
+        let required = mode == ClaimMode::Require;
+        let told = |note: &&Note| matches!(note, Note::ClaimRefused { required: told, .. } if *told == required);
+        assert_eq!(keeper.notes.iter().filter(told).count(), 1, "{:?}", keeper.notes);
+        assert_eq!(matches!(keeper.keeper.target(), Target::Held { .. }), !required, "{mode:?}");
+    }
+}
+
+#[test]
+fn an_answer_to_what_was_asked_before_the_claim_was_given_up_does_not_count() {
+    let mut keeper = holding(ClaimMode::Require);
+    let sent_at = keeper.now;
+    keeper.event(Some("pg2"));
+    assert_eq!(wish(&keeper), ClaimWish::Delete);
+    let late = ClaimReport::Held { sent_at, answered_at: keeper.now, bound: secs(10) };
+    tell(&mut keeper, late.clone());
+    read_after(&mut keeper, Some(VALUE));
+    assert_eq!(wish(&keeper), ClaimWish::Hold);
+    tell(&mut keeper, late);
+    read_after(&mut keeper, Some(VALUE));
+    assert_eq!(keeper.keeper.target(), Target::Released, "its claim is being deleted");
+}
+
+#[test]
+fn a_keeper_without_claims_wants_none() {
+    let mut keeper = Fixture::holding();
+    tell(&mut keeper, ClaimReport::Lost { why: "it is absent".into() });
+    assert!(matches!(keeper.keeper.state(), State::Held { .. }));
+    keeper.event(Some("pg2"));
+    assert_eq!((wish(&keeper), keeper.keeper.claimed()), (ClaimWish::Nothing, None));
+}
