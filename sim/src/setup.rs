@@ -92,6 +92,7 @@ impl Setup {
         VipConfig {
             vip: Vip::new(ADDRESS, PREFIX).expect("a VIP"),
             interface: InterfaceName::new("eth0").expect("a name"),
+            source: 0,
             key: String::new(),
             value: String::new(),
             hold_timeout: duration(self.hold),

@@ -13,13 +13,14 @@ use tokio::time::timeout;
 
 use crate::cli::StatusAsked;
 use crate::clock;
-use crate::config::{Config, Loaded, StatusSocket};
-use crate::daemon::event_loop::watched;
+use crate::config::{Config, Loaded, SourceIndex, StatusSocket};
 use crate::daemon::snapshot;
+use crate::daemon::sources::watched;
 use crate::driver::Mirror;
 use crate::host::AddressSocket;
+use crate::keeper::KeyRead;
 use crate::pace::Pace;
-use crate::source::{self, Report, Settings};
+use crate::source::{self, KeyIndex, Report, Settings, Source, Watched};
 use crate::status::{Counters, Process, Status, json, text};
 use crate::terminal::{self, Colour, Terminal};
 
@@ -106,7 +107,7 @@ async fn without_daemon(loaded: &Loaded, asked: StatusAsked, colour: Colour) -> 
         return String::new();
     }
     let mut status = from_the_kernel(loaded);
-    ask_store(&loaded.config, &mut status).await;
+    ask_stores(&loaded.config, &mut status).await;
     match (asked.json, asked.events) {
         (true, true) => json::events(&status) + "\n",
         (true, false) => json::status(&status) + "\n",
@@ -137,33 +138,61 @@ fn from_the_kernel(loaded: &Loaded) -> Status {
 }
 
 /// One read of all keys, or the reasons why there was none in time.
-async fn ask_store(config: &Config, status: &mut Status) {
-    let keys = watched(&config.vips);
-    let settings = Settings { pace: Pace::steady(config.interval), call_limit: LIMIT, clock: clock::now, seed: 0 };
-    let mut source = source::start(&config.source, settings, keys.clone());
-    let (mut answers, mut why) = (BTreeMap::new(), Arc::from("no answer in time"));
-    let all = async {
-        while answers.len() < keys.len() {
-            match source.reports.recv().await {
-                Some(Report::Read(reads)) => answers.extend(reads.into_iter().map(|(key, read)| (key, Ok(read)))),
-                Some(Report::Unreadable(keys)) => answers.extend(keys.into_iter().map(|(key, why)| (key, Err(why)))),
-                Some(Report::Changed(_)) => {}
-                Some(Report::Unreachable { why: cause, .. }) => return why = cause,
-                None => return,
-            }
-        }
-    };
-    let _late = timeout(LIMIT, all).await;
+async fn ask_stores(config: &Config, status: &mut Status) {
+    let asked = (0..config.sources.len()).map(|index| tokio::spawn(Asked::start(config, index).answered()));
+    let mut stores = Vec::new();
+    for store in asked.collect::<Vec<_>>() {
+        stores.extend(store.await.ok());
+    }
     let now = clock::now();
-    for vip in &mut status.vips {
-        let key = keys.iter().position(|key| *key.key == *vip.key && *key.value == *vip.expected);
-        match key.and_then(|key| answers.get(&key)) {
+    for (vip, config) in status.vips.iter_mut().zip(&config.vips) {
+        let Some(store) = stores.get(config.source) else { continue };
+        let key = store.keys.iter().position(|key| *key.key == *vip.key && *key.value == *vip.expected);
+        match key.and_then(|key| store.answers.get(&key)) {
             Some(Ok(read)) => vip.read = Some(snapshot::read(read, &vip.expected, now)),
             Some(Err(why)) => vip.unreachable = Some(Arc::clone(why)),
-            None => vip.unreachable = Some(Arc::clone(&why)),
+            None => vip.unreachable = Some(Arc::clone(&store.why)),
         }
     }
-    status.endpoints = source.endpoints().iter().map(|endpoint| snapshot::endpoint(endpoint, now)).collect();
+    let endpoints = stores.iter().flat_map(|store| store.source.endpoints());
+    status.endpoints = endpoints.map(|endpoint| snapshot::endpoint(&endpoint, now)).collect();
+}
+
+/// A store that is asked for its keys once.
+struct Asked {
+    keys: Vec<Watched>,
+    source: Source,
+    answers: BTreeMap<KeyIndex, Result<KeyRead, Arc<str>>>,
+    why: Arc<str>,
+}
+
+impl Asked {
+    fn start(config: &Config, index: SourceIndex) -> Self {
+        let keys = watched(config.vips.iter().filter(|vip| vip.source == index));
+        let settings = Settings { pace: Pace::steady(config.interval), call_limit: LIMIT, clock: clock::now, seed: 0 };
+        let source = source::start(&config.sources[index], settings, keys.clone());
+        Self { keys, source, answers: BTreeMap::new(), why: Arc::from("no answer in time") }
+    }
+
+    /// With all answers, or with those that came in time.
+    async fn answered(mut self) -> Self {
+        let Self { keys, source, answers, why } = &mut self;
+        let all = async {
+            while answers.len() < keys.len() {
+                match source.reports.recv().await {
+                    Some(Report::Read(reads)) => answers.extend(reads.into_iter().map(|(key, read)| (key, Ok(read)))),
+                    Some(Report::Unreadable(keys)) => {
+                        answers.extend(keys.into_iter().map(|(key, why)| (key, Err(why))));
+                    }
+                    Some(Report::Changed(_)) => {}
+                    Some(Report::Unreachable { why: cause, .. }) => return *why = cause,
+                    None => return,
+                }
+            }
+        };
+        let _late = timeout(LIMIT, all).await;
+        self
+    }
 }
 
 /// How long an answer is waited for.

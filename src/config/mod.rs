@@ -40,7 +40,7 @@ pub use args::{Flags, arrange, flags};
 pub use diagnostic::{Diagnostic, Place, Problems, Severity};
 pub use model::{
     ClaimConfig, Config, Endpoint, Hook, Hooks, Identity, LogFormat, LogLevel, Login, OnStop, OptionNames, Password,
-    Secret, SourceConfig, StatusConfig, StatusSocket, StoreConfig, StoreType, VipConfig,
+    Secret, SourceConfig, SourceIndex, StatusConfig, StatusSocket, StoreConfig, StoreType, VipConfig,
 };
 pub use show::Settings;
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use super::stores::{
-    Endpoint, Identity, Login, OptionNames, Password, Secret, SourceConfig, StoreConfig, StoreType,
+    Endpoint, Identity, Login, OptionNames, Password, Secret, SourceConfig, SourceIndex, StoreConfig, StoreType,
 };
 use crate::keeper::{ClaimMode, Schedule};
 use crate::vip::{InterfaceName, Vip};
@@ -15,8 +15,8 @@ use crate::vip::{InterfaceName, Vip};
 pub struct Config {
     /// At least one, no two with the same address on the same interface.
     pub vips: Vec<VipConfig>,
-    /// The store of the leader keys.
-    pub source: SourceConfig,
+    /// The stores of the leader keys: at least one, no two the same, each followed by a VIP.
+    pub sources: Vec<SourceConfig>,
     /// The time between two reads of the leader key.
     pub interval: Duration,
     /// What happens to held VIPs at a stop.
@@ -72,6 +72,8 @@ pub struct VipConfig {
     pub vip: Vip,
     /// The interface that it is added to.
     pub interface: InterfaceName,
+    /// The store of the leader key.
+    pub source: SourceIndex,
     /// The leader key to watch.
     pub key: String,
     /// The value of the key that means this host.
@@ -90,6 +92,40 @@ pub struct VipConfig {
     pub refuse_after_release: Duration,
     /// Programs to run at its transitions.
     pub hooks: Hooks,
+}
+
+impl VipConfig {
+    /// Whether this is the same entry, whichever store it follows.
+    pub fn is_entry(&self, other: &Self) -> bool {
+        let Self {
+            vip,
+            interface,
+            source: _,
+            key,
+            value,
+            hold_timeout,
+            lease_margin,
+            announce,
+            reset_connections,
+            refuse_after_release,
+            hooks,
+            claim,
+        } = self;
+        // A claim is a key in the store.
+        let same_store = claim.mode == ClaimMode::Off || self.source == other.source;
+        *vip == other.vip
+            && *interface == other.interface
+            && *key == other.key
+            && *value == other.value
+            && *hold_timeout == other.hold_timeout
+            && *lease_margin == other.lease_margin
+            && *announce == other.announce
+            && *reset_connections == other.reset_connections
+            && *refuse_after_release == other.refuse_after_release
+            && *hooks == other.hooks
+            && *claim == other.claim
+            && same_store
+    }
 }
 
 /// A key of our own in the store, beside the leader key.

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use super::diagnostic::Place;
 use super::keys::{Key, Spec, TABLE};
-use super::model::{Config, Hook, Password, StatusSocket, VipConfig};
+use super::model::{Config, Hook, Password, SourceConfig, StatusSocket, StoreConfig, StoreType, VipConfig};
+use super::stores::EndpointForm;
 use super::validate::{Origin, Origins};
 use super::values::{LOG_FORMATS, LOG_LEVELS, ON_STOP, show_duration, word};
 use crate::text::one_line;
@@ -26,21 +27,47 @@ struct Row {
 
 impl Settings {
     pub(super) fn of(config: &Config, origins: &Origins, file: Option<&Path>) -> Self {
-        let common = rows(false, &origins.top, |key| common_value(key, config, origins, file));
+        // A store that all have in common is shown once, with the origins of the first.
+        let shared = match &config.sources[..] {
+            [source] => Some((source, origins.vips.first().unwrap_or(&origins.top))),
+            _ => None,
+        };
+        let of_store = |key: Key| shared.filter(|_| key.is_of_store());
+        let common = rows(
+            |spec| !spec.per_vip || of_store(spec.key).is_some(),
+            |key| of_store(key).map_or(&origins.top, |(_, origins)| origins),
+            |key| match of_store(key) {
+                Some((source, origins)) => store_value(key, source, origins),
+                None => common_value(key, config, file),
+            },
+        );
         let mut sections = vec![("common to all".to_owned(), common)];
         for (vip, origins) in config.vips.iter().zip(&origins.vips) {
-            let title = format!("{} on {}", vip.vip, vip.interface);
-            sections.push((title, rows(true, origins, |key| vip_value(key, vip))));
+            let of_store = |key: Key| config.sources.get(vip.source).filter(|_| key.is_of_store());
+            let rows = rows(
+                |spec| spec.per_vip && !(shared.is_some() && spec.key.is_of_store()),
+                |_| origins,
+                |key| match of_store(key) {
+                    Some(source) => store_value(key, source, origins),
+                    None => vip_value(key, vip),
+                },
+            );
+            sections.push((format!("{} on {}", vip.vip, vip.interface), rows));
         }
         Self { sections }
     }
 }
 
-fn rows(per_vip: bool, origins: &BTreeMap<Key, Origin>, value: impl Fn(Key) -> Option<String>) -> Vec<Row> {
-    let specs = TABLE.iter().filter(|spec| spec.per_vip == per_vip);
+fn rows<'o>(
+    belongs: impl Fn(&Spec) -> bool,
+    origins: impl Fn(Key) -> &'o BTreeMap<Key, Origin>,
+    value: impl Fn(Key) -> Option<String>,
+) -> Vec<Row> {
+    let specs = TABLE.iter().filter(|spec| belongs(spec));
     let row = |spec: &Spec| {
         let default = if spec.key == Key::TriggerValue { "default, the host name" } else { "default" };
-        let origin = origins.get(&spec.key).map_or_else(|| default.to_owned(), |origin| origin.shown(spec.key));
+        let origin =
+            origins(spec.key).get(&spec.key).map_or_else(|| default.to_owned(), |origin| origin.shown(spec.key));
         value(spec.key).map(|value| Row { name: spec.name, value: one_line(&value), origin })
     };
     specs.filter_map(row).collect()
@@ -57,29 +84,42 @@ impl Origin {
     }
 }
 
-/// Nothing for the keys of a single VIP, and for historic ones that live on in another.
-fn common_value(key: Key, config: &Config, origins: &Origins, file: Option<&Path>) -> Option<String> {
-    let store = config.source.store();
-    let given = |key| if origins.top.contains_key(&key) { "(set, not shown)" } else { NONE }.to_owned();
+/// What concerns the store.
+fn store_value(key: Key, source: &SourceConfig, origins: &BTreeMap<Key, Origin>) -> Option<String> {
+    let (kind, store) = source.parts();
     let path = |path: Option<&Path>| path.map_or_else(|| NONE.to_owned(), |path| path.display().to_string());
+    let secret = |key| if origins.contains_key(&key) { "(set, not shown)" } else { NONE }.to_owned();
     let identity = store.identity.as_ref();
-    let password_file = file_of(store.login.as_ref().map(|login| &login.password));
+    let roots = || "(roots of the system)".to_owned();
+    let has_tokens = kind.token || origins.contains_key(&Key::DcsToken) || origins.contains_key(&Key::DcsTokenFile);
+    let values = [
+        (Key::DcsType, kind.name.to_owned()),
+        (Key::DcsEndpoints, endpoints(kind, store)),
+        (Key::DcsUser, store.login.as_ref().map_or_else(|| NONE.to_owned(), |login| login.user.clone())),
+        (Key::DcsPassword, secret(Key::DcsPassword)),
+        (Key::DcsPasswordFile, path(file_of(store.login.as_ref().map(|login| &login.password)))),
+        (Key::DcsCaFile, store.ca_file.as_ref().map_or_else(roots, |file| path(Some(file)))),
+        (Key::DcsCertFile, path(identity.map(|identity| identity.certificate.as_path()))),
+        (Key::DcsKeyFile, path(identity.map(|identity| identity.key.as_path()))),
+    ];
+    let tokens = [(Key::DcsToken, secret(Key::DcsToken)), (Key::DcsTokenFile, path(file_of(store.token.as_ref())))];
+    let tokens = tokens.into_iter().filter(|_| has_tokens);
+    values.into_iter().chain(tokens).find(|(known, _)| *known == key).map(|(_, value)| value)
+}
+
+fn endpoints(kind: &StoreType, store: &StoreConfig) -> String {
+    let root = store.root.as_deref().unwrap_or_default();
+    let endpoints = store.endpoints.iter().map(|endpoint| match kind.endpoints {
+        EndpointForm::Url => endpoint.to_string(),
+        EndpointForm::HostPort => format!("{}{root}", endpoint.authority()),
+    });
+    endpoints.collect::<Vec<_>>().join(",")
+}
+
+/// Nothing for the keys of a single VIP or a store, and for historic ones that live on in another.
+fn common_value(key: Key, config: &Config, file: Option<&Path>) -> Option<String> {
     Some(match key {
-        Key::Config => path(file),
-        Key::DcsType => config.source.name().to_owned(),
-        Key::DcsEndpoints => store.endpoints.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
-        Key::DcsUser => store.login.as_ref().map_or_else(|| NONE.to_owned(), |login| login.user.clone()),
-        Key::DcsToken | Key::DcsTokenFile if !config.source.kind().token && !origins.top.contains_key(&key) => {
-            return None;
-        }
-        Key::DcsPassword | Key::DcsToken => given(key),
-        Key::DcsPasswordFile => path(password_file),
-        Key::DcsTokenFile => path(file_of(store.token.as_ref())),
-        Key::DcsCaFile => {
-            store.ca_file.as_ref().map_or_else(|| "(roots of the system)".to_owned(), |file| path(Some(file)))
-        }
-        Key::DcsCertFile => path(identity.map(|identity| identity.certificate.as_path())),
-        Key::DcsKeyFile => path(identity.map(|identity| identity.key.as_path())),
+        Key::Config => file.map_or_else(|| NONE.to_owned(), |file| file.display().to_string()),
         Key::Interval => show_duration(config.interval),
         Key::ManagerType => "basic".to_owned(),
         Key::OnStop => word(config.on_stop, ON_STOP).to_owned(),
@@ -98,6 +138,16 @@ fn common_value(key: Key, config: &Config, origins: &Origins, file: Option<&Path
         | Key::Interface
         | Key::TriggerKey
         | Key::TriggerValue
+        | Key::DcsType
+        | Key::DcsEndpoints
+        | Key::DcsUser
+        | Key::DcsPassword
+        | Key::DcsPasswordFile
+        | Key::DcsToken
+        | Key::DcsTokenFile
+        | Key::DcsCaFile
+        | Key::DcsCertFile
+        | Key::DcsKeyFile
         | Key::HoldTimeout
         | Key::LeaseMargin
         | Key::AnnounceCount

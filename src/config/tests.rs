@@ -4,6 +4,7 @@ mod broken;
 mod historic;
 mod precedence;
 mod run;
+mod stores;
 
 use std::ffi::OsString;
 use std::fmt::Write;
@@ -35,7 +36,7 @@ fn sound(text: &str) -> Config {
 }
 
 fn store(config: &Config) -> StoreConfig {
-    config.source.store().clone()
+    config.sources[0].store().clone()
 }
 
 #[test]

@@ -3,10 +3,8 @@
 //! Every turn begins with the clock, before the event is looked at: a process that was stopped for a while finds its
 //! deadlines over before it reads what has piled up. Nothing in a turn waits.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::fatal::{Fatal, STOP_LIMIT};
 use super::hooks::Hooks;
@@ -17,16 +15,16 @@ use super::reload::{self, Reload};
 use super::server::{Ask, Server};
 use super::signals::{Asked, Signals, Then};
 use super::snapshot;
+use super::sources::{Sources as Stores, pace};
 use super::systemd::Systemd;
 use super::timer::Timer;
 use crate::clock;
-use crate::config::{Config, Loaded, OnStop, Problems, Sources, VipConfig};
+use crate::config::{Config, Loaded, OnStop, Problems, SourceIndex, Sources};
 use crate::driver::{Circumstances, Driver, Message};
 use crate::error;
 use crate::host::{self, ClaimsHeard, Host, Notices};
-use crate::keeper::{Event as KeeperEvent, Limits, StopMode};
-use crate::pace::Pace;
-use crate::source::{self, KeyIndex, Report, Settings, Source, Watched};
+use crate::keeper::{Event as KeeperEvent, StopMode};
+use crate::source::{KeyIndex, Report};
 use crate::time::Moment;
 
 /// What the loop waits for.
@@ -36,7 +34,7 @@ enum Event {
     Asked(Asked),
     Time,
     Notices(Notices),
-    Report(Report),
+    Report(SourceIndex, Report),
     Claims(ClaimsHeard),
     HookEnded,
     /// The configuration was read again.
@@ -52,8 +50,7 @@ pub(super) struct EventLoop {
     /// The file that was read at the start.
     file: Option<PathBuf>,
     driver: Driver<Host>,
-    source: Source,
-    watched: Vec<Watched>,
+    stores: Stores,
     systemd: Systemd,
     logging: Logging,
     hooks: Hooks,
@@ -72,11 +69,9 @@ impl EventLoop {
         let config = loaded.config;
         let seed = u64::from(std::process::id());
         let driver = Driver::new(Host::open(clock::now)?, clock::now, pace(&config), seed)?;
-        let watched = watched(&config.vips);
         let server = Server::open(&config.status);
         let mut daemon = Self {
-            source: start_source(&config, &watched),
-            watched,
+            stores: Stores::start(&config),
             reload: Reload::new(sources),
             driver,
             timer,
@@ -128,7 +123,9 @@ impl EventLoop {
             asked = self.signals.next() => Ok(Event::Asked(asked)),
             expired = self.timer.expired() => expired.map(|()| Event::Time).map_err(Fatal::SetUp),
             notices = self.driver.host.monitor.next() => Ok(Event::Notices(notices?)),
-            report = self.source.reports.recv() => report.map(Event::Report).ok_or(Fatal::SourceEnded),
+            report = self.stores.next() => {
+                report.map(|(source, report)| Event::Report(source, report)).ok_or(Fatal::SourceEnded)
+            }
             () = self.hooks.next() => Ok(Event::HookEnded),
             loaded = self.reload.next() => Ok(Event::Loaded(loaded)),
             heard = self.driver.host.claims.next() => Ok(Event::Claims(heard)),
@@ -154,10 +151,10 @@ impl EventLoop {
             }
             Event::Loaded(loaded) => self.loaded(loaded),
             Event::Notices(notices) => self.notice(notices)?,
-            Event::Report(report) => self.report(report, now),
+            Event::Report(source, report) => self.report(source, report, now),
             Event::Claims(heard) => self.hear(&heard, now),
             Event::Status(ask) => {
-                let status = snapshot::status(&self.driver, &self.source, &self.recorder, self.file.as_deref(), now);
+                let status = snapshot::status(&self.driver, &self.stores, &self.recorder, self.file.as_deref(), now);
                 // The client may have disconnected.
                 drop(ask.send(status));
             }
@@ -165,34 +162,34 @@ impl EventLoop {
         Ok(())
     }
 
-    fn report(&mut self, report: Report, now: Moment) {
+    fn report(&mut self, source: SourceIndex, report: Report, now: Moment) {
         self.recorder.report(&report);
         match report {
             Report::Read(reads) => {
                 for (key, read) in reads {
-                    self.tell(key, &KeeperEvent::Read(read), now);
+                    self.tell(source, key, &KeeperEvent::Read(read), now);
                 }
             }
             Report::Changed(changes) => {
                 for (key, change) in changes {
-                    self.tell(key, &KeeperEvent::Changed(change), now);
+                    self.tell(source, key, &KeeperEvent::Changed(change), now);
                 }
             }
             Report::Unreadable(keys) => {
                 for (key, why) in keys {
-                    self.tell(key, &KeeperEvent::Unreachable { why, until: None }, now);
+                    self.tell(source, key, &KeeperEvent::Unreachable { why, until: None }, now);
                 }
             }
             Report::Unreachable { why, until } => {
-                self.driver.tell_all(&KeeperEvent::Unreachable { why, until }, now);
+                self.driver.tell_source(source, &KeeperEvent::Unreachable { why, until }, now);
             }
         }
         self.driver.run();
     }
 
-    fn tell(&mut self, key: KeyIndex, event: &KeeperEvent, now: Moment) {
-        if let Some(watched) = self.watched.get(key) {
-            self.driver.tell_key(&watched.key, &watched.value, event, now);
+    fn tell(&mut self, source: SourceIndex, key: KeyIndex, event: &KeeperEvent, now: Moment) {
+        if let Some(watched) = self.stores.watched(source, key) {
+            self.driver.tell_key(source, &watched.key, &watched.value, event, now);
         }
     }
 
@@ -318,10 +315,10 @@ impl EventLoop {
                 return;
             }
         };
-        let before = std::mem::replace(&mut self.config, new);
+        self.config = new;
         self.logging.set_level(self.config.log_level);
         self.write_messages();
-        self.watch_again(&before);
+        self.recorder.counters.add_errors(self.stores.change_to(&self.config));
         self.server.change_to(&self.config.status);
         self.recorder.reloaded(&self.config);
         tracing::info!(
@@ -330,58 +327,13 @@ impl EventLoop {
             changes.removed
         );
     }
-
-    /// Watches what the configuration names now, unless that is watched already.
-    fn watch_again(&mut self, before: &Config) {
-        let watched = watched(&self.config.vips);
-        let same_cluster = before.source == self.config.source && before.interval == self.config.interval;
-        if !same_cluster || call_limit(before) != call_limit(&self.config) || watched != self.watched {
-            self.recorder.counters.add_errors(self.source.errors());
-            self.source = start_source(&self.config, &watched);
-            self.watched = watched;
-        }
-    }
-}
-
-/// The keys of these VIPs, each once for each value of it that names this host.
-pub(crate) fn watched(vips: &[VipConfig]) -> Vec<Watched> {
-    let mut keys: BTreeMap<_, BTreeSet<Limits>> = BTreeMap::new();
-    for vip in vips {
-        let limits = Limits { hold_timeout: vip.hold_timeout, lease_margin: vip.lease_margin };
-        keys.entry((&*vip.key, &*vip.value)).or_default().insert(limits);
-    }
-    let watched = |((key, value), limits): ((&str, &str), BTreeSet<_>)| Watched {
-        key: key.into(),
-        value: value.into(),
-        limits: limits.into_iter().collect(),
-    };
-    keys.into_iter().map(watched).collect()
 }
 
 /// What tells the host's own addresses from those that an earlier process has added.
 pub(crate) fn circumstances(config: &Config) -> Circumstances {
-    let endpoints = config.source.store().endpoints.iter().map(|endpoint| (endpoint.host.as_str(), endpoint.port));
+    let endpoints = config.sources.iter().flat_map(|source| &source.store().endpoints);
+    let endpoints = endpoints.map(|endpoint| (endpoint.host.as_str(), endpoint.port));
     host::circumstances(endpoints, config.older_release)
-}
-
-const fn pace(config: &Config) -> Pace {
-    Pace::steady(config.interval)
-}
-
-fn start_source(config: &Config, watched: &[Watched]) -> Source {
-    let settings = Settings {
-        pace: pace(config),
-        call_limit: call_limit(config),
-        clock: clock::now,
-        seed: u64::try_from(clock::now().since_boot().as_nanos()).unwrap_or(0) ^ u64::from(std::process::id()),
-    };
-    source::start(&config.source, settings, watched.to_vec())
-}
-
-/// A call may take so long that two more can follow it before the first deadline.
-fn call_limit(config: &Config) -> Duration {
-    let shortest = config.vips.iter().map(|vip| vip.hold_timeout).min().unwrap_or(config.interval * 3);
-    shortest / 3
 }
 
 /// More than the queue can hold, unless it is filled as fast as it is read.

@@ -368,6 +368,7 @@ mod tests {
         VipConfig {
             vip: Vip::single("10.0.0.5".parse().unwrap()).unwrap(),
             interface: InterfaceName::new("eth0").unwrap(),
+            source: 0,
             key: "/service/pg/leader".into(),
             value: "pg-node-1".into(),
             hold_timeout: Duration::from_secs(10),

@@ -15,6 +15,7 @@ mod retry;
 mod server;
 mod signals;
 pub(crate) mod snapshot;
+pub(crate) mod sources;
 pub(crate) mod systemd;
 mod timer;
 

@@ -113,7 +113,8 @@ impl Recorder {
         self.counters.vips.retain(|place, _| places.contains(place));
         self.told.retain(|place, _| places.contains(place));
         self.show(config);
-        let endpoints: BTreeSet<_> = config.source.store().endpoints.iter().map(ToString::to_string).collect();
+        let endpoints = config.sources.iter().flat_map(|source| &source.store().endpoints);
+        let endpoints: BTreeSet<_> = endpoints.map(ToString::to_string).collect();
         self.counters.errors.retain(|error, _| endpoints.contains(&*error.endpoint));
     }
 }

@@ -6,24 +6,25 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::recorder::{Recorder, place};
+use super::sources::Sources;
 use crate::clock;
 use crate::config::VipConfig;
 use crate::driver::{Actuator, Driver, ManagedVip, Mirror};
 use crate::keeper::{KeyRead, Target, Tenure};
-use crate::source::{EndpointState, Source};
+use crate::source::EndpointState;
 use crate::status::{KernelAddress, Process, ReadStatus, Status, Tally, VipStatus};
 use crate::time::Moment;
 
 /// The status at this moment.
 pub(super) fn status<A: Actuator>(
     driver: &Driver<A>,
-    source: &Source,
+    sources: &Sources,
     recorder: &Recorder,
     file: Option<&Path>,
     now: Moment,
 ) -> Status {
     let mut counters = recorder.counters.clone();
-    counters.add_errors(source.errors());
+    counters.add_errors(sources.errors());
     // Those of a refusal that goes on are counted when it ends.
     for (vip, refused_connections) in driver.refused() {
         counters.absorb(place(&vip.config), Tally { refused_connections, ..Tally::default() });
@@ -37,7 +38,7 @@ pub(super) fn status<A: Actuator>(
         config: file.map(|file| file.display().to_string()),
         daemon: true,
         vips: driver.vips().map(|vip| vip_status(vip, driver.kernel(), now)).collect(),
-        endpoints: source.endpoints().iter().map(|member| endpoint(member, now)).collect(),
+        endpoints: sources.endpoints().iter().map(|member| endpoint(member, now)).collect(),
         events: recorder.history.all(),
         counters,
         process: Process::default(),

@@ -44,7 +44,7 @@ pub use refusal::Refusal;
 pub use turn::{Message, Turn};
 pub use vips::{ManagedVip, VipId, VipTable};
 
-use crate::config::VipConfig;
+use crate::config::{SourceIndex, VipConfig};
 use crate::keeper::{ClaimReport, Event, State, StopMode};
 use crate::pace::Pace;
 use crate::time::Moment;
@@ -136,18 +136,24 @@ impl<A: Actuator> Driver<A> {
 
     /// Changes to these VIPs, or changes nothing if a new one is the host's own address.
     ///
-    /// A VIP whose entry is the same is not touched. One whose entry changed gets a new keeper, which adopts the address as
-    /// a start of the daemon does, so clients notice nothing. One whose entry is gone is released.
+    /// A VIP whose entry is the same is not touched, even if its store is another one: the next read decides. One whose
+    /// entry changed gets a new keeper, which adopts the address as a start of the daemon does, so clients notice
+    /// nothing. One whose entry is gone is released.
     pub fn reload(&mut self, vips: &[VipConfig], pace: Pace) -> Result<Changes, OwnAddress> {
         let present: Vec<_> = self.turn.vips().all().filter(|(_, vip)| !vip.leaving).collect();
-        let removed: Vec<_> =
-            present.iter().filter(|(_, vip)| !vips.contains(&vip.config)).map(|(id, _)| *id).collect();
-        let is_new = |entry: &&VipConfig| !present.iter().any(|(_, vip)| *vip.config == **entry);
+        let entry_of = |vip: &ManagedVip| vips.iter().find(|entry| entry.is_entry(&vip.config));
+        let removed: Vec<_> = present.iter().filter(|(_, vip)| entry_of(vip).is_none()).map(|(id, _)| *id).collect();
+        let kept: Vec<_> =
+            present.iter().filter_map(|(id, vip)| entry_of(vip).map(|entry| (*id, entry.source))).collect();
+        let is_new = |entry: &&VipConfig| !present.iter().any(|(_, vip)| vip.config.is_entry(entry));
         let added: Vec<_> = vips.iter().filter(is_new).cloned().collect();
         self.refuse_own_address(&added)?;
         let changes = Changes { added: added.len(), removed: removed.len() };
         for id in removed {
             self.take_out(id, vips);
+        }
+        for (id, source) in kept {
+            self.turn.set_source(id, source);
         }
         self.turn.set_pace(pace);
         self.add(added)?;
@@ -221,21 +227,30 @@ impl<A: Actuator> Driver<A> {
         }
     }
 
-    /// Tells the keepers of this key, where this value of it names this host. Finish with [`run`](Self::run).
-    pub fn tell_key(&mut self, key: &str, value: &str, event: &Event, now: Moment) {
-        for id in self.turn.vips().of_key(key, value) {
+    /// Tells the keepers of this key in this store, where this value of it names this host. Finish with
+    /// [`run`](Self::run).
+    pub fn tell_key(&mut self, source: SourceIndex, key: &str, value: &str, event: &Event, now: Moment) {
+        for id in self.turn.vips().of_key(source, key, value) {
             self.turn.handle_event(id, event.clone(), now);
         }
     }
 
-    /// Tells the keepers of this claim what became of it. Finish with [`run`](Self::run).
-    pub fn tell_claim(&mut self, key: &str, report: &ClaimReport, now: Moment) {
-        for id in self.turn.vips().of_claim(key) {
+    /// Tells the keepers whose key is in this store.
+    pub fn tell_source(&mut self, source: SourceIndex, event: &Event, now: Moment) {
+        for id in self.turn.vips().of_source(source) {
+            self.turn.handle_event(id, event.clone(), now);
+        }
+        self.run();
+    }
+
+    /// Tells the keepers of this claim in this store what became of it. Finish with [`run`](Self::run).
+    pub fn tell_claim(&mut self, source: SourceIndex, key: &str, report: &ClaimReport, now: Moment) {
+        for id in self.turn.vips().of_claim(source, key) {
             self.turn.handle_event(id, Event::Claim(report.clone()), now);
         }
     }
 
-    pub fn tell_all(&mut self, event: &Event, now: Moment) {
+    fn tell_all(&mut self, event: &Event, now: Moment) {
         for id in self.ids() {
             self.turn.handle_event(id, event.clone(), now);
         }

@@ -115,6 +115,7 @@ mod tests {
         VipConfig {
             vip: Vip::new(ip("10.0.0.5"), prefix).unwrap(),
             interface: InterfaceName::new("eth0").unwrap(),
+            source: 0,
             key: "/service/pg/leader".into(),
             value: "pg1".into(),
             hold_timeout: Duration::from_secs(10),

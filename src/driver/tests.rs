@@ -182,6 +182,7 @@ fn vip(text: &str) -> VipConfig {
     VipConfig {
         vip: Vip::new(address.parse().unwrap(), prefix.parse().unwrap()).unwrap(),
         interface: InterfaceName::new("eth0").unwrap(),
+        source: 0,
         key: address.to_owned(),
         value: "pg1".to_owned(),
         hold_timeout: Duration::from_secs(10),
@@ -233,7 +234,7 @@ fn hold(vips: &[VipConfig]) -> Driver<FakeHost> {
 fn names(driver: &mut Driver<FakeHost>, vip: &str, names: Names) {
     let (key, _) = vip.split_once('/').unwrap();
     driver.pass_time(now());
-    driver.tell_key(key, "pg1", &read(names), now());
+    driver.tell_key(0, key, "pg1", &read(names), now());
     driver.run();
     news(driver);
 }
@@ -388,7 +389,7 @@ fn releases_come_before_acquisitions_and_share_one_reset() {
     driver.add(vec![vip(c), vip(d)]).unwrap();
     asked(&mut driver);
     for (vip, names) in [(c, Names::Us), (A, other()), (B, Names::Nobody), (d, Names::Us)] {
-        driver.tell_key(vip.split_once('/').unwrap().0, "pg1", &read(names), now());
+        driver.tell_key(0, vip.split_once('/').unwrap().0, "pg1", &read(names), now());
     }
     driver.run();
     let expected = [
@@ -674,7 +675,7 @@ fn a_process_can_be_stopped_before_every_step() {
     let mut driver = start(FakeHost::new());
     driver.add(vec![vip(A)]).unwrap();
     asked(&mut driver);
-    driver.tell_key("10.0.0.5", "pg1", &read(Names::Us), now());
+    driver.tell_key(0, "10.0.0.5", "pg1", &read(Names::Us), now());
     let Driver { turn, host, .. } = &mut driver;
     let mut points = Vec::new();
     loop {
@@ -847,7 +848,7 @@ fn a_release_after_the_kernel_ended_the_address_refuses_too() {
 fn one_call_serves_all_vips_that_are_released_together() {
     let mut driver = holding_to_refuse(&[A, B]);
     for vip in [A, B] {
-        driver.tell_key(vip.split_once('/').unwrap().0, "pg1", &read(other()), now());
+        driver.tell_key(0, vip.split_once('/').unwrap().0, "pg1", &read(other()), now());
     }
     driver.run();
     assert_eq!(asked(&mut driver).last().unwrap(), "refuse 10.0.0.5 on eth0 for 10 s, 10.0.0.6 on eth0 for 10 s");

@@ -9,7 +9,7 @@ use super::actuator::{Actuator, Announced, Failure, Refuse, Removed};
 use super::execution::{Execution, Point};
 use super::refusal::{Change, Refusal};
 use super::vips::{ManagedVip, VipId, VipTable};
-use crate::config::VipConfig;
+use crate::config::{SourceIndex, VipConfig};
 use crate::keeper::{ClaimWish, Event, Note, Order, Outcome};
 use crate::pace::Pace;
 use crate::time::Moment;
@@ -140,6 +140,11 @@ impl Turn {
 
     pub const fn vips(&self) -> &VipTable {
         &self.vips
+    }
+
+    /// Lets a VIP follow another store.
+    pub fn set_source(&mut self, id: VipId, source: SourceIndex) {
+        self.vips.set_source(id, source);
     }
 
     /// Changes the times between two reads of every VIP.

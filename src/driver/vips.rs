@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::mirror::Mirror;
 use super::refusal::{Refusal, Refusing};
-use crate::config::VipConfig;
+use crate::config::{SourceIndex, VipConfig};
 use crate::keeper::{ClaimWish, Keeper, Link, LinkView, PresentAddress, Rules, State};
 use crate::pace::Pace;
 use crate::time::Moment;
@@ -98,9 +98,9 @@ pub type VipId = u64;
 pub struct VipTable {
     vips: BTreeMap<VipId, ManagedVip>,
     next: VipId,
-    by_key: BTreeMap<(String, String), BTreeSet<VipId>>,
+    by_key: BTreeMap<(SourceIndex, String, String), BTreeSet<VipId>>,
     by_address: BTreeMap<IpAddr, BTreeSet<VipId>>,
-    by_claim: BTreeMap<String, BTreeSet<VipId>>,
+    by_claim: BTreeMap<(SourceIndex, String), BTreeSet<VipId>>,
     deadlines: BTreeSet<(Moment, VipId)>,
     deadline_of: BTreeMap<VipId, Moment>,
 }
@@ -114,18 +114,18 @@ impl VipTable {
     pub fn insert(&mut self, vip: ManagedVip) -> VipId {
         let id = self.next;
         self.next += 1;
-        self.by_key.entry(key_and_value(&vip.config)).or_default().insert(id);
+        self.by_key.entry(place_of_key(&vip.config)).or_default().insert(id);
         self.by_address.entry(vip.config.vip.address()).or_default().insert(id);
-        self.by_claim.entry(vip.config.claim.key.clone()).or_default().insert(id);
+        self.by_claim.entry(place_of_claim(&vip.config)).or_default().insert(id);
         self.vips.insert(id, vip);
         id
     }
 
     pub fn remove(&mut self, id: VipId) {
         if let Some(vip) = self.vips.remove(&id) {
-            forget(&mut self.by_key, &key_and_value(&vip.config), id);
+            forget(&mut self.by_key, &place_of_key(&vip.config), id);
             forget(&mut self.by_address, &vip.config.vip.address(), id);
-            forget(&mut self.by_claim, &vip.config.claim.key, id);
+            forget(&mut self.by_claim, &place_of_claim(&vip.config), id);
             self.set_deadline(id, None);
         }
     }
@@ -150,9 +150,24 @@ impl VipTable {
         self.vips.get_mut(&id)
     }
 
-    /// Those whose key this is, where this value names this host.
-    pub fn of_key(&self, key: &str, value: &str) -> BTreeSet<VipId> {
-        self.by_key.get(&(key.to_owned(), value.to_owned())).cloned().unwrap_or_default()
+    /// Lets a VIP follow another store.
+    pub fn set_source(&mut self, id: VipId, source: SourceIndex) {
+        let Some(vip) = self.vips.get_mut(&id).filter(|vip| vip.config.source != source) else { return };
+        forget(&mut self.by_key, &place_of_key(&vip.config), id);
+        forget(&mut self.by_claim, &place_of_claim(&vip.config), id);
+        vip.config = Arc::new(VipConfig { source, ..(*vip.config).clone() });
+        self.by_key.entry(place_of_key(&vip.config)).or_default().insert(id);
+        self.by_claim.entry(place_of_claim(&vip.config)).or_default().insert(id);
+    }
+
+    /// Those whose key this is in this store, where this value names this host.
+    pub fn of_key(&self, source: SourceIndex, key: &str, value: &str) -> BTreeSet<VipId> {
+        self.by_key.get(&(source, key.to_owned(), value.to_owned())).cloned().unwrap_or_default()
+    }
+
+    /// Those that follow this store.
+    pub fn of_source(&self, source: SourceIndex) -> Vec<VipId> {
+        self.vips.iter().filter(|(_, vip)| vip.config.source == source).map(|(id, _)| *id).collect()
     }
 
     pub fn of_address(&self, address: IpAddr) -> BTreeSet<VipId> {
@@ -160,8 +175,8 @@ impl VipTable {
     }
 
     /// Those that are claimed with this key.
-    pub fn of_claim(&self, key: &str) -> BTreeSet<VipId> {
-        self.by_claim.get(key).cloned().unwrap_or_default()
+    pub fn of_claim(&self, source: SourceIndex, key: &str) -> BTreeSet<VipId> {
+        self.by_claim.get(&(source, key.to_owned())).cloned().unwrap_or_default()
     }
 
     /// Those whose deadline has come.
@@ -190,8 +205,12 @@ impl VipTable {
     }
 }
 
-fn key_and_value(vip: &VipConfig) -> (String, String) {
-    (vip.key.clone(), vip.value.clone())
+fn place_of_key(vip: &VipConfig) -> (SourceIndex, String, String) {
+    (vip.source, vip.key.clone(), vip.value.clone())
+}
+
+fn place_of_claim(vip: &VipConfig) -> (SourceIndex, String) {
+    (vip.source, vip.claim.key.clone())
 }
 
 fn forget<K: Ord>(index: &mut BTreeMap<K, BTreeSet<VipId>>, key: &K, id: VipId) {

@@ -17,6 +17,7 @@ mod privileges;
 mod release;
 mod reload;
 mod restarting;
+mod several_stores;
 mod stopping;
 mod systemd;
 mod unit;

@@ -39,11 +39,13 @@ pub(crate) struct ClusterOptions {
     pub(crate) user: Option<User>,
     /// Additional arguments for every member.
     pub(crate) arguments: Vec<String>,
+    /// What the names of its hosts begin with, where a lab has several clusters.
+    pub(crate) prefix: &'static str,
 }
 
 impl Default for ClusterOptions {
     fn default() -> Self {
-        Self { members: 3, tls: None, client_certificates: false, user: None, arguments: Vec::new() }
+        Self { members: 3, tls: None, client_certificates: false, user: None, arguments: Vec::new(), prefix: "" }
     }
 }
 
@@ -72,13 +74,14 @@ impl Cluster {
 
     /// Starts a cluster and waits until it has a leader.
     pub(crate) fn start_with(lab: &Lab, options: &ClusterOptions) -> Self {
-        let hosts: Vec<Host> = (1..=options.members).map(|number| lab.host(&format!("etcd{number}"))).collect();
+        let prefix = options.prefix;
+        let hosts: Vec<Host> = (1..=options.members).map(|number| lab.host(&format!("{prefix}etcd{number}"))).collect();
         let initial_cluster: Vec<String> =
             hosts.iter().map(|host| format!("{}=http://{}:{PEERS}", host.name(), host.v4())).collect();
         let members: Vec<Member> =
             hosts.iter().map(|host| Member::start(host, &initial_cluster.join(","), options)).collect();
         // The lab's own client runs on a host that is never cut off.
-        let admin = lab.host("admin");
+        let admin = lab.host(&format!("{prefix}admin"));
         let endpoints = hosts.iter().map(plain_endpoint).collect();
         let store = Store::from(&admin, endpoints, None);
         let mut cluster = Self { members, tls: options.tls.is_some(), user: None, store };

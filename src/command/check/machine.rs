@@ -14,7 +14,7 @@ use super::interfaces::switch;
 use crate::check::postgres::{self, PROGRAMS, Process, Server, listeners};
 use crate::check::{cloud, hooks, privileges};
 use crate::config::keys::Key;
-use crate::config::{Config, Hooks as VipHooks, Password, VipConfig};
+use crate::config::{Config, Hooks as VipHooks, Password, StoreConfig, VipConfig};
 
 pub(super) fn firmware() -> cloud::Firmware {
     let read = |name: &str| fs::read_to_string(Path::new("/sys/class/dmi/id").join(name)).unwrap_or_default();
@@ -62,7 +62,15 @@ pub(super) fn privileges(config: Option<&Config>) -> privileges::Facts {
 /// The files of the configuration that the unit's user cannot read; none if there is no such user.
 fn unreadable(config: &Config) -> Vec<privileges::Unreadable> {
     let Ok(Some(user)) = User::from_name(privileges::UNIT_USER) else { return Vec::new() };
-    let store = config.source.store();
+    let mut denied: Vec<privileges::Unreadable> = Vec::new();
+    for source in &config.sources {
+        let found = unreadable_of(source.store(), &user);
+        denied.extend(found.into_iter().filter(|one| !denied.contains(one)).collect::<Vec<_>>());
+    }
+    denied
+}
+
+fn unreadable_of(store: &StoreConfig, user: &User) -> Vec<privileges::Unreadable> {
     let names = store.names;
     let identity = store.identity.iter();
     let secrets = store.login.iter().map(|login| (names.password_file, &login.password));
@@ -76,7 +84,7 @@ fn unreadable(config: &Config) -> Vec<privileges::Unreadable> {
     let files = files.chain(identity.map(|identity| (names.key_file, &identity.key))).chain(secrets);
     // A bare name is a credential from systemd.
     let files = files.filter(|(_, path)| path.is_absolute());
-    files.filter(|(_, path)| !may_read(&user, path)).map(|(option, path)| denied(option, path)).collect()
+    files.filter(|(_, path)| !may_read(user, path)).map(|(option, path)| denied(option, path)).collect()
 }
 
 fn may_read(user: &User, file: &Path) -> bool {

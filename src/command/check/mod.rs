@@ -19,7 +19,7 @@ use crate::check::{
     Finding, Look, Report, announcements, cloud, configuration, endpoints, hooks, key, postgres, privileges, rival,
     stores,
 };
-use crate::config::{Config, Examined, Sources, VipConfig, examine};
+use crate::config::{Config, Examined, SourceConfig, Sources, VipConfig, examine};
 use crate::daemon::event_loop::circumstances;
 use crate::daemon::{BLOCKING_THREADS, runtime};
 use crate::source;
@@ -71,20 +71,20 @@ fn about(config: &Config, in_cloud: bool, clock: Clock) -> Vec<Finding> {
             return findings;
         }
     };
-    let keys: Vec<String> = config.vips.iter().map(|vip| vip.key.clone()).collect();
-    let (inspections, probes) = runtime.block_on(async {
-        tokio::join!(source::inspect(&config.source, &keys, ENDPOINT_LIMIT, clock), probe_all(config, &host, clock))
-    });
+    let (inspected, probes) =
+        runtime.block_on(async { tokio::join!(inspect_all(config, clock), probe_all(config, &host, clock)) });
     runtime.shutdown_background();
 
-    let all: Vec<_> = inspections.iter().map(|inspection| inspection.endpoint.clone()).collect();
-    let store = stores::of(&config.source);
-    findings.extend(endpoints::judge(store, &all));
+    for (source, inspections) in config.sources.iter().zip(&inspected) {
+        let all: Vec<_> = inspections.iter().map(|inspection| inspection.endpoint.clone()).collect();
+        findings.extend(endpoints::judge(stores::of(source), &all));
+    }
     let servers = Servers::look();
     let mut probes = probes.into_iter();
     for vip in &config.vips {
-        let facts = key_facts(vip, &inspections);
-        findings.extend(facts.as_ref().map(|facts| key::judge(store, facts)).unwrap_or_default());
+        let facts = inspected.get(vip.source).and_then(|inspections| key_facts(vip, inspections));
+        let store = config.sources.get(vip.source).map(stores::of);
+        findings.extend(store.zip(facts.as_ref()).map(|(store, facts)| key::judge(store, facts)).unwrap_or_default());
         let leader = leader(facts.as_ref());
         if let Some(probe) = probes.next().filter(|_| host.can_send(vip)) {
             // A cloud's network answers for others, so what is heard there proves nothing.
@@ -105,6 +105,22 @@ fn about(config: &Config, in_cloud: bool, clock: Clock) -> Vec<Finding> {
         findings.extend(postgres::judge(&servers.facts(vip)));
     }
     findings
+}
+
+/// Asks all stores at once, each for the keys of its VIPs.
+async fn inspect_all(config: &Config, clock: Clock) -> Vec<Vec<Inspection>> {
+    let inspect = |(index, source): (usize, &SourceConfig)| {
+        let vips = config.vips.iter().filter(|vip| vip.source == index);
+        let keys: Vec<String> = vips.map(|vip| vip.key.clone()).collect();
+        let source = source.clone();
+        tokio::spawn(async move { source::inspect(&source, &keys, ENDPOINT_LIMIT, clock).await })
+    };
+    let asked: Vec<_> = config.sources.iter().enumerate().map(inspect).collect();
+    let mut stores = Vec::with_capacity(asked.len());
+    for inspections in asked {
+        stores.push(inspections.await.unwrap_or_default());
+    }
+    stores
 }
 
 /// What the first endpoint that answered says about the key of this VIP; nothing if none answered.

@@ -104,7 +104,25 @@ impl Key {
     pub fn is_flat(self) -> bool {
         self != Self::Vips
     }
+
+    /// Whether it says where the store is or how to be let in.
+    pub fn is_of_store(self) -> bool {
+        STORE.contains(&self)
+    }
 }
+
+const STORE: [Key; 10] = [
+    Key::DcsType,
+    Key::DcsEndpoints,
+    Key::DcsUser,
+    Key::DcsPassword,
+    Key::DcsPasswordFile,
+    Key::DcsToken,
+    Key::DcsTokenFile,
+    Key::DcsCaFile,
+    Key::DcsCertFile,
+    Key::DcsKeyFile,
+];
 
 impl Takes {
     /// Whether several values may be given under one key.

@@ -68,6 +68,7 @@ pub static TABLE: [Spec; 39] = [
         takes: Takes::Choice,
         default: "etcd",
         help: "The store of the leader key: etcd or etcd3, which mean the same",
+        per_vip: true,
         ..PLAIN
     },
     Spec {
@@ -78,6 +79,7 @@ pub static TABLE: [Spec; 39] = [
         default: "127.0.0.1:2379",
         help: "The endpoints of the store, as a list or separated by commas. Without a scheme: http, or https if a \
                file for TLS is set",
+        per_vip: true,
         ..PLAIN
     },
     Spec {
@@ -86,6 +88,7 @@ pub static TABLE: [Spec; 39] = [
         also: &["etcd-user"],
         aliases: &["etcd_user"],
         help: "The user of the store to authenticate as",
+        per_vip: true,
         ..PLAIN
     },
     Spec {
@@ -96,6 +99,7 @@ pub static TABLE: [Spec; 39] = [
         help: "The password of that user. Every user of the host can read it on the command line: prefer the file \
                or a variable",
         secret: true,
+        per_vip: true,
         ..PLAIN
     },
     Spec {
@@ -104,6 +108,7 @@ pub static TABLE: [Spec; 39] = [
         also: &["etcd-password-file"],
         takes: Takes::File,
         help: "A file that contains the password, read again at each login; replaces dcs-password",
+        per_vip: true,
         ..PLAIN
     },
     Spec {
@@ -113,6 +118,7 @@ pub static TABLE: [Spec; 39] = [
         aliases: &["consul_token"],
         help: "The token to authenticate with, for stores that have tokens; not used with etcd",
         secret: true,
+        per_vip: true,
         ..PLAIN
     },
     Spec {
@@ -121,6 +127,7 @@ pub static TABLE: [Spec; 39] = [
         also: &["consul-token-file"],
         takes: Takes::File,
         help: "A file that contains the token, read again when it changes; replaces dcs-token",
+        per_vip: true,
         ..PLAIN
     },
     Spec {
@@ -131,6 +138,7 @@ pub static TABLE: [Spec; 39] = [
         takes: Takes::File,
         default: "the system's roots",
         help: "The certificate authorities to trust, in PEM",
+        per_vip: true,
         ..PLAIN
     },
     Spec {
@@ -140,6 +148,7 @@ pub static TABLE: [Spec; 39] = [
         aliases: &["etcd_cert_file"],
         takes: Takes::File,
         help: "The client certificate, in PEM; needs dcs-key-file",
+        per_vip: true,
         ..PLAIN
     },
     Spec {
@@ -149,6 +158,7 @@ pub static TABLE: [Spec; 39] = [
         aliases: &["etcd_key_file"],
         takes: Takes::File,
         help: "The private key of the client certificate, in PEM; needs dcs-cert-file",
+        per_vip: true,
         ..PLAIN
     },
     Spec {

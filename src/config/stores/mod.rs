@@ -21,6 +21,9 @@ pub enum SourceConfig {
     Etcd(StoreConfig),
 }
 
+/// The position of a store in [`Config::sources`](super::model::Config::sources).
+pub type SourceIndex = usize;
+
 impl SourceConfig {
     /// The row of this kind of store, and where the store is.
     pub const fn parts(&self) -> (&'static StoreType, &StoreConfig) {

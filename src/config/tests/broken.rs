@@ -336,7 +336,7 @@ vips:
   - 10.0.0.5
   - ip: 10.0.0.6
     interface: [eth0]
-    etcd-user: patroni
+    interval: 1s
     triger-key: /service/a/leader
 ",
         &[],
@@ -348,7 +348,7 @@ vips:
             "vip-manager.yml:4: trigger-key is missing; expected the leader key, such as /service/pg_cluster/leader, in \
              this entry of vips or at the top level",
             "vip-manager.yml:5: interface is a list; expected a single value",
-            "vip-manager.yml:6: \"etcd-user\" cannot be set per entry of vips; move it to the top level",
+            "vip-manager.yml:6: \"interval\" cannot be set per entry of vips; move it to the top level",
             "vip-manager.yml:7: unknown key \"triger-key\"; did you mean \"trigger-key\"?",
         ],
     );

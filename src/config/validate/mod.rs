@@ -18,9 +18,8 @@ use super::diagnostic::Findings;
 use super::keys::Key;
 use super::model::{Config, LogFormat, LogLevel, OnStop, StatusConfig, StatusSocket};
 use super::setting::Setting;
-use super::stores::StoreType;
+use super::stores::SourceConfig;
 use super::values;
-use scope::Scope;
 use validator::Validator;
 pub(super) use validator::{Given, Origin, Origins, Reported};
 
@@ -33,10 +32,9 @@ pub(super) fn validate(given: &Given, findings: &mut Findings) -> Option<(Config
 impl<'a> Validator<'a> {
     fn config(&mut self) -> Result<(Config, Origins), Reported> {
         let interval = self.interval();
-        let top = Scope { entry: None, top: &self.given.top };
-        let kind = self.kind(&top);
-        let vips = self.vips(interval, kind);
-        let source = self.source(&top, kind);
+        let scopes = self.scopes();
+        let (stores, sources) = self.stores(&scopes);
+        let vips = self.vips(interval, &scopes, &stores);
         let manager_type = self.manager_type();
         let on_stop = self.choice(Key::OnStop, values::ON_STOP);
         let log_level = self.log_level();
@@ -49,20 +47,22 @@ impl<'a> Validator<'a> {
         let (vips, origins) = vips?;
         let config = Config {
             vips,
-            source: source?,
             interval: interval?,
             on_stop: on_stop?.unwrap_or(OnStop::Release),
             log_level: log_level?,
             log_format: log_format?.unwrap_or(LogFormat::Auto),
             status: status?,
-            older_release: self.is_for_older_release(kind?),
+            older_release: self.is_for_older_release(&sources),
+            sources,
         };
         Ok((config, Origins { top: self.origins(), vips: origins }))
     }
 
-    fn is_for_older_release(&self, kind: &StoreType) -> bool {
+    /// A token that the store has no use for was needed by an older release.
+    fn is_for_older_release(&self, sources: &[SourceConfig]) -> bool {
         let token = self.given.top.find(Key::DcsToken).map(Setting::good_name);
-        OLD_KEYS.iter().any(|key| self.given.top.find(*key).is_some()) || token == Some("consul-token") && !kind.token
+        let needless = token == Some("consul-token") && !sources.iter().any(|source| source.kind().token);
+        needless || OLD_KEYS.iter().any(|key| self.given.top.find(*key).is_some())
     }
 
     fn interval(&mut self) -> Result<Duration, Reported> {

@@ -15,7 +15,19 @@ pub(super) struct Scope<'a> {
 
 impl<'a> Scope<'a> {
     pub(super) fn find(&self, key: Key) -> Option<&'a Setting> {
-        self.entry.and_then(|(_, layer)| layer.find(key)).or_else(|| self.top.find(key))
+        let own = self.entry.and_then(|(_, layer)| layer.find(key));
+        own.or_else(|| self.top.find(key).filter(|_| !(key.is_of_store() && self.describes_store())))
+    }
+
+    /// Whether the entry describes its store on its own: what the top says of a store is of another one.
+    fn describes_store(&self) -> bool {
+        self.entry.is_some_and(|(_, layer)| describes_store(layer))
+    }
+
+    /// Whether its store is that of the top.
+    pub(super) fn shares_store(&self) -> bool {
+        let own = |layer: &Layer| layer.settings().any(|setting| setting.key.is_of_store());
+        !self.entry.is_some_and(|(_, layer)| own(layer))
     }
 
     /// Whether the entry itself sets the key.
@@ -35,6 +47,11 @@ impl<'a> Scope<'a> {
     pub(super) fn blank(&self, key: Key) -> Option<&'a Place> {
         self.entry.and_then(|(_, layer)| layer.blank(key)).or_else(|| self.top.blank(key))
     }
+}
+
+/// Whether an entry of `vips` describes a store on its own.
+pub(super) fn describes_store(entry: &Layer) -> bool {
+    entry.find(Key::DcsType).is_some()
 }
 
 impl<'a> Validator<'a> {

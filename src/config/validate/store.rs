@@ -7,18 +7,52 @@ use super::validator::{Reported, Validator};
 use crate::config::keys::{self, Key};
 use crate::config::setting::Setting;
 use crate::config::stores::{
-    Endpoint, Identity, Login, OptionNames, Password, Secret, SourceConfig, StoreConfig, StoreType, TYPES,
+    Endpoint, Identity, Login, OptionNames, Password, Secret, SourceConfig, SourceIndex, StoreConfig, StoreType, TYPES,
 };
 use crate::config::values;
 
+/// The store of one scope.
+#[derive(Clone, Copy)]
+pub(super) struct Store {
+    /// Its kind, if that could be read.
+    pub(super) kind: Result<&'static StoreType, Reported>,
+    /// Its position among the stores.
+    pub(super) index: Result<SourceIndex, Reported>,
+}
+
 impl<'a> Validator<'a> {
+    /// The store of each scope, and all stores, each once.
+    pub(super) fn stores(&mut self, scopes: &[Scope<'a>]) -> (Vec<Store>, Vec<SourceConfig>) {
+        let mut sources = Vec::new();
+        let top = Scope { entry: None, top: &self.given.top };
+        // Its mistakes are named even if there is no sound entry that could use it.
+        let shared =
+            (scopes.is_empty() || scopes.iter().any(Scope::shares_store)).then(|| self.store(&top, &mut sources));
+        let stores = scopes.iter().map(|scope| match shared {
+            Some(shared) if scope.shares_store() => shared,
+            Some(_) | None => self.store(scope, &mut sources),
+        });
+        (stores.collect(), sources)
+    }
+
+    fn store(&mut self, scope: &Scope<'a>, sources: &mut Vec<SourceConfig>) -> Store {
+        let kind = self.kind(scope);
+        let index = self.source(scope, kind).map(|source| {
+            sources.iter().position(|known| *known == source).unwrap_or_else(|| {
+                sources.push(source);
+                sources.len() - 1
+            })
+        });
+        Store { kind, index }
+    }
+
     /// The kind of the store; where that is mistaken, what the default would be.
-    pub(super) fn kind(&mut self, scope: &Scope<'a>) -> Result<&'static StoreType, Reported> {
+    fn kind(&mut self, scope: &Scope<'a>) -> Result<&'static StoreType, Reported> {
         let kind = self.value(scope.find(Key::DcsType), |text| values::choice(text, TYPES))?;
         Ok(kind.unwrap_or(TYPES[0].1))
     }
 
-    pub(super) fn source(
+    fn source(
         &mut self,
         scope: &Scope<'a>,
         kind: Result<&'static StoreType, Reported>,

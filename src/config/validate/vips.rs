@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::addresses::{Address, Joined};
-use super::scope::Scope;
+use super::scope::{Scope, describes_store};
+use super::store::Store;
 use super::validator::{Origin, Reported, Validator};
 use crate::config::diagnostic::{Place, brief};
 use crate::config::keys::{Key, TABLE};
 use crate::config::model::{ClaimConfig, Hook, Hooks, VipConfig};
-use crate::config::setting::Setting;
-use crate::config::stores::StoreType;
+use crate::config::setting::{Layer, Setting};
+use crate::config::stores::{SourceIndex, StoreType};
 use crate::config::values::{count, duration_within, show_duration, switch};
 use crate::keeper::Schedule;
 use crate::vip::InterfaceName;
@@ -18,6 +19,7 @@ use crate::vip::InterfaceName;
 /// What the VIPs of one scope have in common.
 struct Common {
     interface: InterfaceName,
+    source: SourceIndex,
     key: String,
     value: String,
     hold_timeout: Duration,
@@ -33,11 +35,16 @@ type Kind = Result<&'static StoreType, Reported>;
 type Vips = (Vec<VipConfig>, Vec<BTreeMap<Key, Origin>>);
 
 impl<'a> Validator<'a> {
-    pub(super) fn vips(&mut self, interval: Result<Duration, Reported>, kind: Kind) -> Result<Vips, Reported> {
-        let scopes = self.scopes();
+    pub(super) fn vips(
+        &mut self,
+        interval: Result<Duration, Reported>,
+        scopes: &[Scope<'a>],
+        stores: &[Store],
+    ) -> Result<Vips, Reported> {
         self.note_overridden();
         let addresses: Vec<_> = scopes.iter().map(|scope| self.addresses(scope)).collect();
-        let commons: Vec<_> = scopes.iter().map(|scope| self.common(scope, interval, kind)).collect();
+        let commons: Vec<_> =
+            scopes.iter().zip(stores).map(|(scope, store)| self.common(scope, interval, *store)).collect();
         let all: Vec<&Address<'_>> = addresses.iter().flatten().flatten().collect();
         let joined: Vec<_> = addresses
             .iter()
@@ -60,7 +67,7 @@ impl<'a> Validator<'a> {
         self.refuse_twice(&vips, &places).and(sound).map(|()| (vips, origins))
     }
 
-    fn scopes(&self) -> Vec<Scope<'a>> {
+    pub(super) fn scopes(&self) -> Vec<Scope<'a>> {
         let top = &self.given.top;
         match &self.given.entries {
             None => vec![Scope { entry: None, top }],
@@ -72,11 +79,11 @@ impl<'a> Validator<'a> {
         &mut self,
         scope: &Scope<'a>,
         interval: Result<Duration, Reported>,
-        kind: Kind,
+        store: Store,
     ) -> Result<Common, Reported> {
         let interface = self.interface(scope);
-        let key = self.key(scope, kind);
-        let value = self.trigger_value(scope, kind);
+        let key = self.key(scope, store.kind);
+        let value = self.trigger_value(scope, store.kind);
         let hold_timeout = self.hold_timeout(scope, interval);
         let lease_margin = self.value(scope.find(Key::LeaseMargin), |text| duration_within(text, &(SECOND..=MINUTE)));
         let announce = self.announce(scope);
@@ -86,6 +93,7 @@ impl<'a> Validator<'a> {
         let hooks = self.hooks(scope);
         Ok(Common {
             interface: interface?,
+            source: store.index?,
             key: key?,
             value: value?,
             hold_timeout: hold_timeout?,
@@ -245,7 +253,10 @@ impl<'a> Validator<'a> {
         let entries = given.entries.iter().flatten();
         for setting in given.top.settings().filter(|setting| setting.key.spec().per_vip) {
             let mut entries = entries.clone().map(|(_, layer)| layer).peekable();
-            if entries.peek().is_some() && entries.all(|layer| layer.find(setting.key).is_some()) {
+            let overrides = |layer: &Layer| {
+                layer.find(setting.key).is_some() || (setting.key.is_of_store() && describes_store(layer))
+            };
+            if entries.peek().is_some() && entries.all(overrides) {
                 let text = format!("{} has no effect: every entry of vips sets it", setting.name);
                 self.findings.notice(&setting.place, text);
             }
@@ -273,6 +284,7 @@ impl Common {
         VipConfig {
             vip,
             interface: self.interface.clone(),
+            source: self.source,
             key: self.key.clone(),
             value: self.value.clone(),
             hold_timeout: self.hold_timeout,

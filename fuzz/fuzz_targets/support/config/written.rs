@@ -4,14 +4,14 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use vip_manager::config::{
-    Config, Hook, Hooks, Identity, LogFormat, LogLevel, Login, OnStop, Password, StatusConfig, StatusSocket,
-    StoreConfig, VipConfig,
+    Config, Hook, Hooks, Identity, LogFormat, LogLevel, Login, OnStop, Password, SourceConfig, StatusConfig,
+    StatusSocket, StoreConfig, VipConfig,
 };
 use vip_manager::keeper::Schedule;
 
 /// The configuration as a file, every value spelled out.
 pub fn written(config: &Config) -> String {
-    let Config { vips, source, interval, on_stop, log_level, log_format, status, older_release: _ } = config;
+    let Config { vips, sources, interval, on_stop, log_level, log_format, status, older_release: _ } = config;
     let mut text = String::new();
     let mut line = |name: &str, value: &str| writeln!(text, "{name}: {}", quoted(value)).expect("a String takes it");
     line("interval", &millis(*interval));
@@ -47,15 +47,14 @@ pub fn written(config: &Config) -> String {
         StatusSocket::Nowhere => line("status-socket", "none"),
     }
     line("status-listen", &listen.map_or_else(|| "none".to_owned(), |address| address.to_string()));
-    line("dcs-type", source.name());
-    members(source.store(), &mut line);
     text.push_str("vips:\n");
-    text.extend(vips.iter().map(entry));
+    text.extend(vips.iter().map(|vip| entry(vip, &sources[vip.source])));
     text
 }
 
-fn members(store: &StoreConfig, line: &mut dyn FnMut(&str, &str)) {
-    let StoreConfig { endpoints, root, login, token, ca_file, identity, names } = store;
+fn members(source: &SourceConfig, line: &mut dyn FnMut(&str, &str)) {
+    line("dcs-type", source.name());
+    let StoreConfig { endpoints, root, login, token, ca_file, identity, names } = source.store();
     let root = root.as_deref().unwrap_or_default();
     let endpoints: Vec<_> = endpoints.iter().map(|endpoint| format!("{endpoint}{root}")).collect();
     line("dcs-endpoints", &endpoints.join(","));
@@ -80,10 +79,11 @@ fn members(store: &StoreConfig, line: &mut dyn FnMut(&str, &str)) {
     }
 }
 
-fn entry(config: &VipConfig) -> String {
+fn entry(config: &VipConfig, source: &SourceConfig) -> String {
     let VipConfig {
         vip,
         interface,
+        source: _,
         key,
         value,
         hold_timeout,
@@ -124,6 +124,7 @@ fn entry(config: &VipConfig) -> String {
         }
     }
     line("hook-timeout", &millis(*limit));
+    members(source, &mut |name, value| line(name, &quoted(value)));
     text
 }
 
