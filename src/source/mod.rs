@@ -37,6 +37,8 @@ mod states;
 #[cfg(feature = "daemon")]
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "daemon")]
+mod zookeeper;
 
 #[cfg(feature = "daemon")]
 use std::{sync::Arc, time::Duration};
@@ -58,6 +60,9 @@ pub fn start(config: &SourceConfig, settings: Settings, watched: Vec<Watched>) -
     let keys = Arc::new(keys::Keys::new(watched));
     match config {
         SourceConfig::Etcd(config) => engine::start(settings, keys.clone(), etcd::connectors(config, settings, &keys)),
+        SourceConfig::Zookeeper(config) => {
+            engine::start(settings, keys.clone(), zookeeper::connectors(config, settings, &keys))
+        }
     }
 }
 
@@ -71,5 +76,6 @@ pub(crate) async fn inspect(
 ) -> Vec<facts::Inspection> {
     match config {
         SourceConfig::Etcd(config) => etcd::inspect(config, keys, limit, clock).await,
+        SourceConfig::Zookeeper(config) => zookeeper::inspect(config, keys, limit, clock).await,
     }
 }

@@ -67,7 +67,7 @@ pub static TABLE: [Spec; 39] = [
         aliases: &["type", "endpoint_type"],
         takes: Takes::Choice,
         default: "etcd",
-        help: "The store of the leader key: etcd or etcd3, which mean the same",
+        help: "The store of the leader key: etcd or etcd3, which mean the same, or zookeeper",
         per_vip: true,
         ..PLAIN
     },

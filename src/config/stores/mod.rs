@@ -11,7 +11,7 @@ pub mod trigger_key;
 use std::fmt;
 use std::path::PathBuf;
 
-use self::trigger_key::{TriggerKey, exact};
+use self::trigger_key::{TriggerKey, exact, rooted};
 pub use crate::endpoint::{Endpoint, Identity};
 
 /// The store that holds the leader keys, one variant per kind.
@@ -19,6 +19,8 @@ pub use crate::endpoint::{Endpoint, Identity};
 pub enum SourceConfig {
     /// etcd v3.
     Etcd(StoreConfig),
+    /// ZooKeeper.
+    Zookeeper(StoreConfig),
 }
 
 /// The position of a store in [`Config::sources`](super::model::Config::sources).
@@ -29,6 +31,7 @@ impl SourceConfig {
     pub const fn parts(&self) -> (&'static StoreType, &StoreConfig) {
         match self {
             Self::Etcd(store) => (&ETCD, store),
+            Self::Zookeeper(store) => (&ZOOKEEPER, store),
         }
     }
 
@@ -49,7 +52,7 @@ impl SourceConfig {
 }
 
 /// The values of dcs-type. The first one is the default.
-pub(super) const TYPES: &[(&str, &StoreType)] = &[(ETCD.name, &ETCD), ("etcd3", &ETCD)];
+pub(super) const TYPES: &[(&str, &StoreType)] = &[(ETCD.name, &ETCD), ("etcd3", &ETCD), (ZOOKEEPER.name, &ZOOKEEPER)];
 
 /// etcd v3.
 pub(super) const ETCD: StoreType = StoreType {
@@ -64,6 +67,21 @@ pub(super) const ETCD: StoreType = StoreType {
     login: true,
     token: false,
     new: SourceConfig::Etcd,
+};
+
+/// ZooKeeper.
+pub(super) const ZOOKEEPER: StoreType = StoreType {
+    name: "zookeeper",
+    title: "ZooKeeper",
+    port: 2181,
+    endpoints: EndpointForm::HostPort,
+    host: Some("127.0.0.1"),
+    trigger_key: None,
+    trigger_value: None,
+    key: rooted,
+    login: true,
+    token: false,
+    new: SourceConfig::Zookeeper,
 };
 
 /// What is particular to a kind of store in the configuration.
