@@ -66,6 +66,16 @@ pub trait Store {
         "leases do not depend on them"
     }
 
+    /// Whether the key names this host.
+    fn is_us(&self, facts: &WatchedKey, held: &Held) -> bool {
+        held.value == facts.expected
+    }
+
+    /// All that is to be said of a key that exists, where its value is no member's name.
+    fn whole_key(&self, _facts: &WatchedKey) -> Option<Vec<Finding>> {
+        None
+    }
+
     /// What is worth saying of a key that exists, beyond what holds for every store.
     fn key(&self, _facts: &WatchedKey, _held: &Held) -> Vec<Finding> {
         Vec::new()

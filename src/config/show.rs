@@ -40,6 +40,7 @@ impl Settings {
                 Some((source, origins)) => store_value(key, source, origins),
                 None => common_value(key, config, file),
             },
+            "default",
         );
         let mut sections = vec![("common to all".to_owned(), common)];
         for (vip, origins) in config.vips.iter().zip(&origins.vips) {
@@ -51,6 +52,7 @@ impl Settings {
                     Some(source) => store_value(key, source, origins),
                     None => vip_value(key, vip),
                 },
+                default_value(config.sources.get(vip.source)),
             );
             sections.push((format!("{} on {}", vip.vip, vip.interface), rows));
         }
@@ -62,15 +64,22 @@ fn rows<'o>(
     belongs: impl Fn(&Spec) -> bool,
     origins: impl Fn(Key) -> &'o BTreeMap<Key, Origin>,
     value: impl Fn(Key) -> Option<String>,
+    trigger_value: &str,
 ) -> Vec<Row> {
     let specs = TABLE.iter().filter(|spec| belongs(spec));
     let row = |spec: &Spec| {
-        let default = if spec.key == Key::TriggerValue { "default, the host name" } else { "default" };
+        let default = if spec.key == Key::TriggerValue { trigger_value } else { "default" };
         let origin =
             origins(spec.key).get(&spec.key).map_or_else(|| default.to_owned(), |origin| origin.shown(spec.key));
         value(spec.key).map(|value| Row { name: spec.name, value: one_line(&value), origin })
     };
     specs.filter_map(row).collect()
+}
+
+/// Where the trigger-value comes from if it is not set.
+fn default_value(source: Option<&SourceConfig>) -> &'static str {
+    let of_store = source.is_some_and(|source| source.kind().trigger_value.is_some());
+    if of_store { "default" } else { "default, the host name" }
 }
 
 impl Origin {

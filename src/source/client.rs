@@ -19,6 +19,11 @@ use crate::keeper::{KeyEvent, KeyRead};
 pub(crate) trait Connector: Send + 'static {
     type Client: Client;
 
+    /// The longest pause between two attempts: a store that comes back must be noticed within two seconds.
+    const LONGEST_PAUSE: Duration = Duration::from_millis(1350);
+    /// Rounds without an answer until the store is reported unreachable. One can pass while a slow answer is on its way.
+    const SILENT_ROUNDS: u32 = 2;
+
     /// Connects and logs in. It has time limits of its own.
     fn connect(&mut self) -> impl Future<Output = Result<Self::Client, Failure>> + Send;
 

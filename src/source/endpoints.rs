@@ -17,9 +17,9 @@ struct Table<C> {
 }
 
 impl<C: Clone> Endpoints<C> {
-    pub(super) fn new(names: &[Arc<str>]) -> Self {
+    pub(super) fn new(names: &[Arc<str>], silent_rounds: u32) -> Self {
         let sessions = names.iter().map(|_| None).collect();
-        Self(Mutex::new(Table { rounds: Rounds::new(names.iter().cloned()), sessions }))
+        Self(Mutex::new(Table { rounds: Rounds::new(names.iter().cloned()).patient(silent_rounds), sessions }))
     }
 
     pub(super) fn up(&self, endpoint: EndpointIndex, session: Session<C>) {

@@ -85,7 +85,7 @@ pub(super) fn start<C: Connector>(settings: Settings, keys: Arc<Keys>, endpoints
     let (wake_sender, wakes) = mpsc::channel(WAKES);
     let shared = Arc::new(Shared {
         keys,
-        endpoints: Endpoints::new(&names),
+        endpoints: Endpoints::new(&names, C::SILENT_ROUNDS),
         states: states.clone(),
         reports: report_sender,
         interval: settings.pace.full,
@@ -103,7 +103,7 @@ pub(super) fn start<C: Connector>(settings: Settings, keys: Arc<Keys>, endpoints
             keepalive,
             signs: Signs::default(),
             reporter: StateReporter::new(states.clone(), index, name),
-            backoff: Backoff::up_to(LONGEST_PAUSE, spread(settings.seed, index)),
+            backoff: Backoff::up_to(C::LONGEST_PAUSE, spread(settings.seed, index)),
             clock: settings.clock,
         };
         tasks.spawn(member.run());
@@ -124,6 +124,4 @@ const WAKES: usize = 64;
 /// Intervals after which a silent watch is asked for a sign of life. The reads, which go to every endpoint in turn, find a
 /// dead connection sooner; this finds the stream that died on a living one.
 const KEEPALIVE: u32 = 5;
-/// A store that comes back must be noticed within two seconds.
-const LONGEST_PAUSE: Duration = Duration::from_millis(1350);
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;

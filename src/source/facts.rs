@@ -32,6 +32,10 @@ pub enum EndpointDetail {
         /// It is the port at which etcd's members talk to each other.
         serves_peers: bool,
     },
+    Patroni {
+        /// Its addresses are this host's.
+        own: bool,
+    },
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -64,19 +68,29 @@ pub struct KeyFacts {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum KeyDetail {
     None,
-    /// The session under the leader key.
-    Zookeeper(SessionFacts),
+    Patroni(RestFacts),
 }
 
-/// What is known of the leader's session in ZooKeeper, which does not tell how much of it is left.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct SessionFacts {
-    /// What Patroni asks for; nothing if this session may not read Patroni's settings.
-    pub ttl: Option<Duration>,
-    /// The longest that ZooKeeper grants.
-    pub longest: Duration,
-    /// What is left at least while Patroni lives.
-    pub left: Duration,
+/// What the REST API of a Patroni answers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RestFacts {
+    /// It is this host's.
+    pub own: bool,
+    /// The HTTP status.
+    pub status: u16,
+    /// Whether the body is Patroni's.
+    pub complete: bool,
+    /// The member's name.
+    pub name: Option<String>,
+    pub role: Option<String>,
+    pub paused: bool,
+    /// Patroni sees no leader's lock.
+    pub unlocked: bool,
+    pub failsafe: bool,
+    /// `ttl`, `loop_wait` and `retry_timeout`, if it told them.
+    pub timing: Option<[Duration; 3]>,
+    /// What these leave of the lock after an answer.
+    pub left: Option<Duration>,
 }
 
 /// This user may not read the key.

@@ -52,6 +52,11 @@ impl Keys {
         &self.watched[key].key
     }
 
+    /// The value that names this host.
+    pub(crate) fn value(&self, key: KeyIndex) -> &str {
+        &self.watched[key].value
+    }
+
     /// With this much left of the key's lease, more would change nothing.
     pub(crate) fn enough(&self, key: KeyIndex) -> Duration {
         self.watched[key].limits.iter().map(|limits| limits.enough()).max().unwrap_or_default()

@@ -8,6 +8,7 @@
 
 pub mod facts;
 pub mod kubernetes;
+pub mod patroni;
 mod report;
 pub mod rounds;
 
@@ -37,8 +38,6 @@ mod states;
 #[cfg(feature = "daemon")]
 #[cfg(test)]
 mod tests;
-#[cfg(feature = "daemon")]
-mod zookeeper;
 
 #[cfg(feature = "daemon")]
 use std::{sync::Arc, time::Duration};
@@ -60,8 +59,9 @@ pub fn start(config: &SourceConfig, settings: Settings, watched: Vec<Watched>) -
     let keys = Arc::new(keys::Keys::new(watched));
     match config {
         SourceConfig::Etcd(config) => engine::start(settings, keys.clone(), etcd::connectors(config, settings, &keys)),
-        SourceConfig::Zookeeper(config) => {
-            engine::start(settings, keys.clone(), zookeeper::connectors(config, settings, &keys))
+        SourceConfig::Patroni(config) => {
+            let settings = patroni::settings(settings);
+            engine::start(settings, keys.clone(), patroni::connectors(config, settings, &keys))
         }
     }
 }
@@ -76,6 +76,6 @@ pub(crate) async fn inspect(
 ) -> Vec<facts::Inspection> {
     match config {
         SourceConfig::Etcd(config) => etcd::inspect(config, keys, limit, clock).await,
-        SourceConfig::Zookeeper(config) => zookeeper::inspect(config, keys, limit, clock).await,
+        SourceConfig::Patroni(config) => patroni::inspect(config, keys, limit, clock).await,
     }
 }

@@ -9,8 +9,8 @@
 //! - An endpoint that has not answered the last round's read is not asked again for a round.
 //! - If there is no answer after [`hedge_after`], the endpoint is a suspect and the next one is asked as well. An endpoint
 //!   whose read failed is a suspect, too. An answer clears it.
-//! - The store is unreachable at once when every endpoint has failed, else after two rounds without an answer. It is
-//!   reported once per interval for as long as that lasts.
+//! - The store is unreachable at once when every endpoint has failed, else after two rounds without an answer (or more,
+//!   where rounds are short). It is reported once per interval for as long as that lasts.
 //! - Everything is quiet while a watch is up and the last three rounds were answered in time, without any endpoint that
 //!   failed or lost its session.
 
@@ -34,6 +34,8 @@ pub struct Rounds {
     /// Whether anybody answered since the round began.
     answered: bool,
     silent_rounds: u32,
+    /// So many of them are reported.
+    patience: u32,
     /// Whether the store was reported unreachable since the round began.
     reported: bool,
     /// Rounds without a doubt that are needed until everything counts as quiet.
@@ -112,7 +114,20 @@ impl Rounds {
     pub fn new(names: impl IntoIterator<Item = Arc<str>>) -> Self {
         let down = |name| Endpoint { name, state: State::Down { reason: "not connected yet".into() }, session: 0 };
         let endpoints = names.into_iter().map(down).collect();
-        Self { endpoints, turn: 0, answered: false, silent_rounds: 0, reported: false, doubt: DOUBT }
+        Self {
+            endpoints,
+            turn: 0,
+            answered: false,
+            silent_rounds: 0,
+            patience: SILENT_ROUNDS,
+            reported: false,
+            doubt: DOUBT,
+        }
+    }
+
+    /// Reports the store unreachable after so many rounds without an answer.
+    pub fn patient(self, patience: u32) -> Self {
+        Self { patience, ..self }
     }
 
     /// A session began.
@@ -208,7 +223,7 @@ impl Rounds {
     pub const fn begin_round(&mut self) -> bool {
         self.silent_rounds = if self.answered { 0 } else { self.silent_rounds.saturating_add(1) };
         self.doubt = if self.answered { self.doubt.saturating_sub(1) } else { DOUBT };
-        let unreachable = self.silent_rounds >= SILENT_ROUNDS && !self.reported;
+        let unreachable = self.silent_rounds >= self.patience && !self.reported;
         self.answered = false;
         self.reported = false;
         unreachable
@@ -274,7 +289,7 @@ impl Endpoint {
 
 const NO_ANSWER: &str = "no answer yet";
 const HEDGE: Duration = Duration::from_millis(250);
-/// Rounds without an answer until the store is reported unreachable. One can pass while a slow answer is on its way.
+/// One can pass while a slow answer is on its way.
 const SILENT_ROUNDS: u32 = 2;
 const DOUBT: u32 = 3;
 

@@ -7,7 +7,7 @@
 //! connection means a new session with a new read.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -108,29 +108,19 @@ impl Dialer {
 
     /// Connects for HTTP/1.1. Several may connect at once.
     pub(crate) async fn http(&self, limit: Duration) -> Result<(HttpConnection, u64), DialError> {
-        let (stream, generation) = self.stream(&[b"http/1.1"], limit).await?;
-        Ok((HttpConnection::start(stream, self.peer()).await?, generation))
-    }
-
-    /// Connects for one of these protocols, which are named to the server if there is TLS. Several may connect at once.
-    pub(crate) async fn stream(
-        &self,
-        protocols: &[&[u8]],
-        limit: Duration,
-    ) -> Result<(Box<dyn Stream>, u64), DialError> {
         let mut phase = "the name lookup";
         let connect = async {
             let mut credentials = self.credentials(limit).await?;
             if let Some(credentials) = &mut credentials {
-                let protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-                Arc::make_mut(&mut credentials.tls).alpn_protocols = protocols;
+                Arc::make_mut(&mut credentials.tls).alpn_protocols = vec![b"http/1.1".to_vec()];
             }
             let generation = credentials.as_ref().map_or(0, |credentials| credentials.generation);
             let addresses = self.resolve().await?;
             phase = "TCP";
             let stream = self.first_that_answers(&addresses, limit).await?;
             phase = "the TLS handshake";
-            Ok((self.wrap_tls(stream, credentials).await?, generation))
+            let stream = self.wrap_tls(stream, credentials).await?;
+            Ok((HttpConnection::start(stream, self.peer()).await?, generation))
         };
         match timeout(limit, connect).await {
             Ok(result) => result,
@@ -147,6 +137,13 @@ impl Dialer {
         };
         let silent = DialError::Silent { phase: "HTTP", limit: limits.time };
         timeout(limits.time, exchange).await.unwrap_or(Err(silent))
+    }
+
+    /// Whether every address of the name is this host's.
+    pub(crate) async fn is_this_host(&self, limit: Duration) -> Result<bool, DialError> {
+        let silent = DialError::Silent { phase: "the name lookup", limit };
+        let addresses = timeout(limit, self.resolve()).await.unwrap_or(Err(silent))?;
+        Ok(addresses.into_iter().all(is_this_host))
     }
 
     fn peer(&self) -> Peer {
@@ -216,6 +213,18 @@ impl Dialer {
             .user_agent(concat!("vip-manager/", env!("CARGO_PKG_VERSION")))?;
         Ok(endpoint.connect_with_connector(connector).await?)
     }
+}
+
+/// The kernel sends to an own address from that very address. Nothing is sent here.
+fn is_this_host(address: SocketAddr) -> bool {
+    let ip = address.ip();
+    let source = || -> io::Result<IpAddr> {
+        let any = if ip.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
+        let socket = UdpSocket::bind((any, 0))?;
+        socket.connect(address)?;
+        Ok(socket.local_addr()?.ip())
+    };
+    ip.is_loopback() || ip.is_unspecified() || source().is_ok_and(|source| source == ip)
 }
 
 async fn tcp(address: SocketAddr) -> io::Result<TcpStream> {

@@ -14,6 +14,7 @@ mod keys;
 mod machine;
 mod page;
 mod postgres;
+mod rest;
 mod rivals;
 mod skew;
 

@@ -11,6 +11,7 @@ const TESTS: &str = concat!(
     include_str!("keys.rs"),
     include_str!("machine.rs"),
     include_str!("postgres.rs"),
+    include_str!("rest.rs"),
     include_str!("rivals.rs"),
     include_str!("skew.rs")
 );

@@ -21,20 +21,20 @@ pub(crate) struct ConfigFile {
 }
 
 impl ConfigFile {
-    /// The minimal configuration of a daemon on `host`.
-    pub(crate) fn basic(host: &Host, cluster: &Cluster) -> Self {
-        Self::of_store(host, "etcd", &cluster.endpoints())
+    /// Without any line.
+    pub(crate) const fn bare() -> Self {
+        Self { lines: Vec::new() }
     }
 
-    /// The same with a store of another kind.
-    pub(crate) fn of_store(host: &Host, kind: &str, endpoints: &[String]) -> Self {
-        Self { lines: Vec::new() }
+    /// The minimal configuration of a daemon on `host`.
+    pub(crate) fn basic(host: &Host, cluster: &Cluster) -> Self {
+        Self::bare()
             .with("ip", VIP)
             .with("interface", INTERFACE)
             .with("trigger-key", KEY)
             .with("trigger-value", host.name())
-            .with("dcs-type", kind)
-            .with("dcs-endpoints", endpoints.join(","))
+            .with("dcs-type", "etcd")
+            .with("dcs-endpoints", cluster.endpoints().join(","))
     }
 
     /// Sets a key, replacing an earlier value.

@@ -31,6 +31,7 @@ pub(crate) mod patroni;
 pub(crate) mod ping;
 pub(crate) mod process;
 pub(crate) mod proxy;
+pub(crate) mod rest;
 pub(crate) mod rival;
 pub(crate) mod setup;
 pub(crate) mod store;

@@ -1,10 +1,10 @@
 //! The stores, each with a file and a row in [`of`].
 
 mod etcd;
-mod zookeeper;
+pub mod patroni;
 
 pub(crate) use self::etcd::Etcd;
-use self::zookeeper::Zookeeper;
+use self::patroni::Patroni;
 
 use super::store::Store;
 use crate::config::model::SourceConfig;
@@ -13,6 +13,6 @@ use crate::config::model::SourceConfig;
 pub fn of(source: &SourceConfig) -> &'static dyn Store {
     match source {
         SourceConfig::Etcd(_) => &Etcd,
-        SourceConfig::Zookeeper(_) => &Zookeeper,
+        SourceConfig::Patroni(_) => &Patroni,
     }
 }

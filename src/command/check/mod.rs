@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use self::interfaces::{Host, probe_all};
 use self::machine::Servers;
-use crate::check::store::WatchedKey;
+use crate::check::store::{Store, WatchedKey};
 use crate::check::{
     Finding, Look, Report, announcements, cloud, configuration, endpoints, hooks, key, postgres, privileges, rival,
     stores,
@@ -83,9 +83,9 @@ fn about(config: &Config, in_cloud: bool, clock: Clock) -> Vec<Finding> {
     let mut probes = probes.into_iter();
     for vip in &config.vips {
         let facts = inspected.get(vip.source).and_then(|inspections| key_facts(vip, inspections));
-        let store = config.sources.get(vip.source).map(stores::of);
-        findings.extend(store.zip(facts.as_ref()).map(|(store, facts)| key::judge(store, facts)).unwrap_or_default());
-        let leader = leader(facts.as_ref());
+        let known = config.sources.get(vip.source).map(stores::of).zip(facts.as_ref());
+        findings.extend(known.map(|(store, facts)| key::judge(store, facts)).unwrap_or_default());
+        let leader = leader(known);
         if let Some(probe) = probes.next().filter(|_| host.can_send(vip)) {
             // A cloud's network answers for others, so what is heard there proves nothing.
             if let Some(heard) = probe.as_ref().ok().filter(|_| !in_cloud) {
@@ -135,13 +135,13 @@ fn key_facts(vip: &VipConfig, inspections: &[Inspection]) -> Option<WatchedKey> 
     })
 }
 
-fn leader(facts: Option<&WatchedKey>) -> rival::Leader {
-    match facts {
+fn leader(known: Option<(&dyn Store, &WatchedKey)>) -> rival::Leader {
+    match known {
         None => rival::Leader::Unknown,
-        Some(facts) => match &facts.found.held {
+        Some((store, facts)) => match &facts.found.held {
             Err(Forbidden) => rival::Leader::Unknown,
             Ok(None) => rival::Leader::Nobody,
-            Ok(Some(held)) if held.value == facts.expected => rival::Leader::ThisHost,
+            Ok(Some(held)) if store.is_us(facts, held) => rival::Leader::ThisHost,
             Ok(Some(_)) => rival::Leader::Another,
         },
     }

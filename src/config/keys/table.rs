@@ -47,8 +47,9 @@ pub static TABLE: [Spec; 39] = [
         key: Key::TriggerKey,
         name: "trigger-key",
         aliases: &["key"],
-        default: "required",
-        help: "The leader key, as Patroni writes it: /service/pg_cluster/leader",
+        default: "required; /leader with patroni",
+        help: "The leader key, as Patroni writes it: /service/pg_cluster/leader; with patroni the path to ask for: \
+               /leader or /primary",
         per_vip: true,
         ..PLAIN
     },
@@ -56,8 +57,9 @@ pub static TABLE: [Spec; 39] = [
         key: Key::TriggerValue,
         name: "trigger-value",
         aliases: &["host", "nodename", "node_name"],
-        default: "the host name",
-        help: "The value of the key that means this host: its member name in Patroni",
+        default: "the host name; 200 with patroni",
+        help: "The value of the key that means this host: its member name in Patroni; with patroni also 200, any \
+               answer of this host's own Patroni",
         per_vip: true,
         ..PLAIN
     },
@@ -67,7 +69,8 @@ pub static TABLE: [Spec; 39] = [
         aliases: &["type", "endpoint_type"],
         takes: Takes::Choice,
         default: "etcd",
-        help: "The store of the leader key: etcd or etcd3, which mean the same, or zookeeper",
+        help: "The store of the leader key: etcd or etcd3, which mean the same, or patroni, the REST API of this \
+               host's Patroni",
         per_vip: true,
         ..PLAIN
     },
@@ -76,7 +79,7 @@ pub static TABLE: [Spec; 39] = [
         name: "dcs-endpoints",
         aliases: &["endpoint", "endpoints"],
         takes: Takes::Endpoints,
-        default: "127.0.0.1:2379",
+        default: "127.0.0.1:2379, 127.0.0.1:8008 with patroni",
         help: "The endpoints of the store, as a list or separated by commas. Without a scheme: http, or https if a \
                file for TLS is set",
         per_vip: true,

@@ -11,7 +11,7 @@ pub mod trigger_key;
 use std::fmt;
 use std::path::PathBuf;
 
-use self::trigger_key::{TriggerKey, exact, rooted};
+use self::trigger_key::{TriggerKey, exact, rest_path};
 pub use crate::endpoint::{Endpoint, Identity};
 
 /// The store that holds the leader keys, one variant per kind.
@@ -19,8 +19,8 @@ pub use crate::endpoint::{Endpoint, Identity};
 pub enum SourceConfig {
     /// etcd v3.
     Etcd(StoreConfig),
-    /// ZooKeeper.
-    Zookeeper(StoreConfig),
+    /// The REST API of this host's Patroni, whatever its store is.
+    Patroni(StoreConfig),
 }
 
 /// The position of a store in [`Config::sources`](super::model::Config::sources).
@@ -31,7 +31,7 @@ impl SourceConfig {
     pub const fn parts(&self) -> (&'static StoreType, &StoreConfig) {
         match self {
             Self::Etcd(store) => (&ETCD, store),
-            Self::Zookeeper(store) => (&ZOOKEEPER, store),
+            Self::Patroni(store) => (&PATRONI, store),
         }
     }
 
@@ -52,7 +52,7 @@ impl SourceConfig {
 }
 
 /// The values of dcs-type. The first one is the default.
-pub(super) const TYPES: &[(&str, &StoreType)] = &[(ETCD.name, &ETCD), ("etcd3", &ETCD), (ZOOKEEPER.name, &ZOOKEEPER)];
+pub(super) const TYPES: &[(&str, &StoreType)] = &[(ETCD.name, &ETCD), ("etcd3", &ETCD), (PATRONI.name, &PATRONI)];
 
 /// etcd v3.
 pub(super) const ETCD: StoreType = StoreType {
@@ -69,19 +69,19 @@ pub(super) const ETCD: StoreType = StoreType {
     new: SourceConfig::Etcd,
 };
 
-/// ZooKeeper.
-pub(super) const ZOOKEEPER: StoreType = StoreType {
-    name: "zookeeper",
-    title: "ZooKeeper",
-    port: 2181,
-    endpoints: EndpointForm::HostPort,
+/// The REST API of this host's Patroni.
+pub(super) const PATRONI: StoreType = StoreType {
+    name: "patroni",
+    title: "Patroni",
+    port: 8008,
+    endpoints: EndpointForm::Url,
     host: Some("127.0.0.1"),
-    trigger_key: None,
-    trigger_value: None,
-    key: rooted,
-    login: true,
+    trigger_key: Some("/leader"),
+    trigger_value: Some("200"),
+    key: rest_path,
+    login: false,
     token: false,
-    new: SourceConfig::Zookeeper,
+    new: SourceConfig::Patroni,
 };
 
 /// What is particular to a kind of store in the configuration.

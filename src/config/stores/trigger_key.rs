@@ -69,7 +69,9 @@ pub fn rest_path(text: &str) -> Result<TriggerKey, String> {
     Err(if SHARED_PATHS.contains(&path.split(['?', '/']).next().unwrap_or_default()) {
         format!("is answered alike by several hosts, and all of them would take the address; {expected}")
     } else {
-        format!("is not a path of Patroni's REST API that names the leader; {expected}")
+        let meant = LEADER_PATHS.iter().find(|known| path.to_lowercase().contains(*known));
+        let meant = meant.map_or_else(String::new, |meant| format!("; did you mean /{meant}?"));
+        format!("is not a path of Patroni's REST API that names the leader; {expected}{meant}")
     })
 }
 
@@ -204,6 +206,7 @@ mod tests {
                 ("/", None),
             ],
         );
+        assert!(rest_path("/leadership").unwrap_err().ends_with("did you mean /leader?"));
         for shared in ["/replica", "/replica?lag=1MB", "/sync", "/health"] {
             assert!(rest_path(shared).unwrap_err().contains("several hosts"), "{shared}");
         }

@@ -180,3 +180,40 @@ fn a_file_that_may_be_missing_is_read_where_it_is_there_and_missed_without_the_d
     let missed = Run::new().args(&[&format!("--config={}", named.display())]).told();
     assert!(missed.starts_with(&format!("{}: the file does not exist", named.display())), "{missed}");
 }
+
+/// Such files are in use with the REST API of Patroni: no endpoint or one as plain text, the status as a number, TLS files
+/// under the names of etcd's.
+#[test]
+fn files_that_follow_patronis_rest_api_work() {
+    let file = "ip: 10.0.0.5\nmask: 24\niface: eth0\ndcs-type: patroni\n";
+    for (more, rows) in [
+        (
+            "trigger-key: \"/leader\"\ntrigger-value: 200\ndcs-endpoints: http://127.0.0.1:8008/\n",
+            [
+                "trigger-key /leader vip-manager.yml:5",
+                "trigger-value 200 vip-manager.yml:6",
+                "dcs-endpoints http://127.0.0.1:8008 vip-manager.yml:7",
+            ],
+        ),
+        (
+            "trigger-key: //leader\n",
+            [
+                "trigger-key /leader vip-manager.yml:5",
+                "trigger-value 200 default",
+                "dcs-endpoints http://127.0.0.1:8008 default",
+            ],
+        ),
+        (
+            "trigger-key: /primary\nnodename: pg1\nendpoint: pg1.example.org\netcd_ca_file: /etc/patroni/ca.crt\n",
+            [
+                "trigger-key /primary vip-manager.yml:5",
+                "trigger-value pg1 vip-manager.yml:6 (nodename)",
+                "dcs-endpoints https://pg1.example.org:8008 vip-manager.yml:7 (endpoint)",
+            ],
+        ),
+    ] {
+        let (shown, _) = Run::new().file(format!("{file}{more}")).shown();
+        has_row(&shown, "dcs-type patroni vip-manager.yml:4");
+        rows.iter().for_each(|row| has_row(&shown, row));
+    }
+}

@@ -14,7 +14,7 @@ use super::error::RequestError;
 use crate::endpoint::Endpoint;
 use crate::source::client::Failure;
 use crate::time::Moment;
-use crate::transport::dial::{Dialer, FILES_SHARE};
+use crate::transport::dial::{DialError, Dialer, FILES_SHARE};
 use crate::transport::http::{Chunks, HttpConnection, HttpError, Limits};
 use crate::transport::tls::TlsSettings;
 
@@ -94,6 +94,17 @@ impl HttpEndpoint {
         self.generation.store(generation, Ordering::Relaxed);
         let (idle, slots) = (Mutex::new(vec![connection]), Semaphore::new(AT_ONCE));
         Ok(HttpClient(Arc::new(Inner { endpoint: Arc::clone(self), idle, slots })))
+    }
+
+    /// Begins a session without a connection: the first request makes it.
+    pub(in crate::source) fn client(self: &Arc<Self>) -> HttpClient {
+        let slots = Semaphore::new(AT_ONCE);
+        HttpClient(Arc::new(Inner { endpoint: Arc::clone(self), idle: Mutex::default(), slots }))
+    }
+
+    /// Whether every address of the endpoint is this host's.
+    pub(in crate::source) async fn is_this_host(&self, limit: Duration) -> Result<bool, DialError> {
+        self.dialer.is_this_host(limit).await
     }
 
     /// Whether the TLS files have changed since the last session began.
