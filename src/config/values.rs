@@ -89,6 +89,12 @@ fn alternatives<T>(words: Words<T>) -> String {
     text::list(&words, "or")
 }
 
+/// The values of dcs-type, as messages list them.
+#[cfg(test)]
+pub(super) fn types() -> String {
+    alternatives(super::stores::TYPES)
+}
+
 fn meant(near: Option<&str>) -> String {
     near.map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"))
 }
@@ -205,10 +211,10 @@ mod tests {
     #[test]
     fn a_choice_is_told_what_there_is() {
         assert_eq!(choice("etcd3", TYPES).map(drop), Ok(()));
-        assert_eq!(choice("consul", TYPES).map(drop), Err("is not supported; expected etcd, etcd3 or patroni".into()));
+        assert_eq!(choice("redis", TYPES).map(drop), Err(format!("is not supported; expected {}", types())));
         assert_eq!(
             choice("etdc", TYPES).map(drop),
-            Err("is not supported; expected etcd, etcd3 or patroni; did you mean \"etcd\"?".into())
+            Err(format!("is not supported; expected {}; did you mean \"etcd\"?", types()))
         );
         assert_eq!(choice("keep", ON_STOP), Ok(OnStop::Keep));
         assert_eq!(word(LogLevel::Trace, LOG_LEVELS), "trace");

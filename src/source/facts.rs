@@ -69,6 +69,19 @@ pub struct KeyFacts {
 pub enum KeyDetail {
     None,
     Patroni(RestFacts),
+    /// The session under the leader key.
+    Zookeeper(SessionFacts),
+}
+
+/// What is known of the leader's session in ZooKeeper, which does not tell how much of it is left.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SessionFacts {
+    /// What Patroni asks for; nothing if this session may not read Patroni's settings.
+    pub ttl: Option<Duration>,
+    /// The longest that ZooKeeper grants.
+    pub longest: Duration,
+    /// What is left at least while Patroni lives.
+    pub left: Duration,
 }
 
 /// What the REST API of a Patroni answers.

@@ -38,6 +38,8 @@ mod states;
 #[cfg(feature = "daemon")]
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "daemon")]
+mod zookeeper;
 
 #[cfg(feature = "daemon")]
 use std::{sync::Arc, time::Duration};
@@ -63,6 +65,9 @@ pub fn start(config: &SourceConfig, settings: Settings, watched: Vec<Watched>) -
             let settings = patroni::settings(settings);
             engine::start(settings, keys.clone(), patroni::connectors(config, settings, &keys))
         }
+        SourceConfig::Zookeeper(config) => {
+            engine::start(settings, keys.clone(), zookeeper::connectors(config, settings, &keys))
+        }
     }
 }
 
@@ -77,5 +82,6 @@ pub(crate) async fn inspect(
     match config {
         SourceConfig::Etcd(config) => etcd::inspect(config, keys, limit, clock).await,
         SourceConfig::Patroni(config) => patroni::inspect(config, keys, limit, clock).await,
+        SourceConfig::Zookeeper(config) => zookeeper::inspect(config, keys, limit, clock).await,
     }
 }

@@ -108,19 +108,29 @@ impl Dialer {
 
     /// Connects for HTTP/1.1. Several may connect at once.
     pub(crate) async fn http(&self, limit: Duration) -> Result<(HttpConnection, u64), DialError> {
+        let (stream, generation) = self.stream(&[b"http/1.1"], limit).await?;
+        Ok((HttpConnection::start(stream, self.peer()).await?, generation))
+    }
+
+    /// Connects for one of these protocols, which are named to the server if there is TLS. Several may connect at once.
+    pub(crate) async fn stream(
+        &self,
+        protocols: &[&[u8]],
+        limit: Duration,
+    ) -> Result<(Box<dyn Stream>, u64), DialError> {
         let mut phase = "the name lookup";
         let connect = async {
             let mut credentials = self.credentials(limit).await?;
             if let Some(credentials) = &mut credentials {
-                Arc::make_mut(&mut credentials.tls).alpn_protocols = vec![b"http/1.1".to_vec()];
+                let protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+                Arc::make_mut(&mut credentials.tls).alpn_protocols = protocols;
             }
             let generation = credentials.as_ref().map_or(0, |credentials| credentials.generation);
             let addresses = self.resolve().await?;
             phase = "TCP";
             let stream = self.first_that_answers(&addresses, limit).await?;
             phase = "the TLS handshake";
-            let stream = self.wrap_tls(stream, credentials).await?;
-            Ok((HttpConnection::start(stream, self.peer()).await?, generation))
+            Ok((self.wrap_tls(stream, credentials).await?, generation))
         };
         match timeout(limit, connect).await {
             Ok(result) => result,

@@ -28,13 +28,18 @@ impl ConfigFile {
 
     /// The minimal configuration of a daemon on `host`.
     pub(crate) fn basic(host: &Host, cluster: &Cluster) -> Self {
+        Self::of_store(host, "etcd", &cluster.endpoints())
+    }
+
+    /// The same with a store of another kind.
+    pub(crate) fn of_store(host: &Host, kind: &str, endpoints: &[String]) -> Self {
         Self::bare()
             .with("ip", VIP)
             .with("interface", INTERFACE)
             .with("trigger-key", KEY)
             .with("trigger-value", host.name())
-            .with("dcs-type", "etcd")
-            .with("dcs-endpoints", cluster.endpoints().join(","))
+            .with("dcs-type", kind)
+            .with("dcs-endpoints", endpoints.join(","))
     }
 
     /// Sets a key, replacing an earlier value.

@@ -27,7 +27,8 @@ const PLAIN_PORT: u16 = 2180;
 /// How long an ensemble may take to start on a busy machine.
 const START: Duration = Duration::from_secs(60);
 const JAR: &str = "/usr/share/java/zookeeper.jar";
-const CLASSES: &str = "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar";
+/// The library's own list lacks a part of netty, which TLS needs.
+const CLASSES: &str = "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar:/usr/share/java/netty-codec.jar";
 
 /// Options of an ensemble.
 #[derive(Clone, Debug)]
@@ -56,6 +57,7 @@ pub(crate) struct Ensemble {
     pub(crate) servers: Vec<Server>,
     /// A host that is never cut off.
     pub(crate) admin: Host,
+    pub(crate) tls: Option<Tls>,
 }
 
 /// One server.
@@ -78,7 +80,7 @@ impl Ensemble {
         assert!(Path::new(JAR).exists(), "ZooKeeper is not installed; run `apt-get install libzookeeper-java`");
         let hosts: Vec<Host> = (1..=options.servers).map(|number| lab.host(&format!("zk{number}"))).collect();
         let servers = (0..hosts.len()).map(|place| Server::start(&hosts, place, options)).collect();
-        let ensemble = Self { servers, admin: lab.host("admin") };
+        let ensemble = Self { servers, admin: lab.host("admin"), tls: options.tls.clone() };
         for place in 0..options.servers {
             ensemble.wait_serving(place);
         }
@@ -103,10 +105,21 @@ impl Ensemble {
         })
     }
 
-    /// A session with one server, from the host that is never cut off.
+    /// A session with one server, from the host that is never cut off. It moves to another one if its server ends.
     pub(crate) fn session(&self, place: usize, timeout: Duration) -> Session {
-        let server = &self.servers[place];
-        Session::open(&self.admin, (server.host.v4(), server.plain_port).into(), timeout)
+        self.session_from(&self.admin, place, timeout)
+    }
+
+    /// The same from any host.
+    pub(crate) fn session_from(&self, host: &Host, place: usize, timeout: Duration) -> Session {
+        let address = |server: &Server| (server.host.v4(), server.plain_port).into();
+        let mut addresses: Vec<_> = self.servers.iter().map(address).collect();
+        addresses.rotate_left(place);
+        Session::open(host, addresses, timeout)
+    }
+
+    pub(crate) fn hosts(&self) -> Vec<&Host> {
+        self.servers.iter().map(|server| &server.host).collect()
     }
 }
 

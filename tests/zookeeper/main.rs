@@ -5,4 +5,8 @@
 #[expect(dead_code, reason = "these tests need only a part of the lab")]
 mod support;
 
+mod access;
 mod ensemble;
+mod failures;
+mod leading;
+mod setup;

@@ -2,9 +2,11 @@
 
 mod etcd;
 pub mod patroni;
+mod zookeeper;
 
 pub(crate) use self::etcd::Etcd;
 use self::patroni::Patroni;
+use self::zookeeper::Zookeeper;
 
 use super::store::Store;
 use crate::config::model::SourceConfig;
@@ -14,5 +16,6 @@ pub fn of(source: &SourceConfig) -> &'static dyn Store {
     match source {
         SourceConfig::Etcd(_) => &Etcd,
         SourceConfig::Patroni(_) => &Patroni,
+        SourceConfig::Zookeeper(_) => &Zookeeper,
     }
 }

@@ -43,12 +43,8 @@ impl Store for Patroni {
     }
 
     fn is_us(&self, facts: &WatchedKey, held: &Held) -> bool {
-        match &facts.found.detail {
-            KeyDetail::Patroni(rest) => {
-                rest.status == 200 && (by_status(facts) || rest.name == Some(facts.expected.clone()))
-            }
-            KeyDetail::None => held.value == facts.expected,
-        }
+        let KeyDetail::Patroni(rest) = &facts.found.detail else { return held.value == facts.expected };
+        rest.status == 200 && (by_status(facts) || rest.name.as_ref() == Some(&facts.expected))
     }
 
     fn whole_key(&self, facts: &WatchedKey) -> Option<Vec<Finding>> {

@@ -69,8 +69,8 @@ pub static TABLE: [Spec; 39] = [
         aliases: &["type", "endpoint_type"],
         takes: Takes::Choice,
         default: "etcd",
-        help: "The store of the leader key: etcd or etcd3, which mean the same, or patroni, the REST API of this \
-               host's Patroni",
+        help: "The store of the leader key: etcd or etcd3, which mean the same, zookeeper, or patroni, the REST API of \
+               this host's Patroni",
         per_vip: true,
         ..PLAIN
     },

@@ -11,7 +11,7 @@ pub mod trigger_key;
 use std::fmt;
 use std::path::PathBuf;
 
-use self::trigger_key::{TriggerKey, exact, rest_path};
+use self::trigger_key::{TriggerKey, exact, rest_path, rooted};
 pub use crate::endpoint::{Endpoint, Identity};
 
 /// The store that holds the leader keys, one variant per kind.
@@ -21,6 +21,8 @@ pub enum SourceConfig {
     Etcd(StoreConfig),
     /// The REST API of this host's Patroni, whatever its store is.
     Patroni(StoreConfig),
+    /// ZooKeeper.
+    Zookeeper(StoreConfig),
 }
 
 /// The position of a store in [`Config::sources`](super::model::Config::sources).
@@ -32,6 +34,7 @@ impl SourceConfig {
         match self {
             Self::Etcd(store) => (&ETCD, store),
             Self::Patroni(store) => (&PATRONI, store),
+            Self::Zookeeper(store) => (&ZOOKEEPER, store),
         }
     }
 
@@ -52,7 +55,8 @@ impl SourceConfig {
 }
 
 /// The values of dcs-type. The first one is the default.
-pub(super) const TYPES: &[(&str, &StoreType)] = &[(ETCD.name, &ETCD), ("etcd3", &ETCD), (PATRONI.name, &PATRONI)];
+pub(super) const TYPES: &[(&str, &StoreType)] =
+    &[(ETCD.name, &ETCD), ("etcd3", &ETCD), (ZOOKEEPER.name, &ZOOKEEPER), (PATRONI.name, &PATRONI)];
 
 /// etcd v3.
 pub(super) const ETCD: StoreType = StoreType {
@@ -82,6 +86,21 @@ pub(super) const PATRONI: StoreType = StoreType {
     login: false,
     token: false,
     new: SourceConfig::Patroni,
+};
+
+/// ZooKeeper.
+pub(super) const ZOOKEEPER: StoreType = StoreType {
+    name: "zookeeper",
+    title: "ZooKeeper",
+    port: 2181,
+    endpoints: EndpointForm::HostPort,
+    host: Some("127.0.0.1"),
+    trigger_key: None,
+    trigger_value: None,
+    key: rooted,
+    login: true,
+    token: false,
+    new: SourceConfig::Zookeeper,
 };
 
 /// What is particular to a kind of store in the configuration.

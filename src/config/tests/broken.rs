@@ -1,6 +1,7 @@
 //! Broken configurations, each with all that the user is told: every mistake, its place, its cure.
 
 use super::run::{Run, SOUND, refuses};
+use crate::config::values::types;
 
 #[test]
 fn a_key_is_misspelt() {
@@ -192,11 +193,11 @@ fn the_interface_has_no_possible_name() {
 #[test]
 fn a_store_or_a_manager_that_is_not_supported() {
     refuses(
-        &format!("{SOUND}dcs-type: consul\nhosting_type: hetzner\non-stop: kep\nlog-level: warning\nverbose: maybe\n"),
+        &format!("{SOUND}dcs-type: redis\nhosting_type: hetzner\non-stop: kep\nlog-level: warning\nverbose: maybe\n"),
         &[],
         &[],
         &[
-            "vip-manager.yml:5: dcs-type \"consul\" is not supported; expected etcd, etcd3 or patroni",
+            &format!("vip-manager.yml:5: dcs-type \"redis\" is not supported; expected {}", types()),
             "vip-manager.yml:6: hosting_type \"hetzner\" is not supported; expected basic",
             "vip-manager.yml:7: on-stop \"kep\" is not supported; expected release or keep; did you mean \"keep\"?",
             "vip-manager.yml:8: log-level \"warning\" is not supported; expected error, warn, info, debug or trace; \
@@ -386,7 +387,10 @@ config: other.yml
             "vip-manager.yml:2: iface: \"eth 0\" is not a valid interface name; expected 1 to 15 characters without spaces, \
              '/' or ':'",
             "vip-manager.yml:3: trigger-key is empty; expected the leader key, such as /service/pg_cluster/leader",
-            "vip-manager.yml:5: dcs-type \"etdc\" is not supported; expected etcd, etcd3 or patroni; did you mean \"etcd\"?",
+            &format!(
+                "vip-manager.yml:5: dcs-type \"etdc\" is not supported; expected {}; did you mean \"etcd\"?",
+                types()
+            ),
             "vip-manager.yml:6: endpoint \"10.0.0.2:x\" has the port \"x\"; expected 1 to 65535",
             "vip-manager.yml:7: unknown key \"hold-timout\"; did you mean \"hold-timeout\"?",
             "vip-manager.yml:8: interval \"1 fortnight\" is not a duration; expected a number of milliseconds or, for \

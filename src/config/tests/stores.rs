@@ -2,6 +2,7 @@
 
 use super::run::{Run, has_row, refuses};
 use super::*;
+use crate::config::values::types;
 
 const TOP: &str = "\
 interface: eth0
@@ -77,7 +78,7 @@ fn a_mistake_in_a_shared_store_is_named_once() {
         &[],
         &[
             "vip-manager.yml:3: endpoint \"a:x\" has the port \"x\"; expected 1 to 65535",
-            "vip-manager.yml:7: dcs-type \"nonsense\" is not supported; expected etcd, etcd3 or patroni",
+            &format!("vip-manager.yml:7: dcs-type \"nonsense\" is not supported; expected {}", types()),
         ],
     );
 }

@@ -29,18 +29,21 @@ type Job = Box<dyn FnOnce(&mut Line) + Send>;
 /// The connection.
 struct Line {
     stream: TcpStream,
+    addresses: Vec<SocketAddr>,
+    session: SessionId,
+    timeout: Duration,
     xid: i32,
     silent: bool,
 }
 
 impl Session {
-    pub(super) fn open(host: &Host, address: SocketAddr, timeout: Duration) -> Self {
+    pub(super) fn open(host: &Host, addresses: Vec<SocketAddr>, timeout: Duration) -> Self {
         let (jobs, inbox) = mpsc::channel::<Job>();
         let (made, begun) = mpsc::channel();
         drop(host.spawn(move || {
-            let (mut line, connected) = Line::open(address, timeout).or_fail("beginning a session with ZooKeeper");
-            let _ = made.send((connected.timeout, connected.session.id));
-            let pause = connected.timeout / 4;
+            let mut line = Line::open(addresses, timeout).or_fail("beginning a session with ZooKeeper");
+            let _ = made.send((line.timeout, line.session.id));
+            let pause = line.timeout / 4;
             let mut pinged = now();
             loop {
                 match inbox.recv_timeout(pause.saturating_sub(now().since(pinged))) {
@@ -50,10 +53,7 @@ impl Session {
                 }
                 if now().since(pinged) >= pause {
                     pinged = now();
-                    // A server that is gone ends the session; the next request says so.
-                    if !line.silent {
-                        let _ = line.stream.write_all(&ping());
-                    }
+                    line.keep();
                 }
             }
         }));
@@ -136,14 +136,37 @@ impl Session {
 }
 
 impl Line {
-    fn open(address: SocketAddr, timeout: Duration) -> io::Result<(Self, Connected)> {
-        let stream = TcpStream::connect_timeout(&address, LIMIT)?;
-        stream.set_read_timeout(Some(LIMIT))?;
-        stream.set_nodelay(true)?;
-        let mut line = Self { stream, xid: 0, silent: false };
-        line.stream.write_all(&connect(timeout, SessionId::default()))?;
-        let connected = Connected::parse(&line.frame()?).ok_or(io::ErrorKind::InvalidData)?;
-        Ok((line, connected))
+    fn open(addresses: Vec<SocketAddr>, timeout: Duration) -> io::Result<Self> {
+        let (stream, connected) = begin(addresses[0], timeout, SessionId::default())?;
+        let Connected { timeout, session } = connected;
+        Ok(Self { stream, addresses, session, timeout, xid: 0, silent: false })
+    }
+
+    /// Pings. A session whose connection has ended goes on through another server, as Patroni's does.
+    fn keep(&mut self) {
+        if self.silent || self.stream.write_all(&ping()).is_ok_and(|()| self.drain().is_ok()) {
+            return;
+        }
+        for address in &self.addresses {
+            if let Ok((stream, _)) = begin(*address, self.timeout, self.session) {
+                self.stream = stream;
+                return;
+            }
+        }
+    }
+
+    /// Takes what has arrived and nobody waits for.
+    fn drain(&mut self) -> io::Result<()> {
+        self.stream.set_nonblocking(true)?;
+        let mut byte = [0; 1];
+        let peeked = self.stream.peek(&mut byte);
+        self.stream.set_nonblocking(false)?;
+        match peeked {
+            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) => self.frame().map(drop),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     fn ask(&mut self, mut frame: Vec<u8>) -> io::Result<Vec<u8>> {
@@ -164,12 +187,28 @@ impl Line {
     }
 
     fn frame(&mut self) -> io::Result<Vec<u8>> {
-        let mut prefix = [0; 4];
-        self.stream.read_exact(&mut prefix)?;
-        let mut frame = vec![0; length(prefix).ok_or(io::ErrorKind::InvalidData)?];
-        self.stream.read_exact(&mut frame)?;
-        Ok(frame)
+        frame(&mut self.stream)
     }
+}
+
+/// Begins a session, or continues one.
+fn begin(address: SocketAddr, timeout: Duration, session: SessionId) -> io::Result<(TcpStream, Connected)> {
+    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
+    // To continue a session there is less time than it lasts.
+    stream.set_read_timeout(Some(if session == SessionId::default() { LIMIT } else { timeout / 4 }))?;
+    stream.set_nodelay(true)?;
+    stream.write_all(&connect(timeout, session))?;
+    let connected = Connected::parse(&frame(&mut stream)?).ok_or(io::ErrorKind::InvalidData)?;
+    stream.set_read_timeout(Some(LIMIT))?;
+    Ok((stream, connected))
+}
+
+fn frame(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+    let mut prefix = [0; 4];
+    stream.read_exact(&mut prefix)?;
+    let mut frame = vec![0; length(prefix).ok_or(io::ErrorKind::InvalidData)?];
+    stream.read_exact(&mut frame)?;
+    Ok(frame)
 }
 
 fn code(frame: &[u8]) -> Code {

@@ -1,0 +1,223 @@
+//! One connection to one server, and the session that it carries.
+//!
+//! A task of its own writes requests in the order in which they were made, hands each answer to whoever waits for it, and
+//! keeps the session with pings. It ends when nobody holds the connection any more, and then closes the session.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::error::{CallError, LineError};
+use crate::transport::stream::Stream;
+use crate::wire::jute::{self, HEADER, Kind, LONGEST, Reply, Request};
+
+/// How long the farewell may take.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// The connection of a session. Dropping the last one ends the session.
+#[derive(Clone, Debug)]
+pub(super) struct Connection {
+    /// Never full for long: a read sends a few requests and waits for them, and whoever waits too long ends the session.
+    requests: mpsc::UnboundedSender<Message>,
+    /// Why the connection ended.
+    end: Arc<OnceLock<LineError>>,
+    xids: Arc<AtomicI32>,
+}
+
+/// What a server says unasked, and its answers to pings.
+#[derive(Debug)]
+pub(super) enum Told {
+    /// A watched znode has changed, by its whole path.
+    Changed(String),
+    Alive,
+}
+
+/// An answer that is waited for.
+#[derive(Debug)]
+pub(super) struct Pending(oneshot::Receiver<Answer>, Arc<OnceLock<LineError>>);
+
+/// An answer without its length.
+#[derive(Debug)]
+pub(super) struct Answer {
+    frame: Vec<u8>,
+    /// It was too long, and only its header was kept.
+    is_cut: bool,
+}
+
+#[derive(Debug)]
+struct Message {
+    frame: Vec<u8>,
+    /// Who waits for the answer, by the number of the request.
+    waiting: Option<(Kind, oneshot::Sender<Answer>)>,
+}
+
+/// Who waits, in the order in which the requests were sent.
+type Waiting = Mutex<VecDeque<(Kind, oneshot::Sender<Answer>)>>;
+
+impl Connection {
+    /// Begins to serve a session that was just made. `timeout` is its own.
+    pub(super) fn start(stream: Box<dyn Stream>, session_timeout: Duration) -> (Self, mpsc::UnboundedReceiver<Told>) {
+        let (requests, inbox) = mpsc::unbounded_channel();
+        // A watch speaks once, and there is at most one per key.
+        let (teller, told) = mpsc::unbounded_channel();
+        let end = Arc::new(OnceLock::new());
+        let ended = Arc::clone(&end);
+        tokio::spawn(async move {
+            let waiting = Waiting::default();
+            let (reading, writing) = tokio::io::split(stream);
+            let cause = tokio::select! {
+                Err(error) = read(reading, &waiting, &teller) => error,
+                written = write(writing, inbox, &waiting, session_timeout / 3) => match written {
+                    Ok(()) => return,
+                    Err(error) => LineError::Broken(error),
+                },
+            };
+            // Before those who wait are dropped, so that they find it.
+            let _first_and_only = ended.set(cause);
+            drop(waiting);
+        });
+        (Self { requests, end, xids: Arc::default() }, told)
+    }
+
+    /// Sends a request. Requests are answered in their order.
+    pub(super) fn send(&self, request: &Request<'_>) -> Pending {
+        // A session never sends so many that the numbers come round to those below zero.
+        let xid = self.xids.fetch_add(1, Ordering::Relaxed) & i32::MAX;
+        self.send_frame(request.frame(xid), Kind::Answer(xid))
+    }
+
+    /// Logs in. What was sent before is judged without it.
+    pub(super) fn log_in(&self, scheme: &str, credential: &[u8]) -> Pending {
+        self.send_frame(jute::auth(scheme, credential), Kind::Auth)
+    }
+
+    /// Asks for a sign of life, which comes as [`Told::Alive`].
+    pub(super) fn ping(&self) {
+        // If the connection has ended, its end is told instead.
+        let _ended = self.requests.send(Message { frame: jute::ping(), waiting: None });
+    }
+
+    fn send_frame(&self, frame: Vec<u8>, kind: Kind) -> Pending {
+        let (sender, receiver) = oneshot::channel();
+        let _ended = self.requests.send(Message { frame, waiting: Some((kind, sender)) });
+        Pending(receiver, Arc::clone(&self.end))
+    }
+
+    /// Why it has ended.
+    pub(super) fn why_ended(&self) -> CallError {
+        why_ended(&self.end)
+    }
+}
+
+impl Pending {
+    pub(super) async fn answer(self) -> Result<Answer, CallError> {
+        self.0.await.map_err(|_ended| why_ended(&self.1))
+    }
+}
+
+impl Answer {
+    /// The answer, read.
+    pub(super) fn reply(&self) -> Result<Reply<'_>, CallError> {
+        let reply = Reply::parse(&self.frame).ok_or(CallError::Malformed)?;
+        if self.is_cut { Err(CallError::TooLarge) } else { Ok(reply) }
+    }
+}
+
+fn why_ended(end: &OnceLock<LineError>) -> CallError {
+    CallError::Ended(end.get().map_or_else(|| LineError::Closed.to_string(), ToString::to_string))
+}
+
+async fn write(
+    mut stream: impl AsyncWrite + Unpin,
+    mut inbox: mpsc::UnboundedReceiver<Message>,
+    waiting: &Waiting,
+    pause: Duration,
+) -> io::Result<()> {
+    loop {
+        match timeout(pause, inbox.recv()).await {
+            Ok(Some(Message { frame, waiting: whom })) => {
+                locked(waiting).extend(whom);
+                stream.write_all(&frame).await?;
+            }
+            Ok(None) => {
+                let farewell = async {
+                    stream.write_all(&Request::Close.frame(0)).await?;
+                    stream.shutdown().await
+                };
+                return timeout(FAREWELL, farewell).await.unwrap_or(Ok(()));
+            }
+            Err(_quiet) => stream.write_all(&jute::ping()).await?,
+        }
+    }
+}
+
+async fn read(
+    mut stream: impl AsyncRead + Unpin,
+    waiting: &Waiting,
+    teller: &mpsc::UnboundedSender<Told>,
+) -> Result<std::convert::Infallible, LineError> {
+    loop {
+        let answer = frame(&mut stream, LONGEST).await?;
+        let reply = Reply::parse(&answer.frame).ok_or(LineError::Foreign)?;
+        match reply.kind {
+            Kind::Ping => drop(teller.send(Told::Alive)),
+            Kind::Event => {
+                let event = reply.event().ok_or(LineError::Foreign)?;
+                if !event.path.is_empty() {
+                    drop(teller.send(Told::Changed(event.path.to_owned())));
+                }
+            }
+            Kind::Answer(_) | Kind::Auth => {
+                let kind = reply.kind;
+                let next = locked(waiting).pop_front();
+                let (expected, sender) = next.ok_or(LineError::Foreign)?;
+                if expected != kind {
+                    return Err(LineError::Foreign);
+                }
+                // Whoever asked may have given up.
+                drop(sender.send(answer));
+            }
+        }
+    }
+}
+
+/// The next frame. Of one that is too long, all but the header is skipped.
+async fn frame(stream: &mut (impl AsyncRead + Unpin), longest: usize) -> Result<Answer, LineError> {
+    let mut prefix = [0; 4];
+    stream.read_exact(&mut prefix).await?;
+    let length = jute::length(prefix).ok_or(LineError::Foreign)?;
+    let is_cut = length > longest;
+    let mut frame = vec![0; if is_cut { HEADER } else { length }];
+    stream.read_exact(&mut frame).await?;
+    if is_cut {
+        let rest = u64::try_from(length - HEADER).unwrap_or(u64::MAX);
+        tokio::io::copy(&mut stream.take(rest), &mut tokio::io::sink()).await?;
+    }
+    Ok(Answer { frame, is_cut })
+}
+
+/// The first frame of a connection, which is short.
+pub(super) async fn first_frame(stream: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>, LineError> {
+    let mut prefix = [0; 4];
+    stream.read_exact(&mut prefix).await?;
+    if prefix[..2] == TLS_ALERT {
+        return Err(LineError::Tls);
+    }
+    let length = jute::length(prefix).filter(|&length| length <= jute::LONGEST_CONNECTED).ok_or(LineError::Foreign)?;
+    let mut frame = vec![0; length];
+    stream.read_exact(&mut frame).await?;
+    Ok(frame)
+}
+
+fn locked(waiting: &Waiting) -> MutexGuard<'_, VecDeque<(Kind, oneshot::Sender<Answer>)>> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How a port that expects TLS answers to what is none.
+const TLS_ALERT: [u8; 2] = [21, 3];
