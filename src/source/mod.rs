@@ -6,6 +6,7 @@
 //! One engine serves all stores. A store brings a folder of its own with a `Connector`, a `Client` and its `Events`, and a row
 //! in the `match` of [`start`].
 
+pub mod claim;
 pub mod facts;
 pub mod kubernetes;
 pub mod patroni;
