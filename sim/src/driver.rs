@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use vip_manager::driver::{ManagedVip, Message, Point};
-use vip_manager::keeper::{Event, Keeper, KeyEvent, KeyRead, Names, Note, Outcome, Target, Tenure, Version};
+use vip_manager::keeper::{ClaimWish, Event, Keeper, KeyEvent, KeyRead, Names, Note, Outcome, Target, Tenure, Version};
 use vip_manager::time::Moment;
 
 use crate::actuator::{OneStep, Request};
+use crate::claims::SOON;
 use crate::host::{Daemon, Input, Left, Place, Reading};
 use crate::kernel::Mirror;
 use crate::plan::Hook;
@@ -127,8 +128,15 @@ impl World {
                         self.touch_refused(host);
                     }
                 }
+                Message::Claim { wish, .. } => {
+                    let here = &mut self.hosts[host];
+                    let local = here.clock.moment(self.now);
+                    if let Some(daemon) = &mut here.daemon {
+                        daemon.claiming.plan.want(wish, local);
+                        self.queue.set(Alarm::Claim, host, self.now + SOON);
+                    }
+                }
                 Message::Announced { .. }
-                | Message::Claim { .. }
                 | Message::Reset { .. }
                 | Message::Refused { .. }
                 | Message::RefuseFailed(_)
@@ -145,7 +153,7 @@ impl World {
         let here = &mut self.hosts[host];
         let local = here.clock.moment(self.now);
         let Some(daemon) = &mut here.daemon else { return };
-        if daemon.stopping && daemon.is_stopped() {
+        if daemon.stopping && daemon.is_stopped() && (!daemon.deletes_claim() || self.latency.one_in(4)) {
             self.trace.record(self.now, Who::Daemon(host), || "ended".to_owned());
             self.end_daemon(host);
             self.start_later(host);
@@ -209,6 +217,10 @@ impl World {
                 self.trace.record_routine(self.now, Who::Daemon(host), || "store unreachable".to_owned());
                 Event::Unreachable { why: Arc::clone(&self.members[0]), until: None }
             }
+            Input::Claim { call } => match self.claim_concluded(host, call) {
+                Some(event) => event,
+                None => return,
+            },
             Input::Stop(mode) => {
                 self.trace.record(self.now, Who::Daemon(host), || format!("stop requested: {mode:?}"));
                 Event::Stop(mode)
@@ -249,6 +261,11 @@ impl World {
 impl Daemon {
     pub fn keeper(&self) -> Option<&Keeper> {
         self.turn.vips().one(self.vip).map(|vip| &vip.keeper)
+    }
+
+    /// Whether its claim is still to be deleted. It does not wait for that forever.
+    fn deletes_claim(&self) -> bool {
+        self.keeper().is_some_and(|keeper| keeper.claim_wish() == ClaimWish::Delete)
     }
 
     fn is_stopped(&self) -> bool {

@@ -3,6 +3,7 @@
 use vip_manager::keeper::Link;
 use vip_manager::vip::Mac;
 
+use crate::claims::SOON;
 use crate::host::{Input, Pause};
 use crate::kernel::{Address, Notice, PREFIX, STRAY};
 use crate::network::Obstacle;
@@ -102,7 +103,7 @@ impl World {
         }
         here.record.uninterrupted = false;
         here.pause = Some(Pause { since: self.now, clock_jumps, missed: Vec::new() });
-        for alarm in [Alarm::Keeper, Alarm::Tick, Alarm::Expiry, Alarm::Patroni] {
+        for alarm in [Alarm::Keeper, Alarm::Tick, Alarm::Claim, Alarm::Expiry, Alarm::Patroni] {
             self.queue.set(alarm, host, NEVER);
         }
         self.touch(host, 0);
@@ -113,6 +114,7 @@ impl World {
         self.end_daemon(host);
         let here = &mut self.hosts[host];
         here.off += 1;
+        here.boot += 1;
         here.patroni.down += 1;
         here.kernel.main = None;
         here.kernel.stray = None;
@@ -139,6 +141,7 @@ impl World {
             self.deliver(host, Input::Time);
             self.work_off(host);
             self.queue.set(Alarm::Tick, host, now + 1);
+            self.queue.set(Alarm::Claim, host, now + SOON);
         }
         // If the clock shows the pause and the daemon runs, it acts immediately.
         let here = &self.hosts[host];

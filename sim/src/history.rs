@@ -1,6 +1,8 @@
 //! Runs the history of one seed, and reduces one that broke the promise to the faults that matter.
 
-use crate::plan::{self, Act};
+use vip_manager::keeper::ClaimMode;
+
+use crate::plan::{self, Act, What};
 use crate::rng::Rng;
 use crate::setup::Setup;
 use crate::time::Micros;
@@ -32,8 +34,14 @@ pub struct Fault {
 impl History {
     pub fn of(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
-        let setup = Setup::draw(&mut rng);
-        let plan = plan::draw(&mut rng, &setup);
+        let mut setup = Setup::draw(&mut rng);
+        setup.draw_claim(seed);
+        let mut plan = plan::draw(&mut rng, &setup);
+        // A backup brings back the claims of its time, which no claim can survive.
+        if setup.claim == ClaimMode::Require {
+            plan::draw_for_claims(&mut rng, &setup, &mut plan);
+        }
+        plan.retain(|act| setup.claim == ClaimMode::Off || !matches!(act.what, What::BackUp | What::Restore));
         Self { seed, latency: seed, setup, plan }
     }
 

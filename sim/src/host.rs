@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use vip_manager::driver::{Point, Turn, VipId};
 use vip_manager::keeper::StopMode;
+use vip_manager::source::claim;
 use vip_manager::source::rounds::{Ask, Read, Rounds};
 use vip_manager::time::Moment;
 
@@ -29,6 +30,8 @@ pub struct Host {
     pub pause: Option<Pause>,
     /// Without power, if not 0.
     pub off: u8,
+    /// Counts boots.
+    pub boot: u32,
     /// How often the interface was recreated.
     pub links: u8,
     pub trap: Option<Trap>,
@@ -84,6 +87,7 @@ pub struct Daemon {
     pub vip: VipId,
     pub mirror: Mirror,
     pub source: Source,
+    pub claiming: Claiming,
     /// Not running: stopped by a signal, or at a trap.
     pub frozen: bool,
     /// The event of a turn in which nothing is done yet.
@@ -103,8 +107,17 @@ pub enum Input {
     Time,
     Notices,
     Read(Reading),
-    Changed { path: u8, holder: Option<u8>, revision: i64, again: bool },
+    Changed {
+        path: u8,
+        holder: Option<u8>,
+        revision: i64,
+        again: bool,
+    },
     Unreachable,
+    /// What became of a request about the claim.
+    Claim {
+        call: u32,
+    },
     Stop(StopMode),
 }
 
@@ -233,6 +246,40 @@ impl Calls {
     }
 }
 
+/// A daemon's side of its claim.
+#[derive(Clone, Debug)]
+pub struct Claiming {
+    pub plan: claim::Plan,
+    /// The request under way.
+    pub call: Option<u32>,
+    pub path: u8,
+}
+
+/// A request on its way.
+#[derive(Clone, Debug)]
+pub struct ClaimCall {
+    pub life: u32,
+    pub boot: u32,
+    pub path: u8,
+    pub epoch: u32,
+    pub request: claim::Request,
+    pub answer: Option<claim::Answer>,
+    pub sent: Moment,
+    /// It was answered, or given up.
+    pub over: bool,
+}
+
+impl Claiming {
+    pub fn new(host: usize, boot: u32, ttl: Micros) -> Self {
+        let us = owner(host as u8, boot);
+        Self { plan: claim::Plan::new(us, std::time::Duration::from_micros(ttl)), call: None, path: 0 }
+    }
+}
+
+pub fn owner(host: u8, boot: u32) -> claim::Owner {
+    claim::Owner { host: host.to_string().into(), boot: boot.to_string().into() }
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct Patroni {
     /// Not running, if not 0.
@@ -257,6 +304,7 @@ impl Host {
             calls: Calls::default(),
             pause: None,
             off: 0,
+            boot: 0,
             links: 0,
             trap: None,
             resumes: false,

@@ -8,6 +8,7 @@
 //! | file | models |
 //! |---|---|
 //! | [`store`], [`patroni`] | the leader key with its lease, and who writes it |
+//! | [`claims`] | the claim in the store, around the shipped `source/claim.rs` |
 //! | [`network`], [`source`], [`watch`] | the paths to etcd, and the sessions and calls around `rounds.rs` |
 //! | [`driver`], [`actuator`] | the events for the shipped turn, and its requests to the host |
 //! | [`host`], [`process`] | the daemon, and the process that is started, stopped and killed |
@@ -29,6 +30,7 @@ pub mod actuator;
 pub mod addresses;
 pub mod batch;
 pub mod budget;
+pub mod claims;
 pub mod driver;
 pub mod faults;
 pub mod history;

@@ -2,12 +2,15 @@
 //!
 //! | | promise |
 //! |---|---|
+//! | S0 | with a claim no two hosts hold, whatever moved the key and whoever was cut off, killed or stopped |
 //! | S1 | after the lease has ended only the new leader holds |
 //! | S2 | after a move by hand the old host releases: within an interval if it reaches etcd, else a hold-timeout |
 //! | S3 | nobody acquires without a read that names it and was sent after the last denial |
 //! | L1 | a leader that reaches etcd holds within two intervals |
 //! | L2 | no outage shorter than the deadline drops the address |
 //! | A1 | announcements only while the kernel shows the address, the keeper holds, and a read is fresh |
+
+use vip_manager::keeper::ClaimMode;
 
 use crate::host::{Left, Reading, names};
 use crate::setup::Setup;
@@ -28,6 +31,9 @@ impl World {
     /// The state just before the next event has not changed since the previous one.
     pub fn judge_state(&mut self) {
         let now = self.now;
+        if self.setup.claim == ClaimMode::Require {
+            self.judge_claims();
+        }
         for host in 0..self.hosts.len() {
             let here = &self.hosts[host];
             let present = here.kernel.ours_present();
@@ -38,6 +44,19 @@ impl World {
             } else if now > record.due {
                 self.judge_due(host, present);
             }
+        }
+    }
+
+    /// A machine that was paused is excused, as by all promises.
+    fn judge_claims(&mut self) {
+        let holds = |host: &usize| {
+            let here = &self.hosts[*host];
+            here.kernel.ours_present() && here.pause.is_none() && self.now > here.record.grace
+        };
+        let holders: Vec<usize> = (0..self.hosts.len()).filter(holds).collect();
+        if holders.len() > 1 {
+            let other = holders.iter().copied().find(|host| self.is_claimed_by_another(*host));
+            self.broken(other.unwrap_or(holders[0]), Broken::S0);
         }
     }
 
@@ -75,11 +94,14 @@ impl World {
         let record = &here.record;
         let counts = record.refused_at > 0 && (named || record.refused_at >= record.moved_at);
         let from = record.lenient_until.max(if counts { record.refused_at + LONGEST_BACKOFF } else { 0 });
-        let due = if !here.is_well() || (named && self.lease_is_low()) {
+        let claimed = named && self.setup.claim == ClaimMode::Require;
+        let waits = claimed && self.is_claimed_by_another(host);
+        let due = if !here.is_well() || waits || (named && self.lease_is_low()) {
             NEVER
         } else {
             let intervals = if named { 2 } else { 1 };
-            from + Setup::at_most(intervals * self.setup.interval) + SLACK
+            let slack = SLACK + if claimed { CLAIM_SLACK } else { 0 };
+            from + Setup::at_most(intervals * self.setup.interval) + slack
         };
         self.hosts[host].record.due = due;
     }
@@ -196,9 +218,11 @@ impl World {
         let kept = names(self.store.key, host) && record.named_since <= ground.served_at;
         let stopping = here.daemon.as_ref().is_none_or(|daemon| daemon.stopping);
         let running = record.uninterrupted && here.runs() && !stopping && here.kernel.refusing == 0;
-        let tolerance = if ground.by_lease { LEASE_TOLERANCE } else { TOLERANCE };
-        if kept && running && local + tolerance < ground.deadline {
-            let early = ground.deadline.since(local).as_millis();
+        let by_claim = self.setup.claim == ClaimMode::Require && record.claimed_until < ground.deadline;
+        let deadline = if by_claim { record.claimed_until } else { ground.deadline };
+        let tolerance = if ground.by_lease || by_claim { LEASE_TOLERANCE } else { TOLERANCE };
+        if kept && running && local + tolerance < deadline {
+            let early = deadline.since(local).as_millis();
             self.trace.record(self.now, Who::Judge, || format!("pg{} loses it by {by}, {early} ms early", host + 1));
             self.broken(host, Broken::L2);
         }
@@ -223,6 +247,8 @@ impl World {
 
 /// For hedged reads, notices and retries.
 const SLACK: Micros = 1_000 * MILLI;
+/// For requests about the claim that get no answer.
+const CLAIM_SLACK: Micros = 4 * SECOND;
 /// The longest wait before a retry.
 const LONGEST_BACKOFF: Micros = 7 * SECOND;
 /// The kernel's own lateness.

@@ -61,6 +61,10 @@ impl World {
 
     /// A new etcd leader grants every lease its full time again.
     pub fn extend_leases(&mut self) {
+        let ends = self.store.lease_end(self.now, self.setup.claim_ttl);
+        if let Some(claim) = &mut self.store.claim {
+            claim.ends = ends;
+        }
         for host in 0..self.hosts.len() {
             let ends = self.store.lease_end(self.now, self.setup.ttl);
             if let Some(lease) = &mut self.store.leases[host] {

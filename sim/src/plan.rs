@@ -44,6 +44,9 @@ pub enum Hook {
     Event,
     Put,
     Doubt,
+    /// A request about the claim is sent, or its answer has been read.
+    ClaimSent,
+    ClaimAnswered,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -302,6 +305,38 @@ fn last_moment(rng: &mut Rng, setup: &Setup, at: Micros, actions: &mut Vec<Act>)
     };
     let later = at + rng.within(500 * MILLI, 2 * SECOND);
     actions.push(Act { at: later, when: last, whom, what: daemon, span: span(rng, setup) });
+}
+
+/// Faults of a cluster that claims, beside all others: somebody moves the key by hand while the holder is cut off, is
+/// stopped while a renewal is under way, or is restarted and stopped while it takes its claim over.
+pub fn draw_for_claims(rng: &mut Rng, setup: &Setup, actions: &mut Vec<Act>) {
+    let mut at = 10 * SECOND;
+    while at < setup.length {
+        at += rng.within(20 * SECOND, 120 * SECOND);
+        let leader = |at, when, what, span| Act { at, when, whom: Whom::Leader, what, span };
+        let cut = What::Cut { obstacle: obstacle(rng), patroni: rng.one_in(2) };
+        let by_hand = |rng: &mut Rng, at| leader(at + rng.within(0, 9 * SECOND), When::Then, What::PutByHand, 0);
+        match rng.below(3) {
+            0 => {
+                let when = When::After(Hook::ClaimSent, rng.pick(&[0, 50, 400]));
+                actions.push(leader(at, when, What::Stop, rng.within(SECOND, 6 * SECOND)));
+                let answered = When::After(Hook::ClaimAnswered, rng.pick(&[0, 1, 1_000]));
+                actions.push(leader(at + MILLI, answered, cut, rng.within(10 * SECOND, 30 * SECOND)));
+            }
+            1 => {
+                actions.push(leader(at, When::Then, What::Kill { clean: rng.one_in(3) }, 0));
+                let answered = When::After(Hook::ClaimAnswered, 0);
+                let span = rng.within(5 * SECOND, 25 * SECOND);
+                actions.push(leader(at + MILLI, answered, What::Stop, span));
+                let whom = Whom::Host(rng.below(setup.hosts as u64) as u8);
+                let later = at + span + rng.within(0, 4 * SECOND);
+                actions.push(Act { whom, ..leader(later - SECOND, When::Then, cut, 20 * SECOND) });
+                actions.push(by_hand(rng, later - SECOND));
+            }
+            _ => actions.push(leader(at, When::Then, cut, rng.within(5 * SECOND, 30 * SECOND))),
+        }
+        actions.push(by_hand(rng, at));
+    }
 }
 
 /// The lease runs out, and the daemon is cut off, delayed in its last renewals, and killed: from then on only the

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use vip_manager::driver::Turn;
 
-use crate::host::{Daemon, Input, Place, Source};
+use crate::claims::SOON;
+use crate::host::{Claiming, Daemon, Input, Place, Source};
 use crate::kernel::Mirror;
 use crate::queue::{Alarm, Item, MEMBERS};
 use crate::time::{MILLI, NEVER};
@@ -25,6 +26,7 @@ impl World {
             vip,
             mirror: Mirror::listed(&here.kernel, here.clock, now),
             source: Source::new(&self.members),
+            claiming: Claiming::new(host, here.boot, self.setup.claim_ttl),
             frozen: false,
             began: None,
             rest: None,
@@ -59,6 +61,7 @@ impl World {
         here.record.unattended();
         self.queue.set(Alarm::Keeper, host, NEVER);
         self.queue.set(Alarm::Tick, host, NEVER);
+        self.queue.set(Alarm::Claim, host, NEVER);
         self.touch(host, 0);
     }
 
@@ -90,6 +93,7 @@ impl World {
         self.deliver(host, Input::Time);
         self.work_off(host);
         if self.hosts[host].runs() {
+            self.queue.set(Alarm::Claim, host, self.now + SOON);
             self.queue.set(Alarm::Tick, host, self.now + 1);
         }
     }

@@ -25,6 +25,10 @@ pub enum Alarm {
     Patroni,
     /// The end of a lease.
     Lease,
+    /// The next request about the claim.
+    Claim,
+    /// The end of the claim's lease; the first host's serves.
+    ClaimEnd,
 }
 
 /// An event that happens once.
@@ -42,6 +46,14 @@ pub enum Item {
     CallLimit { host: u8, call: u32, sent: Micros },
     /// A watch event arrives.
     Event { host: u8, path: u8, epoch: u32, holder: Option<u8>, revision: i64, again: bool },
+    /// A request about the claim arrives at etcd.
+    ClaimServe { host: u8, call: u32 },
+    /// Its answer arrives.
+    ClaimAnswer { host: u8, call: u32 },
+    /// Its time limit passes.
+    ClaimLimit { host: u8, call: u32 },
+    /// A watch saw the claim change.
+    ClaimChanged { host: u8 },
     /// The kernel's notices become readable.
     Notices { host: u8, life: u32 },
     /// Patroni noticed that something changed.
@@ -181,7 +193,8 @@ impl PartialOrd for Entry {
     }
 }
 
-const KINDS: [Alarm; 5] = [Alarm::Keeper, Alarm::Tick, Alarm::Expiry, Alarm::Patroni, Alarm::Lease];
+const KINDS: [Alarm; 7] =
+    [Alarm::Keeper, Alarm::Tick, Alarm::Expiry, Alarm::Patroni, Alarm::Lease, Alarm::Claim, Alarm::ClaimEnd];
 const ALARMS: usize = MOST_HOSTS * KINDS.len();
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use vip_manager::config::{ClaimConfig, Hooks, VipConfig};
-use vip_manager::keeper::Schedule;
+use vip_manager::keeper::{ClaimMode, Schedule};
 use vip_manager::pace::Pace;
 use vip_manager::vip::{InterfaceName, Vip};
 
@@ -29,6 +29,10 @@ pub struct Setup {
     /// How fast each clock is, in parts per million.
     pub rates: [i64; MOST_HOSTS],
     pub etcd_rate: i64,
+    /// Whether the VIP is claimed, how long a claim lasts, and whether etcd creates one for the leader only.
+    pub claim: ClaimMode,
+    pub claim_ttl: Micros,
+    pub claim_checks_leader: bool,
     /// The length of the history.
     pub length: Micros,
     /// Every delay is the shortest, so that only the plan matters.
@@ -65,6 +69,16 @@ impl Setup {
         setup
     }
 
+    /// One in three clusters claims. It is drawn apart, so that the others stay as they are.
+    pub fn draw_claim(&mut self, seed: u64) {
+        let mut rng = Rng::new(seed ^ 0x00c1_a135);
+        if rng.one_in(3) {
+            self.claim = ClaimMode::Require;
+            self.claim_ttl = rng.pick(&[10, 10, 15]) * SECOND;
+            self.claim_checks_leader = rng.one_in(2);
+        }
+    }
+
     /// The default configuration with exact clocks.
     pub const fn delivered(hosts: usize) -> Self {
         Self {
@@ -76,6 +90,9 @@ impl Setup {
             loop_wait: 10 * SECOND,
             rates: [0; MOST_HOSTS],
             etcd_rate: 0,
+            claim: ClaimMode::Off,
+            claim_ttl: 10 * SECOND,
+            claim_checks_leader: false,
             length: MINUTE,
             calm: false,
             late_kernel: false,
@@ -97,7 +114,7 @@ impl Setup {
             value: String::new(),
             hold_timeout: duration(self.hold),
             lease_margin: duration(self.margin),
-            claim: ClaimConfig::default(),
+            claim: ClaimConfig { mode: self.claim, key: String::new(), ttl: duration(self.claim_ttl) },
             announce: Schedule { count: None, interval: None, refresh: duration(60_000 * MILLI) },
             reset_connections: false,
             refuse_after_release: duration(10 * SECOND),

@@ -17,6 +17,17 @@ pub struct Lease {
     pub ends: Micros,
 }
 
+/// The claim in etcd.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Claim {
+    pub host: u8,
+    /// A host that was booted again is another one.
+    pub boot: u32,
+    pub version: i64,
+    /// When its lease ends, in true time.
+    pub ends: Micros,
+}
+
 /// The answer to a read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Answer {
@@ -28,6 +39,8 @@ pub struct Answer {
 pub struct Store {
     pub revision: i64,
     pub key: Option<Key>,
+    pub claim: Option<Claim>,
+    pub claim_version: i64,
     /// The lease of each Patroni, if any.
     pub leases: [Option<Lease>; MOST_HOSTS],
     leases_granted: u32,
@@ -38,7 +51,16 @@ pub struct Store {
 
 impl Store {
     pub const fn new(ppm: i64) -> Self {
-        Self { revision: 100, key: None, leases: [None; MOST_HOSTS], leases_granted: 0, ppm, backup: None }
+        Self {
+            revision: 100,
+            key: None,
+            claim: None,
+            claim_version: 0,
+            leases: [None; MOST_HOSTS],
+            leases_granted: 0,
+            ppm,
+            backup: None,
+        }
     }
 
     pub const fn read(&self) -> Answer {

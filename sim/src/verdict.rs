@@ -7,6 +7,7 @@ use crate::time::Micros;
 /// A promise that was broken.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Broken {
+    S0,
     S1,
     S2,
     S3,
@@ -39,10 +40,12 @@ impl Judges {
 }
 
 impl Broken {
-    const EACH: [Self; 8] = [Self::S1, Self::S2, Self::S3, Self::L1, Self::L2, Self::A1, Self::Restless, Self::Panic];
+    const EACH: [Self; 9] =
+        [Self::S0, Self::S1, Self::S2, Self::S3, Self::L1, Self::L2, Self::A1, Self::Restless, Self::Panic];
 
     pub const fn words(self) -> &'static str {
         match self {
+            Self::S0 => "S0: holds while another host does",
             Self::S1 => "S1: holds though its lease has ended",
             Self::S2 => "S2: still holds long after the key was moved",
             Self::S3 => "S3: acquired without a read that names it and was sent after the last denial",
@@ -87,6 +90,8 @@ pub struct Record {
     /// Since when the key names it.
     pub named_since: Micros,
     pub unreachable: bool,
+    /// Until when its claim lets it hold, as far as it knows.
+    pub claimed_until: Moment,
     /// Since its last renewal it has run without interference.
     pub uninterrupted: bool,
 }
@@ -115,6 +120,7 @@ impl Record {
         self.denied_at = 0;
         self.horizon = 0;
         self.unreachable = false;
+        self.claimed_until = Moment::from_boot(std::time::Duration::ZERO);
         self.uninterrupted = false;
     }
 }

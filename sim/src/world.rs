@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use vip_manager::config::VipConfig;
 
-use crate::host::{Host, Input, Purpose};
+use crate::host::{ClaimCall, Host, Input, Purpose};
 use crate::latency::Latency;
 use crate::plan::Act;
 use crate::queue::{Alarm, Happening, Item, MEMBERS, Part, Queue};
@@ -23,6 +23,7 @@ pub struct World {
     pub latency: Latency,
     pub store: Store,
     pub hosts: Vec<Host>,
+    pub claim_calls: Vec<ClaimCall>,
     pub vip: VipConfig,
     pub names: Vec<Arc<str>>,
     pub members: [Arc<str>; MEMBERS],
@@ -71,6 +72,7 @@ impl World {
             vip: setup.vip(),
             names: (1..=setup.hosts).map(|host| format!("pg{host}").into()).collect(),
             members: ["etcd1", "etcd2", "etcd3"].map(Into::into),
+            claim_calls: Vec::new(),
             armed: Vec::new(),
             doing: vec![None; plan.len()],
             plan,
@@ -125,6 +127,8 @@ impl World {
                 self.patroni(host);
             }
             Alarm::Lease => self.lease_ends(host),
+            Alarm::Claim => self.claim_step(host),
+            Alarm::ClaimEnd => self.claim_ends(),
         }
     }
 
@@ -145,6 +149,10 @@ impl World {
             }
             Item::CallLimit { host, call, sent } => self.call_limit(host as usize, call, sent),
             Item::Event { .. } => self.event(item),
+            Item::ClaimServe { host, call } => self.claim_serve(host as usize, call),
+            Item::ClaimAnswer { host, call } => self.claim_answer(host as usize, call),
+            Item::ClaimLimit { host, call } => self.claim_limit(host as usize, call),
+            Item::ClaimChanged { host } => self.claim_changed(host as usize),
             Item::Notices { host, life } => {
                 if self.hosts[host as usize].life == life {
                     self.deliver(host as usize, Input::Notices);
@@ -170,12 +178,15 @@ const fn belongs_to(item: Item) -> Option<usize> {
         Item::Answer { host, .. }
         | Item::Hedge { host, .. }
         | Item::CallLimit { host, .. }
+        | Item::ClaimAnswer { host, .. }
+        | Item::ClaimLimit { host, .. }
+        | Item::ClaimChanged { host }
         | Item::Event { host, .. }
         | Item::Notices { host, .. }
         | Item::Patroni { host }
         | Item::Continue { host, .. }
         | Item::Start { host, .. }
         | Item::Reopen { host, .. } => Some(host as usize),
-        Item::Serve { .. } | Item::ServeLease { .. } | Item::Act { .. } => None,
+        Item::Serve { .. } | Item::ServeLease { .. } | Item::ClaimServe { .. } | Item::Act { .. } => None,
     }
 }

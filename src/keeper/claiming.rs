@@ -121,7 +121,7 @@ impl Keeper {
     pub(super) fn admits(&self, read: &KeyRead) -> bool {
         match (self.rules.claim, &self.claim.known) {
             (ClaimMode::Off, _) | (ClaimMode::Auto, Claimed::Refused { .. }) => true,
-            (ClaimMode::Auto | ClaimMode::Require, Claimed::Ours { since, .. }) => read.sent_at > *since,
+            (ClaimMode::Auto | ClaimMode::Require, Claimed::Ours { since, .. }) => read.sent_at >= *since,
             (ClaimMode::Auto | ClaimMode::Require, _) => false,
         }
     }

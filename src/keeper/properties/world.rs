@@ -239,7 +239,7 @@ impl World {
         if let (ClaimMode::Require, Target::Held { until }) = (self.keeper.rules().claim, self.keeper.target()) {
             let (since, bound) = self.claimed.expect("held without a claim");
             assert!(until <= bound, "held longer than the claim");
-            assert!(self.named_at.is_some_and(|named| named > since), "held without a read after the claim");
+            assert!(self.named_at.is_some_and(|named| named >= since), "held without a read after the claim");
         }
     }
 
