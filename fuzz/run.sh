@@ -20,7 +20,7 @@ for target in "${targets[@]}"; do
     log=target/$target.log
     mkdir -p "target/found/$target" "artifacts/$target"
     options=("$limit" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 "-artifact_prefix=artifacts/$target/")
-    [[ $target != config_* ]] || options+=(-dict=yaml.dict)
+    [[ $target != config_* && $target != patroni_file ]] || options+=(-dict=yaml.dict)
     found=()
     [ "$seconds" = 0 ] || found=("target/found/$target")
     if ! "$programs/$target" "${options[@]}" "${found[@]}" "corpus/$target" >"$log" 2>&1; then

@@ -10,8 +10,8 @@ use std::time::Duration;
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use vip_manager::keeper::{
-    ClaimMode, ClaimReport, ClaimWish, Event, Keeper, KeyEvent, KeyRead, Link, LinkView, Names, Note, Order, Outcome, PresentAddress, Rules, Schedule,
-    State, StopMode, Target, Tenure, Version,
+    ClaimMode, ClaimReport, ClaimWish, Event, Keeper, KeyEvent, KeyRead, Link, LinkView, Names, Note, Order, Outcome,
+    PresentAddress, Rules, Schedule, State, StopMode, Target, Tenure, Version,
 };
 use vip_manager::pace::Pace;
 use vip_manager::time::{Lifetime, Moment};

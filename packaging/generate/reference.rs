@@ -14,7 +14,13 @@ pub(crate) fn page() -> String {
              file overrides the defaults. *vip-manager* *show-config* prints every value with where it came from. Keys that are \
              unknown and values that are invalid are errors, and all of them are reported at once.",
         )
-        .text("Three keys are required, and a fourth where etcd is not on this host:")
+        .text("Three lines are a configuration, if Patroni's own file gives the rest:")
+        .literal("ip: 10.0.0.5\ninterface: eth0\npatroni-config: /etc/patroni/patroni.yml")
+        .text(
+            "Most often only the user postgres may read that file. Then *systemctl* *edit* *vip-manager*, add \
+             LoadCredential=patroni.yml:/etc/patroni/patroni.yml to [Service], and set *patroni-config:* patroni.yml. Or \
+             everything is set here:",
+        )
         .literal(
             "ip: 10.0.0.5\ninterface: eth0\ntrigger-key: /service/pg_cluster/leader\n\
              dcs-endpoints: [10.0.0.1, 10.0.0.2, 10.0.0.3]",

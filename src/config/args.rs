@@ -120,15 +120,9 @@ fn setting(name: &str, value: &OsString, findings: &mut Findings) -> Option<Sett
     Some(Setting::new(found.key, name, place, vec![item]))
 }
 
-/// The settings among these variables.
+/// The settings of the variables that begin with `VIP_`.
 pub(super) fn variables(variables: &[(OsString, OsString)], findings: &mut Findings) -> Vec<Setting> {
-    let ours = variables.iter().filter(|(name, _)| is_ours(name));
-    ours.filter_map(|(name, value)| variable(&name.to_string_lossy(), value, findings)).collect()
-}
-
-/// Whether a variable of this name is meant for this program.
-pub(super) fn is_ours(name: &OsStr) -> bool {
-    name.as_encoded_bytes().starts_with(b"VIP_")
+    variables.iter().filter_map(|(name, value)| variable(&name.to_string_lossy(), value, findings)).collect()
 }
 
 fn variable(name: &str, value: &OsStr, findings: &mut Findings) -> Option<Setting> {

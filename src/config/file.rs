@@ -25,14 +25,14 @@ pub(super) struct FileSettings {
 
 /// Why a file cannot be read.
 #[derive(Debug, thiserror::Error)]
-enum FileError {
+pub(super) enum FileError {
     #[error("the file does not exist; expected the configuration there, or another path with --config")]
     Missing,
     #[error(
         "the file cannot be read for lack of permission; run as the user that the service runs as, or let that user \
          read it: chown root:vip-manager and chmod 640, for example"
     )]
-    Denied,
+    Denied(#[source] io::Error),
     #[error("this is a directory; expected a file")]
     Directory,
     #[error("the file is larger than 1 MiB; expected a configuration")]
@@ -41,6 +41,16 @@ enum FileError {
     NotText { line: usize },
     #[error("the file cannot be read: {0}")]
     Io(io::Error),
+}
+
+impl FileError {
+    /// The error of the kernel, if the permission is missing.
+    pub(super) fn denied(&self) -> Option<&io::Error> {
+        match self {
+            Self::Denied(error) => Some(error),
+            Self::Missing | Self::Directory | Self::TooLarge | Self::NotText { .. } | Self::Io(_) => None,
+        }
+    }
 }
 
 /// The settings of a file. Nothing where it could not be understood as a whole; that is then among the findings.
@@ -56,7 +66,8 @@ pub(super) fn read(path: &Path, findings: &mut Findings) -> Option<FileSettings>
     }
 }
 
-fn text(path: &Path) -> Result<String, FileError> {
+/// The text of a file, within bounds.
+pub(super) fn text(path: &Path) -> Result<String, FileError> {
     let file = File::open(path).map_err(classify)?;
     let mut bytes = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(classify)?;
@@ -72,7 +83,7 @@ fn text(path: &Path) -> Result<String, FileError> {
 fn classify(error: io::Error) -> FileError {
     match error.kind() {
         io::ErrorKind::NotFound => FileError::Missing,
-        io::ErrorKind::PermissionDenied => FileError::Denied,
+        io::ErrorKind::PermissionDenied => FileError::Denied(error),
         io::ErrorKind::IsADirectory => FileError::Directory,
         _ => FileError::Io(error),
     }

@@ -25,6 +25,7 @@ mod diagnostic;
 mod file;
 pub mod keys;
 pub mod model;
+mod patroni;
 mod setting;
 mod show;
 pub mod stores;
@@ -32,7 +33,7 @@ mod validate;
 mod values;
 pub(crate) mod yaml;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -47,6 +48,7 @@ pub use show::Settings;
 use diagnostic::Findings;
 use file::DEFAULT_FILE;
 use keys::Key;
+use patroni::Surroundings;
 use setting::Layer;
 use validate::Given;
 
@@ -56,6 +58,8 @@ pub struct Sources {
     flags: Flags,
     /// Only those that begin with `VIP_`.
     variables: Vec<(OsString, OsString)>,
+    /// What `patroni-config` needs of the environment.
+    surroundings: Surroundings,
     /// What `trigger-value` is where nothing is given; nothing where it is not known.
     host_name: Option<String>,
     /// The file that is read where none is named and this one exists.
@@ -82,12 +86,20 @@ impl Sources {
         environment: impl IntoIterator<Item = (OsString, OsString)>,
         host_name: Option<String>,
     ) -> Self {
-        let ours = environment.into_iter().filter(|(name, _)| args::is_ours(name));
-        let mut variables: Vec<_> = ours.collect();
-        variables.sort();
+        let mut environment: Vec<_> = environment.into_iter().collect();
+        environment.sort();
+        let of = |prefix: &str| environment.iter().filter(|(name, _)| begins(name, prefix)).cloned().collect();
+        let variables = of("VIP_");
+        let credentials = environment.iter().find(|(name, _)| name == "CREDENTIALS_DIRECTORY");
+        let surroundings =
+            Surroundings { variables: of("PATRONI_"), credentials: credentials.map(|(_, path)| PathBuf::from(path)) };
         let host_name = host_name.filter(|name| !name.is_empty());
-        Self { flags, variables, host_name, default_file: PathBuf::from(DEFAULT_FILE) }
+        Self { flags, variables, surroundings, host_name, default_file: PathBuf::from(DEFAULT_FILE) }
     }
+}
+
+fn begins(name: &OsStr, prefix: &str) -> bool {
+    name.as_encoded_bytes().starts_with(prefix.as_bytes())
 }
 
 impl std::fmt::Debug for Sources {
@@ -99,7 +111,7 @@ impl std::fmt::Debug for Sources {
             .field("variables", &variables)
             .field("host_name", &self.host_name)
             .field("default_file", &self.default_file)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -147,7 +159,8 @@ fn read(sources: &Sources) -> Read {
         None => Some(sources.default_file.clone()).filter(|path| path.exists()),
     };
     let file = path.as_ref().map(|path| (Arc::from(path.display().to_string()), file::read(path, &mut findings)));
-    let given = Given::new(named, file, sources.host_name.clone(), &mut findings);
+    let mut given = Given::new(named, file, sources.host_name.clone(), &mut findings);
+    given.follow_patroni(&sources.surroundings, &mut findings);
     let checked = validate::validate(&given, &mut findings);
     Read { checked, findings, file: path }
 }

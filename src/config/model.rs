@@ -17,6 +17,8 @@ pub struct Config {
     pub vips: Vec<VipConfig>,
     /// The stores of the leader keys: at least one, no two the same, each followed by a VIP.
     pub sources: Vec<SourceConfig>,
+    /// Patroni's configurations that were read.
+    pub patroni_files: Vec<PathBuf>,
     /// The time between two reads of the leader key.
     pub interval: Duration,
     /// What happens to held VIPs at a stop.

@@ -50,6 +50,8 @@ impl Settings {
                 |_| origins,
                 |key| match of_store(key) {
                     Some(source) => store_value(key, source, origins),
+                    // It is shown where it is in use.
+                    None if key == Key::PatroniConfig => origins.get(&key).and_then(|origin| origin.text.clone()),
                     None => vip_value(key, vip),
                 },
                 default_value(config.sources.get(vip.source)),
@@ -147,6 +149,7 @@ fn common_value(key: Key, config: &Config, file: Option<&Path>) -> Option<String
         | Key::Interface
         | Key::TriggerKey
         | Key::TriggerValue
+        | Key::PatroniConfig
         | Key::DcsType
         | Key::DcsEndpoints
         | Key::DcsUser
@@ -202,6 +205,7 @@ fn vip_value(key: Key, config: &VipConfig) -> Option<String> {
         Key::OnConflict => hook(config.hooks.conflict.as_ref()),
         Key::HookTimeout => show_duration(config.hooks.limit),
         Key::Config
+        | Key::PatroniConfig
         | Key::DcsType
         | Key::DcsEndpoints
         | Key::DcsUser

@@ -2,6 +2,7 @@
 
 mod broken;
 mod historic;
+mod patroni;
 mod precedence;
 mod run;
 mod stores;

@@ -193,9 +193,9 @@ fn the_shipped_sample_says_what_to_fill_in_and_is_sound_once_it_is() {
         &[],
         &[],
         &[
-            "vip-manager.yml:9: ip is empty; expected the virtual IP address, such as 10.0.0.5",
-            "vip-manager.yml:11: interface is empty; expected the name of a network interface, such as eth0",
-            "vip-manager.yml:13: trigger-key is empty; expected the leader key, such as /service/pg_cluster/leader",
+            "vip-manager.yml:10: ip is empty; expected the virtual IP address, such as 10.0.0.5",
+            "vip-manager.yml:12: interface is empty; expected the name of a network interface, such as eth0",
+            "vip-manager.yml:18: trigger-key is empty; expected the leader key, such as /service/pg_cluster/leader",
         ],
     );
     let filled = sample

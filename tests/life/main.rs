@@ -13,6 +13,7 @@ mod endurance;
 mod hooks;
 mod inheriting;
 mod logs;
+mod patroni_config;
 mod privileges;
 mod release;
 mod reload;

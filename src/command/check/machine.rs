@@ -63,12 +63,18 @@ pub(super) fn privileges(config: Option<&Config>) -> privileges::Facts {
 fn unreadable(config: &Config) -> Vec<privileges::Unreadable> {
     let Ok(Some(user)) = User::from_name(privileges::UNIT_USER) else { return Vec::new() };
     let mut denied: Vec<privileges::Unreadable> = Vec::new();
+    let patroni = config.patroni_files.iter().filter(|path| !path.starts_with(CREDENTIALS));
+    let patroni = patroni.filter(|path| !may_read(&user, path));
+    denied.extend(patroni.map(|path| self::denied(Key::PatroniConfig.name(), path)));
     for source in &config.sources {
         let found = unreadable_of(source.store(), &user);
         denied.extend(found.into_iter().filter(|one| !denied.contains(one)).collect::<Vec<_>>());
     }
     denied
 }
+
+/// Where systemd keeps the copies that it makes for units.
+const CREDENTIALS: &str = "/run/credentials";
 
 fn unreadable_of(store: &StoreConfig, user: &User) -> Vec<privileges::Unreadable> {
     let names = store.names;

@@ -10,6 +10,7 @@ pub enum Key {
     Interface,
     TriggerKey,
     TriggerValue,
+    PatroniConfig,
     DcsType,
     DcsEndpoints,
     DcsUser,

@@ -3,7 +3,7 @@
 use super::spec::{Key, Spec, Takes};
 
 /// Every key, in the order in which people read about them.
-pub static TABLE: [Spec; 39] = [
+pub static TABLE: [Spec; 40] = [
     Spec {
         key: Key::Config,
         name: "config",
@@ -47,7 +47,7 @@ pub static TABLE: [Spec; 39] = [
         key: Key::TriggerKey,
         name: "trigger-key",
         aliases: &["key"],
-        default: "required; /leader with patroni",
+        default: "from patroni-config, or required; /leader with patroni",
         help: "The leader key, as Patroni writes it: /service/pg_cluster/leader; with patroni the path to ask for: \
                /leader or /primary",
         per_vip: true,
@@ -57,9 +57,18 @@ pub static TABLE: [Spec; 39] = [
         key: Key::TriggerValue,
         name: "trigger-value",
         aliases: &["host", "nodename", "node_name"],
-        default: "the host name; 200 with patroni",
+        default: "from patroni-config, or the host name; 200 with patroni",
         help: "The value of the key that means this host: its member name in Patroni; with patroni also 200, any \
                answer of this host's own Patroni",
+        per_vip: true,
+        ..PLAIN
+    },
+    Spec {
+        key: Key::PatroniConfig,
+        name: "patroni-config",
+        takes: Takes::File,
+        help: "Patroni's own configuration: a file, its directory, or a credential of the unit by its name. It gives the \
+               store, its endpoints, TLS and login, the trigger-key and the trigger-value, unless they are set here",
         per_vip: true,
         ..PLAIN
     },

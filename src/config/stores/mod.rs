@@ -140,6 +140,24 @@ impl StoreType {
     }
 }
 
+/// The parts of a URL or of what may be one.
+pub(super) struct UrlParts<'t> {
+    pub(super) scheme: Option<&'t str>,
+    /// The user, and the password if there is one.
+    pub(super) user: Option<(&'t str, Option<&'t str>)>,
+    /// Host and port.
+    pub(super) authority: &'t str,
+}
+
+/// Takes a URL apart. What follows the authority is dropped.
+pub(super) fn split_url(text: &str) -> UrlParts<'_> {
+    let (scheme, rest) = text.split_once("://").map_or((None, text), |(scheme, rest)| (Some(scheme), rest));
+    let whole = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    let (user, authority) = whole.rsplit_once('@').map_or((None, whole), |(user, rest)| (Some(user), rest));
+    let user = user.map(|user| user.split_once(':').map_or((user, None), |(user, password)| (user, Some(password))));
+    UrlParts { scheme, user, authority }
+}
+
 /// How an endpoint is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum EndpointForm {

@@ -103,7 +103,7 @@ impl<'a> Validator<'a> {
                 return Err(self.problem(place, text));
             }
             (Some(prefix), _) => {
-                let origin = Origin { place: place.clone(), name: Key::Ip.name().to_owned() };
+                let origin = Origin { place: place.clone(), name: Key::Ip.name().to_owned(), text: None };
                 (Vip::new(address.ip, prefix), Some(origin))
             }
             (None, Some(netmask)) => (Vip::new(address.ip, netmask.bits), Some(Origin::of(netmask.setting))),

@@ -54,6 +54,7 @@ impl<'a> Validator<'a> {
             status: status?,
             older_release: self.is_for_older_release(&sources),
             sources,
+            patroni_files: self.given.patroni_files.clone(),
         };
         Ok((config, Origins { top: self.origins(), vips: origins }))
     }

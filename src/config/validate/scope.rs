@@ -1,6 +1,6 @@
 //! Where the keys of one VIP are looked up: its entry of `vips`, then the top.
 
-use super::validator::{Reported, Validator};
+use super::validator::{Entry, Reported, Validator};
 use crate::config::diagnostic::Place;
 use crate::config::file::DEFAULT_FILE;
 use crate::config::keys::{self, Key};
@@ -9,35 +9,36 @@ use crate::config::setting::{Layer, Setting};
 /// Where the keys of one VIP are looked up.
 #[derive(Clone)]
 pub(super) struct Scope<'a> {
-    pub(super) entry: Option<(&'a Place, &'a Layer)>,
+    pub(super) entry: Option<&'a Entry>,
     pub(super) top: &'a Layer,
+    /// What Patroni's configuration gives that is named at the top.
+    pub(super) patroni: Option<&'a Layer>,
 }
 
 impl<'a> Scope<'a> {
     pub(super) fn find(&self, key: Key) -> Option<&'a Setting> {
-        let own = self.entry.and_then(|(_, layer)| layer.find(key));
-        own.or_else(|| self.top.find(key).filter(|_| !(key.is_of_store() && self.describes_store())))
-    }
-
-    /// Whether the entry describes its store on its own: what the top says of a store is of another one.
-    fn describes_store(&self) -> bool {
-        self.entry.is_some_and(|(_, layer)| describes_store(layer))
-    }
-
-    /// Whether its store is that of the top.
-    pub(super) fn shares_store(&self) -> bool {
-        let own = |layer: &Layer| layer.settings().any(|setting| setting.key.is_of_store());
-        !self.entry.is_some_and(|(_, layer)| own(layer))
+        let own = self.entry.and_then(|entry| entry.find(key));
+        own.or_else(|| {
+            let foreign = key.is_of_store() && self.entry.is_some_and(Entry::describes_store);
+            let top = self.top.find(key).or_else(|| self.patroni.and_then(|patroni| patroni.find(key)));
+            top.filter(|_| !foreign)
+        })
     }
 
     /// Whether the entry itself sets the key.
     pub(super) fn is_own(&self, key: Key) -> bool {
-        self.entry.is_some_and(|(_, layer)| layer.find(key).is_some())
+        self.entry.is_some_and(|entry| entry.layer.find(key).is_some())
+    }
+
+    /// Whether its store is that of the top.
+    pub(super) fn shares_store(&self) -> bool {
+        let own = |entry: &Entry| entry.layer.settings().any(|setting| setting.key.is_of_store());
+        !self.entry.is_some_and(|entry| own(entry) || entry.describes_store())
     }
 
     /// The setting of a key that has a historic twin; the twin counts where the key is not set on the same level.
     pub(super) fn find_either(&self, modern: Key, historic: Key) -> Option<&'a Setting> {
-        let entry = self.entry.map(|(_, layer)| layer);
+        let entry = self.entry.map(|entry| &entry.layer);
         [entry, Some(self.top)]
             .into_iter()
             .flatten()
@@ -45,13 +46,19 @@ impl<'a> Scope<'a> {
     }
 
     pub(super) fn blank(&self, key: Key) -> Option<&'a Place> {
-        self.entry.and_then(|(_, layer)| layer.blank(key)).or_else(|| self.top.blank(key))
+        self.entry.and_then(|entry| entry.layer.blank(key)).or_else(|| self.top.blank(key))
     }
 }
 
-/// Whether an entry of `vips` describes a store on its own.
-pub(super) fn describes_store(entry: &Layer) -> bool {
-    entry.find(Key::DcsType).is_some()
+impl Entry {
+    /// Whether it describes its store on its own: what the top says of a store is of another one.
+    pub(super) fn describes_store(&self) -> bool {
+        self.layer.find(Key::DcsType).is_some() || self.layer.find(Key::PatroniConfig).is_some()
+    }
+
+    fn find(&self, key: Key) -> Option<&Setting> {
+        self.layer.find(key).or_else(|| self.patroni.as_ref().and_then(|patroni| patroni.find(key)))
+    }
 }
 
 impl<'a> Validator<'a> {
@@ -69,8 +76,8 @@ impl<'a> Validator<'a> {
         }
         let variable = keys::variable(name);
         let (place, text) = match (scope.entry, &self.given.file) {
-            (Some((place, _)), _) => (
-                place.clone(),
+            (Some(entry), _) => (
+                entry.place.clone(),
                 format!("{name} is missing; expected {expected}, in this entry of vips or at the top level"),
             ),
             (None, Some(_)) => (

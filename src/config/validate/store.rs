@@ -24,7 +24,7 @@ impl<'a> Validator<'a> {
     /// The store of each scope, and all stores, each once.
     pub(super) fn stores(&mut self, scopes: &[Scope<'a>]) -> (Vec<Store>, Vec<SourceConfig>) {
         let mut sources = Vec::new();
-        let top = Scope { entry: None, top: &self.given.top };
+        let top = Scope { entry: None, top: &self.given.top, patroni: self.given.patroni.as_ref() };
         // Its mistakes are named even if there is no sound entry that could use it.
         let shared =
             (scopes.is_empty() || scopes.iter().any(Scope::shares_store)).then(|| self.store(&top, &mut sources));

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::addresses::{Address, Joined};
-use super::scope::{Scope, describes_store};
+use super::scope::Scope;
 use super::store::Store;
-use super::validator::{Origin, Reported, Validator};
+use super::validator::{Entry, Origin, Reported, Validator};
 use crate::config::diagnostic::{Place, brief};
 use crate::config::keys::{Key, TABLE};
 use crate::config::model::{ClaimConfig, Hook, Hooks, VipConfig};
-use crate::config::setting::{Layer, Setting};
+use crate::config::setting::Setting;
 use crate::config::stores::{SourceIndex, StoreType};
 use crate::config::values::{count, duration_within, show_duration, switch};
 use crate::keeper::Schedule;
@@ -68,10 +68,10 @@ impl<'a> Validator<'a> {
     }
 
     pub(super) fn scopes(&self) -> Vec<Scope<'a>> {
-        let top = &self.given.top;
+        let (top, patroni) = (&self.given.top, self.given.patroni.as_ref());
         match &self.given.entries {
-            None => vec![Scope { entry: None, top }],
-            Some(entries) => entries.iter().map(|(place, layer)| Scope { entry: Some((place, layer)), top }).collect(),
+            None => vec![Scope { entry: None, top, patroni }],
+            Some(entries) => entries.iter().map(|entry| Scope { entry: Some(entry), top, patroni }).collect(),
         }
     }
 
@@ -252,9 +252,9 @@ impl<'a> Validator<'a> {
         let given = self.given;
         let entries = given.entries.iter().flatten();
         for setting in given.top.settings().filter(|setting| setting.key.spec().per_vip) {
-            let mut entries = entries.clone().map(|(_, layer)| layer).peekable();
-            let overrides = |layer: &Layer| {
-                layer.find(setting.key).is_some() || (setting.key.is_of_store() && describes_store(layer))
+            let mut entries = entries.clone().peekable();
+            let overrides = |entry: &Entry| {
+                entry.layer.find(setting.key).is_some() || (setting.key.is_of_store() && entry.describes_store())
             };
             if entries.peek().is_some() && entries.all(overrides) {
                 let text = format!("{} has no effect: every entry of vips sets it", setting.name);

@@ -13,6 +13,14 @@ pub fn load(bytes: &[u8], flags: Flags, mut variables: Vec<(OsString, OsString)>
     config::load(&Sources::new(flags, variables, Some("db1".to_owned())))
 }
 
+/// Writes bytes as a file of this name beside the file that [`load`] writes.
+#[allow(dead_code, reason = "not every target needs it")]
+pub fn beside(name: &str, bytes: &[u8]) -> PathBuf {
+    let path = PathBuf::from(format!("/dev/shm/vip-manager-fuzz-{:010}-{name}", std::process::id()));
+    std::fs::write(&path, bytes).expect("the file that is fuzzed must be writable");
+    path
+}
+
 /// In memory; its name always has the same length, so that a message's length depends on the input alone.
 static FILE: LazyLock<PathBuf> =
     LazyLock::new(|| PathBuf::from(format!("/dev/shm/vip-manager-fuzz-{:010}.yml", std::process::id())));

@@ -5,4 +5,5 @@ mod file;
 mod written;
 
 pub use claims::check;
-pub use file::load;
+#[allow(unused_imports, reason = "not every target needs both")]
+pub use file::{beside, load};

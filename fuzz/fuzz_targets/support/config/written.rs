@@ -3,15 +3,17 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use vip_manager::config::stores::EndpointForm;
 use vip_manager::config::{
-    Config, Hook, Hooks, Identity, LogFormat, LogLevel, Login, OnStop, Password, SourceConfig, StatusConfig,
+    Config, Endpoint, Hook, Hooks, Identity, LogFormat, LogLevel, Login, OnStop, Password, SourceConfig, StatusConfig,
     StatusSocket, StoreConfig, VipConfig,
 };
 use vip_manager::keeper::Schedule;
 
 /// The configuration as a file, every value spelled out.
 pub fn written(config: &Config) -> String {
-    let Config { vips, sources, interval, on_stop, log_level, log_format, status, older_release: _ } = config;
+    let Config { vips, sources, interval, on_stop, log_level, log_format, status, patroni_files: _, older_release: _ } =
+        config;
     let mut text = String::new();
     let mut line = |name: &str, value: &str| writeln!(text, "{name}: {}", quoted(value)).expect("a String takes it");
     line("interval", &millis(*interval));
@@ -56,7 +58,11 @@ fn members(source: &SourceConfig, line: &mut dyn FnMut(&str, &str)) {
     line("dcs-type", source.name());
     let StoreConfig { endpoints, root, login, token, ca_file, identity, names } = source.store();
     let root = root.as_deref().unwrap_or_default();
-    let endpoints: Vec<_> = endpoints.iter().map(|endpoint| format!("{endpoint}{root}")).collect();
+    let shown = |endpoint: &Endpoint| match source.kind().endpoints {
+        EndpointForm::Url => endpoint.to_string(),
+        EndpointForm::HostPort => format!("{}{root}", endpoint.authority()),
+    };
+    let endpoints: Vec<_> = endpoints.iter().map(shown).collect();
     line("dcs-endpoints", &endpoints.join(","));
     if let Some(Login { user, password }) = login {
         line(names.user, user);
@@ -92,6 +98,7 @@ fn entry(config: &VipConfig, source: &SourceConfig) -> String {
         reset_connections,
         refuse_after_release,
         hooks,
+        claim: _,
     } = config;
     let Schedule { count, interval, refresh } = announce;
     let Hooks { acquire, release, conflict, limit } = hooks;

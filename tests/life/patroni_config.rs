@@ -1,0 +1,85 @@
+//! Three lines and Patroni's own file are a whole configuration, which a reload reads again.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::support::clock::{pause, wait_for};
+use crate::support::daemon::{Daemon, KEY, binary};
+use crate::support::host::{INTERFACE, VIP};
+use crate::support::ping::Pinger;
+use crate::support::setup::{SOON, Setup, wait_logged};
+
+const OFTEN: Duration = Duration::from_millis(10);
+
+/// Writes Patroni's file for a host of this name in the cluster `pg_cluster`. The mode is that of most hosts.
+fn write_patroni(setup: &Setup, name: &str) -> PathBuf {
+    let endpoints = setup.cluster.endpoints();
+    let hosts: Vec<_> = endpoints.iter().map(|endpoint| endpoint.trim_start_matches("http://")).collect();
+    let path = setup.host().directory().join("patroni.yml");
+    let text = format!(
+        "scope: pg_cluster\nname: {name}\nrestapi:\n  listen: 0.0.0.0:8008\netcd3:\n  hosts:\n  - {}\n\
+         bootstrap:\n  dcs: {{ttl: 30, loop_wait: 10}}\npostgresql:\n  authentication: {{superuser: {{password: s}}}}\n",
+        hosts.join("\n  - ")
+    );
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    path
+}
+
+#[test]
+fn three_lines_are_enough_and_a_reload_follows_patronis_file() {
+    let setup = Setup::new("patroni-config", 1);
+    setup.set_leader(setup.host());
+    let patroni = write_patroni(&setup, setup.host().name());
+    let text = format!("ip: {VIP}\ninterface: {INTERFACE}\npatroni-config: {}\n", patroni.display());
+    let daemon = Daemon::start_with(setup.host(), &text, &[]);
+    setup.observer.wait_held(setup.host(), VIP, SOON);
+    let pinger = Pinger::start(&setup.client, VIP, OFTEN);
+    wait_for("some answers", SOON, || pinger.pings().answers.len() > 20);
+
+    // A mistake in Patroni's file changes nothing; nor does a change that concerns only Patroni.
+    let before = fs::read_to_string(&patroni).unwrap();
+    fs::write(&patroni, "scope: [\n").unwrap();
+    daemon.process.signal(Signal::SIGHUP);
+    wait_logged(&daemon, "keeping the old one");
+    fs::write(&patroni, before.replace("ttl: 30", "ttl: 60")).unwrap();
+    daemon.process.signal(Signal::SIGHUP);
+    wait_logged(&daemon, "configuration reloaded: 0 VIPs added, 0 removed");
+    pause(Duration::from_secs(1));
+    assert_eq!(setup.times_held(VIP), 1);
+    assert_eq!(pinger.stop().lost(), 0);
+
+    // Another name in it is another trigger-value.
+    write_patroni(&setup, "another");
+    daemon.process.signal(Signal::SIGHUP);
+    setup.observer.wait_gone(setup.host(), VIP, SOON).unwrap();
+    setup.cluster.store().put(KEY, "another");
+    setup.observer.wait_held(setup.host(), VIP, SOON);
+}
+
+/// What a user sees whose daemon may not read Patroni's file.
+#[test]
+fn a_file_that_may_not_be_read_is_told_with_the_drop_in_that_helps() {
+    let setup = Setup::new("patroni-config", 1);
+    let patroni = write_patroni(&setup, "pg1");
+    let directory = setup.host().directory();
+    let (program, file) = (directory.join("vip-manager"), directory.join("vip.yml"));
+    fs::copy(binary(), &program).unwrap();
+    fs::write(&file, format!("ip: {VIP}\ninterface: {INTERFACE}\npatroni-config: {}\n", patroni.display())).unwrap();
+    for (path, mode) in [(program.as_path(), 0o755), (file.as_path(), 0o644), (directory, 0o755)] {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let mut command = setup.host().command("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);
+    let output = command.args(["show-config", "--config"]).arg(&file).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let path = patroni.display();
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    assert!(said.contains(&format!("cannot read Patroni's {path} for lack of permission")), "{said}");
+    assert!(said.contains(&format!("LoadCredential=patroni.yml:{path}")), "{said}");
+    assert!(said.contains("set patroni-config: patroni.yml"), "{said}");
+}
