@@ -21,5 +21,6 @@ mod report;
 pub mod rival;
 pub mod store;
 pub mod stores;
+pub mod unit;
 
 pub use report::{Finding, Level, Look, Report};

@@ -76,3 +76,36 @@ fn hooks_that_cannot_run_are_reported() {
     printed.shows("hook-not-executable");
     printed.shows("hook-hidden");
 }
+
+/// As deployment tools write it, over the package's unit.
+const TOOLS_UNIT: &str = "[Service]\nType=simple\nExecStart=/usr/bin/vip-manager --config=/etc/default/vip-manager.yml\n\
+    ExecStopPost=/sbin/ip addr del 10.66.0.100/24 dev eth0\nRestart=on-failure\n";
+
+#[test]
+fn a_unit_over_the_packages_is_reported_with_what_it_turns_off() {
+    let lab = Lab::new("units");
+    let host = lab.host("db1");
+    let config = file(&host, &ConfigFile::bare().with("dcs-type", "patroni"));
+    let units = lab.directory().join("units");
+    fs::create_dir_all(units.join("vip-manager.service.d")).unwrap();
+    let run = || {
+        // In a mount namespace of its own, so that nothing of the machine is touched.
+        let mut command = host.command("unshare");
+        let script = "mount --bind \"$1\" /etc/systemd/system && shift && exec \"$@\"";
+        command.args(["--mount", "sh", "-c", script, "sh"]).arg(&units).arg(binary());
+        command.arg("check").arg("--config").arg(&config);
+        Printed::by(command)
+    };
+    fs::write(units.join("vip-manager.service.d/credential.conf"), "[Service]\nLoadCredential=a:/etc/a\n").unwrap();
+    let printed = run();
+    assert!(!printed.text.contains("unit /etc/systemd"), "{}", printed.text);
+    fs::write(units.join("vip-manager.service"), TOOLS_UNIT).unwrap();
+    let printed = run();
+    printed.shows("unit-overridden");
+    printed.shows("unit-deletes-vip");
+    fs::remove_file(units.join("vip-manager.service")).unwrap();
+    fs::write(units.join("vip-manager.service.d/root.conf"), "[Service]\nUser=root\n").unwrap();
+    let expected = "root.conf: changes the package's unit, and turns off: its own user (it runs as root)";
+    let printed = run();
+    assert!(printed.text.contains(expected), "{}", printed.text);
+}

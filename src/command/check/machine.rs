@@ -12,7 +12,7 @@ use nix::unistd::User;
 
 use super::interfaces::switch;
 use crate::check::postgres::{self, PROGRAMS, Process, Server, listeners};
-use crate::check::{cloud, hooks, privileges};
+use crate::check::{cloud, hooks, privileges, unit};
 use crate::config::keys::Key;
 use crate::config::{Config, Hooks as VipHooks, Password, StoreConfig, VipConfig};
 
@@ -26,6 +26,32 @@ pub(super) fn firmware() -> cloud::Firmware {
         chassis_asset_tag: read("chassis_asset_tag"),
     }
 }
+
+/// What the administrator, or a tool, has put over the package's units.
+pub(super) fn units() -> Vec<unit::Facts> {
+    UNIT_NAMES.iter().flat_map(|name| unit_files(&Path::new(UNITS).join(name))).collect()
+}
+
+fn unit_files(unit: &Path) -> Vec<unit::Facts> {
+    let read = |path: &Path, drop_in| {
+        let text = fs::read_to_string(path).ok()?;
+        Some(unit::Facts { path: path.display().to_string(), text, drop_in })
+    };
+    // A symlink is how a unit is masked or gets another name.
+    let whole = fs::symlink_metadata(unit).is_ok_and(|file| file.is_file()).then(|| read(unit, false)).flatten();
+    let folder = fs::read_dir(format!("{}.d", unit.display())).into_iter().flatten().flatten();
+    let mut drop_ins: Vec<_> = folder.map(|entry| entry.path()).filter(|path| is_drop_in(path)).collect();
+    drop_ins.sort();
+    whole.into_iter().chain(drop_ins.iter().filter_map(|path| read(path, true))).collect()
+}
+
+fn is_drop_in(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "conf")
+}
+
+/// Where it counts more than the package's.
+const UNITS: &str = "/etc/systemd/system";
+const UNIT_NAMES: [&str; 2] = ["vip-manager.service", "vip-manager@.service"];
 
 /// The programs that a VIP's keys name.
 pub(super) fn hooks(vip: &VipConfig) -> Vec<hooks::Facts> {

@@ -17,7 +17,7 @@ use self::machine::Servers;
 use crate::check::store::{Store, WatchedKey};
 use crate::check::{
     Finding, Look, Report, announcements, cloud, configuration, endpoints, hooks, key, postgres, privileges, rival,
-    stores,
+    stores, unit,
 };
 use crate::config::{Config, Examined, SourceConfig, Sources, VipConfig, examine};
 use crate::daemon::event_loop::circumstances;
@@ -39,6 +39,7 @@ fn report(sources: &Sources, clock: Clock) -> Report {
     let file = file.map(|file| file.display().to_string());
     let mut findings = configuration::judge(file.as_deref(), &problems, &notices);
     findings.extend(privileges::judge(&machine::privileges(config.as_ref())));
+    findings.extend(machine::units().iter().flat_map(unit::judge));
     let cloud = cloud::judge(&machine::firmware());
     let in_cloud = cloud.is_some();
     findings.extend(cloud);
