@@ -14,7 +14,7 @@ use crate::support::command::run;
 use crate::support::daemon::{ConfigFile, Daemon};
 use crate::support::etcd::{self, Cluster};
 use crate::support::fail::OrFail;
-use crate::support::host::{Host, VIP};
+use crate::support::host::{Host, INTERFACE, VIP};
 use crate::support::lab::Lab;
 use crate::support::observer::AddressObserver;
 use crate::support::process::Process;
@@ -34,19 +34,33 @@ const POSTGRES: &str = "/usr/lib/postgresql";
 #[derive(Debug)]
 pub(crate) struct Deployment {
     daemons: Vec<Daemon>,
-    patronis: Vec<Process>,
-    etcd: Cluster,
+    pub(crate) patronis: Vec<Process>,
+    pub(crate) etcd: Cluster,
+    options: Options,
     pub(crate) hosts: Vec<Host>,
     pub(crate) client: Host,
     pub(crate) observer: AddressObserver,
     _lab: Lab,
 }
 
+/// What differs between deployments.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Options {
+    /// The daemons ask the REST API of their host's Patroni instead of etcd.
+    pub(crate) rest: bool,
+    /// Patroni goes on without etcd while all members agree.
+    pub(crate) failsafe: bool,
+}
+
 impl Deployment {
     /// Starts everything. The first host leads, the others are its replicas.
     pub(crate) fn start(name: &str) -> Self {
+        Self::start_with(name, Options::default())
+    }
+
+    pub(crate) fn start_with(name: &str, options: Options) -> Self {
         assert!(
-            Path::new("/usr/bin/patroni").exists() && Path::new(POSTGRES).exists(),
+            Path::new(&program("patroni")).exists() && Path::new(POSTGRES).exists(),
             "Patroni and PostgreSQL are missing; `make cluster-test` installs them"
         );
         let lab = Lab::new(name);
@@ -55,12 +69,12 @@ impl Deployment {
         let client = lab.host("client");
         let observer = AddressObserver::over(&hosts.iter().collect::<Vec<_>>());
         let daemons: Vec<Daemon> =
-            hosts.iter().map(|host| Daemon::start(host, &ConfigFile::basic(host, &etcd))).collect();
-        let mut patronis = vec![start_patroni(&hosts[0], &etcd)];
+            hosts.iter().map(|host| Daemon::start(host, &config(host, &etcd, options))).collect();
+        let mut patronis = vec![start_patroni(&hosts[0], &etcd, options)];
         wait_for("db1 to lead", LIMIT, || rest_answers(&hosts[0], "/primary"));
-        patronis.extend(hosts[1..].iter().map(|host| start_patroni(host, &etcd)));
+        patronis.extend(hosts[1..].iter().map(|host| start_patroni(host, &etcd, options)));
         observer.wait_held(&hosts[0], VIP, LIMIT);
-        let deployment = Self { daemons, patronis, etcd, hosts, client, observer, _lab: lab };
+        let deployment = Self { daemons, patronis, etcd, options, hosts, client, observer, _lab: lab };
         for host in 1..HOSTS {
             deployment.wait_replicates(host);
         }
@@ -83,7 +97,7 @@ impl Deployment {
     pub(crate) fn configure(&self, key: &str, value: &str) {
         for daemon in &self.daemons {
             let known = daemon.process.lines().len();
-            daemon.rewrite_config(&ConfigFile::basic(&daemon.host, &self.etcd).with(key, value));
+            daemon.rewrite_config(&config(&daemon.host, &self.etcd, self.options).with(key, value));
             daemon.process.signal(Signal::SIGHUP);
             wait_for("a reload", LIMIT, || {
                 daemon.process.lines_after(known).iter().any(|line| line.text.contains(RELOADED))
@@ -102,7 +116,29 @@ impl Deployment {
         let config = patroni_config_file(&self.hosts[from]).to_string_lossy().into_owned();
         let (from, to) = (self.hosts[from].name(), self.hosts[to].name());
         let arguments = ["-c", &config, "switchover", SCOPE, "--leader", from, "--candidate", to, "--force"];
-        self.client.run("patronictl", &arguments);
+        self.client.run(&program("patronictl"), &arguments);
+    }
+
+    /// Begins or ends the maintenance mode, in which Patroni elects nobody.
+    pub(crate) fn pause(&self, paused: bool) {
+        let config = patroni_config_file(&self.hosts[0]).to_string_lossy().into_owned();
+        let command = if paused { "pause" } else { "resume" };
+        self.client.run(&program("patronictl"), &["-c", &config, command, "--wait", SCOPE]);
+    }
+
+    /// Starts the Patroni of this host again, which has ended.
+    pub(crate) fn restart_patroni(&mut self, host: usize) {
+        self.patronis[host] = start_patroni(&self.hosts[host], &self.etcd, self.options);
+    }
+
+    /// The host that has the VIP, if any has.
+    pub(crate) fn holder(&self) -> Option<usize> {
+        (0..HOSTS).find(|&host| self.observer.holds(&self.hosts[host], VIP))
+    }
+
+    /// How often each host has acquired the VIP.
+    pub(crate) fn holds(&self) -> Vec<usize> {
+        self.hosts.iter().map(|host| self.observer.intervals(host, VIP).len()).collect()
     }
 
     /// Waits until Patroni leads on this host.
@@ -115,6 +151,11 @@ impl Deployment {
     pub(crate) fn overlap(&self) -> Duration {
         let pairs = (0..HOSTS).flat_map(|one| (0..one).map(move |other| (one, other)));
         pairs.map(|(one, other)| self.observer.overlap(&self.hosts[one], &self.hosts[other], VIP)).sum()
+    }
+
+    /// What the daemon on this host has logged.
+    pub(crate) fn log(&self, host: usize) -> String {
+        self.daemons[host].process.text()
     }
 
     /// Asserts that every Patroni and every daemon still runs.
@@ -145,13 +186,29 @@ fn rest_answers(host: &Host, path: &str) -> bool {
     })
 }
 
-fn start_patroni(host: &Host, etcd: &Cluster) -> Process {
+/// The configuration of a daemon.
+fn config(host: &Host, etcd: &Cluster, options: Options) -> ConfigFile {
+    if options.rest {
+        ConfigFile::bare().with("ip", VIP).with("interface", INTERFACE).with("dcs-type", "patroni")
+    } else {
+        ConfigFile::basic(host, etcd)
+    }
+}
+
+/// A program of Patroni: Debian's, or one beside the program that `PATRONI` names.
+fn program(name: &str) -> String {
+    let named = std::env::var_os("PATRONI").map(PathBuf::from);
+    let beside = named.as_deref().and_then(Path::parent).unwrap_or(Path::new("/usr/bin"));
+    beside.join(name).to_string_lossy().into_owned()
+}
+
+fn start_patroni(host: &Host, etcd: &Cluster, options: Options) -> Process {
     let home = home(host);
     run("install", &["-d", "-o", "postgres", "-g", "postgres", "-m", "700", &home.to_string_lossy()]);
     let file = patroni_config_file(host);
-    fs::write(&file, patroni_config(host, etcd)).or_fail("writing Patroni's configuration");
+    fs::write(&file, patroni_config(host, etcd, options)).or_fail("writing Patroni's configuration");
     let mut command = host.command("setpriv");
-    command.args(["--reuid=postgres", "--regid=postgres", "--init-groups", "patroni"]).arg(&file);
+    command.args(["--reuid=postgres", "--regid=postgres", "--init-groups", &program("patroni")]).arg(&file);
     Process::start(&format!("Patroni on {}", host.name()), command)
 }
 
@@ -171,7 +228,8 @@ fn programs() -> PathBuf {
     Path::new(POSTGRES).join(newest.or_fail("finding PostgreSQL").to_string()).join("bin")
 }
 
-fn patroni_config(host: &Host, etcd: &Cluster) -> String {
+fn patroni_config(host: &Host, etcd: &Cluster, options: Options) -> String {
+    let failsafe = options.failsafe;
     let (name, address, home) = (host.name(), host.v4(), home(host));
     let members: Vec<String> =
         etcd.members.iter().map(|member| format!("\"{}:{}\"", member.host.v4(), etcd::PORT)).collect();
@@ -190,6 +248,7 @@ bootstrap:
     ttl: 20
     loop_wait: 1
     retry_timeout: 3
+    failsafe_mode: {failsafe}
     postgresql:
       use_pg_rewind: true
   initdb: [encoding: UTF8, auth: trust, no-sync]

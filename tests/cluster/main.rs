@@ -9,5 +9,6 @@
 mod support;
 
 mod deployment;
+mod rest;
 mod switchover;
 mod writer;

@@ -64,7 +64,10 @@ fn a_loop_that_stands_still_is_noticed_after_a_round_and_a_slow_call() {
     report("released after Patroni's loop stood still for", gone);
     // loop_wait + retry_timeout, and the hold of the last answer before that; together less than the lock's ttl.
     assert!(gone > Duration::from_secs(6) && gone < Duration::from_secs(9), "{gone:?}");
-    wait_logged(&cluster.daemons[0], "Patroni has not read from its store for");
+    wait_logged(&cluster.daemons[0], "Patroni has not read from its store for more than 4.0 s");
+    let lines = cluster.daemons[0].process.lines();
+    let told = lines.iter().filter(|line| line.text.contains("cannot read the key")).count();
+    assert_eq!(told, 1, "once, not with every poll");
     cluster.apis[0].say(|said| said.frozen_at = None);
     cluster.wait_held(0);
 }

@@ -45,7 +45,8 @@ pub enum Unclear {
     Paused,
     #[error("Patroni sees no leader's lock, and failsafe mode is not active")]
     Unlocked,
-    #[error("Patroni has not read from its store for {}: it hangs, or its store does not answer", span(*.0))]
+    // Without the time that it took so far: this is logged once, as long as it stays the same.
+    #[error("Patroni has not read from its store for more than {}: it hangs, or its store does not answer", span(*.0))]
     Silent(Duration),
 }
 
@@ -80,7 +81,7 @@ impl Memory {
             Answer { .. } => {
                 let silent = self.seen.map_or(Duration::ZERO, |(_, since)| sent_at.since(since));
                 let limit = self.timing.unwrap_or(Timing::DEFAULT).silence();
-                if silent > limit { Err(Unclear::Silent(silent)) } else { Ok(()) }
+                if silent > limit { Err(Unclear::Silent(limit)) } else { Ok(()) }
             }
         }
     }
@@ -203,11 +204,11 @@ mod tests {
         };
         assert_eq!(judge(&mut memory, 50, 0, false), Ok(Names::Us));
         assert_eq!(judge(&mut memory, 50, 20, false), Ok(Names::Us));
-        assert_eq!(judge(&mut memory, 50, 21, false), Err(Unclear::Silent(Duration::from_secs(21))));
+        assert_eq!(judge(&mut memory, 50, 21, false), Err(Unclear::Silent(Duration::from_secs(20))));
         assert_eq!(judge(&mut memory, 50, 22, true), Ok(Names::Us), "failsafe mode is active since the store is gone");
         assert_eq!(judge(&mut memory, 49, 23, false), Ok(Names::Us), "it moved: the wall clock was set back");
         assert_eq!(judge(&mut memory, 49, 43, false), Ok(Names::Us));
-        assert_eq!(judge(&mut memory, 49, 44, false), Err(Unclear::Silent(Duration::from_secs(21))));
+        assert_eq!(judge(&mut memory, 49, 44, false), Err(Unclear::Silent(Duration::from_secs(20))));
         let old = Answer { dcs_last_seen: None, ..leader() };
         assert_eq!(Memory::default().judge(&old, "200", at(99)).map(|(names, _)| names), Ok(Names::Us));
     }
