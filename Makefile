@@ -33,6 +33,7 @@ demo: deps privilege ## Watch a VIP follow its leader through a switchover, a cr
 test: TOOLS += java:default-jre-headless
 test: FILES += /usr/share/java/zookeeper.jar:libzookeeper-java
 test: deps privilege nextest ## Run all tests; ARGS go to the test runner
+	@tests/consul/fetch
 	@$(AS_ROOT) cargo nextest run $(ARGS)
 
 .PHONY: bench

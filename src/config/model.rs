@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use super::stores::{
-    Endpoint, Identity, Login, OptionNames, Password, Secret, SourceConfig, SourceIndex, StoreConfig, StoreType,
+    Endpoint, Identity, Location, Login, OptionNames, Password, Secret, SourceConfig, SourceIndex, StoreConfig,
+    StoreType,
 };
 use crate::keeper::{ClaimMode, Schedule};
 use crate::vip::{InterfaceName, Vip};

@@ -115,7 +115,14 @@ fn store_value(key: Key, source: &SourceConfig, origins: &BTreeMap<Key, Origin>)
     ];
     let tokens = [(Key::DcsToken, secret(Key::DcsToken)), (Key::DcsTokenFile, path(file_of(store.token.as_ref())))];
     let tokens = tokens.into_iter().filter(|_| has_tokens);
-    values.into_iter().chain(tokens).find(|(known, _)| *known == key).map(|(_, value)| value)
+    let option = |option: &Option<String>| option.clone().unwrap_or_else(|| NONE.to_owned());
+    let places = [
+        (Key::DcsDatacenter, option(&store.location.datacenter)),
+        (Key::DcsNamespace, option(&store.location.namespace)),
+        (Key::DcsPartition, option(&store.location.partition)),
+    ];
+    let places = places.into_iter().filter(|_| kind.location);
+    values.into_iter().chain(tokens).chain(places).find(|(known, _)| *known == key).map(|(_, value)| value)
 }
 
 fn endpoints(kind: &StoreType, store: &StoreConfig) -> String {
@@ -157,6 +164,9 @@ fn common_value(key: Key, config: &Config, file: Option<&Path>) -> Option<String
         | Key::DcsPasswordFile
         | Key::DcsToken
         | Key::DcsTokenFile
+        | Key::DcsDatacenter
+        | Key::DcsNamespace
+        | Key::DcsPartition
         | Key::DcsCaFile
         | Key::DcsCertFile
         | Key::DcsKeyFile
@@ -216,6 +226,9 @@ fn vip_value(key: Key, config: &VipConfig) -> Option<String> {
         | Key::DcsKeyFile
         | Key::DcsToken
         | Key::DcsTokenFile
+        | Key::DcsDatacenter
+        | Key::DcsNamespace
+        | Key::DcsPartition
         | Key::Interval
         | Key::ManagerType
         | Key::OnStop

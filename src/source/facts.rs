@@ -71,6 +71,7 @@ pub enum KeyDetail {
     Patroni(RestFacts),
     /// The session under the leader key.
     Zookeeper(SessionFacts),
+    Consul(ConsulLock),
 }
 
 /// What is known of the leader's session in ZooKeeper, which does not tell how much of it is left.
@@ -104,6 +105,49 @@ pub struct RestFacts {
     pub timing: Option<[Duration; 3]>,
     /// What these leave of the lock after an answer.
     pub left: Option<Duration>,
+}
+
+/// A lock of Patroni in Consul.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConsulLock {
+    pub backing: ConsulBacking,
+    /// Patroni's settings, if they can be read.
+    pub settings: Result<PatroniSettings, Forbidden>,
+    /// What it is assumed to have left after a read.
+    pub left: Duration,
+    /// The most that lease-margin takes from that.
+    pub margin: Duration,
+}
+
+/// What a lock in Consul hangs on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ConsulBacking {
+    /// A session on a client agent, without checks: only its time to live ends it.
+    Client,
+    /// The session is on this agent, which is a server.
+    Server(String),
+    /// The session has these checks.
+    Checks(Vec<String>),
+    /// This token may not ask.
+    Forbidden,
+}
+
+impl ConsulBacking {
+    /// Whether a cut of that host can end the session long before its time to live.
+    pub const fn is_fragile(&self) -> bool {
+        match self {
+            Self::Client => false,
+            Self::Server(_) | Self::Checks(_) | Self::Forbidden => true,
+        }
+    }
+}
+
+/// What Patroni reckons with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PatroniSettings {
+    pub ttl: Duration,
+    pub loop_wait: Duration,
+    pub retry_timeout: Duration,
 }
 
 /// This user may not read the key.

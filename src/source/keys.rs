@@ -96,6 +96,11 @@ impl Keys {
         &self.by_name[from..to]
     }
 
+    /// The first position of a key: the one that [`Self::distinct`] gives.
+    pub(crate) fn first_place(&self, key: KeyIndex) -> KeyIndex {
+        self.places(self.name(key).as_bytes()).first().copied().unwrap_or(key)
+    }
+
     /// One position of each different key.
     pub(crate) fn distinct(&self) -> Vec<KeyIndex> {
         let mut keys = self.by_name.clone();

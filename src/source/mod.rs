@@ -16,13 +16,15 @@ pub mod rounds;
 #[cfg(feature = "daemon")]
 mod client;
 #[cfg(feature = "daemon")]
+mod consul;
+#[cfg(feature = "daemon")]
 mod endpoints;
 #[cfg(feature = "daemon")]
 mod engine;
 #[cfg(feature = "daemon")]
 mod etcd;
 #[cfg(feature = "daemon")]
-#[allow(dead_code, unused_imports, reason = "the stores that use it follow")]
+#[allow(dead_code, reason = "the stores that use it follow")]
 mod http;
 #[cfg(feature = "daemon")]
 mod keys;
@@ -69,6 +71,10 @@ pub fn start(config: &SourceConfig, settings: Settings, watched: Vec<Watched>) -
         SourceConfig::Zookeeper(config) => {
             engine::start(settings, keys.clone(), zookeeper::connectors(config, settings, &keys))
         }
+        SourceConfig::Consul(config) => {
+            let settings = consul::quick(settings);
+            engine::start(settings, keys.clone(), consul::connectors(config, settings, &keys))
+        }
     }
 }
 
@@ -84,5 +90,6 @@ pub(crate) async fn inspect(
         SourceConfig::Etcd(config) => etcd::inspect(config, keys, limit, clock).await,
         SourceConfig::Patroni(config) => patroni::inspect(config, keys, limit, clock).await,
         SourceConfig::Zookeeper(config) => zookeeper::inspect(config, keys, limit, clock).await,
+        SourceConfig::Consul(config) => consul::inspect(config, keys, limit, clock).await,
     }
 }

@@ -16,6 +16,7 @@
 pub(crate) mod capture;
 pub(crate) mod clock;
 pub(crate) mod command;
+pub(crate) mod consul;
 pub(crate) mod cut;
 pub(crate) mod daemon;
 pub(crate) mod etcd;

@@ -1,5 +1,6 @@
 //! The stores, each with a file and a row in [`of`].
 
+mod consul;
 mod etcd;
 pub mod patroni;
 mod zookeeper;
@@ -17,5 +18,6 @@ pub fn of(source: &SourceConfig) -> &'static dyn Store {
         SourceConfig::Etcd(_) => &Etcd,
         SourceConfig::Patroni(_) => &Patroni,
         SourceConfig::Zookeeper(_) => &Zookeeper,
+        SourceConfig::Consul(_) => &consul::Consul,
     }
 }

@@ -18,6 +18,9 @@ pub enum Key {
     DcsPasswordFile,
     DcsToken,
     DcsTokenFile,
+    DcsDatacenter,
+    DcsNamespace,
+    DcsPartition,
     DcsCaFile,
     DcsCertFile,
     DcsKeyFile,
@@ -112,7 +115,7 @@ impl Key {
     }
 }
 
-const STORE: [Key; 10] = [
+const STORE: [Key; 13] = [
     Key::DcsType,
     Key::DcsEndpoints,
     Key::DcsUser,
@@ -120,6 +123,9 @@ const STORE: [Key; 10] = [
     Key::DcsPasswordFile,
     Key::DcsToken,
     Key::DcsTokenFile,
+    Key::DcsDatacenter,
+    Key::DcsNamespace,
+    Key::DcsPartition,
     Key::DcsCaFile,
     Key::DcsCertFile,
     Key::DcsKeyFile,
@@ -155,3 +161,16 @@ impl Takes {
         }
     }
 }
+
+/// What a row need not say.
+pub(super) const PLAIN: Spec = Spec {
+    key: Key::Config,
+    name: "",
+    also: &[],
+    aliases: &[],
+    takes: Takes::Text,
+    default: "",
+    help: "",
+    secret: false,
+    per_vip: false,
+};

@@ -1,9 +1,9 @@
 //! The rows of the table of keys.
 
-use super::spec::{Key, Spec, Takes};
+use super::spec::{Key, PLAIN, Spec, Takes};
 
 /// Every key, in the order in which people read about them.
-pub static TABLE: [Spec; 40] = [
+pub static TABLE: [Spec; 43] = [
     Spec {
         key: Key::Config,
         name: "config",
@@ -78,8 +78,8 @@ pub static TABLE: [Spec; 40] = [
         aliases: &["type", "endpoint_type"],
         takes: Takes::Choice,
         default: "etcd",
-        help: "The store of the leader key: etcd or etcd3, which mean the same, zookeeper, or patroni, the REST API of \
-               this host's Patroni",
+        help: "The store of the leader key: etcd or etcd3, which mean the same, consul, zookeeper, or patroni, the REST \
+               API of this host's Patroni",
         per_vip: true,
         ..PLAIN
     },
@@ -139,6 +139,28 @@ pub static TABLE: [Spec; 40] = [
         also: &["consul-token-file"],
         takes: Takes::File,
         help: "A file that contains the token, read again when it changes; replaces dcs-token",
+        per_vip: true,
+        ..PLAIN
+    },
+    Spec {
+        key: Key::DcsDatacenter,
+        name: "consul-datacenter",
+        default: "the agent's",
+        help: "The datacenter of Consul that holds the leader key",
+        per_vip: true,
+        ..PLAIN
+    },
+    Spec {
+        key: Key::DcsNamespace,
+        name: "consul-namespace",
+        help: "The namespace of Consul Enterprise that holds the leader key",
+        per_vip: true,
+        ..PLAIN
+    },
+    Spec {
+        key: Key::DcsPartition,
+        name: "consul-partition",
+        help: "The admin partition of Consul Enterprise that holds the leader key",
         per_vip: true,
         ..PLAIN
     },
@@ -384,16 +406,3 @@ impl Key {
         self.spec().name
     }
 }
-
-/// What a row need not say.
-const PLAIN: Spec = Spec {
-    key: Key::Config,
-    name: "",
-    also: &[],
-    aliases: &[],
-    takes: Takes::Text,
-    default: "",
-    help: "",
-    secret: false,
-    per_vip: false,
-};

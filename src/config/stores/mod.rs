@@ -11,7 +11,7 @@ pub mod trigger_key;
 use std::fmt;
 use std::path::PathBuf;
 
-use self::trigger_key::{TriggerKey, exact, rest_path, rooted};
+use self::trigger_key::{TriggerKey, exact, rest_path, rooted, unrooted};
 pub use crate::endpoint::{Endpoint, Identity};
 
 /// The store that holds the leader keys, one variant per kind.
@@ -19,6 +19,8 @@ pub use crate::endpoint::{Endpoint, Identity};
 pub enum SourceConfig {
     /// etcd v3.
     Etcd(StoreConfig),
+    /// Consul.
+    Consul(StoreConfig),
     /// The REST API of this host's Patroni, whatever its store is.
     Patroni(StoreConfig),
     /// ZooKeeper.
@@ -33,6 +35,7 @@ impl SourceConfig {
     pub const fn parts(&self) -> (&'static StoreType, &StoreConfig) {
         match self {
             Self::Etcd(store) => (&ETCD, store),
+            Self::Consul(store) => (&CONSUL, store),
             Self::Patroni(store) => (&PATRONI, store),
             Self::Zookeeper(store) => (&ZOOKEEPER, store),
         }
@@ -55,8 +58,13 @@ impl SourceConfig {
 }
 
 /// The values of dcs-type. The first one is the default.
-pub(super) const TYPES: &[(&str, &StoreType)] =
-    &[(ETCD.name, &ETCD), ("etcd3", &ETCD), (ZOOKEEPER.name, &ZOOKEEPER), (PATRONI.name, &PATRONI)];
+pub(super) const TYPES: &[(&str, &StoreType)] = &[
+    (ETCD.name, &ETCD),
+    ("etcd3", &ETCD),
+    (CONSUL.name, &CONSUL),
+    (ZOOKEEPER.name, &ZOOKEEPER),
+    (PATRONI.name, &PATRONI),
+];
 
 /// etcd v3.
 pub(super) const ETCD: StoreType = StoreType {
@@ -70,6 +78,7 @@ pub(super) const ETCD: StoreType = StoreType {
     key: exact,
     login: true,
     token: false,
+    location: false,
     new: SourceConfig::Etcd,
 };
 
@@ -85,6 +94,7 @@ pub(super) const PATRONI: StoreType = StoreType {
     key: rest_path,
     login: false,
     token: false,
+    location: false,
     new: SourceConfig::Patroni,
 };
 
@@ -100,7 +110,24 @@ pub(super) const ZOOKEEPER: StoreType = StoreType {
     key: rooted,
     login: true,
     token: false,
+    location: false,
     new: SourceConfig::Zookeeper,
+};
+
+/// Consul.
+pub(super) const CONSUL: StoreType = StoreType {
+    name: "consul",
+    title: "Consul",
+    port: 8500,
+    endpoints: EndpointForm::Url,
+    host: Some("127.0.0.1"),
+    trigger_key: None,
+    trigger_value: None,
+    key: unrooted,
+    login: false,
+    token: true,
+    location: true,
+    new: SourceConfig::Consul,
 };
 
 /// What is particular to a kind of store in the configuration.
@@ -126,6 +153,8 @@ pub struct StoreType {
     pub login: bool,
     /// Whether it takes a token.
     pub token: bool,
+    /// Whether it has datacenters, namespaces and partitions.
+    pub location: bool,
     /// Makes the configuration of this kind.
     pub new: fn(StoreConfig) -> SourceConfig,
 }
@@ -183,8 +212,21 @@ pub struct StoreConfig {
     pub ca_file: Option<PathBuf>,
     /// Certificate and key of this client.
     pub identity: Option<Identity>,
+    /// Where in the store the keys are.
+    pub location: Location,
     /// What messages call the options.
     pub names: OptionNames,
+}
+
+/// Where in the store the keys are, if not where the server that is asked itself is.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Location {
+    /// The datacenter.
+    pub datacenter: Option<String>,
+    /// The namespace.
+    pub namespace: Option<String>,
+    /// The admin partition.
+    pub partition: Option<String>,
 }
 
 impl StoreConfig {
@@ -197,6 +239,7 @@ impl StoreConfig {
             token: None,
             ca_file: None,
             identity: None,
+            location: Location::default(),
             names: OptionNames::MODERN,
         }
     }

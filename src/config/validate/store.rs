@@ -7,7 +7,8 @@ use super::validator::{Reported, Validator};
 use crate::config::keys::{self, Key};
 use crate::config::setting::Setting;
 use crate::config::stores::{
-    Endpoint, Identity, Login, OptionNames, Password, Secret, SourceConfig, SourceIndex, StoreConfig, StoreType, TYPES,
+    Endpoint, Identity, Location, Login, OptionNames, Password, Secret, SourceConfig, SourceIndex, StoreConfig,
+    StoreType, TYPES,
 };
 use crate::config::values;
 
@@ -79,6 +80,11 @@ impl<'a> Validator<'a> {
             token: token?.filter(|_| known.token).map(|(_, token)| token),
             ca_file,
             identity: identity?,
+            location: Location {
+                datacenter: text(scope, Key::DcsDatacenter),
+                namespace: text(scope, Key::DcsNamespace),
+                partition: text(scope, Key::DcsPartition),
+            },
             names: names(scope, known),
         };
         kind.map(|kind| (kind.new)(store))
@@ -150,6 +156,10 @@ type Found<'a> = (&'a Setting, Password);
 
 fn path(scope: &Scope<'_>, key: Key) -> Option<PathBuf> {
     scope.find(key).map(|setting| PathBuf::from(setting.text()))
+}
+
+fn text(scope: &Scope<'_>, key: Key) -> Option<String> {
+    scope.find(key).map(|setting| setting.text().to_owned())
 }
 
 /// What the user calls the options; those that are not set, like those that are, or like the store.

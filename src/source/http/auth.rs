@@ -1,8 +1,5 @@
 //! The header that logs a request in. A secret in a file is read anew now and then, and after each refusal: tokens rotate.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base64::Engine;
@@ -10,28 +7,25 @@ use base64::engine::general_purpose::STANDARD;
 use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use tokio::sync::Mutex;
 
-use crate::blocking::{Blocking, BlockingError};
 use crate::config::model::{Password, Secret};
+use crate::source::secrets::{SecretError, Secrets};
 use crate::time::Moment;
-use crate::transport::credential;
 
 /// A file is read again when its secret is this old.
 const FRESH: Duration = Duration::from_secs(10);
 
 /// Why there is no header.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::source) enum AuthError {
-    #[error("cannot read {option} {}{cure}", .path.display())]
-    File { option: &'static str, path: PathBuf, cure: String, source: io::Error },
-    #[error("cannot read {option} {}", .path.display())]
-    Hangs { option: &'static str, path: PathBuf, source: BlockingError },
+pub(crate) enum AuthError {
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     #[error("{option} holds bytes that no HTTP header may have; is it the right file?")]
     Odd { option: &'static str },
 }
 
 /// How requests log in.
 #[derive(Debug)]
-pub(in crate::source) struct Auth {
+pub(crate) struct Auth {
     scheme: Option<Scheme>,
     secret: Mutex<Cached>,
     clock: fn() -> Moment,
@@ -57,35 +51,25 @@ enum Kind {
 
 #[derive(Debug, Default)]
 struct Cached {
-    reading: Blocking<io::Result<Secret>>,
+    reader: Option<Secrets>,
     last: Option<(Secret, Moment)>,
 }
 
 impl Auth {
-    pub(in crate::source) fn none(clock: fn() -> Moment) -> Self {
+    pub(crate) fn none(clock: fn() -> Moment) -> Self {
         Self { scheme: None, secret: Mutex::default(), clock }
     }
 
     /// The secret in a header of its own. `option` names the file, where there is one.
-    pub(in crate::source) fn header(
-        name: HeaderName,
-        secret: Password,
-        option: &'static str,
-        clock: fn() -> Moment,
-    ) -> Self {
+    pub(crate) fn header(name: HeaderName, secret: Password, option: &'static str, clock: fn() -> Moment) -> Self {
         Self::new(Kind::Header(name), secret, option, clock)
     }
 
-    pub(in crate::source) fn bearer(secret: Password, option: &'static str, clock: fn() -> Moment) -> Self {
+    pub(crate) fn bearer(secret: Password, option: &'static str, clock: fn() -> Moment) -> Self {
         Self::new(Kind::Bearer, secret, option, clock)
     }
 
-    pub(in crate::source) fn basic(
-        user: String,
-        password: Password,
-        option: &'static str,
-        clock: fn() -> Moment,
-    ) -> Self {
+    pub(crate) fn basic(user: String, password: Password, option: &'static str, clock: fn() -> Moment) -> Self {
         Self::new(Kind::Basic { user }, password, option, clock)
     }
 
@@ -94,7 +78,7 @@ impl Auth {
     }
 
     /// Whether there is anything to log in with.
-    pub(in crate::source) const fn is_some(&self) -> bool {
+    pub(crate) const fn is_some(&self) -> bool {
         self.scheme.is_some()
     }
 
@@ -102,12 +86,11 @@ impl Auth {
     pub(super) async fn current(&self, limit: Duration) -> Result<Option<(HeaderName, HeaderValue)>, AuthError> {
         let Some(Scheme { kind, secret, option }) = &self.scheme else { return Ok(None) };
         let secret = match secret {
-            Password::Given(secret) => secret.clone(),
-            Password::File(path) => self.from_file(path, option, limit).await?,
+            Password::Given(secret) => secret.reveal().to_owned(),
+            Password::File(_) => self.read_file(secret, option, limit).await?,
         };
-        let secret = secret.reveal();
         let (name, value) = match kind {
-            Kind::Header(name) => (name.clone(), secret.to_owned()),
+            Kind::Header(name) => (name.clone(), secret),
             Kind::Bearer => (AUTHORIZATION, format!("Bearer {secret}")),
             Kind::Basic { user } => (AUTHORIZATION, format!("Basic {}", STANDARD.encode(format!("{user}:{secret}")))),
         };
@@ -124,38 +107,24 @@ impl Auth {
         }
     }
 
-    async fn from_file(&self, path: &Path, option: &'static str, limit: Duration) -> Result<Secret, AuthError> {
+    async fn read_file(&self, secret: &Password, option: &'static str, limit: Duration) -> Result<String, AuthError> {
         let mut cached = self.secret.lock().await;
         let now = (self.clock)();
         if let Some((secret, read_at)) = &cached.last
             && now.since(*read_at) < FRESH
         {
-            return Ok(secret.clone());
+            return Ok(secret.reveal().to_owned());
         }
-        let path = credential::located(path);
-        let file = path.clone();
-        let read = cached.reading.run_on_thread(limit, move || read(&file)).await;
-        match (read, &cached.last) {
-            (Ok(Ok(secret)), _) => {
-                cached.last = Some((secret.clone(), now));
-                Ok(secret)
-            }
-            (Ok(Err(source)), _) => {
-                let cure = credential::cure(option, &path, &source);
-                Err(AuthError::File { option, path, cure, source })
-            }
-            (Err(BlockingError::Hangs(_)), Some((secret, _))) => Ok(secret.clone()),
-            (Err(source), _) => Err(AuthError::Hangs { option, path, source }),
-        }
+        let reader = cached.reader.get_or_insert_with(|| Secrets::new(option));
+        let text = reader.read(secret, limit).await?;
+        cached.last = Some((Secret::new(text.clone()), now));
+        Ok(text)
     }
-}
-
-fn read(path: &Path) -> io::Result<Secret> {
-    Ok(Secret::new(fs::read_to_string(path)?.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use super::*;

@@ -12,7 +12,6 @@ use tokio::time::timeout;
 use super::auth::Auth;
 use super::error::RequestError;
 use crate::endpoint::Endpoint;
-use crate::source::client::Failure;
 use crate::time::Moment;
 use crate::transport::dial::{DialError, Dialer, FILES_SHARE};
 use crate::transport::http::{Chunks, HttpConnection, HttpError, Limits};
@@ -27,19 +26,19 @@ const FILES_LIMIT: Duration = Duration::from_millis(100);
 
 /// What an endpoint is reached with.
 #[derive(Debug)]
-pub(in crate::source) struct HttpOptions {
-    pub(in crate::source) endpoint: Endpoint,
-    pub(in crate::source) tls: Arc<TlsSettings>,
+pub(crate) struct HttpOptions {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) tls: Arc<TlsSettings>,
     /// Shared by all endpoints, so that a file of a secret is read once.
-    pub(in crate::source) auth: Arc<Auth>,
+    pub(crate) auth: Arc<Auth>,
     /// How long a request may take.
-    pub(in crate::source) limit: Duration,
-    pub(in crate::source) clock: fn() -> Moment,
+    pub(crate) limit: Duration,
+    pub(crate) clock: fn() -> Moment,
 }
 
 /// One endpoint: what its sessions share.
 #[derive(Debug)]
-pub(in crate::source) struct HttpEndpoint {
+pub(crate) struct HttpEndpoint {
     name: Arc<str>,
     dialer: Dialer,
     tls: Option<Arc<TlsSettings>>,
@@ -52,7 +51,7 @@ pub(in crate::source) struct HttpEndpoint {
 
 /// The requests of one session.
 #[derive(Clone, Debug)]
-pub(in crate::source) struct HttpClient(Arc<Inner>);
+pub(crate) struct HttpClient(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -63,10 +62,10 @@ struct Inner {
 
 /// A connection that is kept for the next request of its kind, such as a long poll.
 #[derive(Debug, Default)]
-pub(in crate::source) struct Kept(Option<HttpConnection>);
+pub(crate) struct Kept(Option<HttpConnection>);
 
 impl HttpEndpoint {
-    pub(in crate::source) fn new(options: HttpOptions) -> Arc<Self> {
+    pub(crate) fn new(options: HttpOptions) -> Arc<Self> {
         let HttpOptions { endpoint, tls, auth, limit, clock } = options;
         Arc::new(Self {
             name: endpoint.to_string().into(),
@@ -80,17 +79,17 @@ impl HttpEndpoint {
     }
 
     /// Its address, fit for a log line.
-    pub(in crate::source) fn name(&self) -> Arc<str> {
+    pub(crate) fn name(&self) -> Arc<str> {
         Arc::clone(&self.name)
     }
 
-    pub(in crate::source) fn has_login(&self) -> bool {
+    pub(crate) fn has_login(&self) -> bool {
         self.auth.is_some()
     }
 
     /// Begins a session: connects, so that an endpoint that cannot be reached is found now.
-    pub(in crate::source) async fn connect(self: &Arc<Self>) -> Result<HttpClient, Failure> {
-        let (connection, generation) = self.dialer.http(self.limit).await.map_err(RequestError::from)?;
+    pub(crate) async fn connect(self: &Arc<Self>) -> Result<HttpClient, RequestError> {
+        let (connection, generation) = self.dialer.http(self.limit).await?;
         self.generation.store(generation, Ordering::Relaxed);
         let (idle, slots) = (Mutex::new(vec![connection]), Semaphore::new(AT_ONCE));
         Ok(HttpClient(Arc::new(Inner { endpoint: Arc::clone(self), idle, slots })))
@@ -108,7 +107,7 @@ impl HttpEndpoint {
     }
 
     /// Whether the TLS files have changed since the last session began.
-    pub(in crate::source) async fn has_changed(&self) -> Option<&'static str> {
+    pub(crate) async fn has_changed(&self) -> Option<&'static str> {
         // What takes longer is seen the next time.
         let generation = self.tls.as_ref()?.generation(FILES_LIMIT).await?;
         let before = self.generation.swap(generation, Ordering::Relaxed);
@@ -117,31 +116,31 @@ impl HttpEndpoint {
 }
 
 impl HttpClient {
-    pub(in crate::source) fn name(&self) -> Arc<str> {
+    pub(crate) fn name(&self) -> Arc<str> {
         self.0.endpoint.name()
     }
 
     /// How long a request may take.
-    pub(in crate::source) fn limit(&self) -> Duration {
+    pub(crate) fn limit(&self) -> Duration {
         self.0.endpoint.limit
     }
 
-    pub(in crate::source) fn now(&self) -> Moment {
+    pub(crate) fn now(&self) -> Moment {
         (self.0.endpoint.clock)()
     }
 
-    pub(in crate::source) fn has_login(&self) -> bool {
+    pub(crate) fn has_login(&self) -> bool {
         self.0.endpoint.has_login()
     }
 
     /// Reads a page, whatever its status.
-    pub(in crate::source) async fn get(&self, path: &str) -> Result<Response<Bytes>, RequestError> {
+    pub(crate) async fn get(&self, path: &str) -> Result<Response<Bytes>, RequestError> {
         let request = Request::get(path).body(Bytes::new()).map_err(HttpError::from)?;
         self.request(request).await
     }
 
     /// Sends a request and reads the whole answer, whatever its status.
-    pub(in crate::source) async fn request(&self, request: Request<Bytes>) -> Result<Response<Bytes>, RequestError> {
+    pub(crate) async fn request(&self, request: Request<Bytes>) -> Result<Response<Bytes>, RequestError> {
         let limit = self.limit();
         let exchange = async {
             let _slot = self.0.slots.acquire().await;
@@ -154,7 +153,7 @@ impl HttpClient {
     }
 
     /// The same on a connection of its own, which it leaves there. The answer may take `longer` than the usual limit.
-    pub(in crate::source) async fn request_on(
+    pub(crate) async fn request_on(
         &self,
         kept: &mut Kept,
         request: Request<Bytes>,
@@ -170,7 +169,7 @@ impl HttpClient {
     }
 
     /// Sends a request whose answer comes in parts, on a connection of its own.
-    pub(in crate::source) async fn open(&self, request: Request<Bytes>) -> Result<Response<Chunks>, RequestError> {
+    pub(crate) async fn open(&self, request: Request<Bytes>) -> Result<Response<Chunks>, RequestError> {
         let limit = self.limit();
         let opening = async {
             let request = self.log_in(request).await?;
@@ -182,7 +181,7 @@ impl HttpClient {
     }
 
     /// Makes the connection that the next request of this kind will use.
-    pub(in crate::source) async fn prepare(&self, kept: &mut Kept) -> Result<(), RequestError> {
+    pub(crate) async fn prepare(&self, kept: &mut Kept) -> Result<(), RequestError> {
         kept.0 = Some(self.dial().await?);
         Ok(())
     }

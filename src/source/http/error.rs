@@ -7,7 +7,7 @@ use crate::transport::http::HttpError;
 
 /// Why there is no answer to a request.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::source) enum RequestError {
+pub(crate) enum RequestError {
     #[error(transparent)]
     Dial(#[from] DialError),
     #[error(transparent)]
@@ -34,6 +34,6 @@ impl From<RequestError> for Failure {
 
 /// The store refuses a request for reasons of its login or its rights. The session goes on: the secret may be changed,
 /// and rights may be granted.
-pub(in crate::source) fn login_refused(why: String, cure: String) -> Failure {
+pub(crate) fn login_refused(why: String, cure: String) -> Failure {
     Failure { kind: "login", ends_session: false, routine: false, why, cure: Some(cure), hold_at_most: None }
 }

@@ -12,11 +12,15 @@
 mod auth;
 mod client;
 mod error;
+mod escape;
 mod polls;
+mod refusal;
 #[cfg(test)]
 mod tests;
 
 pub(super) use auth::Auth;
 pub(super) use client::{HttpClient, HttpEndpoint, HttpOptions, Kept};
 pub(super) use error::{RequestError, login_refused};
+pub(super) use escape::{escaped_path, escaped_value};
 pub(super) use polls::{Poll, Polls};
+pub(super) use refusal::{Server, refusal};

@@ -3,7 +3,8 @@
 //! The channel is bounded, and a poll that finds it full waits. A poll that fails ends the session; one that fails for
 //! its key alone says so by itself and goes on.
 
-use std::convert::Infallible;
+use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::{Barrier, mpsc};
@@ -15,7 +16,7 @@ use crate::source::client::{Events, Failure, Heard};
 const MESSAGES: usize = 32;
 
 /// A long poll or a watch.
-pub(in crate::source) trait Poll: Send + 'static {
+pub(crate) trait Poll: Send + 'static {
     /// Connects. From here on nothing may be missed that comes after the first read of the session.
     fn begin(&mut self) -> impl Future<Output = Result<(), Failure>> + Send;
 
@@ -23,23 +24,24 @@ pub(in crate::source) trait Poll: Send + 'static {
     fn next(&mut self) -> impl Future<Output = Result<Heard, Failure>> + Send;
 }
 
+/// Asks the endpoint for a sign of life.
+type Sign = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>> + Send>;
+
 /// The messages of all polls of a session. Dropping it ends them.
-#[derive(Debug)]
-pub(in crate::source) struct Polls<S> {
+pub(crate) struct Polls {
     messages: mpsc::Receiver<Result<Heard, Failure>>,
     /// Where the answer to a question for a sign of life goes.
     sender: mpsc::Sender<Result<Heard, Failure>>,
     tasks: JoinSet<()>,
-    sign: S,
+    sign: Sign,
 }
 
-impl<S, F> Polls<S>
-where
-    S: Fn() -> F + Send + 'static,
-    F: Future<Output = Result<(), Failure>> + Send + 'static,
-{
+impl Polls {
     /// Starts the polls. `sign` asks the endpoint for a sign of life: any request that is answered.
-    pub(in crate::source) fn start(polls: Vec<impl Poll>, sign: S) -> Self {
+    pub(crate) fn start<F>(polls: Vec<impl Poll>, sign: impl Fn() -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
         let (sender, messages) = mpsc::channel(MESSAGES);
         let mut tasks = JoinSet::new();
         let begun = Arc::new(Barrier::new(polls.len().max(1)));
@@ -50,15 +52,17 @@ where
         for poll in polls {
             tasks.spawn(follow(poll, Arc::clone(&begun), sender.clone()));
         }
-        Self { messages, sender, tasks, sign }
+        Self { messages, sender, tasks, sign: Box::new(move || Box::pin(sign())) }
     }
 }
 
-impl<S, F> Events for Polls<S>
-where
-    S: Fn() -> F + Send + 'static,
-    F: Future<Output = Result<(), Failure>> + Send + 'static,
-{
+impl fmt::Debug for Polls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Polls").field("tasks", &self.tasks).finish_non_exhaustive()
+    }
+}
+
+impl Events for Polls {
     async fn next(&mut self) -> Result<Heard, Failure> {
         match self.messages.recv().await {
             Some(message) => message,
