@@ -33,6 +33,9 @@ pub struct Need {
 }
 
 impl Pace {
+    /// Unless the configuration says otherwise.
+    pub const USUAL: Self = Self { full: Duration::from_secs(1), longest: Duration::from_secs(10) };
+
     /// A pace that never changes.
     pub const fn steady(interval: Duration) -> Self {
         Self { full: interval, longest: interval }
@@ -55,10 +58,10 @@ impl Pace {
         self.in_time((left / IN_HAND).clamp(self.full, self.longest.max(self.full)), left)
     }
 
-    /// How long after a confirmation that leaves so much the next one is missing: the read that should have brought it,
-    /// and the one after that, were both late.
+    /// How long after a confirmation that leaves so much the next one is missing: the read that should have brought it is
+    /// late, and so is the one after that, which came at the full pace.
     pub fn overdue(self, left: Duration) -> Duration {
-        self.holding(left) * 2
+        self.holding(left) + self.full
     }
 
     fn in_time(self, pace: Duration, left: Duration) -> Duration {
@@ -81,8 +84,6 @@ const SHORTEST: Duration = Duration::from_millis(500);
 mod tests {
     use super::*;
 
-    const DEFAULT: Pace = Pace { full: Duration::from_secs(1), longest: Duration::from_secs(10) };
-
     fn millis(count: u64) -> Duration {
         Duration::from_millis(count)
     }
@@ -96,7 +97,7 @@ mod tests {
     fn four_fifths_of_a_quiet_deadline_stay_in_hand_and_doubt_reads_at_the_full_pace() {
         for (left, quiet, doubt) in [(60_000, 10_000, 1_000), (10_000, 2_000, 1_000), (4_000, 1_000, 1_000)] {
             assert_eq!(
-                (next(DEFAULT, true, left), next(DEFAULT, false, left)),
+                (next(Pace::USUAL, true, left), next(Pace::USUAL, false, left)),
                 (millis(quiet), millis(doubt)),
                 "{left}"
             );
@@ -105,11 +106,9 @@ mod tests {
 
     #[test]
     fn a_confirmation_is_missing_after_two_reads() {
-        for (left, overdue) in [(60_000, 20_000), (10_000, 4_000), (4_000, 2_000), (1_200, 1_600)] {
-            assert_eq!(DEFAULT.overdue(millis(left)), millis(overdue), "{left}");
-            assert!(
-                next(DEFAULT, true, left) * 2 <= millis(overdue) && next(DEFAULT, false, left) * 2 <= millis(overdue)
-            );
+        for (left, overdue) in [(60_000, 11_000), (10_000, 3_000), (4_000, 2_000), (1_200, 1_800)] {
+            assert_eq!(Pace::USUAL.overdue(millis(left)), millis(overdue), "{left}");
+            assert!(next(Pace::USUAL, true, left) + next(Pace::USUAL, false, left) <= millis(overdue));
         }
         assert_eq!(Pace::steady(millis(1_000)).overdue(millis(10_000)), millis(2_000));
     }
@@ -137,8 +136,9 @@ mod tests {
     #[test]
     fn hosts_that_are_not_named_read_seldom_and_not_in_step() {
         let began = Moment::from_boot(millis(100_000));
-        let next = |quiet, confirmation, dice| DEFAULT.next(began, quiet, Need { confirmation, deadline: None }, dice);
-        assert_eq!((next(false, false, 7), next(true, true, 7)), (DEFAULT.full, DEFAULT.full));
+        let next =
+            |quiet, confirmation, dice| Pace::USUAL.next(began, quiet, Need { confirmation, deadline: None }, dice);
+        assert_eq!((next(false, false, 7), next(true, true, 7)), (Pace::USUAL.full, Pace::USUAL.full));
         assert_eq!((next(true, false, 0), next(true, false, 512)), (millis(8_750), millis(10_000)));
         assert!(next(true, false, u64::MAX) < millis(11_250));
     }

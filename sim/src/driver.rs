@@ -240,7 +240,7 @@ impl World {
         }
     }
 
-    fn key_read(&self, host: usize, reading: &Reading) -> KeyRead {
+    pub fn key_read(&self, host: usize, reading: &Reading) -> KeyRead {
         let key = reading.answer.key;
         KeyRead {
             names: self.who(host, key.map(|key| key.holder)),
@@ -251,7 +251,7 @@ impl World {
             tenure: match reading.left {
                 Left::NoLease => Tenure::NoLease,
                 Left::Unknown => Tenure::Unknown,
-                Left::Seconds(seconds) => Tenure::AtLeast(std::time::Duration::from_secs(seconds)),
+                Left::AtLeast(left) => Tenure::AtLeast(left),
             },
             from: Arc::clone(&self.members[reading.path as usize]),
         }

@@ -25,7 +25,9 @@ impl World {
             way.epoch += 1;
             way.parked.clear();
             way.since = 0;
+            self.lose_session(host);
         }
+        self.hedge_later(host);
         self.touch(host, 0);
     }
 
@@ -146,7 +148,9 @@ impl World {
         // If the clock shows the pause and the daemon runs, it acts immediately.
         let here = &self.hosts[host];
         let acts_at_once = pause.clock_jumps && here.runs() && here.kernel.refusing == 0;
-        let kernel = Setup::at_most(self.setup.hold) + KERNEL_LATENESS;
+        // Where the clock stood still, what was proved of the lease is older than it seems for a hold-timeout.
+        let lifetimes = if pause.clock_jumps { 1 } else { 2 };
+        let kernel = Setup::at_most(lifetimes * self.setup.hold) + KERNEL_LATENESS;
         let grace = if acts_at_once { now } else { now + kernel };
         // An earlier pause may still excuse it, because its clock has not caught up.
         let record = &mut self.hosts[host].record;

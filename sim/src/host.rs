@@ -3,10 +3,13 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use vip_manager::driver::{Point, Turn, VipId};
-use vip_manager::keeper::StopMode;
+use vip_manager::keeper::{Limits, StopMode};
 use vip_manager::source::claim;
+use vip_manager::source::need::Named;
+use vip_manager::source::proof::Proof;
 use vip_manager::source::rounds::{Ask, Read, Rounds};
 use vip_manager::time::Moment;
 
@@ -133,6 +136,15 @@ pub struct Source {
     pub heard: i64,
     /// The lease of the key when it last named us.
     pub lease: Option<u32>,
+    /// What was proved of that.
+    pub proof: Option<Proof>,
+    /// What the reads say of the key, and how long that counts.
+    pub named: Named,
+    pub limits: Limits,
+    /// When the last round began.
+    pub began: Moment,
+    /// Spreads the rounds.
+    pub dice: u64,
 }
 
 /// A read that any endpoint may answer, the newest of its kind.
@@ -146,9 +158,19 @@ pub struct CurrentRead {
 }
 
 impl Source {
-    pub fn new(members: &[Arc<str>; MEMBERS]) -> Self {
-        let rounds = Rounds::new(members.iter().cloned());
-        Self { rounds, sessions: [None; MEMBERS], reads: Default::default(), heard: 0, lease: None }
+    pub fn new(members: &[Arc<str>; MEMBERS], limits: Limits, began: Moment, dice: u64) -> Self {
+        Self {
+            rounds: Rounds::new(members.iter().cloned()),
+            sessions: [None; MEMBERS],
+            reads: Default::default(),
+            heard: 0,
+            lease: None,
+            proof: None,
+            named: Named::default(),
+            limits,
+            began,
+            dice,
+        }
     }
 }
 
@@ -174,7 +196,8 @@ pub struct Reading {
 pub enum Left {
     NoLease,
     Unknown,
-    Seconds(u64),
+    /// At least so much.
+    AtLeast(Duration),
 }
 
 /// The calls of a host that are under way.
@@ -272,7 +295,7 @@ pub struct ClaimCall {
 impl Claiming {
     pub fn new(host: usize, boot: u32, ttl: Micros) -> Self {
         let us = owner(host as u8, boot);
-        Self { plan: claim::Plan::new(us, std::time::Duration::from_micros(ttl)), call: None, path: 0 }
+        Self { plan: claim::Plan::new(us, Duration::from_micros(ttl)), call: None, path: 0 }
     }
 }
 

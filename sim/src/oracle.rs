@@ -4,9 +4,11 @@
 //! |---|---|
 //! | S0 | with a claim no two hosts hold, whatever moved the key and whoever was cut off, killed or stopped |
 //! | S1 | after the lease has ended only the new leader holds |
-//! | S2 | after a move by hand the old host releases: within an interval if it reaches etcd, else a hold-timeout |
+//! | S2 | after a move by hand the old host releases: within an interval if it reaches etcd, a pause between two
+//! |    | reads if its watches lose the change, else a hold-timeout |
 //! | S3 | nobody acquires without a read that names it and was sent after the last denial |
-//! | L1 | a leader that reaches etcd holds within two intervals |
+//! | L1 | a leader that reaches etcd holds within two intervals, or the longest pause between two reads if its watches
+//! |    | lose the change |
 //! | L2 | no outage shorter than the deadline drops the address |
 //! | A1 | announcements only while the kernel shows the address, the keeper holds, and a read is fresh |
 
@@ -101,7 +103,7 @@ impl World {
         } else {
             let intervals = if named { 2 } else { 1 };
             let slack = SLACK + if claimed { CLAIM_SLACK } else { 0 };
-            from + Setup::at_most(intervals * self.setup.interval) + slack
+            (from + Setup::at_most(intervals * self.setup.interval) + slack).max(record.reads_by)
         };
         self.hosts[host].record.due = due;
     }
@@ -133,6 +135,11 @@ impl World {
                 record.moved_at = now;
             }
             if was || is {
+                let pause = Setup::at_most(self.setup.longest_pause(was) + self.setup.interval) + SLACK;
+                if self.hosts[host].late_events > 0 {
+                    let reads_by = &mut self.hosts[host].record.reads_by;
+                    *reads_by = (*reads_by).max(now + pause);
+                }
                 self.touch(host, 0);
             }
         }
@@ -167,7 +174,7 @@ impl World {
         let span = match reading.left {
             Left::Unknown => return self.touch(host, 0),
             Left::NoLease => hold,
-            Left::Seconds(seconds) => hold.min((seconds * 1_000 * MILLI).saturating_sub(margin)),
+            Left::AtLeast(left) => hold.min((left.as_micros() as u64).saturating_sub(margin)),
         };
         if reading.sent_at < record.denied_at {
             return;
@@ -229,12 +236,12 @@ impl World {
     }
 
     pub fn judge_announcement(&mut self, host: usize) {
-        let interval = std::time::Duration::from_micros(self.setup.interval);
         let here = &self.hosts[host];
         let local = here.clock.moment(self.now);
         let shown = here.daemon.as_ref().is_some_and(|daemon| daemon.mirror.main.is_some());
         let fresh = here.record.ground.is_some_and(|ground| {
-            local < ground.latest && local <= ground.answered + interval * 2 + std::time::Duration::from_millis(15)
+            let overdue = self.setup.overdue(ground.latest.since(ground.answered));
+            local < ground.latest && local <= ground.answered + overdue + std::time::Duration::from_millis(15)
         });
         // The notice of a recent change may be on its way.
         let unread = here.daemon.as_ref().is_some_and(|daemon| daemon.notices_due);

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use vip_manager::driver::Turn;
+use vip_manager::keeper::Limits;
 
 use crate::claims::SOON;
 use crate::host::{Claiming, Daemon, Input, Place, Source};
@@ -17,6 +18,9 @@ impl World {
         let now = self.now;
         let here = &mut self.hosts[host];
         here.life += 1;
+        let began = here.clock.moment(now);
+        let limits = Limits { hold_timeout: self.vip.hold_timeout, lease_margin: self.vip.lease_margin };
+        let dice = self.latency.rng.draw();
         let mut turn = Turn::new(self.setup.pace(), self.latency.rng.draw());
         let vip = turn.add(self.vip.clone());
         here.kernel.notices.clear();
@@ -25,7 +29,7 @@ impl World {
             turn,
             vip,
             mirror: Mirror::listed(&here.kernel, here.clock, now),
-            source: Source::new(&self.members),
+            source: Source::new(&self.members, limits, began, dice),
             claiming: Claiming::new(host, here.boot, self.setup.claim_ttl),
             frozen: false,
             began: None,
@@ -47,8 +51,7 @@ impl World {
             let at = now + self.latency.moment(50 * MILLI);
             self.queue.put(at, Item::Reopen { host: host as u8, path: path as u8, epoch });
         }
-        let next = now + self.setup.interval;
-        self.queue.set(Alarm::Tick, host, next);
+        self.set_tick(host);
         self.deliver(host, Input::Notices);
         self.touch(host, 0);
     }

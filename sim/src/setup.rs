@@ -21,6 +21,8 @@ use crate::verdict::Judges;
 pub struct Setup {
     pub hosts: usize,
     pub interval: Micros,
+    /// The longest time between two reads while everything is quiet; the interval where that is configured.
+    pub longest: Micros,
     pub hold: Micros,
     pub margin: Micros,
     /// Patroni's `ttl` and `loop_wait`.
@@ -47,6 +49,7 @@ impl Setup {
         let mut setup = Self::delivered(rng.within(2, 4) as usize);
         if rng.one_in(2) {
             setup.interval = rng.pick(&[500, 1_000, 1_000, 2_000, 3_000]) * MILLI;
+            setup.longest = if rng.one_in(3) { 10 * SECOND } else { setup.interval };
             let least = 3 * setup.interval;
             setup.hold = rng.pick(&[least, least, 5 * SECOND, 10 * SECOND, 15 * SECOND, 20 * SECOND]).max(least);
             setup.ttl = rng.pick(&[20, 30, 45, 60]) * SECOND;
@@ -84,6 +87,7 @@ impl Setup {
         Self {
             hosts,
             interval: SECOND,
+            longest: 10 * SECOND,
             hold: 10 * SECOND,
             margin: 3 * SECOND,
             ttl: 30 * SECOND,
@@ -122,8 +126,20 @@ impl Setup {
         }
     }
 
+    /// The times between two reads: as `interval` sets them, or as they are if nothing does.
     pub const fn pace(&self) -> Pace {
-        Pace::steady(duration(self.interval))
+        Pace { full: duration(self.interval), longest: duration(self.longest) }
+    }
+
+    /// The longest time between two reads of a host that reaches etcd, is named or not, and hears nothing of a change.
+    pub fn longest_pause(&self, named: bool) -> Micros {
+        let pause = if named { self.pace().holding(duration(self.hold)) } else { self.pace().longest * 9 / 8 };
+        pause.as_micros() as u64
+    }
+
+    /// How long after a confirmation that leaves so much another one is missing.
+    pub fn overdue(&self, left: Duration) -> Duration {
+        self.pace().overdue(left)
     }
 
     /// How long a call may take before its session is given up.

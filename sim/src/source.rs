@@ -1,13 +1,18 @@
-//! The reads around the shipped `rounds.rs`: one every interval and one after every change. Which endpoint is asked,
-//! and when the store is unreachable, the shipped code decides.
+//! The reads around the shipped `rounds.rs`: one at the shipped pace and one after every change. Which endpoint is
+//! asked, when the store is unreachable, and what was proved of a lease, the shipped code decides.
 
-use vip_manager::keeper::{Keeper, State};
+use std::time::Duration;
+
+use vip_manager::keeper::{Keeper, Limits, State};
+use vip_manager::source::need;
+use vip_manager::source::proof::{Proof, Tenant};
 use vip_manager::source::rounds::{self, Read};
+use vip_manager::time::Moment;
 
 use crate::host::{Call, Daemon, Input, Left, Purpose, Reading};
 use crate::plan::Hook;
 use crate::queue::{Alarm, Item};
-use crate::store::Store;
+use crate::store::{Answer, Store};
 use crate::time::{MILLI, Micros};
 use crate::trace::Who;
 use crate::world::World;
@@ -22,13 +27,40 @@ impl World {
         let Some(daemon) = &mut here.daemon else { return };
         let unreachable = daemon.source.rounds.begin_round();
         daemon.source.reads[0].begin(Read::new(rounds::Purpose::Round, None));
-        let local = here.clock.local(self.now);
-        let next = here.clock.when_local(local + self.setup.interval);
-        self.queue.set(Alarm::Tick, host, next);
+        daemon.source.began = here.clock.moment(self.now);
+        daemon.source.dice = daemon.source.dice.wrapping_mul(MULTIPLIER).wrapping_add(1);
+        self.set_tick(host);
         if unreachable {
             self.deliver(host, Input::Unreachable);
         }
         self.ask_next(host, Purpose::Round);
+    }
+
+    /// Sets the alarm of the next round: again whenever something may have changed its time.
+    pub fn set_tick(&mut self, host: usize) {
+        let here = &self.hosts[host];
+        let Some(daemon) = &here.daemon else { return };
+        let source = &daemon.source;
+        let need = need::need(&[source.named], source.began);
+        let next = self.setup.pace().next(source.began, source.rounds.is_quiet(), need, source.dice >> 32);
+        let at = here.clock.when(source.began + next);
+        self.queue.set(Alarm::Tick, host, at.max(self.now + 1));
+    }
+
+    /// A path to etcd was blocked: reads that wait for an answer ask another endpoint as well.
+    pub fn hedge_later(&mut self, host: usize) {
+        let here = &self.hosts[host];
+        let (life, Some(daemon)) = (here.life, &here.daemon) else { return };
+        let at = self.now + self.hedge_after();
+        for (current, change) in daemon.source.reads.iter().zip([false, true]) {
+            if current.open > 0 && !current.answered {
+                self.queue.put(at, Item::Hedge { host: host as u8, life, number: current.number, change });
+            }
+        }
+    }
+
+    fn hedge_after(&self) -> Micros {
+        rounds::hedge_after(Duration::from_micros(self.setup.interval)).as_micros() as u64
     }
 
     /// Asks one more endpoint for the read of this round or change.
@@ -57,6 +89,7 @@ impl World {
             current.open = current.open.saturating_sub(1);
             self.ask_next(host, call.purpose);
         }
+        self.set_tick(host);
     }
 
     /// Sends one read: a transaction, and the query of the lease along with it if the lease is known.
@@ -67,7 +100,10 @@ impl World {
         let Some(daemon) = &mut here.daemon else { return };
         let number = daemon.source.reads[purpose.slot()].number;
         let way = &here.paths[path as usize];
-        let lease = daemon.source.lease;
+        let sent = here.clock.moment(now);
+        let limits = daemon.source.limits;
+        let proved = daemon.source.proof.filter(|proof| proof.enough(sent, &[limits]).is_some());
+        let lease = daemon.source.lease.filter(|&id| proved.is_none_or(|proof| proof.tenant.lease != i64::from(id)));
         let call = here.calls.begin(Call {
             life,
             path,
@@ -76,7 +112,7 @@ impl World {
             number,
             ask,
             over: false,
-            sent: here.clock.moment(now),
+            sent,
             sent_at: now,
             served_at: now,
             answer: None,
@@ -93,7 +129,7 @@ impl World {
             self.queue.put(now + apart, Item::ServeLease { host: host8, call, lease });
         }
         if purpose != Purpose::First && (way.blocked() || way.delay.is_some()) {
-            let hedge = rounds::hedge_after(std::time::Duration::from_micros(self.setup.interval)).as_micros() as u64;
+            let hedge = self.hedge_after();
             self.queue.put(now + hedge, Item::Hedge { host: host8, life, number, change: purpose == Purpose::Change });
             self.queue.put(now + self.setup.call_limit(), Item::CallLimit { host: host8, call, sent: now });
         }
@@ -114,6 +150,7 @@ impl World {
         {
             daemon.source.rounds.slow(read);
             self.ask_next(host, purpose);
+            self.set_tick(host);
         }
     }
 
@@ -146,6 +183,8 @@ impl World {
         let answer = self.store.read();
         call.answer = Some(answer);
         call.served_at = now;
+        let proof = here.daemon.as_ref().filter(|_| here.life == call.life).map(|daemon| &daemon.source);
+        let proof = proof.and_then(|source| Some((source.proof?, source.limits)));
         let complete = match answer.key.filter(|key| key.holder as usize == host).and_then(|key| key.lease) {
             None => {
                 // Nobody waits for the lease any more, so its answer must not complete the call again.
@@ -153,6 +192,14 @@ impl World {
                 true
             }
             Some(id) if call.lease == Some(id) && call.lease_apart => call.left.is_some(),
+            Some(id)
+                if call.lease != Some(id)
+                    && let Some(left) = proved(proof, answer, id, call.sent) =>
+            {
+                call.left = Some(Left::AtLeast(left));
+                call.lease_apart = false;
+                true
+            }
             Some(id) if call.lease == Some(id) => {
                 call.left = Some(seconds_left(&self.store, id, now));
                 true
@@ -242,6 +289,9 @@ impl World {
             }
         }
         source.lease = ours.and_then(|key| key.lease);
+        if let (Some(id), Some(Left::AtLeast(left))) = (call.lease.filter(|id| Some(*id) == source.lease), call.left) {
+            source.proof = tenant(answer, id).map(|tenant| Proof { tenant, at: call.sent, left });
+        }
         let reading = Reading {
             path: call.path,
             answer,
@@ -250,6 +300,13 @@ impl World {
             sent_at: call.sent_at,
             served_at: call.served_at,
         };
+        let read = self.key_read(host, &reading);
+        if let Some(daemon) = &mut self.hosts[host].daemon {
+            daemon.source.named.note(&read, &[daemon.source.limits]);
+        }
+        if call.purpose != Purpose::First {
+            self.set_tick(host);
+        }
         self.deliver(host, Input::Read(reading));
         self.fire(Hook::Answered, host);
     }
@@ -285,7 +342,7 @@ impl World {
             let left = match reading.left {
                 Left::NoLease => "no lease".to_owned(),
                 Left::Unknown => "lease unknown".to_owned(),
-                Left::Seconds(seconds) => format!("lease {seconds} s"),
+                Left::AtLeast(left) => format!("lease {} s", left.as_secs()),
             };
             let revision = reading.answer.revision;
             format!("read of {} ms ago says {named}, {left}, revision {revision}; is {}", ago / MILLI, state.name())
@@ -294,5 +351,18 @@ impl World {
 }
 
 fn seconds_left(store: &Store, lease: u32, now: Micros) -> Left {
-    Left::Seconds(store.time_to_live(lease, now).unwrap_or(0))
+    Left::AtLeast(Duration::from_secs(store.time_to_live(lease, now).unwrap_or(0)))
 }
+
+/// What is proved of the lease, if that is enough.
+fn proved(known: Option<(Proof, Limits)>, answer: Answer, lease: u32, sent: Moment) -> Option<Duration> {
+    let (proof, limits) = known?;
+    proof.enough(sent, &[limits]).filter(|_| tenant(answer, lease) == Some(proof.tenant))
+}
+
+fn tenant(answer: Answer, lease: u32) -> Option<Tenant> {
+    Some(Tenant { lease: i64::from(lease), created: answer.key?.revision, term: 0 })
+}
+
+/// As the reader's.
+const MULTIPLIER: u64 = 6_364_136_223_846_793_005;

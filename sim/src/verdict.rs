@@ -73,6 +73,8 @@ pub struct Record {
     pub grace_unattended: Micros,
     /// When it must hold, or must have released.
     pub due: Micros,
+    /// When it reads at the latest, if its watches do not tell of the last change.
+    pub reads_by: Micros,
     /// Until when faults excuse it.
     pub lenient_until: Micros,
     /// When the kernel last refused a request, which excuses it too.

@@ -65,8 +65,10 @@ impl World {
 
     pub fn read_after(&mut self, host: usize, path: u8) {
         if let Some(daemon) = &mut self.hosts[host].daemon {
+            daemon.source.rounds.changed();
             daemon.source.reads[1].begin(Read::new(rounds::Purpose::Change, Some(path as usize)));
             self.ask_next(host, Purpose::Change);
+            self.set_tick(host);
         }
     }
 
@@ -84,9 +86,18 @@ impl World {
                 source.rounds.down(endpoint, self.members[endpoint].clone());
                 if session.is_some() {
                     source.rounds.up(endpoint);
+                    source.rounds.watching(endpoint, true);
                 }
                 *known = session;
             }
+        }
+    }
+
+    /// A session has ended, and the daemon learns it at once.
+    pub fn lose_session(&mut self, host: usize) {
+        if self.hosts[host].runs() {
+            self.check_sessions(host);
+            self.set_tick(host);
         }
     }
 
@@ -116,6 +127,7 @@ impl World {
         way.watching = false;
         way.last_event = 0;
         let epoch = way.epoch;
+        self.lose_session(host);
         let pace = self.latency.moment(LONGEST_PACE);
         self.queue.put(self.now + pace, Item::Reopen { host: host as u8, path: path as u8, epoch });
     }

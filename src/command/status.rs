@@ -19,7 +19,6 @@ use crate::daemon::sources::watched;
 use crate::driver::Mirror;
 use crate::host::AddressSocket;
 use crate::keeper::KeyRead;
-use crate::pace::Pace;
 use crate::source::{self, KeyIndex, Report, Settings, Source, Watched};
 use crate::status::{Counters, Process, Status, json, text};
 use crate::terminal::{self, Colour, Terminal};
@@ -169,7 +168,7 @@ struct Asked {
 impl Asked {
     fn start(config: &Config, index: SourceIndex) -> Self {
         let keys = watched(config.vips.iter().filter(|vip| vip.source == index));
-        let settings = Settings { pace: Pace::steady(config.interval), call_limit: LIMIT, clock: clock::now, seed: 0 };
+        let settings = Settings { pace: config.pace, call_limit: LIMIT, clock: clock::now, seed: 0 };
         let source = source::start(&config.sources[index], settings, keys.clone());
         Self { keys, source, answers: BTreeMap::new(), why: Arc::from("no answer in time") }
     }

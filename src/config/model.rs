@@ -9,6 +9,7 @@ pub use super::stores::{
     StoreType,
 };
 use crate::keeper::{ClaimMode, Schedule};
+use crate::pace::Pace;
 use crate::vip::{InterfaceName, Vip};
 
 /// Everything that one run of the daemon needs to know.
@@ -20,8 +21,8 @@ pub struct Config {
     pub sources: Vec<SourceConfig>,
     /// Patroni's configurations that were read.
     pub patroni_files: Vec<PathBuf>,
-    /// The time between two reads of the leader key.
-    pub interval: Duration,
+    /// The times between two reads of the leader key.
+    pub pace: Pace,
     /// What happens to held VIPs at a stop.
     pub on_stop: OnStop,
     /// The least severe level that is logged.
@@ -81,7 +82,7 @@ pub struct VipConfig {
     pub key: String,
     /// The value of the key that means this host.
     pub value: String,
-    /// At least three intervals.
+    /// At least three intervals, which are the full pace.
     pub hold_timeout: Duration,
     /// How long before the end of the key's lease the VIP is removed.
     pub lease_margin: Duration,

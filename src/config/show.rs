@@ -9,7 +9,7 @@ use super::keys::{Key, Spec, TABLE};
 use super::model::{Config, Hook, Password, SourceConfig, StatusSocket, StoreConfig, StoreType, VipConfig};
 use super::stores::EndpointForm;
 use super::validate::{Origin, Origins};
-use super::values::{LOG_FORMATS, LOG_LEVELS, ON_STOP, show_duration, word};
+use super::values::{LOG_FORMATS, LOG_LEVELS, ON_STOP, show_duration, show_pace, word};
 use crate::text::one_line;
 
 /// The values of a configuration, ready to be printed.
@@ -138,7 +138,7 @@ fn endpoints(kind: &StoreType, store: &StoreConfig) -> String {
 fn common_value(key: Key, config: &Config, file: Option<&Path>) -> Option<String> {
     Some(match key {
         Key::Config => file.map_or_else(|| NONE.to_owned(), |file| file.display().to_string()),
-        Key::Interval => show_duration(config.interval),
+        Key::Interval => show_pace(config.pace),
         Key::ManagerType => "basic".to_owned(),
         Key::OnStop => word(config.on_stop, ON_STOP).to_owned(),
         Key::LogLevel => word(config.log_level, LOG_LEVELS).to_owned(),

@@ -214,7 +214,7 @@ proptest! {
             Ok((config, ..)) => {
                 prop_assert!(!config.vips.is_empty() && !store(&config).endpoints.is_empty());
                 for (place, vip) in config.vips.iter().enumerate() {
-                    prop_assert!(vip.hold_timeout >= config.interval * 3);
+                    prop_assert!(vip.hold_timeout >= config.pace.full * 3);
                     prop_assert!(vip.lease_margin.as_secs() >= 1 && vip.announce.count != Some(0));
                     let same = |other: &&VipConfig| other.vip.address() == vip.vip.address() && other.interface == vip.interface;
                     prop_assert!(!config.vips[..place].iter().any(|other| same(&other)));

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::keys;
 use super::model::{LogFormat, LogLevel, OnStop, StatusSocket};
+use crate::pace::Pace;
 use crate::text;
 
 /// A duration: a bare number is milliseconds, as it ever was.
@@ -49,6 +50,12 @@ pub(super) fn show_duration(duration: Duration) -> String {
         _ if milliseconds.is_multiple_of(1000) => format!("{}s", milliseconds / 1000),
         _ => format!("{milliseconds}ms"),
     }
+}
+
+/// The times between two reads, as `interval` sets them or does not.
+pub(super) fn show_pace(pace: Pace) -> String {
+    let full = show_duration(pace.full);
+    if pace.longest <= pace.full { full } else { format!("{full}, up to {} while quiet", show_duration(pace.longest)) }
 }
 
 /// A whole number within bounds.

@@ -15,7 +15,7 @@ use super::reload::{self, Reload};
 use super::server::{Ask, Server};
 use super::signals::{Asked, Signals, Then};
 use super::snapshot;
-use super::sources::{Sources as Stores, pace};
+use super::sources::Sources as Stores;
 use super::systemd::Systemd;
 use super::timer::Timer;
 use crate::clock;
@@ -68,7 +68,7 @@ impl EventLoop {
         let timer = Timer::open().map_err(Fatal::SetUp)?;
         let config = loaded.config;
         let seed = u64::from(std::process::id());
-        let driver = Driver::new(Host::open(clock::now)?, clock::now, pace(&config), seed)?;
+        let driver = Driver::new(Host::open(clock::now)?, clock::now, config.pace, seed)?;
         let server = Server::open(&config.status);
         let mut daemon = Self {
             stores: Stores::start(&config),
@@ -308,7 +308,7 @@ impl EventLoop {
 
     fn change_to(&mut self, new: Config) {
         self.driver.circumstances = circumstances(&new);
-        let changes = match self.driver.reload(&new.vips, pace(&new)) {
+        let changes = match self.driver.reload(&new.vips, new.pace) {
             Ok(changes) => changes,
             Err(own) => {
                 tracing::error!("{}; new configuration rejected, keeping the old one", error::chain(&own));

@@ -106,22 +106,12 @@ impl Running {
     }
 }
 
-/// The times between two reads.
-pub(super) const fn pace(config: &Config) -> Pace {
-    Pace::steady(config.interval)
-}
-
 fn plans(config: &Config) -> Vec<Plan> {
     let plan = |(index, store): (SourceIndex, &SourceConfig)| {
         let vips = || config.vips.iter().filter(move |vip| vip.source == index);
         // A call may take so long that two more can follow it before the first deadline.
-        let shortest = vips().map(|vip| vip.hold_timeout).min().unwrap_or(config.interval * 3);
-        Plan {
-            store: store.clone(),
-            watched: watched(vips()),
-            pace: Pace::steady(config.interval),
-            call_limit: shortest / 3,
-        }
+        let shortest = vips().map(|vip| vip.hold_timeout).min().unwrap_or(config.pace.full * 3);
+        Plan { store: store.clone(), watched: watched(vips()), pace: config.pace, call_limit: shortest / 3 }
     };
     config.sources.iter().enumerate().map(plan).collect()
 }

@@ -126,7 +126,7 @@ impl Answers {
                     self.keys.note_readable(key);
                     self.keys.note_read(key, &read);
                     if self.first {
-                        self.keys.rewind(key, read.version);
+                        self.keys.rewind(key, &read);
                     }
                     reads.push((key, read));
                 }

@@ -9,7 +9,7 @@
 //! | task | owns | gives |
 //! |---|---|---|
 //! | `member`, one per endpoint | session, first read, watch, sign of life | `Report::Read`, `Report::Changed`, a `Wake` per change, its session in `endpoints`, its row in `states` |
-//! | `reader` | the interval, reads | `Report::Unreachable` |
+//! | `reader` | the pace, reads | `Report::Unreachable` |
 //! | reads, one per read | the order in which endpoints are asked | `Report::Read`, `Report::Unreadable` |
 //!
 //! `reports` is bounded, and whoever fills it waits for the driver. No task waits for another but through `wakes`, which the
@@ -90,8 +90,10 @@ pub(super) fn start<C: Connector>(settings: Settings, keys: Arc<Keys>, endpoints
         reports: report_sender,
         interval: settings.pace.full,
         doubt: Notify::new(),
+        missed: Notify::new(),
     });
-    let keepalive = (settings.pace.full * KEEPALIVE).max(settings.pace.longest * 3 / 2);
+    let check = settings.pace.full * KEEPALIVE;
+    let keepalive = check.max(sign_after(settings.pace, endpoints.len()));
     let mut tasks = JoinSet::new();
     for (index, (name, connector)) in endpoints.into_iter().enumerate() {
         let member = Member {
@@ -100,6 +102,7 @@ pub(super) fn start<C: Connector>(settings: Settings, keys: Arc<Keys>, endpoints
             shared: Arc::clone(&shared),
             wakes: wake_sender.clone(),
             limit: settings.call_limit,
+            check,
             keepalive,
             signs: Signs::default(),
             reporter: StateReporter::new(states.clone(), index, name),
@@ -112,6 +115,15 @@ pub(super) fn start<C: Connector>(settings: Settings, keys: Arc<Keys>, endpoints
     Source { reports, states, _tasks: tasks }
 }
 
+/// How long a watch may be silent until it is asked for a sign of life. At a pace that grows while everything is quiet,
+/// all endpoints together get one question in the time of four reads. What a dead watch costs does not depend on them:
+/// reads find what it misses, and then all watches are asked at once.
+fn sign_after(pace: Pace, endpoints: usize) -> Duration {
+    let grows = pace.longest > pace.full;
+    let all = u32::try_from(endpoints).unwrap_or(u32::MAX);
+    if grows { pace.longest.saturating_mul(all) * 4 } else { Duration::ZERO }
+}
+
 /// A seed of its own for each endpoint.
 fn spread(seed: u64, index: EndpointIndex) -> u64 {
     seed.wrapping_add(u64::try_from(index).unwrap_or(0).wrapping_mul(GOLDEN))
@@ -121,7 +133,7 @@ fn spread(seed: u64, index: EndpointIndex) -> u64 {
 const REPORTS: usize = 64;
 /// Changes that may wait for the reader.
 const WAKES: usize = 64;
-/// Intervals after which a silent watch is asked for a sign of life. The reads, which go to every endpoint in turn, find a
+/// Intervals after which a silent watch is asked for a sign of life, and TLS files are looked at. The reads, which go to every endpoint in turn, find a
 /// dead connection sooner; this finds the stream that died on a living one.
 const KEEPALIVE: u32 = 5;
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
+use super::need::{self, Named};
 use super::report::{KeyIndex, Watched};
-use crate::keeper::{KeyRead, Names, Version};
+use crate::keeper::{KeyRead, Limits, Names, Version};
 use crate::pace::Need;
 use crate::time::Moment;
 
@@ -20,28 +20,23 @@ pub(crate) struct Keys {
     /// The positions of the keys, sorted by name: an event brings a name.
     by_name: Vec<KeyIndex>,
     newest: Vec<AtomicI64>,
+    /// The version of each key's last change, as a watch or the first read of a session told it.
+    told: Vec<AtomicI64>,
+    /// The same, as any read has shown it.
+    shown: Vec<AtomicI64>,
     /// What the newest read says of each key.
     named: Mutex<Vec<Named>>,
     /// The keys that cannot be read, and why.
     unreadable: Mutex<BTreeMap<Arc<str>, Arc<str>>>,
 }
 
-/// Whether a key names this host, and how long that counts.
-#[derive(Clone, Copy, Default, Debug)]
-struct Named {
-    sent_at: Moment,
-    us: bool,
-    /// May lie ahead even if a later read does not name us: of reads that overlapped, the keeper may believe another.
-    until: Moment,
-}
-
 impl Keys {
     pub(crate) fn new(watched: Vec<Watched>) -> Self {
         let mut by_name: Vec<KeyIndex> = (0..watched.len()).collect();
         by_name.sort_by(|&a, &b| watched[a].key.cmp(&watched[b].key));
-        let newest = watched.iter().map(|_| AtomicI64::new(0)).collect();
+        let [newest, told, shown] = [(); 3].map(|()| watched.iter().map(|_| AtomicI64::new(0)).collect());
         let named = Mutex::new(vec![Named::default(); watched.len()]);
-        Self { newest, by_name, named, watched, unreadable: Mutex::default() }
+        Self { newest, told, shown, by_name, named, watched, unreadable: Mutex::default() }
     }
 
     pub(crate) fn all(&self) -> Range<KeyIndex> {
@@ -57,32 +52,32 @@ impl Keys {
         &self.watched[key].value
     }
 
-    /// With this much left of the key's lease, more would change nothing.
-    pub(crate) fn enough(&self, key: KeyIndex) -> Duration {
-        self.watched[key].limits.iter().map(|limits| limits.enough()).max().unwrap_or_default()
+    /// The limits of the VIPs that follow the key.
+    pub(crate) fn limits(&self, key: KeyIndex) -> &[Limits] {
+        &self.watched[key].limits
     }
 
     /// Remembers what a read says of a key.
     pub(super) fn note_read(&self, key: KeyIndex, read: &KeyRead) {
-        let named = &mut self.named()[key];
-        if read.sent_at < named.sent_at {
-            return;
-        }
-        (named.sent_at, named.us) = (read.sent_at, read.names.is_us());
-        let spans = self.watched[key].limits.iter().filter_map(|limits| limits.hold_span(read.tenure));
-        if let (true, Some(span)) = (named.us, spans.min()) {
-            named.until = read.sent_at + span;
+        self.named()[key].note(read, self.limits(key));
+        if let Some(Version(modified)) = read.modified {
+            self.shown[key].fetch_max(modified, Ordering::Relaxed);
         }
     }
 
     /// What the next read is needed for.
     pub(super) fn need(&self, now: Moment) -> Need {
-        let named = self.named();
-        let counts = |named: &&Named| named.us && named.until > now;
-        Need {
-            confirmation: named.iter().any(|named| named.us != (named.until > now)),
-            deadline: named.iter().filter(counts).map(|named| named.until).min(),
-        }
+        need::need(&self.named(), now)
+    }
+
+    /// Whether a read has shown a change that no watch has told of. To be asked some time after the read, since an
+    /// answer may overtake the event. A change is missed once.
+    pub(super) fn has_missed_a_change(&self) -> bool {
+        let missed = |key: KeyIndex| {
+            let shown = self.shown[key].load(Ordering::Relaxed);
+            self.told[key].fetch_max(shown, Ordering::Relaxed) < shown
+        };
+        self.all().filter(|&key| missed(key)).count() > 0
     }
 
     fn named(&self) -> MutexGuard<'_, Vec<Named>> {
@@ -115,14 +110,22 @@ impl Keys {
 
     /// Remembers the version that a watch spoke of, and returns whether it was news. Without versions everything is.
     pub(super) fn is_news(&self, key: KeyIndex, version: Option<Version>) -> bool {
-        version.is_none_or(|Version(version)| self.newest[key].fetch_max(version, Ordering::Relaxed) < version)
+        // A watch that tells no versions may have told of any.
+        let Version(version) = version.unwrap_or(Version(i64::MAX));
+        self.told[key].fetch_max(version, Ordering::Relaxed);
+        version == i64::MAX || self.newest[key].fetch_max(version, Ordering::Relaxed) < version
     }
 
-    /// A read was answered at this version: nothing newer was true before. A store that was restored from a backup counts
-    /// from an older version, and its events are news all the same.
-    pub(super) fn rewind(&self, key: KeyIndex, version: Option<Version>) {
-        if let Some(Version(version)) = version {
+    /// The first read of a session was answered at this version: nothing newer was true before. A store that was
+    /// restored from a backup counts from an older version, and its events are news all the same. A watch does not tell
+    /// what that read has shown.
+    pub(super) fn rewind(&self, key: KeyIndex, read: &KeyRead) {
+        if let Some(Version(version)) = read.version {
             self.newest[key].fetch_min(version, Ordering::Relaxed);
+        }
+        if let Some(Version(modified)) = read.modified {
+            self.told[key].store(modified, Ordering::Relaxed);
+            self.shown[key].store(modified, Ordering::Relaxed);
         }
     }
 
@@ -164,10 +167,23 @@ const LONGEST: usize = 256;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keeper::Tenure;
 
     fn keys(names: &[&str]) -> Keys {
         let watched = |name: &&str| Watched { key: Arc::from(*name), value: "us".into(), limits: Vec::new() };
         Keys::new(names.iter().map(watched).collect())
+    }
+
+    fn read(version: i64, modified: i64) -> KeyRead {
+        KeyRead {
+            names: Names::Nobody,
+            version: Some(Version(version)),
+            modified: Some(Version(modified)),
+            tenure: Tenure::NoLease,
+            sent_at: Moment::default(),
+            answered_at: Moment::default(),
+            from: "test".into(),
+        }
     }
 
     #[test]
@@ -195,8 +211,25 @@ mod tests {
     fn events_of_a_restored_store_are_news_again() {
         let keys = keys(&["/a"]);
         assert!(keys.is_news(0, Some(Version(1_000))));
-        keys.rewind(0, Some(Version(10)));
+        keys.rewind(0, &read(10, 9));
         assert!(keys.is_news(0, Some(Version(11))));
+    }
+
+    #[test]
+    fn a_change_that_a_read_shows_and_no_watch_tells_is_missed_once() {
+        let keys = keys(&["/a", "/b"]);
+        keys.note_read(0, &read(9, 7));
+        keys.rewind(0, &read(9, 7));
+        assert!(!keys.has_missed_a_change(), "a session began with it");
+        keys.note_read(1, &read(10, 10));
+        assert!(keys.is_news(1, Some(Version(10))));
+        assert!(!keys.has_missed_a_change(), "the watch told it");
+        keys.note_read(0, &read(12, 11));
+        assert!(keys.has_missed_a_change());
+        assert!(!keys.has_missed_a_change());
+        keys.rewind(0, &read(5, 4));
+        keys.note_read(0, &read(6, 6));
+        assert!(keys.has_missed_a_change(), "a restored store counts from an older version");
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub(super) struct Member<C: Connector> {
     pub(super) wakes: mpsc::Sender<Wake>,
     /// How long an answer may take.
     pub(super) limit: Duration,
+    /// How often to look for a reason to begin another session.
+    pub(super) check: Duration,
     /// How long the session may be silent before a sign of life is asked for.
     pub(super) keepalive: Duration,
     pub(super) signs: Signs,
@@ -104,33 +106,40 @@ impl<C: Connector> Member<C> {
     async fn follow(&mut self, active: &mut ActiveSession<C::Client>) -> Result<Infallible, Failure> {
         // The confirmation of the watch is the first sign to wait for.
         let (mut awaiting_sign, mut asked) = (true, false);
+        let mut heard_at = (self.clock)();
         loop {
-            let patience = if awaiting_sign { self.limit } else { self.keepalive };
-            tokio::select! {
+            let patience = if awaiting_sign { self.limit } else { self.check };
+            let doubted = tokio::select! {
                 // What has arrived counts before the time that it took: a process that was stopped finds both.
                 biased;
                 heard = active.events.next() => {
                     let heard = heard?;
                     awaiting_sign = false;
+                    heard_at = (self.clock)();
                     if asked && matches!(heard, Heard::Sign) {
                         self.signs = Signs::Given;
                     }
                     self.hear(heard).await;
+                    continue;
                 }
                 Some(failure) = active.guard.failure() => return Err(failure),
-                () = sleep(patience) => {
-                    if awaiting_sign {
-                        self.miss_sign(asked, patience)?;
-                    }
-                    self.renew(active).await;
-                    if self.signs == Signs::NotGiven {
-                        awaiting_sign = false;
-                        self.read_all(&active.session, false).await?;
-                    } else {
-                        active.events.ask_for_sign().await?;
-                        (awaiting_sign, asked) = (true, true);
-                    }
-                }
+                () = self.shared.missed.notified(), if !awaiting_sign => true,
+                () = sleep(patience) => false,
+            };
+            if awaiting_sign {
+                self.miss_sign(asked, patience)?;
+            }
+            let renewed = self.renew(active).await;
+            if !(awaiting_sign || doubted || renewed || (self.clock)().since(heard_at) >= self.keepalive) {
+                continue;
+            }
+            if self.signs == Signs::NotGiven {
+                awaiting_sign = false;
+                self.read_all(&active.session, false).await?;
+                heard_at = (self.clock)();
+            } else {
+                active.events.ask_for_sign().await?;
+                (awaiting_sign, asked) = (true, true);
             }
         }
     }
@@ -159,19 +168,21 @@ impl<C: Connector> Member<C> {
         }
     }
 
-    /// Changes over to a new session if there is a reason, once that works. Until then the old one is kept: TLS files are
-    /// seldom changed everywhere at the same instant, and sometimes wrongly.
-    async fn renew(&mut self, active: &mut ActiveSession<C::Client>) {
-        let Some(change) = self.connector.has_changed(active.session.client()).await else { return };
+    /// Changes over to a new session if there is a reason, once that works, and returns whether it did. Until then the old
+    /// one is kept: TLS files are seldom changed everywhere at the same instant, and sometimes wrongly.
+    async fn renew(&mut self, active: &mut ActiveSession<C::Client>) -> bool {
+        let Some(change) = self.connector.has_changed(active.session.client()).await else { return false };
         match self.establish().await {
             Ok(new) => {
                 *active = new;
                 tracing::info!(endpoint = %self.reporter.name(), "endpoint has a new session because of {change}");
+                true
             }
             Err(failure) => {
                 tracing::warn!(endpoint = %self.reporter.name(), "keeping the old session, no new one for {change}: {failure}");
                 self.shared.endpoints.up(self.index, active.session.clone());
                 self.shared.endpoints.rounds(|rounds| rounds.watching(self.index, self.signs != Signs::NotGiven));
+                false
             }
         }
     }
@@ -189,6 +200,7 @@ impl<C: Connector> Member<C> {
                 if changes.is_empty() {
                     return self.shared.endpoints.rounds(|rounds| rounds.trust(self.index));
                 }
+                self.shared.endpoints.rounds(Rounds::changed);
                 let keys = changes.iter().map(|&(key, _)| key).collect();
                 // Nobody receives only while the source is being dropped, and this task with it.
                 let _dropped = self.shared.reports.send(Report::Changed(changes)).await;

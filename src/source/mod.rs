@@ -9,7 +9,9 @@
 pub mod claim;
 pub mod facts;
 pub mod kubernetes;
+pub mod need;
 pub mod patroni;
+pub mod proof;
 mod report;
 pub mod rounds;
 

@@ -45,6 +45,8 @@ pub(super) struct Shared<C> {
     pub(super) interval: Duration,
     /// Something went wrong: the next read may be due sooner.
     pub(super) doubt: Notify,
+    /// A watch has missed a change: every session is to be asked for a sign of life.
+    pub(super) missed: Notify,
 }
 
 impl<C> Shared<C> {
@@ -126,6 +128,11 @@ impl<C: Client> Reader<C> {
     }
 
     async fn begin_round(&mut self) {
+        if self.shared.keys.has_missed_a_change() {
+            tracing::debug!("a read has shown a change that no watch has told of");
+            self.shared.endpoints.rounds(Rounds::changed);
+            self.shared.missed.notify_waiters();
+        }
         if self.shared.endpoints.rounds(Rounds::begin_round) {
             self.report_unreachable().await;
         }

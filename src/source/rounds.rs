@@ -12,7 +12,7 @@
 //! - The store is unreachable at once when every endpoint has failed, else after two rounds without an answer (or more,
 //!   where rounds are short). It is reported once per interval for as long as that lasts.
 //! - Everything is quiet while a watch is up and the last three rounds were answered in time, without any endpoint that
-//!   failed or lost its session.
+//!   failed, lost its session, or told of a change.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -151,6 +151,11 @@ impl Rounds {
         if let State::Up { watching, .. } = &mut self.endpoints[endpoint].state {
             *watching = relied_on;
         }
+    }
+
+    /// A watch told of a change, or has missed one: some reads look closely.
+    pub const fn changed(&mut self) {
+        self.doubt = DOUBT;
     }
 
     /// Whether a change would be heard from a watch, and nothing was wrong lately.

@@ -199,8 +199,8 @@ pub static TABLE: [Spec; 43] = [
         key: Key::Interval,
         name: "interval",
         takes: Takes::Duration,
-        default: "1s",
-        help: "The time between two reads of the leader key, 50ms to 60s",
+        default: "1s, and up to 10s while everything is quiet",
+        help: "The longest time between two reads of the leader key, 50ms to 60s",
         ..PLAIN
     },
     Spec {

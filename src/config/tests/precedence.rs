@@ -135,7 +135,10 @@ fn the_help_tells_of_each_flag_what_it_is_for_and_its_default() {
         let arg = command.get_arguments().find(|arg| arg.get_long() == Some(flag)).unwrap();
         arg.get_help().unwrap().to_string()
     };
-    assert_eq!(help("interval"), "The time between two reads of the leader key, 50ms to 60s [default: 1s]");
+    assert_eq!(
+        help("interval"),
+        "The longest time between two reads of the leader key, 50ms to 60s [default: 1s, and up to 10s while everything is quiet]"
+    );
     assert_eq!(help("interface"), "The network interface to add the address to [required]");
     assert_eq!(help("dcs-user"), "The user of the store to authenticate as");
 }

@@ -20,6 +20,7 @@ use super::model::{Config, LogFormat, LogLevel, OnStop, StatusConfig, StatusSock
 use super::setting::Setting;
 use super::stores::SourceConfig;
 use super::values;
+use crate::pace::Pace;
 use validator::Validator;
 pub(super) use validator::{Given, Origin, Origins, Reported};
 
@@ -31,10 +32,10 @@ pub(super) fn validate(given: &Given, findings: &mut Findings) -> Option<(Config
 
 impl<'a> Validator<'a> {
     fn config(&mut self) -> Result<(Config, Origins), Reported> {
-        let interval = self.interval();
+        let pace = self.pace();
         let scopes = self.scopes();
         let (stores, sources) = self.stores(&scopes);
-        let vips = self.vips(interval, &scopes, &stores);
+        let vips = self.vips(pace.map(|pace| pace.full), &scopes, &stores);
         let manager_type = self.manager_type();
         let on_stop = self.choice(Key::OnStop, values::ON_STOP);
         let log_level = self.log_level();
@@ -47,7 +48,7 @@ impl<'a> Validator<'a> {
         let (vips, origins) = vips?;
         let config = Config {
             vips,
-            interval: interval?,
+            pace: pace?,
             on_stop: on_stop?.unwrap_or(OnStop::Release),
             log_level: log_level?,
             log_format: log_format?.unwrap_or(LogFormat::Auto),
@@ -66,10 +67,10 @@ impl<'a> Validator<'a> {
         needless || OLD_KEYS.iter().any(|key| self.given.top.find(*key).is_some())
     }
 
-    fn interval(&mut self) -> Result<Duration, Reported> {
+    fn pace(&mut self) -> Result<Pace, Reported> {
         let bounds = Duration::from_millis(50)..=Duration::from_secs(60);
         let interval = self.value(self.given.top.find(Key::Interval), |text| values::duration_within(text, &bounds))?;
-        Ok(interval.unwrap_or(INTERVAL))
+        Ok(interval.map_or(Pace::USUAL, Pace::steady))
     }
 
     /// Only one kind of manager does something else, and is refused. The predecessor took any other value as `basic`.
@@ -129,6 +130,5 @@ impl<'a> Validator<'a> {
     }
 }
 
-const INTERVAL: Duration = Duration::from_secs(1);
 /// Keys that releases before 6 needed and this one does not.
 const OLD_KEYS: [Key; 5] = [Key::ManagerType, Key::RetryNum, Key::RetryAfter, Key::LogFile, Key::Verbose];

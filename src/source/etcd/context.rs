@@ -12,6 +12,7 @@ use super::clusters::{Clusters, Verdict};
 use super::error::CallError;
 use super::session::Session;
 use crate::source::keys::Keys;
+use crate::source::proof::Proof;
 use crate::source::report::KeyIndex;
 use crate::source::rounds::EndpointIndex;
 use crate::time::Moment;
@@ -96,27 +97,6 @@ impl Context {
     }
 }
 
-/// How much a lease had left at some time. It has never less than the rest of that while its key lives under it: only a
-/// renewal changes the end of a lease, and only to a later one.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Proof {
-    pub(super) lease: i64,
-    /// The revision that created the key. A lease that is revoked takes its keys with it, whoever uses its id again.
-    pub(super) created: i64,
-    /// The term of raft: after an election somebody else counts.
-    pub(super) term: u64,
-    pub(super) at: Moment,
-    pub(super) left: Duration,
-}
-
-impl Proof {
-    /// What is left for sure, clocks that differ by 5 % allowed for.
-    pub(super) fn left(&self, now: Moment) -> Duration {
-        let age = now.since(self.at);
-        self.left.saturating_sub(age + age / CLOCKS_DIFFER)
-    }
-}
-
 impl Memory {
     pub(super) fn new(keys: usize, endpoints: usize) -> Self {
         Self {
@@ -196,21 +176,5 @@ impl Memory {
 }
 
 pub(super) const NO_ANSWER: i64 = i64::MAX;
-/// One part in so many.
-const CLOCKS_DIFFER: u32 = 20;
 /// No lease lies under the key, or the key names somebody else.
 const NO_LEASE: i64 = 0;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_proof_ages_a_little_faster_than_the_clock() {
-        let at = Moment::from_boot(Duration::from_secs(100));
-        let proof = Proof { lease: 7, created: 3, term: 2, at, left: Duration::from_secs(30) };
-        assert_eq!(proof.left(at), Duration::from_secs(30));
-        assert_eq!(proof.left(at + Duration::from_secs(10)), Duration::from_millis(19_500));
-        assert_eq!(proof.left(at + Duration::from_secs(30)), Duration::ZERO);
-    }
-}

@@ -1,8 +1,9 @@
 //! The leader keys in etcd v3.
 //!
 //! # What it costs
-//! In each interval one transaction for each 128 keys; for each endpoint one request for a sign of life in five
-//! intervals; and a question for a lease of keys that name us, unless an earlier answer proves that it has enough left.
+//! With each read one transaction for each 128 keys; and a question for a lease of keys that name us, unless an earlier
+//! answer proves that it has enough left. For each endpoint one request for a sign of life in five intervals, or, at a
+//! pace that grows while everything is quiet, one for all endpoints together in four of the longest pauses.
 
 mod client;
 mod clusters;

@@ -18,10 +18,11 @@ use etcd_client::{KeyValue, LeaseTimeToLiveResponse, ResponseHeader, Txn, TxnOp,
 use tokio::task::JoinSet;
 
 use super::clusters::Verdict;
-use super::context::{Context, Proof};
+use super::context::Context;
 use super::error::CallError;
 use crate::keeper::{KeyRead, Names, Tenure, Version};
 use crate::source::client::{Answers, Failure};
+use crate::source::proof::{Proof, Tenant};
 use crate::source::report::KeyIndex;
 use crate::time::Moment;
 
@@ -64,11 +65,8 @@ struct Reading<'a> {
 
 struct Waiting {
     key: KeyIndex,
-    lease: i64,
-    /// The revision that created the key.
-    created: i64,
-    /// The term of raft in which the key was read.
-    term: u64,
+    /// With the term of raft in which the key was read.
+    tenant: Tenant,
     read: KeyRead,
 }
 
@@ -140,9 +138,9 @@ impl<'a> Reading<'a> {
         let Context { memory, keys: all, .. } = self.context;
         let to_ask = |&key: &KeyIndex| {
             let lease = memory.lease(key)?;
-            let proved = memory
-                .proof(key)
-                .is_some_and(|proof| proof.lease == lease && proof.left(self.sent_at) >= all.enough(key));
+            let proved = memory.proof(key).is_some_and(|proof| {
+                proof.tenant.lease == lease && proof.enough(self.sent_at, all.limits(key)).is_some()
+            });
             (!proved).then_some(lease)
         };
         keys.iter().filter_map(to_ask).collect()
@@ -203,10 +201,11 @@ impl<'a> Reading<'a> {
             self.context.memory.set_forbidden(key, false);
             self.context.memory.set_large(key, value.as_ref().is_some_and(|value| value.value().len() > LARGE));
             let read = self.key_read(key, revision, answered_at, value.as_ref());
-            let lease = value.as_ref().map(|value| (value.lease(), value.create_revision()));
-            match lease.filter(|_| read.names.is_us() && read.tenure == Tenure::Unknown) {
-                Some((lease, created)) => {
-                    let waiting = Waiting { key, lease, created, term, read };
+            let tenant =
+                value.as_ref().map(|value| Tenant { lease: value.lease(), created: value.create_revision(), term });
+            match tenant.filter(|_| read.names.is_us() && read.tenure == Tenure::Unknown) {
+                Some(tenant) => {
+                    let waiting = Waiting { key, tenant, read };
                     match self.proved(&waiting) {
                         Some(left) => {
                             complete.push((key, Ok(KeyRead { tenure: Tenure::AtLeast(left), ..waiting.read })));
@@ -242,15 +241,13 @@ impl<'a> Reading<'a> {
     /// What the lease has left at least, if that is known without a question and enough.
     fn proved(&self, waiting: &Waiting) -> Option<Duration> {
         let proof = self.context.memory.proof(waiting.key)?;
-        let same = (proof.lease, proof.created, proof.term) == (waiting.lease, waiting.created, waiting.term);
-        let left = proof.left(self.sent_at);
-        (same && left >= self.context.keys.enough(waiting.key)).then_some(left)
+        proof.enough(self.sent_at, self.context.keys.limits(waiting.key)).filter(|_| proof.tenant == waiting.tenant)
     }
 
     fn prove(&self, waiting: &Waiting, tenure: Tenure) {
         if let Tenure::AtLeast(left) = tenure {
-            let Waiting { key, lease, created, term, .. } = *waiting;
-            self.context.memory.prove(key, Proof { lease, created, term, at: self.sent_at, left });
+            let Waiting { key, tenant, .. } = *waiting;
+            self.context.memory.prove(key, Proof { tenant, at: self.sent_at, left });
         }
     }
 
@@ -279,7 +276,9 @@ impl<'a> Reading<'a> {
             }
         };
         let again = matches!(self.leases.insert(id, asked), Some(Asked::Again));
-        let outdated = |waiting: &Waiting| waiting.lease == id && asked.tenure(waiting.term) == Err(Missing::Outdated);
+        let outdated = |waiting: &Waiting| {
+            waiting.tenant.lease == id && asked.tenure(waiting.tenant.term) == Err(Missing::Outdated)
+        };
         if again && self.waiting.iter().any(outdated) {
             self.lease_error.get_or_insert(CallError::LeaseUnknown(OUTDATED.to_owned()));
             self.leases.insert(id, Asked::Failed);
@@ -292,14 +291,14 @@ impl<'a> Reading<'a> {
     fn take_complete(&mut self) -> Vec<(KeyIndex, Result<KeyRead, Failure>)> {
         let mut complete = Vec::new();
         for waiting in std::mem::take(&mut self.waiting) {
-            match self.leases.get(&waiting.lease).map(|asked| asked.tenure(waiting.term)) {
+            match self.leases.get(&waiting.tenant.lease).map(|asked| asked.tenure(waiting.tenant.term)) {
                 Some(Ok(tenure)) => {
                     self.prove(&waiting, tenure);
                     complete.push((waiting.key, Ok(KeyRead { tenure, ..waiting.read })));
                 }
                 Some(Err(Missing::Pending)) => self.waiting.push(waiting),
                 missing => {
-                    self.ask_lease(waiting.lease, if missing.is_some() { Asked::Again } else { Asked::Pending });
+                    self.ask_lease(waiting.tenant.lease, if missing.is_some() { Asked::Again } else { Asked::Pending });
                     self.waiting.push(waiting);
                 }
             }

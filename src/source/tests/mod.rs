@@ -20,7 +20,7 @@ const LIMITS: Limits = Limits { hold_timeout: Duration::from_secs(10), lease_mar
 const LIMIT: Duration = Duration::from_secs(3);
 
 fn start(store: &Store) -> Source {
-    start_with(store, Pace { full: INTERVAL, longest: INTERVAL })
+    start_with(store, Pace::steady(INTERVAL))
 }
 
 fn start_with(store: &Store, pace: Pace) -> Source {
@@ -231,7 +231,7 @@ async fn a_long_interval_does_not_let_the_deadline_pass() {
     let store = Store::new(1);
     store.put("/a", "us");
     let long = Duration::from_secs(30);
-    let mut source = start_with(&store, Pace { full: long, longest: long });
+    let mut source = start_with(&store, Pace::steady(long));
     settle(&mut source).await;
     let gap = longest_gap(&mut source, 5).await;
     assert!(gap > LIMITS.hold_timeout / 2 && gap < LIMITS.hold_timeout * 3 / 4, "{gap:?}");
@@ -255,10 +255,31 @@ async fn a_quiet_store_is_read_seldom_and_at_the_full_pace_after_a_doubt() {
 
     store.put("/a", "us");
     read(&mut source, Duration::from_millis(10), &Names::Us).await;
-    let gap = longest_gap(&mut source, 4).await;
+    let gap = longest_gap(&mut source, 8).await;
     assert!(gap > INTERVAL * 3 / 2 && gap < INTERVAL * 5 / 2, "{gap:?}: a fifth of the deadline");
     store.set(0, |endpoint| endpoint.changes.send(None)).unwrap();
     read(&mut source, INTERVAL + INTERVAL / 10, &Names::Us).await;
     let gap = longest_gap(&mut source, 2).await;
     assert!(gap < INTERVAL + INTERVAL / 10, "{gap:?}: a session was lost");
+}
+
+/// All watches die without a word, on connections that live.
+#[tokio::test(start_paused = true)]
+async fn a_change_that_no_watch_tells_is_found_by_the_slow_read_and_the_watches_are_replaced() {
+    let store = Store::new(2);
+    let pace = Pace { full: INTERVAL, longest: INTERVAL * 10 };
+    let mut source = start_with(&store, pace);
+    settle(&mut source).await;
+    let _becoming_quiet = timeout(INTERVAL * 20, async { while source.reports.recv().await.is_some() {} }).await;
+    (0..2).for_each(|endpoint| store.set(endpoint, |endpoint| endpoint.mute = true));
+    store.put("/a", "us");
+    let changed_at = clock();
+    read(&mut source, INTERVAL * 45 / 4, &Names::Us).await;
+    assert!(clock().since(changed_at) > INTERVAL, "it was quiet");
+    let replaced = timeout(INTERVAL * 6, async {
+        while (0..2).any(|endpoint| store.set(endpoint, |endpoint| endpoint.sessions) < 2) {
+            source.reports.recv().await;
+        }
+    });
+    replaced.await.expect("every watch was asked for a sign of life");
 }

@@ -9,14 +9,17 @@ use vip_manager::config::{
     StatusSocket, StoreConfig, VipConfig,
 };
 use vip_manager::keeper::Schedule;
+use vip_manager::pace::Pace;
 
 /// The configuration as a file, every value spelled out.
 pub fn written(config: &Config) -> String {
-    let Config { vips, sources, interval, on_stop, log_level, log_format, status, patroni_files: _, older_release: _ } =
+    let Config { vips, sources, pace, on_stop, log_level, log_format, status, patroni_files: _, older_release: _ } =
         config;
     let mut text = String::new();
     let mut line = |name: &str, value: &str| writeln!(text, "{name}: {}", quoted(value)).expect("a String takes it");
-    line("interval", &millis(*interval));
+    if *pace != Pace::USUAL {
+        line("interval", &millis(pace.full));
+    }
     line(
         "on-stop",
         match on_stop {
