@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ pub(super) struct Connection {
     /// Why the connection ended.
     end: Arc<OnceLock<LineError>>,
     xids: Arc<AtomicI32>,
+    /// Somebody waits for a sign of life. The pings that keep the session are nobody's business.
+    asked: Arc<AtomicBool>,
 }
 
 /// What a server says unasked, and its answers to pings.
@@ -68,11 +70,13 @@ impl Connection {
         let (teller, told) = mpsc::unbounded_channel();
         let end = Arc::new(OnceLock::new());
         let ended = Arc::clone(&end);
+        let asked = Arc::new(AtomicBool::new(false));
+        let waited_for = Arc::clone(&asked);
         tokio::spawn(async move {
             let waiting = Waiting::default();
             let (reading, writing) = tokio::io::split(stream);
             let cause = tokio::select! {
-                Err(error) = read(reading, &waiting, &teller) => error,
+                Err(error) = read(reading, &waiting, &teller, &waited_for) => error,
                 written = write(writing, inbox, &waiting, session_timeout / 3) => match written {
                     Ok(()) => return,
                     Err(error) => LineError::Broken(error),
@@ -82,7 +86,7 @@ impl Connection {
             let _first_and_only = ended.set(cause);
             drop(waiting);
         });
-        (Self { requests, end, xids: Arc::default() }, told)
+        (Self { requests, end, xids: Arc::default(), asked }, told)
     }
 
     /// Sends a request. Requests are answered in their order.
@@ -99,6 +103,7 @@ impl Connection {
 
     /// Asks for a sign of life, which comes as [`Told::Alive`].
     pub(super) fn ping(&self) {
+        self.asked.store(true, Ordering::Relaxed);
         // If the connection has ended, its end is told instead.
         let _ended = self.requests.send(Message { frame: jute::ping(), waiting: None });
     }
@@ -161,12 +166,14 @@ async fn read(
     mut stream: impl AsyncRead + Unpin,
     waiting: &Waiting,
     teller: &mpsc::UnboundedSender<Told>,
+    asked: &AtomicBool,
 ) -> Result<std::convert::Infallible, LineError> {
     loop {
         let answer = frame(&mut stream, LONGEST).await?;
         let reply = Reply::parse(&answer.frame).ok_or(LineError::Foreign)?;
         match reply.kind {
-            Kind::Ping => drop(teller.send(Told::Alive)),
+            Kind::Ping if asked.swap(false, Ordering::Relaxed) => drop(teller.send(Told::Alive)),
+            Kind::Ping => {}
             Kind::Event => {
                 let event = reply.event().ok_or(LineError::Foreign)?;
                 if !event.path.is_empty() {
@@ -221,3 +228,119 @@ fn locked(waiting: &Waiting) -> MutexGuard<'_, VecDeque<(Kind, oneshot::Sender<A
 
 /// How a port that expects TLS answers to what is none.
 const TLS_ALERT: [u8; 2] = [21, 3];
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{DuplexStream, duplex};
+
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_secs(30);
+
+    /// A connection, what it is told, and the server's end.
+    fn start() -> (Connection, mpsc::UnboundedReceiver<Told>, DuplexStream) {
+        let (client, server) = duplex(4096);
+        let (connection, told) = Connection::start(Box::new(client), TIMEOUT);
+        (connection, told, server)
+    }
+
+    /// The next frame that the server receives, without its length.
+    async fn received(server: &mut DuplexStream) -> Vec<u8> {
+        frame(server, LONGEST).await.unwrap().frame
+    }
+
+    /// Sends a frame with this number and body, and says that it is as long as it is and longer.
+    async fn reply(server: &mut DuplexStream, xid: i32, body: &[u8]) {
+        let header = [&xid.to_be_bytes()[..], &7_i64.to_be_bytes(), &0_i32.to_be_bytes()].concat();
+        let length = i32::try_from(HEADER + body.len()).unwrap();
+        server.write_all(&[&length.to_be_bytes()[..], &header, body].concat()).await.unwrap();
+    }
+
+    fn sync(connection: &Connection) -> Pending {
+        connection.send(&Request::Sync { path: "/a" })
+    }
+
+    #[tokio::test]
+    async fn answers_are_handed_out_in_the_order_of_the_requests() {
+        let (connection, mut told, mut server) = start();
+        let (first, second) = (sync(&connection), sync(&connection));
+        for xid in [0, 1] {
+            assert_eq!(received(&mut server).await[..4], i32::to_be_bytes(xid));
+        }
+        reply(&mut server, 0, &[0, 0, 0, 2, b'/', b'a']).await;
+        reply(&mut server, -1, &[0, 0, 0, 3, 0, 0, 0, 3, 0, 0, 0, 2, b'/', b'b']).await;
+        reply(&mut server, 1, &[0, 0, 0, 2, b'/', b'c']).await;
+        assert_eq!(first.answer().await.unwrap().reply().unwrap().path(), Some("/a"));
+        assert_eq!(second.answer().await.unwrap().reply().unwrap().path(), Some("/c"));
+        assert!(matches!(told.recv().await, Some(Told::Changed(path)) if path == "/b"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pings_keep_the_session_and_only_those_that_were_asked_for_are_told() {
+        let (connection, mut told, mut server) = start();
+        assert_eq!(received(&mut server).await, jute::ping()[4..], "nothing was asked for a third of its timeout");
+        reply(&mut server, -2, &[]).await;
+        connection.ping();
+        received(&mut server).await;
+        reply(&mut server, -2, &[]).await;
+        assert!(matches!(told.recv().await, Some(Told::Alive)));
+        reply(&mut server, -2, &[]).await;
+        tokio::task::yield_now().await;
+        assert!(told.try_recv().is_err());
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_too_long_fails_alone() {
+        let (connection, _told, mut server) = start();
+        let (first, second) = (sync(&connection), sync(&connection));
+        let sending = async {
+            reply(&mut server, 0, &vec![0; LONGEST]).await;
+            reply(&mut server, 1, &[0, 0, 0, 2, b'/', b'a']).await;
+        };
+        let (answer, ()) = tokio::join!(first.answer(), sending);
+        assert!(matches!(answer.unwrap().reply(), Err(CallError::TooLarge)));
+        assert_eq!(second.answer().await.unwrap().reply().unwrap().path(), Some("/a"));
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_connection_is_the_answer_to_whatever_waits() {
+        let (connection, mut told, server) = start();
+        let pending = sync(&connection);
+        drop(server);
+        assert!(pending.answer().await.is_err());
+        assert!(told.recv().await.is_none());
+        assert!(sync(&connection).answer().await.is_err());
+
+        let (connection, mut told, mut server) = start();
+        server.write_all(b"HTTP/1.1 400 Bad Request\r\n").await.unwrap();
+        drop(server);
+        assert!(told.recv().await.is_none());
+        assert!(connection.why_ended().to_string().contains("does not speak"), "{}", connection.why_ended());
+
+        let (connection, mut told, mut server) = start();
+        reply(&mut server, 3, &[]).await;
+        assert!(told.recv().await.is_none());
+        assert!(connection.why_ended().to_string().contains("does not speak"), "nobody asked for that");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_nobody_holds_closes_its_session() {
+        let (connection, _told, mut server) = start();
+        let other = connection.clone();
+        drop(connection);
+        drop(sync(&other));
+        received(&mut server).await;
+        drop(other);
+        assert_eq!(received(&mut server).await, Request::Close.frame(0)[4..]);
+        assert_eq!(server.read(&mut [0]).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_begin_a_session_is_named() {
+        let told = async |bytes: &[u8]| first_frame(&mut &bytes[..]).await.unwrap_err().to_string();
+        assert!(told(b"HTTP/1.1 400").await.contains("does not speak"));
+        assert!(told(&[21, 3, 3, 0, 2, 2, 40]).await.contains("speaks TLS"));
+        assert!(told(&[0, 0, 0, 37, 0]).await.contains("closed"));
+        assert!(told(&[]).await.contains("closed"));
+    }
+}
