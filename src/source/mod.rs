@@ -77,6 +77,9 @@ pub fn start(config: &SourceConfig, settings: Settings, watched: Vec<Watched>) -
             let settings = consul::quick(settings);
             engine::start(settings, keys.clone(), consul::connectors(config, settings, &keys))
         }
+        SourceConfig::Exhibitor(config) => {
+            engine::start(settings, keys.clone(), zookeeper::exhibitor::connectors(config, settings, &keys))
+        }
     }
 }
 
@@ -93,5 +96,6 @@ pub(crate) async fn inspect(
         SourceConfig::Patroni(config) => patroni::inspect(config, keys, limit, clock).await,
         SourceConfig::Zookeeper(config) => zookeeper::inspect(config, keys, limit, clock).await,
         SourceConfig::Consul(config) => consul::inspect(config, keys, limit, clock).await,
+        SourceConfig::Exhibitor(config) => zookeeper::inspect_by_exhibitor(config, keys, limit, clock).await,
     }
 }

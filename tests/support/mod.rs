@@ -20,6 +20,7 @@ pub(crate) mod consul;
 pub(crate) mod cut;
 pub(crate) mod daemon;
 pub(crate) mod etcd;
+pub(crate) mod exhibitor;
 pub(crate) mod fail;
 pub(crate) mod holding;
 pub(crate) mod host;

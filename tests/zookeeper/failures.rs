@@ -106,7 +106,7 @@ fn a_server_that_is_alone_says_so() {
     wait_for("the last one to notice", Duration::from_secs(40), || setup.ensemble.servers[0].mode().is_none());
     let endpoint = setup.ensemble.endpoints().remove(0);
     setup.start(|config| config.with("dcs-endpoints", &endpoint));
-    wait_logged(&setup.daemons[0], "it does not serve clients now");
+    wait_logged(&setup.daemons[0], "it sees no quorum, or has too many connections");
     // Refused sessions are not asked for again and again.
     let known = setup.daemons[0].process.lines().len();
     pause(Duration::from_secs(3));

@@ -7,6 +7,7 @@ mod support;
 
 mod access;
 mod ensemble;
+mod exhibitor;
 mod failures;
 mod leading;
 mod setup;

@@ -17,7 +17,7 @@ pub fn of(source: &SourceConfig) -> &'static dyn Store {
     match source {
         SourceConfig::Etcd(_) => &Etcd,
         SourceConfig::Patroni(_) => &Patroni,
-        SourceConfig::Zookeeper(_) => &Zookeeper,
+        SourceConfig::Zookeeper(_) | SourceConfig::Exhibitor(_) => &Zookeeper,
         SourceConfig::Consul(_) => &consul::Consul,
     }
 }

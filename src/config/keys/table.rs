@@ -78,8 +78,8 @@ pub static TABLE: [Spec; 43] = [
         aliases: &["type", "endpoint_type"],
         takes: Takes::Choice,
         default: "etcd",
-        help: "The store of the leader key: etcd or etcd3, which mean the same, consul, zookeeper, or patroni, the REST \
-               API of this host's Patroni",
+        help: "The store of the leader key: etcd or etcd3, which mean the same, consul, zookeeper, exhibitor, which \
+               tells ZooKeeper's servers, or patroni, the REST API of this host's Patroni",
         per_vip: true,
         ..PLAIN
     },

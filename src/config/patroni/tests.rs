@@ -159,7 +159,7 @@ fn zookeeper_and_exhibitor() {
              dcs-password p p:3 (zookeeper.auth_data)\ndcs-ca-file /ca p:3 (zookeeper.cacert)\n"
         ),
     );
-    let exhibitor = "dcs-type exhibitor p:3 (dcs-type)\ndcs-endpoints http://a:8181 p:3";
+    let exhibitor = "dcs-type exhibitor p:3 (dcs-type)\ndcs-endpoints a:8181 p:3";
     gives("exhibitor: {hosts: [a], port: 8181}", &format!("{exhibitor} (exhibitor.hosts)\n"));
     gives("zookeeper: {exhibitor: {hosts: a, port: 8181}}", &format!("{exhibitor} (exhibitor.hosts)\n"));
     complains("exhibitor: {hosts: [a]}", "p:3: exhibitor needs hosts and port; expected both in it\n");

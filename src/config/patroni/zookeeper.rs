@@ -26,7 +26,7 @@ impl<'a> Derivation<'a> {
         let port = section.text("port");
         match (hosts.first(), port) {
             (Some((_, place)), Some((port, _))) => {
-                let texts: Vec<_> = hosts.iter().map(|(host, _)| format!("http://{}", with_port(host, port))).collect();
+                let texts: Vec<_> = hosts.iter().map(|(host, _)| with_port(host, port)).collect();
                 self.set(Key::DcsEndpoints, &section.name("hosts"), place, texts);
             }
             _ if self.is_set(Key::DcsEndpoints) => {}

@@ -25,6 +25,8 @@ pub enum SourceConfig {
     Patroni(StoreConfig),
     /// ZooKeeper.
     Zookeeper(StoreConfig),
+    /// ZooKeeper, whose servers Exhibitor tells.
+    Exhibitor(StoreConfig),
 }
 
 /// The position of a store in [`Config::sources`](super::model::Config::sources).
@@ -38,6 +40,7 @@ impl SourceConfig {
             Self::Consul(store) => (&CONSUL, store),
             Self::Patroni(store) => (&PATRONI, store),
             Self::Zookeeper(store) => (&ZOOKEEPER, store),
+            Self::Exhibitor(store) => (&EXHIBITOR, store),
         }
     }
 
@@ -63,6 +66,7 @@ pub(super) const TYPES: &[(&str, &StoreType)] = &[
     ("etcd3", &ETCD),
     (CONSUL.name, &CONSUL),
     (ZOOKEEPER.name, &ZOOKEEPER),
+    (EXHIBITOR.name, &EXHIBITOR),
     (PATRONI.name, &PATRONI),
 ];
 
@@ -113,6 +117,10 @@ pub(super) const ZOOKEEPER: StoreType = StoreType {
     location: false,
     new: SourceConfig::Zookeeper,
 };
+
+/// ZooKeeper, whose servers Exhibitor tells.
+pub(super) const EXHIBITOR: StoreType =
+    StoreType { name: "exhibitor", title: "Exhibitor", port: 8080, new: SourceConfig::Exhibitor, ..ZOOKEEPER };
 
 /// Consul.
 pub(super) const CONSUL: StoreType = StoreType {

@@ -37,8 +37,8 @@ pub(super) enum OpenError {
     #[error(transparent)]
     Dial(#[from] DialError),
     #[error(
-        "it closed the connection before a session began: it does not serve clients now, for it sees no quorum, or it has \
-         too many connections of this host; what does its log say?"
+        "it closed the connection before a session began: it sees no quorum, or has too many connections of this host; \
+         restore the other servers, or raise maxClientCnxns (its log says which)"
     )]
     NotServing,
     #[error(transparent)]

@@ -2,7 +2,7 @@
 //!
 //! It connects as the daemon does, so whatever refuses one refuses the other. It only reads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +12,9 @@ use tokio::time::timeout;
 
 use super::connection::Connection;
 use super::error::{CallError, OpenError};
+use super::exhibitor::{self, ExhibitorError};
 use super::read::{passed_quorum, read_terms, within};
-use super::session::{Opened, Opener, tls_settings};
+use super::session::{Opened, Opener, name, tls_settings};
 use super::tenure::{config_path, left};
 use crate::config::model::{Endpoint, StoreConfig};
 use crate::error::chain;
@@ -24,7 +25,7 @@ use crate::source::facts::{
 use crate::text::brief;
 use crate::time::Clock;
 use crate::transport::dial::{DialError, Dialer};
-use crate::transport::tls::TlsSettings;
+use crate::transport::tls::{HandshakeError, TlsSettings};
 use crate::wire::jute::{Code, Operation, Request};
 
 /// Inspects all servers at once, in their order. It returns within about three times `limit`, whatever they do.
@@ -42,6 +43,45 @@ pub(crate) async fn inspect(config: &StoreConfig, keys: &[String], limit: Durati
     inspections
 }
 
+/// Asks each Exhibitor for the servers, and inspects all that were told. An Exhibitor that tells them is not shown.
+pub(crate) async fn inspect_by_exhibitor(
+    config: &StoreConfig,
+    keys: &[String],
+    limit: Duration,
+    clock: Clock,
+) -> Vec<Inspection> {
+    let tls = tls_settings(config);
+    let one = |exhibitor: &Endpoint| {
+        let (exhibitor, tls) = (exhibitor.clone(), Arc::clone(&tls));
+        tokio::spawn(async move { exhibitor::ask(&exhibitor, &tls).await })
+    };
+    let asked: Vec<_> = config.endpoints.iter().map(|exhibitor| (exhibitor, one(exhibitor))).collect();
+    let (mut servers, mut inspections) = (BTreeSet::new(), Vec::new());
+    for (exhibitor, answer) in asked {
+        match answer.await {
+            Ok(Ok(told)) => servers.extend(told),
+            Ok(Err(error)) => {
+                let endpoint = format!("by Exhibitor {}", name(exhibitor, None));
+                let outcome = Err(refusal_of_exhibitor(&error));
+                let endpoint = EndpointFacts { endpoint, outcome, ahead: None, detail: EndpointDetail::None };
+                inspections.push(Inspection { endpoint, keys: None });
+            }
+            Err(_panicked) => {}
+        }
+    }
+    let config = StoreConfig { endpoints: servers.into_iter().collect(), ..config.clone() };
+    inspections.extend(inspect(&config, keys, limit, clock).await);
+    inspections
+}
+
+fn refusal_of_exhibitor(error: &ExhibitorError) -> Refusal {
+    let why = chain(error);
+    match why.split_once("; ") {
+        Some((why, cure)) => Refusal { why: why.to_owned(), cure: cure.to_owned() },
+        None => Refusal { why, cure: "does Exhibitor run there, and is that its port?".to_owned() },
+    }
+}
+
 fn root(config: &StoreConfig) -> Arc<str> {
     config.root.as_deref().unwrap_or_default().into()
 }
@@ -54,14 +94,14 @@ async fn inspect_server(
     keys: Vec<String>,
     clock: Clock,
 ) -> Inspection {
-    let name = opener.name.to_string();
+    let endpoint_name = opener.name.to_string();
     let limit = opener.limit;
     let (asked, version) = tokio::join!(ask(&mut opener, &root, &keys, clock), version(&endpoint, tls, limit));
     let (outcome, keys) = match asked {
         Ok((took, keys)) => (Ok(Answer { version: version.unwrap_or_default(), cluster: 0, took }), Some(keys)),
         Err(refusal) => (Err(refusal), None),
     };
-    let endpoint = EndpointFacts { endpoint: name, outcome, ahead: None, detail: EndpointDetail::None };
+    let endpoint = EndpointFacts { endpoint: endpoint_name, outcome, ahead: None, detail: EndpointDetail::None };
     Inspection { endpoint, keys }
 }
 
@@ -181,6 +221,9 @@ fn refusal(error: &(dyn Error + 'static)) -> Refusal {
         }
         Some(OpenError::Dial(DialError::TcpSilent { .. } | DialError::Silent { phase: "TCP", .. })) => {
             "is the host up, and does a firewall drop packets to this port?".to_owned()
+        }
+        Some(OpenError::Dial(DialError::Handshake(HandshakeError::Broken { .. } | HandshakeError::NotTls { .. }))) => {
+            "is it the port with TLS (secureClientPort)? without TLS, remove dcs-ca-file".to_owned()
         }
         _ => return split(error),
     };

@@ -19,13 +19,14 @@ mod client;
 mod connection;
 mod context;
 mod error;
+pub(super) mod exhibitor;
 mod inspect;
 mod read;
 mod session;
 mod tenure;
 mod watch;
 
-pub(crate) use inspect::inspect;
+pub(crate) use inspect::{inspect, inspect_by_exhibitor};
 
 use std::sync::Arc;
 
