@@ -17,6 +17,7 @@ mod postgres;
 mod rest;
 mod rivals;
 mod skew;
+mod zookeeper;
 
 use std::fs;
 use std::path::PathBuf;

@@ -13,7 +13,8 @@ const TESTS: &str = concat!(
     include_str!("postgres.rs"),
     include_str!("rest.rs"),
     include_str!("rivals.rs"),
-    include_str!("skew.rs")
+    include_str!("skew.rs"),
+    include_str!("zookeeper.rs")
 );
 
 struct Row {
