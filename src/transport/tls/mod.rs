@@ -11,6 +11,7 @@
 mod handshake;
 mod verifier;
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -56,6 +57,20 @@ pub(crate) struct TlsFiles {
     pub(crate) names: &'static OptionNames,
 }
 
+/// What takes the place of files' contents: PEM that was given directly. The paths then say where it was given.
+#[derive(Default)]
+pub(crate) struct GivenPem {
+    pub(crate) ca: Option<Vec<u8>>,
+    pub(crate) certificate: Option<Vec<u8>>,
+    pub(crate) key: Option<Vec<u8>>,
+}
+
+impl fmt::Debug for GivenPem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GivenPem").finish_non_exhaustive()
+    }
+}
+
 /// What is wrong with the TLS files.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TlsError {
@@ -91,6 +106,7 @@ pub(crate) enum TlsError {
 #[derive(Debug)]
 pub(crate) struct TlsSettings {
     files: Arc<TlsFiles>,
+    given: Arc<GivenPem>,
     reading: tokio::sync::Mutex<Blocking<Reading>>,
     last: Mutex<Last>,
 }
@@ -125,13 +141,18 @@ type FileVersions = Vec<Option<(i64, i64, u64, u64)>>;
 
 impl TlsSettings {
     pub(crate) fn new(files: TlsFiles) -> Self {
+        Self::with_given(files, GivenPem::default())
+    }
+
+    /// Some of the files are not files.
+    pub(crate) fn with_given(files: TlsFiles, given: GivenPem) -> Self {
         let identity = files.identity.map(|identity| Identity {
             certificate: credential::located(&identity.certificate),
             key: credential::located(&identity.key),
         });
         let ca = files.ca.as_deref().map(credential::located);
         let files = Arc::new(TlsFiles { ca, identity, names: files.names });
-        Self { files, reading: tokio::sync::Mutex::default(), last: Mutex::default() }
+        Self { files, given: Arc::new(given), reading: tokio::sync::Mutex::default(), last: Mutex::default() }
     }
 
     pub(crate) fn has_identity(&self) -> bool {
@@ -174,8 +195,8 @@ impl TlsSettings {
 
     async fn refresh(&self) -> Result<Credentials, TlsError> {
         let mut reading = self.reading.lock().await;
-        let (files, known) = (Arc::clone(&self.files), self.last().known());
-        let read = reading.run(move || files.read(known.as_ref())).await.map_err(TlsError::NoThread)?;
+        let (files, given, known) = (Arc::clone(&self.files), Arc::clone(&self.given), self.last().known());
+        let read = reading.run(move || files.read(&given, known.as_ref())).await.map_err(TlsError::NoThread)?;
         self.last().take(read)
     }
 
@@ -220,10 +241,10 @@ impl Last {
 
 impl TlsFiles {
     /// Reads the files unless they are as they were. Blocks.
-    fn read(&self, known: Option<&FileVersions>) -> Reading {
+    fn read(&self, given: &GivenPem, known: Option<&FileVersions>) -> Reading {
         // Taken before reading: a change in between is seen the next time.
         let versions = self.versions();
-        let changed = (known != Some(&versions)).then(|| self.load());
+        let changed = (known != Some(&versions)).then(|| self.load(given));
         Reading { versions, changed }
     }
 
@@ -232,10 +253,10 @@ impl TlsFiles {
         self.ca.iter().chain(identity).map(|path| file_version(path)).collect()
     }
 
-    fn load(&self) -> Result<ClientConfig, TlsError> {
+    fn load(&self, given: &GivenPem) -> Result<ClientConfig, TlsError> {
         let names = self.names;
-        let (roots, given) = match &self.ca {
-            Some(path) => roots_from(names.ca, path)?,
+        let (roots, trusted) = match &self.ca {
+            Some(path) => roots_from(names.ca, path, given)?,
             None => (system_roots(names)?, Vec::new()),
         };
         let provider = Arc::new(ring::default_provider());
@@ -245,9 +266,9 @@ impl TlsFiles {
             .with_safe_default_protocol_versions()
             .map_err(|source| TlsError::BadCertificate { option: "TLS", path: PathBuf::new(), source })?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Verifier { authorities, given }));
+            .with_custom_certificate_verifier(Arc::new(Verifier { authorities, given: trusted }));
         let mut tls = match &self.identity {
-            Some(identity) => with_identity(builder, identity, names)?,
+            Some(identity) => with_identity(builder, identity, given, names)?,
             None => builder.with_no_client_auth(),
         };
         tls.alpn_protocols = vec![b"h2".to_vec()];
@@ -261,14 +282,18 @@ fn file_version(path: &Path) -> Option<(i64, i64, u64, u64)> {
 }
 
 /// The authorities of a file, and its certificates as they are there.
-fn roots_from(option: &'static str, path: &Path) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), TlsError> {
+fn roots_from(
+    option: &'static str,
+    path: &Path,
+    given: &GivenPem,
+) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), TlsError> {
     let mut roots = RootCertStore::empty();
-    let given = certificates(option, path)?;
-    for certificate in &given {
+    let trusted = certificates(option, path, given.ca.as_deref())?;
+    for certificate in &trusted {
         let added = roots.add(certificate.clone());
         added.map_err(|source| TlsError::BadCertificate { option, path: path.to_owned(), source })?;
     }
-    Ok((roots, given))
+    Ok((roots, trusted))
 }
 
 fn system_roots(names: &'static OptionNames) -> Result<RootCertStore, TlsError> {
@@ -280,10 +305,11 @@ fn system_roots(names: &'static OptionNames) -> Result<RootCertStore, TlsError> 
 fn with_identity(
     builder: ConfigBuilder<ClientConfig, WantsClientCert>,
     identity: &Identity,
+    given: &GivenPem,
     names: &'static OptionNames,
 ) -> Result<ClientConfig, TlsError> {
-    let chain = certificates(names.certificate, &identity.certificate)?;
-    let key = private_key(names.key, &identity.key)?;
+    let chain = certificates(names.certificate, &identity.certificate, given.certificate.as_deref())?;
+    let key = private_key(names.key, &identity.key, given.key.as_deref())?;
     let is_p521 = is_p521(key.secret_der());
     builder.with_client_auth_cert(chain, key).map_err(|source| match source {
         rustls::Error::InconsistentKeys(_) => TlsError::ForeignKey { names, identity: identity.clone() },
@@ -295,8 +321,12 @@ fn with_identity(
     })
 }
 
-fn certificates(option: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let text = read(option, path)?;
+fn certificates(
+    option: &'static str,
+    path: &Path,
+    given: Option<&[u8]>,
+) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let text = text(option, path, given)?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     match certificates {
         Ok(none) if none.is_empty() => Err(TlsError::NoCertificate { option, path: path.to_owned() }),
@@ -305,8 +335,8 @@ fn certificates(option: &'static str, path: &Path) -> Result<Vec<CertificateDer<
     }
 }
 
-fn private_key(option: &'static str, path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    let text = read(option, path)?;
+fn private_key(option: &'static str, path: &Path, given: Option<&[u8]>) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let text = text(option, path, given)?;
     if is_encrypted(&text) {
         return Err(TlsError::EncryptedKey { option, path: path.to_owned() });
     }
@@ -316,7 +346,10 @@ fn private_key(option: &'static str, path: &Path) -> Result<PrivateKeyDer<'stati
     })
 }
 
-fn read(option: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
+fn text(option: &'static str, path: &Path, given: Option<&[u8]>) -> Result<Vec<u8>, TlsError> {
+    if let Some(given) = given {
+        return Ok(given.to_vec());
+    }
     fs::read(path).map_err(|source| {
         let cure = credential::cure(option, path, &source);
         TlsError::Unreadable { option, path: path.to_owned(), cure, source }
