@@ -100,6 +100,14 @@ monitoring-test: deps privilege nextest ## Look at the page in a browser, and ha
 	@promtool test rules packaging/monitoring/alerts-test.yml
 	@$(AS_ROOT) cargo nextest run --test monitoring $(ARGS)
 
+.PHONY: kubernetes-test
+kubernetes-test: TOOLS += dpkg-source:dpkg-dev rsync:rsync
+kubernetes-test: FILES += /usr/lib/go-1.19/bin/go:golang-1.19-go \
+	/usr/share/gocode/src/github.com/modern-go/reflect2:golang-github-modern-go-reflect2-dev
+kubernetes-test: deps privilege nextest ## Follow Patroni's records in a real kube-apiserver, which is built once
+	@tools/kube-apiserver target/kubernetes
+	@KUBE_APISERVER=$(CURDIR)/target/kubernetes/kube-apiserver $(AS_ROOT) cargo nextest run --test kubernetes $(ARGS)
+
 .PHONY: cluster-test
 cluster-test: TOOLS += patroni:patroni patronictl:patroni psql:postgresql-client setpriv:util-linux
 cluster-test: FILES += /usr/lib/python3/dist-packages/psycopg2/__init__.py:python3-psycopg2 \

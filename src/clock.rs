@@ -25,7 +25,8 @@ pub fn now() -> Moment {
     Moment::from_boot(Duration::from(time))
 }
 
-/// What the wall clock says, for people to read. Nothing is decided by it; where there is none it says 1970.
+/// What the wall clock says; where there is none it says 1970. It is for people, and for the age of what was written on this
+/// host by the same clock.
 pub fn wall_time() -> WallTime {
     WallTime(clock_gettime(ClockId::CLOCK_REALTIME).map(Duration::from).unwrap_or_default())
 }

@@ -73,7 +73,7 @@ impl Lifetime {
 pub struct Clock {
     /// The time since boot, by which everything is decided.
     pub now: fn() -> Moment,
-    /// The time of day, for people to read.
+    /// The time of day.
     pub wall_time: fn() -> WallTime,
 }
 

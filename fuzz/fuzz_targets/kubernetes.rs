@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use vip_manager::source::kubernetes::kubeconfig;
-use vip_manager::source::kubernetes::object::{Line, line, listing, names, refusal};
+use vip_manager::source::kubernetes::object::{Line, line, listing, refusal, summaries};
 use vip_manager::source::kubernetes::record::{History, Record, Shown};
 use vip_manager::time::{Moment, WallTime};
 
@@ -16,7 +16,7 @@ fuzz_target!(|bytes: &[u8]| {
     refusal(bytes);
     if let Ok(list) = listing(bytes, "pg-leader") {
         assert!(list.version > 0);
-        assert!(list.object.is_none() || names(bytes).unwrap().iter().any(|name| name == "pg-leader"));
+        assert!(list.object.is_none() || summaries(bytes).unwrap().iter().any(|object| object.name == "pg-leader"));
         if let Some(object) = list.object {
             judge(&object.record);
         }

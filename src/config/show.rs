@@ -115,6 +115,9 @@ fn store_value(key: Key, source: &SourceConfig, origins: &BTreeMap<Key, Origin>)
     ];
     let tokens = [(Key::DcsToken, secret(Key::DcsToken)), (Key::DcsTokenFile, path(file_of(store.token.as_ref())))];
     let tokens = tokens.into_iter().filter(|_| has_tokens);
+    let context = store.kubeconfig.context.clone().unwrap_or_else(|| NONE.to_owned());
+    let kubeconfig = [(Key::Kubeconfig, path(store.kubeconfig.file.as_deref())), (Key::KubeContext, context)];
+    let kubeconfig = kubeconfig.into_iter().filter(|(key, _)| origins.contains_key(key));
     let option = |option: &Option<String>| option.clone().unwrap_or_else(|| NONE.to_owned());
     let places = [
         (Key::DcsDatacenter, option(&store.location.datacenter)),
@@ -122,7 +125,13 @@ fn store_value(key: Key, source: &SourceConfig, origins: &BTreeMap<Key, Origin>)
         (Key::DcsPartition, option(&store.location.partition)),
     ];
     let places = places.into_iter().filter(|_| kind.location);
-    values.into_iter().chain(tokens).chain(places).find(|(known, _)| *known == key).map(|(_, value)| value)
+    values
+        .into_iter()
+        .chain(tokens)
+        .chain(places)
+        .chain(kubeconfig)
+        .find(|(known, _)| *known == key)
+        .map(|(_, value)| value)
 }
 
 fn endpoints(kind: &StoreType, store: &StoreConfig) -> String {
@@ -170,6 +179,8 @@ fn common_value(key: Key, config: &Config, file: Option<&Path>) -> Option<String
         | Key::DcsCaFile
         | Key::DcsCertFile
         | Key::DcsKeyFile
+        | Key::Kubeconfig
+        | Key::KubeContext
         | Key::HoldTimeout
         | Key::LeaseMargin
         | Key::AnnounceCount
@@ -229,6 +240,8 @@ fn vip_value(key: Key, config: &VipConfig) -> Option<String> {
         | Key::DcsDatacenter
         | Key::DcsNamespace
         | Key::DcsPartition
+        | Key::Kubeconfig
+        | Key::KubeContext
         | Key::Interval
         | Key::ManagerType
         | Key::OnStop

@@ -68,6 +68,10 @@ pub struct KeyFacts {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum KeyDetail {
     None,
+    /// In Kubernetes: the object can be read, but this user may not watch it, and why.
+    Unwatched {
+        why: String,
+    },
     Patroni(RestFacts),
     /// The session under the leader key.
     Zookeeper(SessionFacts),

@@ -80,6 +80,9 @@ pub fn start(config: &SourceConfig, settings: Settings, watched: Vec<Watched>) -
         SourceConfig::Exhibitor(config) => {
             engine::start(settings, keys.clone(), zookeeper::exhibitor::connectors(config, settings, &keys))
         }
+        SourceConfig::Kubernetes(config) => {
+            engine::start(settings, keys.clone(), kubernetes::connectors(config, settings, &keys))
+        }
     }
 }
 
@@ -97,5 +100,6 @@ pub(crate) async fn inspect(
         SourceConfig::Zookeeper(config) => zookeeper::inspect(config, keys, limit, clock).await,
         SourceConfig::Consul(config) => consul::inspect(config, keys, limit, clock).await,
         SourceConfig::Exhibitor(config) => zookeeper::inspect_by_exhibitor(config, keys, limit, clock).await,
+        SourceConfig::Kubernetes(config) => kubernetes::inspect(config, keys, limit, clock).await,
     }
 }

@@ -24,6 +24,7 @@ pub(crate) mod exhibitor;
 pub(crate) mod fail;
 pub(crate) mod holding;
 pub(crate) mod host;
+pub(crate) mod kubernetes;
 pub(crate) mod lab;
 pub(crate) mod machine;
 pub(crate) mod needs;

@@ -2,10 +2,12 @@
 
 mod consul;
 mod etcd;
+mod kubernetes;
 pub mod patroni;
 mod zookeeper;
 
 pub(crate) use self::etcd::Etcd;
+pub(crate) use self::kubernetes::Kubernetes;
 use self::patroni::Patroni;
 use self::zookeeper::Zookeeper;
 
@@ -16,6 +18,7 @@ use crate::config::model::SourceConfig;
 pub fn of(source: &SourceConfig) -> &'static dyn Store {
     match source {
         SourceConfig::Etcd(_) => &Etcd,
+        SourceConfig::Kubernetes(_) => &Kubernetes,
         SourceConfig::Patroni(_) => &Patroni,
         SourceConfig::Zookeeper(_) | SourceConfig::Exhibitor(_) => &Zookeeper,
         SourceConfig::Consul(_) => &consul::Consul,

@@ -36,7 +36,11 @@ impl Store for Zookeeper {
                 findings.extend(limited(facts, session));
                 findings
             }
-            KeyDetail::Zookeeper(_) | KeyDetail::Patroni(_) | KeyDetail::Consul(_) | KeyDetail::None => Vec::new(),
+            KeyDetail::Zookeeper(_)
+            | KeyDetail::Patroni(_)
+            | KeyDetail::Consul(_)
+            | KeyDetail::Unwatched { .. }
+            | KeyDetail::None => Vec::new(),
         }
     }
 

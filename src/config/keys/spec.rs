@@ -24,6 +24,8 @@ pub enum Key {
     DcsCaFile,
     DcsCertFile,
     DcsKeyFile,
+    Kubeconfig,
+    KubeContext,
     Interval,
     HoldTimeout,
     LeaseMargin,
@@ -115,7 +117,7 @@ impl Key {
     }
 }
 
-const STORE: [Key; 13] = [
+const STORE: [Key; 15] = [
     Key::DcsType,
     Key::DcsEndpoints,
     Key::DcsUser,
@@ -126,6 +128,8 @@ const STORE: [Key; 13] = [
     Key::DcsDatacenter,
     Key::DcsNamespace,
     Key::DcsPartition,
+    Key::Kubeconfig,
+    Key::KubeContext,
     Key::DcsCaFile,
     Key::DcsCertFile,
     Key::DcsKeyFile,

@@ -3,7 +3,7 @@
 use super::spec::{Key, PLAIN, Spec, Takes};
 
 /// Every key, in the order in which people read about them.
-pub static TABLE: [Spec; 43] = [
+pub static TABLE: [Spec; 45] = [
     Spec {
         key: Key::Config,
         name: "config",
@@ -78,8 +78,8 @@ pub static TABLE: [Spec; 43] = [
         aliases: &["type", "endpoint_type"],
         takes: Takes::Choice,
         default: "etcd",
-        help: "The store of the leader key: etcd or etcd3, which mean the same, consul, zookeeper, exhibitor, which \
-               tells ZooKeeper's servers, or patroni, the REST API of this host's Patroni",
+        help: "The store of the leader key: etcd or etcd3, which mean the same, consul, kubernetes, zookeeper, exhibitor, \
+               which tells ZooKeeper's servers, or patroni, the REST API of this host's Patroni",
         per_vip: true,
         ..PLAIN
     },
@@ -192,6 +192,24 @@ pub static TABLE: [Spec; 43] = [
         aliases: &["etcd_key_file"],
         takes: Takes::File,
         help: "The private key of the client certificate, in PEM; needs dcs-cert-file",
+        per_vip: true,
+        ..PLAIN
+    },
+    Spec {
+        key: Key::Kubeconfig,
+        name: "kubernetes-config",
+        takes: Takes::File,
+        default: "the pod's service account, or KUBECONFIG",
+        help: "With dcs-type: kubernetes, the kubeconfig that says where the API server is and how to log in; replaces \
+               dcs-endpoints and the keys for login and TLS",
+        per_vip: true,
+        ..PLAIN
+    },
+    Spec {
+        key: Key::KubeContext,
+        name: "kubernetes-context",
+        default: "the current context",
+        help: "The context of the kubeconfig",
         per_vip: true,
         ..PLAIN
     },

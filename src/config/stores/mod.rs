@@ -27,6 +27,8 @@ pub enum SourceConfig {
     Zookeeper(StoreConfig),
     /// ZooKeeper, whose servers Exhibitor tells.
     Exhibitor(StoreConfig),
+    /// Objects of Kubernetes.
+    Kubernetes(StoreConfig),
 }
 
 /// The position of a store in [`Config::sources`](super::model::Config::sources).
@@ -41,6 +43,7 @@ impl SourceConfig {
             Self::Patroni(store) => (&PATRONI, store),
             Self::Zookeeper(store) => (&ZOOKEEPER, store),
             Self::Exhibitor(store) => (&EXHIBITOR, store),
+            Self::Kubernetes(store) => (&KUBERNETES, store),
         }
     }
 
@@ -67,6 +70,7 @@ pub(super) const TYPES: &[(&str, &StoreType)] = &[
     (CONSUL.name, &CONSUL),
     (ZOOKEEPER.name, &ZOOKEEPER),
     (EXHIBITOR.name, &EXHIBITOR),
+    (KUBERNETES.name, &KUBERNETES),
     (PATRONI.name, &PATRONI),
 ];
 
@@ -83,6 +87,7 @@ pub(super) const ETCD: StoreType = StoreType {
     login: true,
     token: false,
     location: false,
+    kubeconfig: false,
     new: SourceConfig::Etcd,
 };
 
@@ -99,6 +104,7 @@ pub(super) const PATRONI: StoreType = StoreType {
     login: false,
     token: false,
     location: false,
+    kubeconfig: false,
     new: SourceConfig::Patroni,
 };
 
@@ -115,6 +121,7 @@ pub(super) const ZOOKEEPER: StoreType = StoreType {
     login: true,
     token: false,
     location: false,
+    kubeconfig: false,
     new: SourceConfig::Zookeeper,
 };
 
@@ -135,7 +142,25 @@ pub(super) const CONSUL: StoreType = StoreType {
     login: false,
     token: true,
     location: true,
+    kubeconfig: false,
     new: SourceConfig::Consul,
+};
+
+/// Objects of Kubernetes.
+pub(super) const KUBERNETES: StoreType = StoreType {
+    name: "kubernetes",
+    title: "Kubernetes",
+    port: 6443,
+    endpoints: EndpointForm::Url,
+    host: None,
+    trigger_key: None,
+    trigger_value: None,
+    key: trigger_key::object,
+    login: false,
+    token: true,
+    location: false,
+    kubeconfig: true,
+    new: SourceConfig::Kubernetes,
 };
 
 /// What is particular to a kind of store in the configuration.
@@ -163,6 +188,8 @@ pub struct StoreType {
     pub token: bool,
     /// Whether it has datacenters, namespaces and partitions.
     pub location: bool,
+    /// Whether a kubeconfig can say where it is.
+    pub kubeconfig: bool,
     /// Makes the configuration of this kind.
     pub new: fn(StoreConfig) -> SourceConfig,
 }
@@ -222,6 +249,8 @@ pub struct StoreConfig {
     pub identity: Option<Identity>,
     /// Where in the store the keys are.
     pub location: Location,
+    /// The file that says all of that, where there is one.
+    pub kubeconfig: Kubeconfig,
     /// What messages call the options.
     pub names: OptionNames,
 }
@@ -237,6 +266,15 @@ pub struct Location {
     pub partition: Option<String>,
 }
 
+/// Which kubeconfig to use, and which context of it.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Kubeconfig {
+    /// Where it is, if it is named.
+    pub file: Option<PathBuf>,
+    /// The context, if it is not the current one.
+    pub context: Option<String>,
+}
+
 impl StoreConfig {
     /// A store at these endpoints, without a login, with the system's roots.
     pub fn at(endpoints: Vec<Endpoint>) -> Self {
@@ -248,6 +286,7 @@ impl StoreConfig {
             ca_file: None,
             identity: None,
             location: Location::default(),
+            kubeconfig: Kubeconfig::default(),
             names: OptionNames::MODERN,
         }
     }

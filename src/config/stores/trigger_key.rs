@@ -39,7 +39,7 @@ pub fn rooted(text: &str) -> Result<TriggerKey, String> {
 }
 
 /// An object of Kubernetes: NAMESPACE/configmaps/NAME or NAMESPACE/endpoints/NAME.
-pub fn kubernetes(text: &str) -> Result<TriggerKey, String> {
+pub fn object(text: &str) -> Result<TriggerKey, String> {
     let key = text.strip_prefix('/').unwrap_or(text);
     let parts: Vec<_> = key.split('/').collect();
     match parts[..] {
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn kubernetes_has_a_namespace_a_kind_and_a_name() {
         each(
-            kubernetes,
+            object,
             &[
                 ("default/configmaps/pg-leader", Some(("default/configmaps/pg-leader", false))),
                 ("/default/endpoints/pg", Some(("default/endpoints/pg", false))),

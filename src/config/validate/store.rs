@@ -7,8 +7,8 @@ use super::validator::{Reported, Validator};
 use crate::config::keys::{self, Key};
 use crate::config::setting::Setting;
 use crate::config::stores::{
-    Endpoint, Identity, Location, Login, OptionNames, Password, Secret, SourceConfig, SourceIndex, StoreConfig,
-    StoreType, TYPES,
+    Endpoint, Identity, Kubeconfig, Location, Login, OptionNames, Password, Secret, SourceConfig, SourceIndex,
+    StoreConfig, StoreType, TYPES,
 };
 use crate::config::values;
 
@@ -72,6 +72,7 @@ impl<'a> Validator<'a> {
         if let Ok((endpoints, _)) = &endpoints {
             self.note_plain_text(scope, endpoints);
         }
+        let kubeconfig = self.kubeconfig(scope, known);
         let (endpoints, root) = endpoints?;
         let store = StoreConfig {
             endpoints,
@@ -85,9 +86,33 @@ impl<'a> Validator<'a> {
                 namespace: text(scope, Key::DcsNamespace),
                 partition: text(scope, Key::DcsPartition),
             },
+            kubeconfig: kubeconfig?,
             names: names(scope, known),
         };
         kind.map(|kind| (kind.new)(store))
+    }
+
+    /// A kubeconfig says where the servers are and how to log in, so nothing else may.
+    fn kubeconfig(&mut self, scope: &Scope<'a>, kind: &StoreType) -> Result<Kubeconfig, Reported> {
+        let (file, context) = (scope.find(Key::Kubeconfig), scope.find(Key::KubeContext));
+        if !kind.kubeconfig {
+            for setting in [file, context].into_iter().flatten() {
+                let text = format!("{} has no effect with {}", setting.good_name(), kind.title);
+                self.findings.notice(&setting.place, text);
+            }
+            return Ok(Kubeconfig::default());
+        }
+        let others = [Key::DcsEndpoints, Key::DcsToken, Key::DcsTokenFile, Key::DcsCaFile, Key::DcsCertFile];
+        if let (Some(file), Some(other)) = (file, others.into_iter().find_map(|key| scope.find(key))) {
+            let (name, other_name) = (file.good_name(), other.good_name());
+            let text =
+                format!("{name} and {other_name} (at {}) are both set; the kubeconfig says all that", other.place);
+            return Err(self.problem(&file.place, text));
+        }
+        Ok(Kubeconfig {
+            file: file.map(|setting| PathBuf::from(setting.text())),
+            context: context.map(|setting| setting.text().to_owned()),
+        })
     }
 
     fn login(&mut self, scope: &Scope<'a>) -> Result<Option<Login>, Reported> {

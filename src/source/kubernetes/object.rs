@@ -75,10 +75,23 @@ pub fn listing(bytes: &[u8], name: &str) -> Result<Listing, Malformed> {
     Ok(Listing { version, object: named.map(|item| object(item.metadata)).transpose()? })
 }
 
-/// The names of all objects of a list.
-pub fn names(bytes: &[u8]) -> Result<Vec<String>, Malformed> {
+/// An object of a longer list.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Summary {
+    pub name: String,
+    pub record: Record,
+    /// Whether Patroni keeps the state of a member there.
+    pub is_member: bool,
+}
+
+/// All objects of a list.
+pub fn summaries(bytes: &[u8]) -> Result<Vec<Summary>, Malformed> {
     let list: List = serde_json::from_slice(bytes)?;
-    Ok(list.items.into_iter().flatten().map(|item| item.metadata.name).collect())
+    let summary = |Item { metadata: Metadata { name, annotations, .. } }| {
+        let Annotations { status, record } = annotations.unwrap_or_default();
+        Summary { name, record, is_member: status.is_some_and(|status| status.contains("conn_url")) }
+    };
+    Ok(list.items.into_iter().flatten().map(summary).collect())
 }
 
 /// Reads a line of a watch of the object of this name.
@@ -107,7 +120,7 @@ fn refusal_of(raw: Body) -> Refusal {
 
 fn object(raw: Metadata) -> Result<Object, Malformed> {
     let version = version(&raw.resource_version)?;
-    Ok(Object { uid: raw.uid, version, record: raw.annotations.unwrap_or_default() })
+    Ok(Object { uid: raw.uid, version, record: raw.annotations.unwrap_or_default().record })
 }
 
 /// Versions are opaque by contract, and revisions of etcd in fact. Patroni compares them as numbers, too.
@@ -150,7 +163,16 @@ struct Metadata {
     name: String,
     uid: String,
     resource_version: String,
-    annotations: Option<Record>,
+    annotations: Option<Annotations>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Annotations {
+    /// Of a pod: what Patroni says of the member.
+    status: Option<String>,
+    #[serde(flatten)]
+    record: Record,
 }
 
 #[cfg(test)]
@@ -181,7 +203,11 @@ mod tests {
         let object = Some(Object { uid: "6a4c".into(), version: 311, record: record() });
         assert_eq!(listing(LIST.as_bytes(), "pg-leader").unwrap(), Listing { version: 317, object });
         assert_eq!(listing(LIST.as_bytes(), "pg2-leader").unwrap(), Listing { version: 317, object: None });
-        assert_eq!(names(LIST.as_bytes()).unwrap(), ["pg-leader"]);
+        let expected = Summary { name: "pg-leader".into(), record: record(), is_member: false };
+        assert_eq!(summaries(LIST.as_bytes()).unwrap(), [expected]);
+        let pod = r#"{"metadata":{"resourceVersion":"7"},"items":[{"metadata":{"name":"pg1","annotations":{
+            "status":"{\"conn_url\":\"postgres://10.0.0.1:5432/postgres\"}"}}}]}"#;
+        assert!(summaries(pod.as_bytes()).unwrap()[0].is_member);
     }
 
     #[test]

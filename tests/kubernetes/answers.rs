@@ -1,0 +1,85 @@
+//! What the API server answers to the requests of the source: recorded from the real one, which the fake must equal.
+//!
+//! `RECORD=1 make kubernetes-test ARGS=answers` writes the recording anew.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::support::kubernetes::{KEY, Kubernetes, is_real};
+use crate::support::lab::Lab;
+
+const LIST: &str = "/api/v1/namespaces/pg/configmaps?fieldSelector=metadata.name%3Dmain-leader";
+const OF_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+const OF_OBJECT: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
+
+#[test]
+fn the_answers_are_those_that_were_recorded() {
+    let lab = Lab::new("kube-answers");
+    let mut kubernetes = Kubernetes::start(&lab);
+    let token = kubernetes.token("first");
+    let mut answers = Vec::new();
+    let mut note = |what: &str, (status, body): (u16, Value)| {
+        answers.push(json!({"request": what, "status": status, "body": plain(body)}));
+    };
+    note("an absent object", kubernetes.ask_for(&token, OF_LIST, LIST).unwrap());
+    kubernetes.annotate(KEY, &json!({"leader": "db1", "ttl": "30"}));
+    note("the object", kubernetes.ask_for(&token, OF_LIST, LIST).unwrap());
+    note("the whole object", kubernetes.ask_as(&token, LIST).unwrap());
+    let begin = version(&kubernetes.ask_as(&token, LIST).unwrap().1);
+    kubernetes.annotate(KEY, &json!({"leader": null, "renewTime": "now"}));
+    note("after a release", kubernetes.ask_for(&token, OF_LIST, LIST).unwrap());
+    kubernetes.delete("/api/v1/namespaces/pg/configmaps/main-leader");
+    let watch =
+        |after: &str| format!("{LIST}&watch=true&allowWatchBookmarks=true&timeoutSeconds=1&resourceVersion={after}");
+    note("the watch meanwhile", kubernetes.ask_for(&token, OF_OBJECT, &watch(&begin)).unwrap());
+    note("a wrong token", kubernetes.ask_as("wrong", LIST).unwrap());
+    note("all objects", kubernetes.ask_as(&token, "/api/v1/namespaces/pg/configmaps").unwrap());
+    note("another name", kubernetes.ask_as(&token, &LIST.replace("main", "other")).unwrap());
+    note("a forbidden watch", kubernetes.ask_as(&token, &watch("1").replace("main", "other")).unwrap());
+    note("no such kind", kubernetes.ask("GET", "/api/v1/namespaces/pg/nothings", None).unwrap());
+    kubernetes.forget_history();
+    note("a version that is forgotten", kubernetes.ask_for(&token, OF_OBJECT, &watch("1")).unwrap());
+    let answers = Value::Array(answers);
+
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kubernetes/answers.json");
+    if is_real() && std::env::var_os("RECORD").is_some() {
+        fs::write(&file, serde_json::to_string_pretty(&answers).unwrap() + "\n").unwrap();
+    }
+    let recorded: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    for (answer, recorded) in answers.as_array().unwrap().iter().zip(recorded.as_array().unwrap()) {
+        assert_eq!(answer, recorded);
+    }
+    assert_eq!(answers.as_array().map(Vec::len), recorded.as_array().map(Vec::len));
+}
+
+fn version(list: &Value) -> String {
+    list["metadata"]["resourceVersion"].as_str().unwrap().to_owned()
+}
+
+/// Without what differs from one run to the next.
+fn plain(mut body: Value) -> Value {
+    fn walk(value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                for gone in ["managedFields", "selfLink"] {
+                    fields.remove(gone);
+                }
+                for (name, value) in fields.iter_mut() {
+                    match (name.as_str(), &value) {
+                        ("uid" | "resourceVersion" | "creationTimestamp", Value::String(_)) => *value = json!("…"),
+                        ("message", Value::String(text)) if text.starts_with("too old resource version") => {
+                            *value = json!("too old resource version: …");
+                        }
+                        _ => walk(value),
+                    }
+                }
+            }
+            Value::Array(elements) => elements.iter_mut().for_each(walk),
+            _ => {}
+        }
+    }
+    walk(&mut body);
+    body
+}

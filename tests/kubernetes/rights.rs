@@ -1,0 +1,100 @@
+//! Tokens that change, rights that lack, and what `check` says of them.
+
+use std::fs;
+use std::time::Duration;
+
+use crate::support::clock::{now, pause, wait_for};
+use crate::support::daemon::{Daemon, vip_manager};
+use crate::support::host::VIP;
+use crate::support::kubernetes::KEY;
+use crate::support::setup::{SOON, report, wait_logged};
+use crate::{LOOP, Setup, TOKENS};
+
+#[test]
+fn a_token_that_is_replaced_is_read_anew() {
+    let setup = Setup::new("kube-token", 1);
+    let config = setup.kubernetes.config(&setup.hosts[0]);
+    let daemon = Daemon::start(&setup.hosts[0], &config);
+    let _leader = setup.leader(0);
+    setup.observer.wait_held(&setup.hosts[0], VIP, SOON);
+    let (old, file) = (setup.kubernetes.token("second"), setup.kubernetes.host.directory().join("token"));
+    let first = fs::read_to_string(&file).unwrap();
+    fs::write(&file, &old).unwrap();
+    setup.kubernetes.revoke("first");
+    let revoked = now();
+    wait_for("the first token to be refused", TOKENS, || {
+        setup.kubernetes.ask_as(&first, "/version").is_ok_and(|(status, _)| status == 401)
+            || setup
+                .kubernetes
+                .ask_as(&first, "/api/v1/namespaces/pg/configmaps")
+                .is_ok_and(|(status, _)| status == 401)
+    });
+    report("the first token was refused after", now().since(revoked));
+    pause(LOOP * 2);
+    assert!(setup.observer.holds(&setup.hosts[0], VIP));
+    assert_eq!(setup.observer.intervals(&setup.hosts[0], VIP).len(), 1);
+    assert!(!daemon.process.logged("does not know this user"), "nobody noticed");
+}
+
+#[test]
+fn a_right_that_lacks_is_named_with_its_role_and_the_vip_comes_when_it_is_granted() {
+    let setup = Setup::new("kube-rights", 1);
+    setup.kubernetes.forbid();
+    let daemon = Daemon::start(&setup.hosts[0], &setup.kubernetes.config(&setup.hosts[0]));
+    let _leader = setup.leader(0);
+    wait_logged(
+        &daemon,
+        "the user system:serviceaccount:pg:vip may not list configmaps/main-leader in the namespace pg",
+    );
+    wait_logged(&daemon, "--verb=get,list,watch --resource=configmaps --resource-name=main-leader");
+    let report = check(&setup);
+    assert!(report.contains("does not let this user read it"), "{report}");
+    assert!(report.contains("--resource-name=main-leader"), "{report}");
+    setup.kubernetes.allow(&["get", "list", "watch"]);
+    setup.observer.wait_held(&setup.hosts[0], VIP, SOON);
+}
+
+#[test]
+fn without_the_right_to_watch_the_object_is_read_each_second() {
+    let setup = Setup::new("kube-unwatched", 1);
+    setup.kubernetes.forbid();
+    setup.kubernetes.allow(&["list"]);
+    let daemon = Daemon::start(&setup.hosts[0], &setup.kubernetes.config(&setup.hosts[0]));
+    wait_logged(&daemon, "reading it each second instead");
+    let leader = setup.leader(0);
+    setup.observer.wait_held(&setup.hosts[0], VIP, SOON);
+    assert!(check(&setup).contains("may not watch configmaps/main-leader"));
+    drop(leader);
+    setup.kubernetes.annotate(KEY, &serde_json::json!({"leader": "another"}));
+    let written = now();
+    let gone = setup.observer.wait_gone(&setup.hosts[0], VIP, SOON).unwrap();
+    report("gone after", gone.since(written));
+    assert!(gone.since(written) < Duration::from_secs(5));
+}
+
+#[test]
+fn check_names_the_server_the_key_and_what_is_near_it() {
+    let setup = Setup::new("kube-check", 1);
+    let sound = check(&setup);
+    assert!(sound.contains("answered in") && sound.contains("v1.20.2"), "{sound}");
+    assert!(sound.contains("does not exist"), "{sound}");
+    let _leader = setup.leader(0);
+    wait_for("the record in check's report", SOON, || check(&setup).contains("which is this host"));
+    let config = setup.kubernetes.config(&setup.hosts[0]);
+    let text = config.text();
+    let token = setup.kubernetes.host.directory().join("token");
+    fs::write(&token, "no token").unwrap();
+    let refused = run_check(&setup, &text);
+    assert!(refused.contains("does not know this user"), "{refused}");
+}
+
+fn check(setup: &Setup) -> String {
+    run_check(setup, &setup.kubernetes.config(&setup.hosts[0]).text())
+}
+
+fn run_check(setup: &Setup, config: &str) -> String {
+    let file = setup.hosts[0].directory().join("check.yml");
+    fs::write(&file, config).unwrap();
+    let output = vip_manager(&setup.hosts[0]).arg("check").arg("--config").arg(&file).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
