@@ -178,3 +178,6 @@ pub(super) const PLAIN: Spec = Spec {
     secret: false,
     per_vip: false,
 };
+
+/// A row whose key an entry of `vips` may hold.
+pub(super) const PER_VIP: Spec = Spec { per_vip: true, ..PLAIN };

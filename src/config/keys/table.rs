@@ -1,6 +1,6 @@
 //! The rows of the table of keys.
 
-use super::spec::{Key, PLAIN, Spec, Takes};
+use super::spec::{Key, PER_VIP, PLAIN, Spec, Takes};
 
 /// Every key, in the order in which people read about them.
 pub static TABLE: [Spec; 45] = [
@@ -19,8 +19,7 @@ pub static TABLE: [Spec; 45] = [
         takes: Takes::Addresses,
         default: "required",
         help: "One or more virtual IP addresses, IPv4 or IPv6, each with an optional prefix length: 10.0.0.5/24",
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::Netmask,
@@ -30,8 +29,7 @@ pub static TABLE: [Spec; 45] = [
         default: "32, or 128 for IPv6",
         help: "The prefix length, 1 to 32, or 1 to 128 for IPv6; -1 for the default. With both families, values up \
                to 32 apply to IPv4 only, larger ones to IPv6 only",
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::Interface,
@@ -40,8 +38,7 @@ pub static TABLE: [Spec; 45] = [
         takes: Takes::Interface,
         default: "required",
         help: "The network interface to add the address to",
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::TriggerKey,
@@ -50,8 +47,7 @@ pub static TABLE: [Spec; 45] = [
         default: "from patroni-config, or required; /leader with patroni",
         help: "The leader key, as Patroni writes it: /service/pg_cluster/leader; with patroni the path to ask for: \
                /leader or /primary",
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::TriggerValue,
@@ -60,8 +56,7 @@ pub static TABLE: [Spec; 45] = [
         default: "from patroni-config, or the host name; 200 with patroni",
         help: "The value of the key that means this host: its member name in Patroni; with patroni also 200, any \
                answer of this host's own Patroni",
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::PatroniConfig,
@@ -69,8 +64,7 @@ pub static TABLE: [Spec; 45] = [
         takes: Takes::File,
         help: "Patroni's own configuration: a file, its directory, or a credential of the unit by its name. It gives the \
                store, its endpoints, TLS and login, the trigger-key and the trigger-value, unless they are set here",
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::DcsType,
@@ -80,8 +74,7 @@ pub static TABLE: [Spec; 45] = [
         default: "etcd",
         help: "The store of the leader key: etcd or etcd3, which mean the same, consul, kubernetes, zookeeper, exhibitor, \
                which tells ZooKeeper's servers, or patroni, the REST API of this host's Patroni",
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::DcsEndpoints,
@@ -91,8 +84,7 @@ pub static TABLE: [Spec; 45] = [
         default: "127.0.0.1:2379, 127.0.0.1:8008 with patroni",
         help: "The endpoints of the store, as a list or separated by commas. Without a scheme: http, or https if a \
                file for TLS is set",
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::DcsUser,
@@ -100,8 +92,7 @@ pub static TABLE: [Spec; 45] = [
         also: &["etcd-user"],
         aliases: &["etcd_user"],
         help: "The user of the store to authenticate as",
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::DcsPassword,
@@ -111,8 +102,7 @@ pub static TABLE: [Spec; 45] = [
         help: "The password of that user. Every user of the host can read it on the command line: prefer the file \
                or a variable",
         secret: true,
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::DcsPasswordFile,
@@ -120,8 +110,7 @@ pub static TABLE: [Spec; 45] = [
         also: &["etcd-password-file"],
         takes: Takes::File,
         help: "A file that contains the password, read again at each login; replaces dcs-password",
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::DcsToken,
@@ -130,8 +119,7 @@ pub static TABLE: [Spec; 45] = [
         aliases: &["consul_token"],
         help: "The token to authenticate with, for stores that have tokens; not used with etcd",
         secret: true,
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::DcsTokenFile,
@@ -139,30 +127,26 @@ pub static TABLE: [Spec; 45] = [
         also: &["consul-token-file"],
         takes: Takes::File,
         help: "A file that contains the token, read again when it changes; replaces dcs-token",
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::DcsDatacenter,
         name: "consul-datacenter",
         default: "the agent's",
         help: "The datacenter of Consul that holds the leader key",
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::DcsNamespace,
         name: "consul-namespace",
         help: "The namespace of Consul Enterprise that holds the leader key",
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::DcsPartition,
         name: "consul-partition",
         help: "The admin partition of Consul Enterprise that holds the leader key",
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::DcsCaFile,
@@ -172,8 +156,7 @@ pub static TABLE: [Spec; 45] = [
         takes: Takes::File,
         default: "the system's roots",
         help: "The certificate authorities to trust, in PEM",
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::DcsCertFile,
@@ -182,8 +165,7 @@ pub static TABLE: [Spec; 45] = [
         aliases: &["etcd_cert_file"],
         takes: Takes::File,
         help: "The client certificate, in PEM; needs dcs-key-file",
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::DcsKeyFile,
@@ -192,8 +174,7 @@ pub static TABLE: [Spec; 45] = [
         aliases: &["etcd_key_file"],
         takes: Takes::File,
         help: "The private key of the client certificate, in PEM; needs dcs-cert-file",
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::Kubeconfig,
@@ -202,16 +183,14 @@ pub static TABLE: [Spec; 45] = [
         default: "the pod's service account, or KUBECONFIG",
         help: "With dcs-type: kubernetes, the kubeconfig that says where the API server is and how to log in; replaces \
                dcs-endpoints and the keys for login and TLS",
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::KubeContext,
         name: "kubernetes-context",
         default: "the current context",
         help: "The context of the kubeconfig",
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::Interval,
@@ -227,8 +206,7 @@ pub static TABLE: [Spec; 45] = [
         takes: Takes::Duration,
         default: "10s, or three intervals if that is longer",
         help: "How long the address may stay without a confirming read, 2s to 1h, at least three intervals",
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::LeaseMargin,
@@ -236,8 +214,7 @@ pub static TABLE: [Spec; 45] = [
         takes: Takes::Duration,
         default: "3s",
         help: "How long before the end of the leader key's lease the address is removed, 1s to 60s",
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::ManagerType,
@@ -263,8 +240,7 @@ pub static TABLE: [Spec; 45] = [
         takes: Takes::Count,
         default: "6",
         help: "Announcements per series, 1 to 1000",
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::AnnounceInterval,
@@ -272,8 +248,7 @@ pub static TABLE: [Spec; 45] = [
         takes: Takes::Duration,
         default: "growing: after 100ms, 500ms, 1.1s, 2.2s and 4.4s",
         help: "The time between two announcements of a series, 10ms to 60s",
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::AnnounceRefresh,
@@ -281,8 +256,7 @@ pub static TABLE: [Spec; 45] = [
         takes: Takes::Duration,
         default: "60s",
         help: "The time between two later announcements, 1s to 24h; 0 disables them",
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::RetryNum,
@@ -290,8 +264,7 @@ pub static TABLE: [Spec; 45] = [
         aliases: &["retry_num"],
         takes: Takes::Count,
         help: "Deprecated form of announce-count; used if that is not set",
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::RetryAfter,
@@ -299,8 +272,7 @@ pub static TABLE: [Spec; 45] = [
         aliases: &["retry_after"],
         takes: Takes::Duration,
         help: "Deprecated form of announce-interval; used if that is not set",
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::ResetConnections,
@@ -309,8 +281,7 @@ pub static TABLE: [Spec; 45] = [
         default: "true",
         help: "Whether TCP connections to the address are reset before it is removed, so that clients reconnect at \
                once",
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::RefuseAfterRelease,
@@ -319,8 +290,7 @@ pub static TABLE: [Spec; 45] = [
         default: "10s",
         help: "How long new TCP connections to the address are refused after its release, unless another host \
                announces it before, up to 60s; 0 disables it",
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::OnAcquire,
@@ -328,24 +298,21 @@ pub static TABLE: [Spec; 45] = [
         takes: Takes::Program,
         help: "A program to run after the address is acquired: an absolute path or, in the file, a list with \
                arguments; no shell",
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::OnRelease,
         name: "on-release",
         takes: Takes::Program,
         help: "A program to run after the address is released; nothing waits for it",
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::OnConflict,
         name: "on-conflict",
         takes: Takes::Program,
         help: "A program to run when another host starts to claim the address",
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::HookTimeout,
@@ -353,8 +320,7 @@ pub static TABLE: [Spec; 45] = [
         takes: Takes::Duration,
         default: "10s",
         help: "How long such a program may run, 100ms to 10m, before it is killed",
-        per_vip: true,
-        ..PLAIN
+        ..PER_VIP
     },
     Spec {
         key: Key::LogLevel,
