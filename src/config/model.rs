@@ -6,7 +6,7 @@ use std::time::Duration;
 
 pub use super::stores::{
     Endpoint, Identity, Location, Login, OptionNames, Password, Secret, SourceConfig, SourceIndex, StoreConfig,
-    StoreType,
+    StoreType, is_supported,
 };
 use crate::keeper::{ClaimMode, Schedule};
 use crate::pace::Pace;

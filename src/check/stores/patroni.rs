@@ -173,18 +173,27 @@ fn whole(span: Duration) -> String {
     format!("{} s", span.as_secs())
 }
 
-/// Patroni's own file on this host names a store: following that is better.
-pub fn direct(file: &str, section: &str) -> Finding {
-    Finding::warning(
+/// Patroni's own file on this host, if it names a store whose promise would be exact.
+pub fn direct(file: &str, text: &str, supported: impl Fn(&str) -> bool) -> Option<Finding> {
+    let sections = EXACT.iter().filter(|(_, kind)| supported(kind)).map(|(section, _)| *section);
+    let section = sections.into_iter().find(|section| names_section(text, section))?;
+    Some(Finding::warning(
         "rest-direct",
         "dcs-type",
         format!(
-            "is patroni, whose promise is assumed; {file} has the section {section}:, and following that store is exact"
+            "is patroni, whose promise is assumed; {file} names a store ({section}:), and following that one is exact"
         ),
-        "follow the store itself, with dcs-type and dcs-endpoints as that section has them",
-    )
+        format!("set patroni-config: {file}, and remove dcs-type, dcs-endpoints, trigger-key and trigger-value"),
+    ))
 }
 
+/// Whether the YAML has this key at its top.
+fn names_section(text: &str, section: &str) -> bool {
+    text.lines().any(|line| line.strip_prefix(section).is_some_and(|rest| rest.trim_start().starts_with(':')))
+}
+
+/// Sections of Patroni's file, and the kind of store that follows them with the exact grade.
+const EXACT: [(&str, &str); 3] = [("etcd3", "etcd"), ("kubernetes", "kubernetes"), ("etcd", "etcd2")];
 const STATUS: &str = "200";
 /// Shorter than this, a few polls that are late lose the address.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -270,6 +279,16 @@ mod tests {
             ids(RestFacts { timing: None, left: None, ..leader() }, "200")[1],
             ("rest-settings", Level::Warning)
         );
+    }
+
+    #[test]
+    fn a_store_that_would_be_exact_is_recommended() {
+        let told = |text: &str| direct("/etc/patroni/a.yml", text, |kind| kind != "etcd2").map(|found| found.text);
+        assert!(told("scope: pg\netcd3:\n  host: a\n").unwrap().contains("names a store (etcd3:)"));
+        assert!(told("kubernetes :\n  namespace: a\n").unwrap().contains("(kubernetes:)"));
+        for other in ["etcd:\n  host: a\n", "raft:\n", "# etcd3:\n", "bootstrap:\n  etcd3: a\n", "etcd3_not: a\n", ""] {
+            assert_eq!(told(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::unistd::User;
 
@@ -26,6 +26,18 @@ pub(super) fn firmware() -> cloud::Firmware {
         chassis_asset_tag: read("chassis_asset_tag"),
     }
 }
+
+/// Patroni's own files that this process can read, where packages and deployment tools put them.
+pub(super) fn patroni_files() -> Vec<(String, String)> {
+    let folder = fs::read_dir("/etc/patroni").into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut paths: Vec<_> =
+        folder.filter(|path| path.extension().is_some_and(|ext| ext == "yml" || ext == "yaml")).collect();
+    paths.sort();
+    paths.extend(PATRONI_FILES.iter().map(PathBuf::from));
+    paths.into_iter().filter_map(|path| Some((path.display().to_string(), fs::read_to_string(path).ok()?))).collect()
+}
+
+const PATRONI_FILES: [&str; 3] = ["/etc/patroni.yml", "/pg/bin/patroni.yml", "/opt/app/patroni/etc/postgresql.yml"];
 
 /// What the administrator, or a tool, has put over the package's units.
 pub(super) fn units() -> Vec<unit::Facts> {

@@ -19,6 +19,7 @@ use crate::check::{
     Finding, Look, Report, announcements, cloud, configuration, endpoints, hooks, key, postgres, privileges, rival,
     stores, unit,
 };
+use crate::config::model::is_supported;
 use crate::config::{Config, Examined, SourceConfig, Sources, VipConfig, examine};
 use crate::daemon::event_loop::circumstances;
 use crate::daemon::{BLOCKING_THREADS, runtime};
@@ -79,6 +80,10 @@ fn about(config: &Config, in_cloud: bool, clock: Clock) -> Vec<Finding> {
     for (source, inspections) in config.sources.iter().zip(&inspected) {
         let all: Vec<_> = inspections.iter().map(|inspection| inspection.endpoint.clone()).collect();
         findings.extend(endpoints::judge(stores::of(source), &all));
+    }
+    if config.sources.iter().any(|source| matches!(source, SourceConfig::Patroni(_))) {
+        let files = machine::patroni_files();
+        findings.extend(files.iter().find_map(|(file, text)| stores::patroni::direct(file, text, is_supported)));
     }
     let servers = Servers::look();
     let mut probes = probes.into_iter();

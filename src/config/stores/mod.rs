@@ -74,6 +74,11 @@ pub(super) const TYPES: &[(&str, &StoreType)] = &[
     (PATRONI.name, &PATRONI),
 ];
 
+/// Whether dcs-type may have this value.
+pub fn is_supported(kind: &str) -> bool {
+    TYPES.iter().any(|(name, _)| *name == kind)
+}
+
 /// etcd v3.
 pub(super) const ETCD: StoreType = StoreType {
     name: "etcd",
