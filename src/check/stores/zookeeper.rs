@@ -94,7 +94,7 @@ fn grade(facts: &WatchedKey, session: SessionFacts) -> Finding {
         return Finding::error("lease-too-short", subject, text, "raise Patroni's ttl (patronictl edit-config)");
     }
     if session.left < facts.lease_margin + facts.hold_timeout {
-        let bound = (session.left - facts.lease_margin).as_secs_f64();
+        let bound = session.left.saturating_sub(facts.lease_margin).as_secs_f64();
         let text = format!("{told}; minus lease-margin, the VIP is held for {bound} s without an answer");
         return Finding::warning(
             "lease-short",

@@ -74,10 +74,10 @@ impl Connection {
         let waited_for = Arc::clone(&asked);
         tokio::spawn(async move {
             let waiting = Waiting::default();
-            let (reading, writing) = tokio::io::split(stream);
+            let (input, output) = tokio::io::split(stream);
             let cause = tokio::select! {
-                Err(error) = read(reading, &waiting, &teller, &waited_for) => error,
-                written = write(writing, inbox, &waiting, session_timeout / 3) => match written {
+                Err(error) = read(input, &waiting, &teller, &waited_for) => error,
+                written = write(output, inbox, &waiting, session_timeout / 3) => match written {
                     Ok(()) => return,
                     Err(error) => LineError::Broken(error),
                 },

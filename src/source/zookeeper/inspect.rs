@@ -152,7 +152,7 @@ async fn session(connection: &Connection, leader: &str, longest: Duration) -> Re
     let path = config_path(leader);
     let answer = connection.send(&Request::GetData { path: &path, watch: false }).answer().await?;
     let forbidden = answer.reply()?.code == Code::NO_AUTH;
-    let terms = read_terms(answer.reply());
+    let terms = read_terms(&answer.reply());
     Ok(SessionFacts { ttl: (!forbidden).then_some(terms.ttl), longest, left: left(terms, longest) })
 }
 

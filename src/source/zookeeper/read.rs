@@ -102,14 +102,14 @@ async fn complete_one(context: &Context, asked: Asked) -> Result<Result<KeyRead,
     let Asked { key, sent_at, barrier, has_quorum, value, terms } = asked;
     let barrier = barrier.answer().await?;
     if has_quorum {
-        passed_quorum(&barrier.reply()?)?
+        passed_quorum(&barrier.reply()?)?;
     } else {
-        expect(barrier.reply()?.code, &[Code::OK])?
+        expect(barrier.reply()?.code, &[Code::OK])?;
     }
     let value = value.answer().await?;
     if let Some(terms) = terms {
         let answer = terms.answer().await?;
-        context.memory.note_terms(key, read_terms(answer.reply()), sent_at);
+        context.memory.note_terms(key, read_terms(&answer.reply()), sent_at);
     }
     let reply = match value.reply() {
         Err(CallError::TooLarge) => return Ok(Err(too_large(context.keys.name(key)))),
@@ -175,7 +175,7 @@ fn expect(code: Code, expected: &[Code]) -> Result<(), CallError> {
 }
 
 /// Patroni's settings, from what answers the read of its configuration.
-pub(super) fn read_terms(reply: Result<Reply<'_>, CallError>) -> Terms {
+pub(super) fn read_terms(reply: &Result<Reply<'_>, CallError>) -> Terms {
     match reply {
         Ok(reply) if reply.code == Code::NO_NODE => Terms::DEFAULT,
         Ok(reply) => reply.data().map_or(Terms::CAUTIOUS, |(config, _)| Terms::parse(config)),
