@@ -11,6 +11,7 @@ mod clouds;
 mod endpoints;
 mod interfaces;
 mod keys;
+mod kubernetes;
 mod machine;
 mod page;
 mod postgres;

@@ -9,6 +9,7 @@ const TESTS: &str = concat!(
     include_str!("endpoints.rs"),
     include_str!("interfaces.rs"),
     include_str!("keys.rs"),
+    include_str!("kubernetes.rs"),
     include_str!("machine.rs"),
     include_str!("postgres.rs"),
     include_str!("rest.rs"),

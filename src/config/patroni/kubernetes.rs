@@ -7,5 +7,6 @@ use crate::config::keys::Key;
 impl<'a> Derivation<'a> {
     pub(super) fn kubernetes(&mut self, section: Section<'a>) {
         self.copy(Key::DcsCaFile, section, "cacert");
+        self.copy(Key::KubeContext, section, "context");
     }
 }

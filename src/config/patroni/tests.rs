@@ -248,6 +248,15 @@ fn the_store_that_patroni_picks() {
 }
 
 #[test]
+fn kubernetes_gives_an_authority_and_a_context() {
+    let (shown, said) = derived(&format!("{TOP}kubernetes: {{cacert: /ca, context: lab}}"), &[], &[]);
+    assert_eq!(said, "");
+    for line in ["dcs-ca-file /ca p:3 (kubernetes.cacert)", "kubernetes-context lab p:3 (kubernetes.context)"] {
+        assert!(shown.contains(line), "{shown}");
+    }
+}
+
+#[test]
 fn what_is_set_beside_it_wins_and_excuses_what_is_missing() {
     let beside = [(Key::DcsEndpoints, "b"), (Key::TriggerValue, "other"), (Key::DcsType, "etcd")];
     let (shown, said) = derived(&format!("{TOP}etcd3: {{srv: example.org, cacert: /ca}}"), &[], &beside);

@@ -102,11 +102,10 @@ impl<'a> Validator<'a> {
             }
             return Ok(Kubeconfig::default());
         }
-        let others = [Key::DcsEndpoints, Key::DcsToken, Key::DcsTokenFile, Key::DcsCaFile, Key::DcsCertFile];
+        let others = [Key::DcsEndpoints, Key::DcsToken, Key::DcsTokenFile, Key::DcsCertFile];
         if let (Some(file), Some(other)) = (file, others.into_iter().find_map(|key| scope.find(key))) {
             let (name, other_name) = (file.good_name(), other.good_name());
-            let text =
-                format!("{name} and {other_name} (at {}) are both set; the kubeconfig says all that", other.place);
+            let text = format!("{name} and {other_name} (at {}) are both set; the kubeconfig says both", other.place);
             return Err(self.problem(&file.place, text));
         }
         Ok(Kubeconfig {

@@ -76,6 +76,8 @@ pub(super) struct Means {
 pub(super) struct Kubeconfig {
     path: PathBuf,
     context: Option<String>,
+    /// Replaces the authorities of the file.
+    ca: Option<PathBuf>,
     means: Means,
     reading: Blocking<io::Result<String>>,
     last: Option<(String, Reached)>,
@@ -92,7 +94,8 @@ pub(super) fn servers(config: &StoreConfig, means: Means) -> Vec<(Arc<str>, Serv
         Some(path) => path.clone(),
         None => {
             if let Some(account) = service_account(variable, Path::new(SERVICE_ACCOUNT)) {
-                let endpoint = account.endpoint(means);
+                let ca = config.ca_file.clone().unwrap_or(account.ca);
+                let endpoint = ServiceAccount { ca, ..account }.endpoint(means);
                 return vec![(endpoint.name(), Server::Fixed(endpoint))];
             }
             match variable("KUBECONFIG") {
@@ -104,6 +107,7 @@ pub(super) fn servers(config: &StoreConfig, means: Means) -> Vec<(Arc<str>, Serv
     let server = Kubeconfig {
         path: credential::located(&path),
         context: kubeconfig.context.clone(),
+        ca: config.ca_file.clone(),
         means,
         reading: Blocking::default(),
         last: None,
@@ -208,7 +212,7 @@ impl Kubeconfig {
         let Access { server, path, ca, identity, login } = access;
         let mut given = GivenPem::default();
         let mut files = TlsFiles { ca: None, identity: None, names: &KUBECONFIG };
-        if let Some(ca) = ca {
+        if let Some(ca) = self.ca.clone().map(Material::File).or(ca) {
             let (path, text) = self.pem(ca, "certificate-authority")?;
             (files.ca, given.ca) = (Some(path), text);
         }
@@ -275,7 +279,7 @@ mod tests {
     fn kubeconfig(name: &str, text: &str) -> Kubeconfig {
         let path = env::temp_dir().join(format!("vip-manager-{name}-{}.conf", std::process::id()));
         fs::write(&path, text).unwrap();
-        Kubeconfig { path, context: None, means: MEANS, reading: Blocking::default(), last: None }
+        Kubeconfig { path, context: None, ca: None, means: MEANS, reading: Blocking::default(), last: None }
     }
 
     const TEXT: &str = "{current-context: a, contexts: [{name: a, context: {cluster: c, user: u}}],
