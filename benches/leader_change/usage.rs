@@ -67,7 +67,7 @@ fn process(pid: u32) -> PathBuf {
 }
 
 /// The processor time of all threads, with nanosecond precision.
-fn cpu_time(pid: u32) -> Duration {
+pub(crate) fn cpu_time(pid: u32) -> Duration {
     let tasks = fs::read_dir(process(pid).join("task")).or_fail("listing threads");
     let spent = tasks.flatten().filter_map(|task| {
         let schedule = fs::read_to_string(task.path().join("schedstat")).ok()?;
@@ -76,12 +76,21 @@ fn cpu_time(pid: u32) -> Duration {
     Duration::from_nanos(spent.sum())
 }
 
+/// The messages that all members have received from clients, by method: requests, and questions on a watch stream.
+pub(crate) fn received(cluster: &Cluster) -> Vec<(&'static str, f64)> {
+    METHODS.into_iter().zip(counted(cluster, "grpc_server_msg_received_total{")).collect()
+}
+
 fn calls(cluster: &Cluster) -> Vec<f64> {
+    counted(cluster, "grpc_server_handled_total{")
+}
+
+fn counted(cluster: &Cluster, family: &str) -> Vec<f64> {
     let pages: Vec<String> = cluster.members.iter().map(crate::support::etcd::Member::metrics).collect();
     let answered = |method: &str| {
         let label = format!("grpc_method=\"{method}\"");
         let lines = pages.iter().flat_map(|page| page.lines());
-        let counted = lines.filter(|line| line.starts_with("grpc_server_handled_total{") && line.contains(&label));
+        let counted = lines.filter(|line| line.starts_with(family) && line.contains(&label));
         counted.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     };
     METHODS.iter().map(|method| answered(method)).collect()

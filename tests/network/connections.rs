@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use vip_manager::time::Moment;
 
-use crate::support::clock::now;
+use crate::support::clock::{now, wait_for};
+use crate::support::cut::{Cut, Way};
+use crate::support::daemon::{Daemon, KEY};
+use crate::support::etcd::PORT;
 use crate::support::host::{Host, VIP, VIP6};
-use crate::support::setup::{SOON, Setup, report};
+use crate::support::setup::{SOON, Setup, report, wait_logged};
 use crate::support::tcp::DATABASE;
 
 /// A client in the midst of a query: it has nothing more to say and waits for the answer.
@@ -30,6 +33,29 @@ impl Waiting {
         });
         Self { end, _server: server }
     }
+}
+
+/// With a long interval one read that is late before the deadline is no doubt yet.
+#[test]
+fn a_deadline_that_passes_without_a_doubt_resets_runs_the_hook_and_names_the_cause() {
+    let setup = Setup::new("undoubted", 1);
+    let listener = listen(setup.host());
+    let gone = setup.lab.directory().join("gone");
+    let lease = setup.cluster.store().grant(12);
+    setup.cluster.store().put_leased(KEY, setup.host().name(), lease);
+    let config = setup.config().with("interval", "10s").with("on-release", format!("[/bin/touch, {}]", gone.display()));
+    let daemon = Daemon::start(setup.host(), &config);
+    setup.observer.wait_held(setup.host(), VIP, SOON);
+    let waiting = Waiting::on(&setup.client, &listener, VIP);
+    let etcd = &setup.cluster.members[0].host;
+    let _cut = Cut::of_port(&setup.lab, setup.host(), &[etcd], PORT, Way::Both);
+    let (at, read) = waiting.end.recv_timeout(SOON + SOON).unwrap();
+    assert_eq!(read.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    let removed = setup.observer.wait_gone(setup.host(), VIP, SOON).unwrap();
+    report("the client knows it after the removal", at.since(removed));
+    wait_logged(&daemon, "hold deadline passed, unconfirmed for");
+    wait_for("the hook", SOON, || gone.exists());
+    assert!(!daemon.process.logged("removed by another program"), "{}", daemon.process.text());
 }
 
 fn listen(host: &Host) -> TcpListener {

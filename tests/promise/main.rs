@@ -18,6 +18,7 @@ mod long_outages;
 mod measure;
 mod missed_change;
 mod outage_log;
+mod pace;
 mod partition;
 mod power;
 mod random_faults;

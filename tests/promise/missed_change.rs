@@ -10,7 +10,7 @@ use super::support::daemon::KEY;
 use super::support::host::VIP;
 
 /// The time until the daemon is in doubt, on a busy machine.
-const UNTIL_DOUBT: Duration = Duration::from_secs(3);
+const UNTIL_DOUBT: Duration = Duration::from_secs(4);
 
 /// Cuts only the old holder off from etcd for `cut_for`. The clients still reach it.
 fn move_during_cut(name: &str, cut_for: Duration) {

@@ -192,6 +192,11 @@ impl Cluster {
 }
 
 impl Member {
+    /// The process, if it runs.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::pid)
+    }
+
     fn start(host: &Host, initial_cluster: &str, options: &ClusterOptions) -> Self {
         let mut member =
             Self { host: host.clone(), arguments: arguments(host, initial_cluster, options), process: None };
