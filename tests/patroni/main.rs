@@ -10,6 +10,7 @@ mod support;
 mod endpoints;
 mod following;
 mod silence;
+mod tls;
 mod traps;
 
 use std::time::Duration;
