@@ -1,5 +1,7 @@
 //! Answers of Patroni's REST API: whatever the bytes, only a complete 200 with a lock lets this host hold, and for no
 //! longer than the settings say.
+//!
+//! The bytes are a digit for the status, the body, a zero byte, and the body of `/config`.
 
 #![no_main]
 
@@ -11,7 +13,6 @@ use vip_manager::source::patroni::answer::{Answer, Timing};
 use vip_manager::source::patroni::judge::Memory;
 use vip_manager::time::Moment;
 
-/// The bytes are a digit for the status, the body, a zero byte, and the body of `/config`.
 fuzz_target!(|bytes: &[u8]| {
     let Some((digit, rest)) = bytes.split_first() else { return };
     let status = [200, 503, 404, 500][usize::from(digit % 4)];
@@ -24,7 +25,8 @@ fuzz_target!(|bytes: &[u8]| {
     let answer = Answer::parse(status, body);
     assert_eq!(answer.status, status);
     let sent_at = Moment::from_boot(Duration::from_secs(1_000));
-    let mut memory = Memory { timing, ..Memory::default() };
+    let mut memory = Memory::default();
+    memory.timing = timing;
     memory.note(&answer, sent_at);
     for value in ["200", "pg1"] {
         let Ok((names, tenure)) = memory.judge(&answer, value, sent_at) else { continue };
