@@ -125,6 +125,41 @@ pub(super) fn variables(variables: &[(OsString, OsString)], findings: &mut Findi
     variables.iter().filter_map(|(name, value)| variable(&name.to_string_lossy(), value, findings)).collect()
 }
 
+/// The variables of Consul's own clients that the predecessor obeyed. They are weaker than everything else.
+pub(super) fn foreign_variables(variables: &[(OsString, OsString)]) -> Vec<Setting> {
+    let text = |name: &str| variables.iter().find(|(known, _)| known == name)?.1.to_str().map(str::to_owned);
+    let setting = |(name, key): &(&str, Key)| {
+        let place = Place::Variable((*name).to_owned());
+        let item = Item { text: text(name)?, place: place.clone() };
+        Some(Setting::new(*key, key.name(), place, vec![item])).filter(|setting| !setting.items.is_empty())
+    };
+    FOREIGN.iter().filter_map(setting).collect()
+}
+
+/// Those of them that have no effect here.
+pub(super) fn foreign_warnings(variables: &[(OsString, OsString)]) -> Vec<(Place, String)> {
+    let set = |name: &str| variables.iter().find(|(known, _)| known == name)?.1.to_str().map(str::to_lowercase);
+    let verify = set("CONSUL_HTTP_SSL_VERIFY").filter(|text| matches!(text.as_str(), "0" | "false" | "f"));
+    let server = set("CONSUL_TLS_SERVER_NAME").filter(|text| !text.is_empty());
+    let certificates = "certificates are always verified here; set dcs-ca-file to the authority of the store";
+    let name = "it has no effect here; name the endpoints as their certificates do";
+    [
+        verify.map(|_| (Place::Variable("CONSUL_HTTP_SSL_VERIFY".to_owned()), certificates.to_owned())),
+        server.map(|_| (Place::Variable("CONSUL_TLS_SERVER_NAME".to_owned()), name.to_owned())),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+const FOREIGN: [(&str, Key); 5] = [
+    ("CONSUL_CACERT", Key::DcsCaFile),
+    ("CONSUL_CLIENT_CERT", Key::DcsCertFile),
+    ("CONSUL_CLIENT_KEY", Key::DcsKeyFile),
+    ("CONSUL_HTTP_TOKEN", Key::DcsToken),
+    ("CONSUL_HTTP_TOKEN_FILE", Key::DcsTokenFile),
+];
+
 fn variable(name: &str, value: &OsStr, findings: &mut Findings) -> Option<Setting> {
     let place = Place::Variable(name.to_owned());
     let Some(found) = keys::find_variable(name) else {

@@ -58,6 +58,8 @@ pub struct Sources {
     flags: Flags,
     /// Only those that begin with `VIP_`.
     variables: Vec<(OsString, OsString)>,
+    /// Only those that begin with `CONSUL_`.
+    foreign: Vec<(OsString, OsString)>,
     /// What `patroni-config` needs of the environment.
     surroundings: Surroundings,
     /// What `trigger-value` is where nothing is given; nothing where it is not known.
@@ -89,12 +91,12 @@ impl Sources {
         let mut environment: Vec<_> = environment.into_iter().collect();
         environment.sort();
         let of = |prefix: &str| environment.iter().filter(|(name, _)| begins(name, prefix)).cloned().collect();
-        let variables = of("VIP_");
+        let (variables, foreign) = (of("VIP_"), of("CONSUL_"));
         let credentials = environment.iter().find(|(name, _)| name == "CREDENTIALS_DIRECTORY");
         let surroundings =
             Surroundings { variables: of("PATRONI_"), credentials: credentials.map(|(_, path)| PathBuf::from(path)) };
         let host_name = host_name.filter(|name| !name.is_empty());
-        Self { flags, variables, surroundings, host_name, default_file: PathBuf::from(DEFAULT_FILE) }
+        Self { flags, variables, foreign, surroundings, host_name, default_file: PathBuf::from(DEFAULT_FILE) }
     }
 }
 
@@ -160,6 +162,8 @@ fn read(sources: &Sources) -> Read {
     };
     let file = path.as_ref().map(|path| (Arc::from(path.display().to_string()), file::read(path, &mut findings)));
     let mut given = Given::new(named, file, sources.host_name.clone(), &mut findings);
+    given.foreign = Layer::gather(args::foreign_variables(&sources.foreign), &mut findings);
+    given.foreign_warnings = args::foreign_warnings(&sources.foreign);
     given.follow_patroni(&sources.surroundings, &mut findings);
     let checked = validate::validate(&given, &mut findings);
     Read { checked, findings, file: path }

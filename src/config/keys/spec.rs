@@ -111,12 +111,24 @@ impl Key {
         self != Self::Vips
     }
 
+    /// The key of the file that may hold the value of this one instead.
+    pub fn file_instead(self) -> Option<Self> {
+        TWINS.iter().find(|(given, _)| *given == self).map(|(_, file)| *file)
+    }
+
+    /// The key that counts with this one or instead of it: where one is set, nothing weaker gives the other.
+    pub fn twin(self) -> Option<Self> {
+        let pairs = TWINS.iter().chain(&[(Self::DcsCertFile, Self::DcsKeyFile)]);
+        pairs.map(|pair| [*pair, (pair.1, pair.0)]).flatten().find(|(one, _)| *one == self).map(|(_, other)| other)
+    }
+
     /// Whether it says where the store is or how to be let in.
     pub fn is_of_store(self) -> bool {
         STORE.contains(&self)
     }
 }
 
+const TWINS: [(Key, Key); 2] = [(Key::DcsPassword, Key::DcsPasswordFile), (Key::DcsToken, Key::DcsTokenFile)];
 const STORE: [Key; 15] = [
     Key::DcsType,
     Key::DcsEndpoints,

@@ -7,6 +7,7 @@ use crate::config::keys::Key;
 impl<'a> Derivation<'a> {
     pub(super) fn consul(&mut self, section: Section<'a>) {
         self.copy(Key::DcsToken, section, "token");
+        self.copy(Key::DcsDatacenter, section, "dc");
         let mut tls = section.text("scheme").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("https"));
         if let Some((text, place)) = section.text("url") {
             tls = self.url(section, "url", text, place, 8500);

@@ -47,7 +47,8 @@ impl<'a> Derivation<'a> {
 
     /// Adds a setting. `name` is where it comes from, as in `etcd3.hosts`.
     pub(super) fn set(&mut self, key: Key, name: &str, place: &Place, texts: impl IntoIterator<Item = String>) {
-        if !self.is_set(key) {
+        let by_file = key.file_instead().is_some_and(|file| self.is_set(file));
+        if !self.is_set(key) && !by_file {
             let items = texts.into_iter().map(|text| Item { text, place: place.clone() }).collect();
             self.settings.push(Setting::new(key, name, place.clone(), items));
         }

@@ -141,6 +141,10 @@ fn consul() {
         "consul: {url: 'https://c'}",
         concat!("dcs-type consul p:3 (dcs-type)\n", "dcs-endpoints https://c:8500 p:3 (consul.url)\n"),
     );
+    gives(
+        "consul: {host: c, dc: east}",
+        "dcs-type consul p:3 (dcs-type)\ndcs-endpoints http://c:8500 p:3 (consul.host)\nconsul-datacenter east p:3 (consul.dc)\n",
+    );
     complains(
         "consul: {url: 'https://c', verify: 'off'}",
         "p:3: consul.verify is off, but certificates are always verified here; set dcs-ca-file to the authority of the \
@@ -262,6 +266,15 @@ fn what_is_set_beside_it_wins_and_excuses_what_is_missing() {
     let (shown, said) = derived(&format!("{TOP}etcd3: {{srv: example.org, cacert: /ca}}"), &[], &beside);
     assert_eq!(said, "");
     assert_eq!(shown, "trigger-key /service/pg/leader p:1 (scope)\ndcs-ca-file /ca p:3 (etcd3.cacert)\n");
+}
+
+#[test]
+fn a_file_beside_it_replaces_a_secret_in_it() {
+    let beside = [(Key::DcsPasswordFile, "/p"), (Key::DcsTokenFile, "/t")];
+    let (shown, _) = derived(&format!("{TOP}etcd3: {{host: a, username: u, password: p}}"), &[], &beside);
+    assert!(shown.contains("dcs-user u") && !shown.contains("dcs-password"), "{shown}");
+    let (shown, _) = derived(&format!("{TOP}consul: {{token: t}}"), &[], &beside);
+    assert!(!shown.contains("dcs-token"), "{shown}");
 }
 
 #[test]

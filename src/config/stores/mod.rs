@@ -200,6 +200,11 @@ pub struct StoreType {
 }
 
 impl StoreType {
+    /// Whether the variables of Consul's own clients (`CONSUL_CACERT` and others) count.
+    pub(super) fn has_foreign_variables(&self) -> bool {
+        self.name == CONSUL.name
+    }
+
     /// An endpoint as one would write it.
     pub(super) fn example(&self) -> String {
         match self.endpoints {

@@ -33,8 +33,8 @@ pub(super) fn validate(given: &Given, findings: &mut Findings) -> Option<(Config
 impl<'a> Validator<'a> {
     fn config(&mut self) -> Result<(Config, Origins), Reported> {
         let pace = self.pace();
-        let scopes = self.scopes();
-        let (stores, sources) = self.stores(&scopes);
+        let mut scopes = self.scopes();
+        let (stores, sources) = self.stores(&mut scopes);
         let vips = self.vips(pace.map(|pace| pace.full), &scopes, &stores);
         let manager_type = self.manager_type();
         let on_stop = self.choice(Key::OnStop, values::ON_STOP);

@@ -13,10 +13,20 @@ pub(super) struct Scope<'a> {
     pub(super) top: &'a Layer,
     /// What Patroni's configuration gives that is named at the top.
     pub(super) patroni: Option<&'a Layer>,
+    /// What the variables of the store's own clients give; the weakest of all.
+    pub(super) foreign: Option<&'a Layer>,
 }
 
 impl<'a> Scope<'a> {
     pub(super) fn find(&self, key: Key) -> Option<&'a Setting> {
+        self.find_own(key).or_else(|| {
+            let is_free = key.twin().is_none_or(|twin| self.find_own(twin).is_none());
+            self.foreign.filter(|_| is_free).and_then(|foreign| foreign.find(key))
+        })
+    }
+
+    /// Without the variables of the store's own clients.
+    fn find_own(&self, key: Key) -> Option<&'a Setting> {
         let own = self.entry.and_then(|entry| entry.find(key));
         own.or_else(|| {
             let foreign = key.is_of_store() && self.entry.is_some_and(Entry::describes_store);

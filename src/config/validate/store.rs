@@ -23,21 +23,33 @@ pub(super) struct Store {
 
 impl<'a> Validator<'a> {
     /// The store of each scope, and all stores, each once.
-    pub(super) fn stores(&mut self, scopes: &[Scope<'a>]) -> (Vec<Store>, Vec<SourceConfig>) {
+    pub(super) fn stores(&mut self, scopes: &mut [Scope<'a>]) -> (Vec<Store>, Vec<SourceConfig>) {
         let mut sources = Vec::new();
-        let top = Scope { entry: None, top: &self.given.top, patroni: self.given.patroni.as_ref() };
+        let mut top = Scope { entry: None, top: &self.given.top, patroni: self.given.patroni.as_ref(), foreign: None };
         // Its mistakes are named even if there is no sound entry that could use it.
         let shared =
-            (scopes.is_empty() || scopes.iter().any(Scope::shares_store)).then(|| self.store(&top, &mut sources));
-        let stores = scopes.iter().map(|scope| match shared {
-            Some(shared) if scope.shares_store() => shared,
-            Some(_) | None => self.store(scope, &mut sources),
-        });
-        (stores.collect(), sources)
+            (scopes.is_empty() || scopes.iter().any(Scope::shares_store)).then(|| self.store(&mut top, &mut sources));
+        let mut stores = Vec::with_capacity(scopes.len());
+        for scope in scopes {
+            stores.push(match shared {
+                Some(shared) if scope.shares_store() => {
+                    scope.foreign = top.foreign;
+                    shared
+                }
+                Some(_) | None => self.store(scope, &mut sources),
+            });
+        }
+        (stores, sources)
     }
 
-    fn store(&mut self, scope: &Scope<'a>, sources: &mut Vec<SourceConfig>) -> Store {
+    fn store(&mut self, scope: &mut Scope<'a>, sources: &mut Vec<SourceConfig>) -> Store {
         let kind = self.kind(scope);
+        if kind.is_ok_and(StoreType::has_foreign_variables) {
+            scope.foreign = Some(&self.given.foreign);
+            for (place, text) in &self.given.foreign_warnings {
+                self.findings.warning(place, text.clone());
+            }
+        }
         let index = self.source(scope, kind).map(|source| {
             sources.iter().position(|known| *known == source).unwrap_or_else(|| {
                 sources.push(source);
@@ -68,6 +80,10 @@ impl<'a> Validator<'a> {
         if let (false, Ok(Some((setting, _)))) = (known.token, &token) {
             let text = format!("{} has no effect with {}", setting.good_name(), known.title);
             self.findings.notice(&setting.place, text);
+        }
+        if let (false, Some(user)) = (known.login, scope.find(Key::DcsUser)) {
+            let text = format!("{} has no effect with {}", user.good_name(), known.title);
+            self.findings.notice(&user.place, text);
         }
         if let Ok((endpoints, _)) = &endpoints {
             self.note_plain_text(scope, endpoints);

@@ -21,6 +21,10 @@ pub(in crate::config) struct Given {
     pub(in crate::config) entries: Option<Vec<Entry>>,
     /// What Patroni's configuration gives that is named at the top.
     pub(in crate::config) patroni: Option<Layer>,
+    /// What the variables of the store's own clients give, for a store that has such.
+    pub(in crate::config) foreign: Layer,
+    /// Those of them that have no effect.
+    pub(in crate::config) foreign_warnings: Vec<(Place, String)>,
     /// Where Patroni's configurations are.
     pub(in crate::config) patroni_files: Vec<PathBuf>,
     /// The file that was read, or would have been.
@@ -45,7 +49,17 @@ impl Given {
         let top = named.over(Layer::gather(top, findings));
         let gather = |(place, settings)| Entry { place, layer: Layer::gather(settings, findings), patroni: None };
         let entries = entries.map(|entries| entries.into_iter().map(gather).collect());
-        Self { top, entries, patroni: None, patroni_files: Vec::new(), file: path, complete, host_name }
+        Self {
+            top,
+            entries,
+            patroni: None,
+            foreign: Layer::default(),
+            foreign_warnings: Vec::new(),
+            patroni_files: Vec::new(),
+            file: path,
+            complete,
+            host_name,
+        }
     }
 
     /// Reads the configurations of Patroni that are named, each once.

@@ -70,8 +70,10 @@ impl<'a> Validator<'a> {
     pub(super) fn scopes(&self) -> Vec<Scope<'a>> {
         let (top, patroni) = (&self.given.top, self.given.patroni.as_ref());
         match &self.given.entries {
-            None => vec![Scope { entry: None, top, patroni }],
-            Some(entries) => entries.iter().map(|entry| Scope { entry: Some(entry), top, patroni }).collect(),
+            None => vec![Scope { entry: None, top, patroni, foreign: None }],
+            Some(entries) => {
+                entries.iter().map(|entry| Scope { entry: Some(entry), top, patroni, foreign: None }).collect()
+            }
         }
     }
 
