@@ -146,9 +146,15 @@ async fn write(
 ) -> io::Result<()> {
     loop {
         match timeout(pause, inbox.recv()).await {
-            Ok(Some(Message { frame, waiting: whom })) => {
-                locked(waiting).extend(whom);
-                stream.write_all(&frame).await?;
+            Ok(Some(message)) => {
+                // What belongs together leaves together, in one packet if it fits.
+                let (mut frames, mut next) = (Vec::new(), Some(message));
+                while let Some(Message { frame, waiting: whom }) = next {
+                    locked(waiting).extend(whom);
+                    frames.extend(frame);
+                    next = inbox.try_recv().ok();
+                }
+                stream.write_all(&frames).await?;
             }
             Ok(None) => {
                 let farewell = async {
