@@ -4,9 +4,10 @@ use std::fs;
 use std::time::Duration;
 
 use crate::support::clock::{now, pause, wait_for};
-use crate::support::daemon::{Daemon, vip_manager};
+use crate::support::daemon::{Daemon, binary, vip_manager};
 use crate::support::host::VIP;
-use crate::support::kubernetes::KEY;
+use crate::support::kubernetes::{KEY, PORT};
+use crate::support::process::Process;
 use crate::support::setup::{SOON, report, wait_logged};
 use crate::{LOOP, Setup, TOKENS};
 
@@ -70,6 +71,28 @@ fn without_the_right_to_watch_the_object_is_read_each_second() {
     let gone = setup.observer.wait_gone(&setup.hosts[0], VIP, SOON).unwrap();
     report("gone after", gone.since(written));
     assert!(gone.since(written) < Duration::from_secs(5));
+}
+
+/// As the kubelet prepares a pod: two variables and a directory, here in a mount namespace of the daemon's own.
+#[test]
+fn a_pod_logs_in_as_its_service_account() {
+    let setup = Setup::new("kube-pod", 1);
+    let host = &setup.hosts[0];
+    let config = setup.kubernetes.config(host).without("kubernetes-config");
+    let file = |name: &str| host.directory().join(name).display().to_string();
+    fs::write(file("pod.yml"), config.text()).unwrap();
+    let script = "mount -t tmpfs tmpfs /run && mkdir -p /run/secrets/kubernetes.io/serviceaccount \
+        && cp \"$1\" /run/secrets/kubernetes.io/serviceaccount/token \
+        && cp \"$2\" /run/secrets/kubernetes.io/serviceaccount/ca.crt && exec \"$3\" --config \"$4\"";
+    let mut command = host.command("sh");
+    let (ca, program) = (setup.kubernetes.tls.ca_file(), binary());
+    command.args(["-c", script, "sh", &file("token")]).arg(ca).arg(program).arg(file("pod.yml"));
+    command.env("KUBERNETES_SERVICE_HOST", setup.kubernetes.host.v4().to_string());
+    command.env("KUBERNETES_SERVICE_PORT", PORT.to_string());
+    let pod = Process::start("vip-manager in a pod", command);
+    let _leader = setup.leader(0);
+    setup.observer.wait_held(host, VIP, SOON);
+    wait_for("the endpoint in the log", SOON, || pod.logged(&setup.kubernetes.endpoint()));
 }
 
 #[test]
