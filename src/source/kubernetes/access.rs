@@ -312,7 +312,7 @@ mod tests {
         assert_eq!(&*file.reach().await.unwrap().endpoint.name(), "https://api2:6443");
 
         for (text, says) in [
-            (TEXT.replace("Y2E=", "!"), ": certificate-authority-data is not base64; expected one line of it"),
+            (TEXT.replace("Y2E=", "Y2E?"), ": certificate-authority-data is not base64; expected one line of it"),
             (TEXT.replace("name: a", "name: b"), ", line 1: contexts has no context of the name a; there is b"),
         ] {
             fs::write(&file.path, text).unwrap();
