@@ -1,5 +1,7 @@
 //! Changes of a host's addresses: by its daemon, by its kernel, by somebody else.
 
+use vip_manager::keeper::ClaimMode;
+
 use crate::host::Daemon;
 use crate::kernel::{Address, Notice, PREFIX};
 use crate::plan::Hook;
@@ -25,7 +27,9 @@ impl World {
             here.kernel.main = address;
             here.kernel.lingering = false;
             // A delayed request may have to be undone.
-            here.record.uninterrupted = !here.resumes;
+            // With a claim, an address that was found is held only after a read that was sent after the claim.
+            let waits = limits && self.setup.claim == ClaimMode::Require;
+            here.record.uninterrupted = !here.resumes && !waits;
             self.queue.set(Alarm::Expiry, host, ends);
         } else {
             // Only the keeper looks at the end of another prefix length.

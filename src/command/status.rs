@@ -169,7 +169,7 @@ impl Asked {
     fn start(config: &Config, index: SourceIndex) -> Self {
         let keys = watched(config.vips.iter().filter(|vip| vip.source == index));
         let settings = Settings { pace: config.pace, call_limit: LIMIT, clock: clock::now, seed: 0 };
-        let source = source::start(&config.sources[index], settings, keys.clone());
+        let source = source::start(&config.sources[index], settings, keys.clone(), Vec::new());
         Self { keys, source, answers: BTreeMap::new(), why: Arc::from("no answer in time") }
     }
 
@@ -183,7 +183,7 @@ impl Asked {
                     Some(Report::Unreadable(keys)) => {
                         answers.extend(keys.into_iter().map(|(key, why)| (key, Err(why))));
                     }
-                    Some(Report::Changed(_)) => {}
+                    Some(Report::Claim(..) | Report::Changed(_)) => {}
                     Some(Report::Unreachable { why: cause, .. }) => return *why = cause,
                     None => return,
                 }

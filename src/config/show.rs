@@ -9,7 +9,7 @@ use super::keys::{Key, Spec, TABLE};
 use super::model::{Config, Hook, Password, SourceConfig, StatusSocket, StoreConfig, StoreType, VipConfig};
 use super::stores::EndpointForm;
 use super::validate::{Origin, Origins};
-use super::values::{LOG_FORMATS, LOG_LEVELS, ON_STOP, show_duration, show_pace, word};
+use super::values::{CLAIM_MODES, LOG_FORMATS, LOG_LEVELS, ON_STOP, show_duration, show_pace, word};
 use crate::text::one_line;
 
 /// The values of a configuration, ready to be printed.
@@ -183,6 +183,9 @@ fn common_value(key: Key, config: &Config, file: Option<&Path>) -> Option<String
         | Key::KubeContext
         | Key::HoldTimeout
         | Key::LeaseMargin
+        | Key::Claim
+        | Key::ClaimTtl
+        | Key::ClaimKey
         | Key::AnnounceCount
         | Key::AnnounceInterval
         | Key::AnnounceRefresh
@@ -214,6 +217,9 @@ fn vip_value(key: Key, config: &VipConfig) -> Option<String> {
         Key::TriggerValue => config.value.clone(),
         Key::HoldTimeout => show_duration(config.hold_timeout),
         Key::LeaseMargin => show_duration(config.lease_margin),
+        Key::Claim => word(config.claim.mode, CLAIM_MODES).to_owned(),
+        Key::ClaimTtl => show_duration(config.claim.ttl),
+        Key::ClaimKey => config.claim.key.clone(),
         Key::AnnounceCount => {
             announce.count.map_or_else(|| "(built-in schedule)".to_owned(), |count| count.to_string())
         }

@@ -1,6 +1,7 @@
 //! What holds for every configuration, and what needs a hand on the sources.
 
 mod broken;
+mod claims;
 mod historic;
 mod patroni;
 mod precedence;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::keys;
 use super::model::{LogFormat, LogLevel, OnStop, StatusSocket};
+use crate::keeper::ClaimMode;
 use crate::pace::Pace;
 use crate::text;
 
@@ -146,6 +147,8 @@ pub(super) fn listen(text: &str) -> Result<Option<SocketAddr>, String> {
 const LONGEST_SOCKET: usize = 107;
 
 pub(super) const ON_STOP: Words<OnStop> = &[("release", OnStop::Release), ("keep", OnStop::Keep)];
+pub(super) const CLAIM_MODES: Words<ClaimMode> =
+    &[("off", ClaimMode::Off), ("auto", ClaimMode::Auto), ("require", ClaimMode::Require)];
 pub(super) const LOG_FORMATS: Words<LogFormat> = &[("auto", LogFormat::Auto), ("json", LogFormat::Json)];
 pub(super) const LOG_LEVELS: Words<LogLevel> = &[
     ("error", LogLevel::Error),

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::fatal::{Fatal, STOP_LIMIT};
 use super::hooks::Hooks;
@@ -20,10 +21,10 @@ use super::systemd::Systemd;
 use super::timer::Timer;
 use crate::clock;
 use crate::config::{Config, Loaded, OnStop, Problems, SourceIndex, Sources};
-use crate::driver::{Circumstances, Driver, Message};
+use crate::driver::{Circumstances, Driver, ManagedVip, Message};
 use crate::error;
 use crate::host::{self, ClaimsHeard, Host, Notices};
-use crate::keeper::{Event as KeeperEvent, StopMode};
+use crate::keeper::{ClaimWish, Event as KeeperEvent, StopMode};
 use crate::source::{KeyIndex, Report};
 use crate::time::Moment;
 
@@ -135,7 +136,9 @@ impl EventLoop {
     }
 
     fn set_timer(&mut self) -> Result<(), Fatal> {
-        let next = [self.driver.next_deadline(), self.systemd.next_ping(), self.stop_by, self.reload.overdue()];
+        let claims_by = self.stop_by.map(|limit| limit - CLAIM_PATIENCE).filter(|at| *at > clock::now());
+        let next =
+            [self.driver.next_deadline(), self.systemd.next_ping(), self.stop_by, claims_by, self.reload.overdue()];
         let next = next.into_iter().flatten().min();
         next.map_or(Ok(()), |moment| self.timer.set(moment).map_err(Fatal::SetUp))
     }
@@ -178,6 +181,11 @@ impl EventLoop {
             Report::Unreadable(keys) => {
                 for (key, why) in keys {
                     self.tell(source, key, &KeeperEvent::Unreachable { why, until: None }, now);
+                }
+            }
+            Report::Claim(claim, report) => {
+                if let Some(spec) = self.stores.claim(source, claim) {
+                    self.driver.tell_claim(source, &spec.key, &report, now);
                 }
             }
             Report::Unreachable { why, until } => {
@@ -223,6 +231,9 @@ impl EventLoop {
         while let Some(message) = self.driver.poll_message() {
             self.recorder.count(&message);
             messages::log(&message);
+            if let Message::Claim { vip, wish } = &message {
+                self.stores.want(vip, *wish);
+            }
             if let Message::Note { vip, state, note } = &message {
                 let (level, line) = messages::note(note, vip, clock::now());
                 messages::say(level, &line);
@@ -260,10 +271,23 @@ impl EventLoop {
     fn is_stopped(&self, limit: Moment) -> Result<bool, Fatal> {
         let left: Vec<_> = self.driver.unstopped().map(|vip| vip.config.vip.to_string()).collect();
         match left[..] {
-            [] => Ok(true),
+            [] => Ok(self.is_unclaimed(limit)),
             [..] if clock::now() < limit => Ok(false),
             [..] => Err(Fatal::NotReleased { left: left.join(", ") }),
         }
+    }
+
+    /// Whether every claim is deleted, as far as there is time. What is left ends by itself.
+    fn is_unclaimed(&self, limit: Moment) -> bool {
+        let deletes = |vip: &&ManagedVip| vip.keeper.claim_wish() == ClaimWish::Delete;
+        let left: Vec<_> = self.driver.vips().filter(deletes).map(|vip| vip.config.claim.key.clone()).collect();
+        if !left.is_empty() && clock::now() + CLAIM_PATIENCE < limit {
+            return false;
+        }
+        for key in left {
+            tracing::warn!("claim {key} not deleted in time: it ends by itself");
+        }
+        true
     }
 
     /// Releases everything after an error.
@@ -319,6 +343,9 @@ impl EventLoop {
         self.logging.set_level(self.config.log_level);
         self.write_messages();
         self.recorder.counters.add_errors(self.stores.change_to(&self.config));
+        for vip in self.driver.vips() {
+            self.stores.want(&vip.config, vip.keeper.claim_wish());
+        }
         self.server.change_to(&self.config.status);
         self.recorder.reloaded(&self.config);
         tracing::info!(
@@ -336,5 +363,7 @@ pub(crate) fn circumstances(config: &Config) -> Circumstances {
     host::circumstances(endpoints, config.older_release)
 }
 
+/// Of the limit of a stop, what is not spent on claims.
+const CLAIM_PATIENCE: Duration = Duration::from_secs(3);
 /// More than the queue can hold, unless it is filled as fast as it is read.
 const BATCHES_PER_TURN: usize = 256;

@@ -58,7 +58,7 @@ impl Recorder {
                     self.counters.reads.observe(first.answered_at.since(first.sent_at));
                 }
             }
-            Report::Changed(_) | Report::Unreadable(_) => {}
+            Report::Claim(..) | Report::Changed(_) | Report::Unreadable(_) => {}
             Report::Unreachable { .. } => self.counters.unreachable += 1,
         }
     }

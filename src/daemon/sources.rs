@@ -2,16 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
 use crate::clock;
 use crate::config::{Config, SourceConfig, SourceIndex, VipConfig};
 use crate::endpoint::EndpointState;
-use crate::keeper::Limits;
+use crate::host;
+use crate::keeper::{ClaimMode, ClaimWish, Limits};
 use crate::pace::Pace;
+use crate::source::claim::Owner;
 use crate::source::facts::SourceError;
-use crate::source::{self, KeyIndex, Report, Settings, Source, Watched};
+use crate::source::{self, ClaimIndex, ClaimSpec, KeyIndex, Report, Settings, Source, Watched};
+use crate::time::WallTime;
 
 /// All sources, in the order of the configuration's stores.
 #[derive(Debug)]
@@ -32,6 +36,7 @@ struct Running {
 struct Plan {
     store: SourceConfig,
     watched: Vec<Watched>,
+    claims: Vec<ClaimSpec>,
     pace: Pace,
     call_limit: Duration,
 }
@@ -75,6 +80,18 @@ impl Sources {
         self.running.get(source)?.plan.watched.get(key)
     }
 
+    /// The key of a claim of a source, by its position.
+    pub(super) fn claim(&self, source: SourceIndex, claim: ClaimIndex) -> Option<&ClaimSpec> {
+        self.running.get(source)?.plan.claims.get(claim)
+    }
+
+    /// Says what is wanted of a VIP's claim.
+    pub(super) fn want(&self, vip: &VipConfig, wish: ClaimWish) {
+        if let Some(running) = self.running.get(vip.source) {
+            running.source.want(&vip.claim.key, wish);
+        }
+    }
+
     /// The state of each endpoint. One that several stores share does not serve if it does not serve one of them.
     pub(super) fn endpoints(&self) -> Vec<EndpointState> {
         let mut all: Vec<EndpointState> = Vec::new();
@@ -102,7 +119,7 @@ impl Running {
             clock: clock::now,
             seed: u64::try_from(clock::now().since_boot().as_nanos()).unwrap_or(0) ^ u64::from(std::process::id()),
         };
-        Self { source: source::start(&plan.store, settings, plan.watched.clone()), plan }
+        Self { source: source::start(&plan.store, settings, plan.watched.clone(), plan.claims.clone()), plan }
     }
 }
 
@@ -111,9 +128,32 @@ fn plans(config: &Config) -> Vec<Plan> {
         let vips = || config.vips.iter().filter(move |vip| vip.source == index);
         // A call may take so long that two more can follow it before the first deadline.
         let shortest = vips().map(|vip| vip.hold_timeout).min().unwrap_or(config.pace.full * 3);
-        Plan { store: store.clone(), watched: watched(vips()), pace: config.pace, call_limit: shortest / 3 }
+        let watched = watched(vips());
+        let claims = claims(vips(), &watched);
+        Plan { store: store.clone(), watched, claims, pace: config.pace, call_limit: shortest / 3 }
     };
     config.sources.iter().enumerate().map(plan).collect()
+}
+
+/// The claims of these VIPs.
+fn claims<'v>(vips: impl Iterator<Item = &'v VipConfig>, watched: &[Watched]) -> Vec<ClaimSpec> {
+    let instance = std::process::id().to_string();
+    // Without an id of this boot, no other process can be told to have run on this host.
+    let boot = Some(host::boot_id()).filter(|boot| !boot.is_empty());
+    let boot: Arc<str> = boot.unwrap_or_else(|| format!("process {instance} of {}", started())).into();
+    let claim = |vip: &VipConfig| {
+        let leader = watched.iter().position(|watched| *watched.key == *vip.key && *watched.value == *vip.value)?;
+        let owner = Owner { host: vip.value.as_str().into(), boot: Arc::clone(&boot) };
+        let value = owner.value(&instance, &started().to_string()).into();
+        Some(ClaimSpec { key: vip.claim.key.as_str().into(), leader, ttl: vip.claim.ttl, owner, value })
+    };
+    vips.filter(|vip| vip.claim.mode != ClaimMode::Off).filter_map(claim).collect()
+}
+
+/// When this process first asked: the same for as long as it lives.
+fn started() -> WallTime {
+    static STARTED: OnceLock<WallTime> = OnceLock::new();
+    *STARTED.get_or_init(clock::wall_time)
 }
 
 /// The keys of these VIPs, each once for each value of it that names this host.

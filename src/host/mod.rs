@@ -42,6 +42,11 @@ pub use crate::wire::netlink::{Address, Link, Notice};
 
 use crate::time::Moment;
 
+/// The kernel's id of this boot; empty if it does not tell.
+pub fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
 /// Every socket to the kernel that the daemon needs, open.
 ///
 /// Its parts are fields, so that waiting for news and changing addresses can be borrowed apart.

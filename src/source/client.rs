@@ -2,14 +2,15 @@
 
 use std::error::Error;
 use std::fmt;
-use std::future::ready;
+use std::future::{pending, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::claim::{Answer, Request, Token};
 use super::keys::Keys;
-use super::report::{KeyIndex, Report};
+use super::report::{ClaimSpec, KeyIndex, Report};
 use super::rounds::{EndpointIndex, Reason};
 use super::states::States;
 use crate::error::chain;
@@ -44,6 +45,20 @@ pub(crate) trait Client: Clone + Send + Sync + 'static {
 
     /// Begins to watch, so that no change is missed that came after the first read of this session.
     fn watch(&self) -> impl Future<Output = Result<Self::Events, Failure>> + Send;
+
+    /// Carries out a request for a claim. It may be dropped before it is answered.
+    ///
+    /// A creation compares that there is none, and every other change compares the token, in one step of the store. A
+    /// request that is carried out late, after others, therefore changes nothing.
+    fn claim(&self, _spec: &ClaimSpec, _request: &Request) -> impl Future<Output = Result<Answer, Failure>> + Send {
+        let why = "claims are not supported with this store".into();
+        ready(Ok(Answer::Refused { why, cure: None }))
+    }
+
+    /// Waits until a claim is not the one that was seen, or forever: it is looked at every second anyway. Cancel-safe.
+    fn claim_changes(&self, _spec: &ClaimSpec, _seen: &Token) -> impl Future<Output = ()> + Send {
+        pending()
+    }
 }
 
 /// What a session hears of changes: from a watch, from long polls, or nothing ever.

@@ -9,6 +9,7 @@
 //! | task | owns | gives |
 //! |---|---|---|
 //! | `member`, one per endpoint | session, first read, watch, sign of life | `Report::Read`, `Report::Changed`, a `Wake` per change, its session in `endpoints`, its row in `states` |
+//! | `claims`, one per claim | its claim | `Report::Claim`, a `Wake` per new claim |
 //! | `reader` | the pace, reads | `Report::Unreachable` |
 //! | reads, one per read | the order in which endpoints are asked | `Report::Read`, `Report::Unreadable` |
 //!
@@ -30,6 +31,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
+use super::claims::{Wishes, claimings};
 use super::client::Connector;
 use super::endpoints::Endpoints;
 use super::facts::SourceError;
@@ -41,6 +43,7 @@ use super::rounds::EndpointIndex;
 use super::states::{StateReporter, States};
 use crate::backoff::Backoff;
 use crate::endpoint::EndpointState;
+use crate::keeper::ClaimWish;
 use crate::pace::Pace;
 use crate::time::Moment;
 
@@ -62,10 +65,16 @@ pub struct Settings {
 pub struct Source {
     pub reports: mpsc::Receiver<Report>,
     states: States,
+    wishes: Wishes,
     _tasks: JoinSet<()>,
 }
 
 impl Source {
+    /// Says what is wanted of the claim with this key.
+    pub fn want(&self, key: &str, wish: ClaimWish) {
+        self.wishes.set(key, wish);
+    }
+
     /// The state of each endpoint.
     pub fn endpoints(&self) -> Vec<EndpointState> {
         self.states.all()
@@ -111,8 +120,12 @@ pub(super) fn start<C: Connector>(settings: Settings, keys: Arc<Keys>, endpoints
         };
         tasks.spawn(member.run());
     }
+    let (wishes, claimings) = claimings(shared.keys.claims(), &shared, &wake_sender, settings.clock);
+    for claiming in claimings {
+        tasks.spawn(claiming.run());
+    }
     tasks.spawn(Reader::new(shared, wakes, settings.pace, settings.clock, settings.seed).run());
-    Source { reports, states, _tasks: tasks }
+    Source { reports, states, wishes, _tasks: tasks }
 }
 
 /// How long a watch may be silent until it is asked for a sign of life. At a pace that grows while everything is quiet,

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::need::{self, Named};
-use super::report::{KeyIndex, Watched};
+use super::report::{ClaimSpec, KeyIndex, Watched};
 use crate::keeper::{KeyRead, Limits, Names, Version};
 use crate::pace::Need;
 use crate::time::Moment;
@@ -17,6 +17,7 @@ use crate::time::Moment;
 #[derive(Debug)]
 pub(crate) struct Keys {
     watched: Vec<Watched>,
+    claims: Vec<ClaimSpec>,
     /// The positions of the keys, sorted by name: an event brings a name.
     by_name: Vec<KeyIndex>,
     newest: Vec<AtomicI64>,
@@ -36,7 +37,16 @@ impl Keys {
         by_name.sort_by(|&a, &b| watched[a].key.cmp(&watched[b].key));
         let [newest, told, shown] = [(); 3].map(|()| watched.iter().map(|_| AtomicI64::new(0)).collect());
         let named = Mutex::new(vec![Named::default(); watched.len()]);
-        Self { newest, told, shown, by_name, named, watched, unreadable: Mutex::default() }
+        Self { newest, told, shown, by_name, named, watched, claims: Vec::new(), unreadable: Mutex::default() }
+    }
+
+    /// The same keys, and these claims beside them.
+    pub(super) fn with_claims(self, claims: Vec<ClaimSpec>) -> Self {
+        Self { claims, ..self }
+    }
+
+    pub(super) fn claims(&self) -> &[ClaimSpec] {
+        &self.claims
     }
 
     pub(crate) fn all(&self) -> Range<KeyIndex> {

@@ -7,6 +7,7 @@
 //! in the `match` of [`start`].
 
 pub mod claim;
+mod claim_value;
 pub mod facts;
 pub mod kubernetes;
 pub mod need;
@@ -15,6 +16,8 @@ pub mod proof;
 mod report;
 pub mod rounds;
 
+#[cfg(feature = "daemon")]
+mod claims;
 #[cfg(feature = "daemon")]
 mod client;
 #[cfg(feature = "daemon")]
@@ -53,7 +56,7 @@ use std::{sync::Arc, time::Duration};
 use crate::config::model::SourceConfig;
 #[cfg(feature = "daemon")]
 use crate::time::Clock;
-pub use report::{KeyIndex, Report, Watched};
+pub use report::{ClaimIndex, ClaimSpec, KeyIndex, Report, Watched};
 
 #[cfg(feature = "daemon")]
 pub use crate::endpoint::{EndpointLink, EndpointState};
@@ -62,8 +65,8 @@ pub use engine::{Settings, Source};
 
 /// Starts to read and watch. Must be called within a tokio runtime.
 #[cfg(feature = "daemon")]
-pub fn start(config: &SourceConfig, settings: Settings, watched: Vec<Watched>) -> Source {
-    let keys = Arc::new(keys::Keys::new(watched));
+pub fn start(config: &SourceConfig, settings: Settings, watched: Vec<Watched>, claims: Vec<ClaimSpec>) -> Source {
+    let keys = Arc::new(keys::Keys::new(watched).with_claims(claims));
     match config {
         SourceConfig::Etcd(config) => engine::start(settings, keys.clone(), etcd::connectors(config, settings, &keys)),
         SourceConfig::Patroni(config) => {

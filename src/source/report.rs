@@ -1,8 +1,10 @@
 //! What a source is asked to watch, and what it reports.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::keeper::{KeyEvent, KeyRead, Limits};
+use super::claim::Owner;
+use crate::keeper::{ClaimReport, KeyEvent, KeyRead, Limits};
 use crate::time::Moment;
 
 /// One leader key and the value of it that names this host.
@@ -13,6 +15,21 @@ pub struct Watched {
     /// How long a read that names this host counts, for each VIP that follows the key.
     pub limits: Vec<Limits>,
 }
+
+/// One claim, a key of our own beside a leader key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ClaimSpec {
+    pub key: Arc<str>,
+    /// The leader key that must name this host.
+    pub leader: KeyIndex,
+    pub ttl: Duration,
+    pub owner: Owner,
+    /// What is written under the key: the owner, and more for people.
+    pub value: Arc<str>,
+}
+
+/// The position of a claim in the list that the source was started with.
+pub type ClaimIndex = usize;
 
 /// The position of a key in the list that the source was started with.
 pub type KeyIndex = usize;
@@ -27,6 +44,8 @@ pub enum Report {
     Changed(Vec<(KeyIndex, KeyEvent)>),
     /// The store answers, but refuses to show these keys; the text is the cause. Repeated with every read.
     Unreadable(Vec<(KeyIndex, Arc<str>)>),
+    /// What became of a claim.
+    Claim(ClaimIndex, ClaimReport),
     /// Every endpoint failed, or two intervals passed without an answer; the text names the cause of each endpoint.
     /// Repeated once per interval for as long as it lasts. If the causes say more than silence does, the address may be
     /// held `until` then at most.

@@ -7,8 +7,9 @@ use std::fmt;
 
 use tokio::sync::{mpsc, watch};
 
+use super::claim::{Answer, Request, Token};
 use super::client::{Answers, Client, Failure};
-use super::report::KeyIndex;
+use super::report::{ClaimSpec, KeyIndex};
 
 #[derive(Clone)]
 pub(super) struct Session<C> {
@@ -41,6 +42,24 @@ impl<C: Client> Session<C> {
         tokio::select! {
             answer = self.client.read(keys, answers) => answer.map_err(Some),
             _ended = alive.changed() => Err(None),
+        }
+    }
+
+    /// Asks for a claim. There is no failure to blame where the session ended meanwhile.
+    pub(super) async fn claim(&self, spec: &ClaimSpec, request: &Request) -> Result<Answer, Option<Failure>> {
+        let mut alive = self.alive.clone();
+        tokio::select! {
+            answer = self.client.claim(spec, request) => answer.map_err(Some),
+            _ended = alive.changed() => Err(None),
+        }
+    }
+
+    /// Waits until a claim changes; forever if the session ends.
+    pub(super) async fn claim_changes(&self, spec: &ClaimSpec, seen: &Token) {
+        let mut alive = self.alive.clone();
+        tokio::select! {
+            () = self.client.claim_changes(spec, seen) => {}
+            _ended = alive.changed() => std::future::pending().await,
         }
     }
 

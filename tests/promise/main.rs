@@ -11,6 +11,7 @@
 mod auth;
 mod chaos;
 mod checks;
+mod claims;
 mod cut_off;
 mod daemon_killed;
 mod failover;

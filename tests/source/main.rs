@@ -51,7 +51,7 @@ fn start(config: &StoreConfig, interval: Duration, keys: Vec<Watched>) -> Source
         clock: clock::now,
         seed: 1,
     };
-    source::start(&SourceConfig::Etcd(config.clone()), settings, keys)
+    source::start(&SourceConfig::Etcd(config.clone()), settings, keys, Vec::new())
 }
 
 /// A source of the one key.

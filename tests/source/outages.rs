@@ -115,7 +115,11 @@ async fn etcd_goes_away_and_comes_back_and_nothing_has_to_be_restarted() {
     cluster.members[0].kill();
     let why = until(&mut source, "blind", SOON, |report| match report {
         Report::Unreachable { why, .. } if why.contains("refused") => Some(why.to_string()),
-        Report::Unreachable { .. } | Report::Unreadable(_) | Report::Read(_) | Report::Changed(_) => None,
+        Report::Unreachable { .. }
+        | Report::Unreadable(_)
+        | Report::Read(_)
+        | Report::Claim(..)
+        | Report::Changed(_) => None,
     })
     .await;
     assert!(why.starts_with(&cluster.members[0].url()), "{why}");
@@ -209,7 +213,7 @@ async fn a_member_without_its_cluster_is_no_observer() {
     cluster.members[2].kill();
     let why = until(&mut source, "blind", SOON, |report| match report {
         Report::Unreachable { why, .. } => Some(why.to_string()),
-        Report::Unreadable(_) | Report::Read(_) | Report::Changed(_) => None,
+        Report::Unreadable(_) | Report::Read(_) | Report::Claim(..) | Report::Changed(_) => None,
     })
     .await;
     assert!(cluster.members.iter().all(|member| why.contains(&member.url())), "each member has its cause: {why}");
@@ -220,7 +224,7 @@ async fn a_member_without_its_cluster_is_no_observer() {
         until(&mut source, "blind, and never a read", SOON, |report| match report {
             Report::Unreachable { .. } => Some(()),
             Report::Read(_) => panic!("read without a quorum: {report:?}"),
-            Report::Unreadable(_) | Report::Changed(_) => None,
+            Report::Unreadable(_) | Report::Claim(..) | Report::Changed(_) => None,
         })
         .await;
     }

@@ -11,6 +11,18 @@ use std::sync::LazyLock;
 pub use spec::{Key, Spec, Takes};
 pub use table::TABLE;
 
+impl Key {
+    /// The row of this key.
+    pub fn spec(self) -> &'static Spec {
+        &TABLE[self as usize]
+    }
+
+    /// The modern name of this key.
+    pub fn name(self) -> &'static str {
+        self.spec().name
+    }
+}
+
 /// A key found by one of its names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Found {

@@ -3,7 +3,7 @@
 use super::spec::{Key, PER_VIP, PLAIN, Spec, Takes};
 
 /// Every key, in the order in which people read about them.
-pub static TABLE: [Spec; 45] = [
+pub static TABLE: [Spec; 48] = [
     Spec {
         key: Key::Config,
         name: "config",
@@ -217,6 +217,30 @@ pub static TABLE: [Spec; 45] = [
         ..PER_VIP
     },
     Spec {
+        key: Key::Claim,
+        name: "claim",
+        takes: Takes::Choice,
+        default: "off",
+        help: "Whether the address is also claimed in the store, so that no two hosts hold it whatever becomes of the \
+               leader key: require, auto (where the store lets this host), or off",
+        ..PER_VIP
+    },
+    Spec {
+        key: Key::ClaimTtl,
+        name: "claim-ttl",
+        takes: Takes::Duration,
+        default: "10s",
+        help: "How long the store keeps a claim that nobody renews, 5s to 150s: another host waits for this long",
+        ..PER_VIP
+    },
+    Spec {
+        key: Key::ClaimKey,
+        name: "claim-key",
+        default: "vip/ADDRESS beside the leader key",
+        help: "The key of the claim in the store",
+        ..PER_VIP
+    },
+    Spec {
         key: Key::ManagerType,
         name: "manager-type",
         aliases: &["hosting-type", "hostingtype", "hosting_type", "manager-mode"],
@@ -378,15 +402,3 @@ pub static TABLE: [Spec; 45] = [
         ..PLAIN
     },
 ];
-
-impl Key {
-    /// The row of this key.
-    pub fn spec(self) -> &'static Spec {
-        &TABLE[self as usize]
-    }
-
-    /// The modern name of this key.
-    pub fn name(self) -> &'static str {
-        self.spec().name
-    }
-}

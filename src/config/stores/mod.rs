@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use self::trigger_key::{TriggerKey, exact, rest_path, rooted, unrooted};
 pub use crate::endpoint::{Endpoint, Identity};
+use crate::keeper::ClaimMode;
 
 /// The store that holds the leader keys, one variant per kind.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -93,6 +94,7 @@ pub(super) const ETCD: StoreType = StoreType {
     token: false,
     location: false,
     kubeconfig: false,
+    claim: Some(ClaimMode::Off),
     new: SourceConfig::Etcd,
 };
 
@@ -110,6 +112,7 @@ pub(super) const PATRONI: StoreType = StoreType {
     token: false,
     location: false,
     kubeconfig: false,
+    claim: None,
     new: SourceConfig::Patroni,
 };
 
@@ -127,6 +130,7 @@ pub(super) const ZOOKEEPER: StoreType = StoreType {
     token: false,
     location: false,
     kubeconfig: false,
+    claim: None,
     new: SourceConfig::Zookeeper,
 };
 
@@ -148,6 +152,7 @@ pub(super) const CONSUL: StoreType = StoreType {
     token: true,
     location: true,
     kubeconfig: false,
+    claim: None,
     new: SourceConfig::Consul,
 };
 
@@ -165,6 +170,7 @@ pub(super) const KUBERNETES: StoreType = StoreType {
     token: true,
     location: false,
     kubeconfig: true,
+    claim: None,
     new: SourceConfig::Kubernetes,
 };
 
@@ -195,6 +201,8 @@ pub struct StoreType {
     pub location: bool,
     /// Whether a kubeconfig can say where it is.
     pub kubeconfig: bool,
+    /// Whether a VIP is claimed unless the configuration says otherwise; nothing if there are no claims.
+    pub claim: Option<ClaimMode>,
     /// Makes the configuration of this kind.
     pub new: fn(StoreConfig) -> SourceConfig,
 }

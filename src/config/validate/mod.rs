@@ -4,6 +4,7 @@
 //! place of a value: the problem was reported, and nothing may be concluded from the absence.
 
 mod addresses;
+mod claims;
 mod endpoints;
 mod scope;
 mod store;

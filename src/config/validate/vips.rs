@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::addresses::{Address, Joined};
+use super::claims::claim_of;
 use super::scope::Scope;
 use super::store::Store;
 use super::validator::{Entry, Origin, Reported, Validator};
@@ -24,6 +25,7 @@ struct Common {
     value: String,
     hold_timeout: Duration,
     lease_margin: Duration,
+    claim: ClaimConfig,
     announce: Schedule,
     reset_connections: bool,
     refuse_after_release: Duration,
@@ -64,7 +66,8 @@ impl<'a> Validator<'a> {
                 (Err(Reported), _) | (_, Err(Reported)) => sound = Err(Reported),
             }
         }
-        self.refuse_twice(&vips, &places).and(sound).map(|()| (vips, origins))
+        let shared = self.refuse_shared_claims(&vips, &places);
+        self.refuse_twice(&vips, &places).and(shared).and(sound).map(|()| (vips, origins))
     }
 
     pub(super) fn scopes(&self) -> Vec<Scope<'a>> {
@@ -88,6 +91,8 @@ impl<'a> Validator<'a> {
         let value = self.trigger_value(scope, store.kind);
         let hold_timeout = self.hold_timeout(scope, interval);
         let lease_margin = self.value(scope.find(Key::LeaseMargin), |text| duration_within(text, &(SECOND..=MINUTE)));
+        let lease_margin = lease_margin.map(|margin| margin.unwrap_or(LEASE_MARGIN));
+        let claim = self.claim(scope, store.kind, lease_margin);
         let announce = self.announce(scope);
         let reset_connections = self.value(scope.find(Key::ResetConnections), switch);
         let refuse_after_release =
@@ -99,7 +104,8 @@ impl<'a> Validator<'a> {
             key: key?,
             value: value?,
             hold_timeout: hold_timeout?,
-            lease_margin: lease_margin?.unwrap_or(LEASE_MARGIN),
+            lease_margin: lease_margin?,
+            claim: claim?,
             announce: announce?,
             reset_connections: reset_connections?.unwrap_or(true),
             refuse_after_release: refuse_after_release?.unwrap_or(REFUSE_AFTER_RELEASE),
@@ -291,7 +297,7 @@ impl Common {
             value: self.value.clone(),
             hold_timeout: self.hold_timeout,
             lease_margin: self.lease_margin,
-            claim: ClaimConfig::default(),
+            claim: claim_of(&self.claim, &self.key, vip),
             announce: self.announce,
             reset_connections: self.reset_connections,
             refuse_after_release: self.refuse_after_release,

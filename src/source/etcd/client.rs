@@ -4,13 +4,15 @@ use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::claim;
 use super::context::{Context, Memory, NO_ANSWER};
 use super::read;
 use super::session::{self, OpenError};
 use super::watch::Watcher;
+use crate::source::claim::{Answer, Request, Token};
 use crate::source::client::{Answers, Client, Connector, Failure};
 use crate::source::keys::Keys;
-use crate::source::report::KeyIndex;
+use crate::source::report::{ClaimSpec, KeyIndex};
 use crate::source::rounds::EndpointIndex;
 use crate::time::Moment;
 
@@ -69,6 +71,14 @@ impl Client for Arc<Context> {
 
     async fn watch(&self) -> Result<Watcher, Failure> {
         Watcher::start(self).await
+    }
+
+    async fn claim(&self, spec: &ClaimSpec, request: &Request) -> Result<Answer, Failure> {
+        claim::claim(self, spec, request).await
+    }
+
+    async fn claim_changes(&self, spec: &ClaimSpec, seen: &Token) {
+        claim::changes(self, spec, seen).await;
     }
 }
 

@@ -5,6 +5,7 @@
 //! answer proves that it has enough left. For each endpoint one request for a sign of life in five intervals, or, at a
 //! pace that grows while everything is quiet, one for all endpoints together in four of the longest pauses.
 
+mod claim;
 mod client;
 mod clusters;
 mod context;

@@ -8,7 +8,7 @@ use vip_manager::config::{
     Config, Endpoint, Hook, Hooks, Identity, LogFormat, LogLevel, Login, OnStop, Password, SourceConfig, StatusConfig,
     StatusSocket, StoreConfig, VipConfig,
 };
-use vip_manager::keeper::Schedule;
+use vip_manager::keeper::{ClaimMode, Schedule};
 use vip_manager::pace::Pace;
 
 /// The configuration as a file, every value spelled out.
@@ -101,7 +101,7 @@ fn entry(config: &VipConfig, source: &SourceConfig) -> String {
         reset_connections,
         refuse_after_release,
         hooks,
-        claim: _,
+        claim,
     } = config;
     let Schedule { count, interval, refresh } = announce;
     let Hooks { acquire, release, conflict, limit } = hooks;
@@ -116,6 +116,14 @@ fn entry(config: &VipConfig, source: &SourceConfig) -> String {
     line("trigger-value", &quoted(value));
     line("hold-timeout", &millis(*hold_timeout));
     line("lease-margin", &millis(*lease_margin));
+    let mode = match claim.mode {
+        ClaimMode::Off => "off",
+        ClaimMode::Auto => "auto",
+        ClaimMode::Require => "require",
+    };
+    line("claim", mode);
+    line("claim-ttl", &millis(claim.ttl));
+    line("claim-key", &quoted(&claim.key));
     if let Some(count) = count {
         line("announce-count", &count.to_string());
     }
