@@ -30,18 +30,14 @@ impl Store for Zookeeper {
     }
 
     fn key(&self, facts: &WatchedKey, held: &Held) -> Vec<Finding> {
-        match facts.found.detail {
-            KeyDetail::Zookeeper(session) if held.lease == LeaseFacts::Unknown => {
-                let mut findings = vec![grade(facts, session)];
-                findings.extend(limited(facts, session));
-                findings
-            }
-            KeyDetail::Zookeeper(_)
-            | KeyDetail::Patroni(_)
-            | KeyDetail::Consul(_)
-            | KeyDetail::Unwatched { .. }
-            | KeyDetail::None => Vec::new(),
+        let KeyDetail::Zookeeper(session) = facts.found.detail else { return Vec::new() };
+        // A znode that is not ephemeral has no session.
+        if held.lease != LeaseFacts::Unknown {
+            return Vec::new();
         }
+        let mut findings = vec![grade(facts, session)];
+        findings.extend(limited(facts, session));
+        findings
     }
 
     fn without_leaders(&self, anything: bool) -> (String, String) {
