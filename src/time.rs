@@ -91,14 +91,13 @@ impl WallTime {
     /// Reads a date and a time of ISO 8601 with their offset from UTC: `2026-11-26T12:00:05.123456+00:00`.
     pub fn parse(text: &str) -> Option<Self> {
         let (date, rest) = text.split_once('T')?;
-        let (time, offset) = match rest.strip_suffix('Z') {
-            Some(time) => (time, 0),
-            None => {
-                let sign = rest.rfind(['+', '-'])?;
-                let (time, offset) = rest.split_at_checked(sign)?;
-                let minutes = minutes(offset.get(1..)?)?;
-                (time, if offset.starts_with('-') { -minutes } else { minutes })
-            }
+        let (time, offset) = if let Some(time) = rest.strip_suffix('Z') {
+            (time, 0)
+        } else {
+            let sign = rest.rfind(['+', '-'])?;
+            let (time, offset) = rest.split_at_checked(sign)?;
+            let minutes = minutes(offset.get(1..)?)?;
+            (time, if offset.starts_with('-') { -minutes } else { minutes })
         };
         let (whole, fraction) = time.split_once('.').unwrap_or((time, "0"));
         let [year, month, day] = numbers(date, '-', [4, 2, 2])?;

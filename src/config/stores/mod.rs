@@ -176,6 +176,7 @@ pub(super) const KUBERNETES: StoreType = StoreType {
 
 /// What is particular to a kind of store in the configuration.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says by itself which keys a store has")]
 pub struct StoreType {
     /// The value of dcs-type that `show-config` prints.
     pub name: &'static str,

@@ -90,19 +90,16 @@ pub(super) fn servers(config: &StoreConfig, means: Means) -> Vec<(Arc<str>, Serv
     }
     let kubeconfig = &config.kubeconfig;
     let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
-    let path = match &kubeconfig.file {
-        Some(path) => path.clone(),
-        None => {
-            if let Some(account) = service_account(variable, Path::new(SERVICE_ACCOUNT)) {
-                let ca = config.ca_file.clone().unwrap_or(account.ca);
-                let endpoint = ServiceAccount { ca, ..account }.endpoint(means);
-                return vec![(endpoint.name(), Server::Fixed(endpoint))];
-            }
-            match variable("KUBECONFIG") {
-                Some(path) => PathBuf::from(path),
-                None => return vec![("Kubernetes".into(), Server::Nowhere)],
-            }
-        }
+    let path = if let Some(path) = &kubeconfig.file {
+        path.clone()
+    } else if let Some(account) = service_account(variable, Path::new(SERVICE_ACCOUNT)) {
+        let ca = config.ca_file.clone().unwrap_or(account.ca);
+        let endpoint = ServiceAccount { ca, ..account }.endpoint(means);
+        return vec![(endpoint.name(), Server::Fixed(endpoint))];
+    } else if let Some(path) = variable("KUBECONFIG") {
+        PathBuf::from(path)
+    } else {
+        return vec![("Kubernetes".into(), Server::Nowhere)];
     };
     let server = Kubeconfig {
         path: credential::located(&path),

@@ -44,7 +44,9 @@ pub(super) struct ObjectWatch {
     /// That it may not be watched was logged.
     told: bool,
     /// What was heard last: other changes of the object than those of the record matter to nobody.
-    last: Option<Option<Record>>,
+    last: Option<Record>,
+    /// Anything was heard.
+    heard: bool,
 }
 
 enum Lines {
@@ -55,7 +57,16 @@ enum Lines {
 
 impl ObjectWatch {
     pub(super) fn new(session: Arc<Session>, key: KeyIndex) -> Self {
-        Self { session, key, after: 0, lines: Lines::Refused, opened_at: Moment::default(), told: false, last: None }
+        Self {
+            session,
+            key,
+            after: 0,
+            lines: Lines::Refused,
+            opened_at: Moment::default(),
+            told: false,
+            last: None,
+            heard: false,
+        }
     }
 
     /// Opens the watch after all that this session knows.
@@ -106,7 +117,7 @@ impl ObjectWatch {
     /// What a record says of each key of the object, if it is another one than before.
     fn hear(&mut self, version: i64, record: Option<Record>) -> Heard {
         self.after = self.after.max(version);
-        if self.last.as_ref() == Some(&record) {
+        if std::mem::replace(&mut self.heard, true) && self.last == record {
             return Heard::Sign;
         }
         let session = &self.session;
@@ -117,7 +128,7 @@ impl ObjectWatch {
             (key, KeyEvent { names, version, heard_at, from })
         };
         let changes = session.keys.places(session.keys.name(self.key).as_bytes()).iter().map(event).collect();
-        self.last = Some(record);
+        self.last = record;
         Heard::Changed(changes)
     }
 

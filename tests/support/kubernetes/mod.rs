@@ -132,6 +132,7 @@ impl Kubernetes {
     }
 
     #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "the objects are written where they are created")]
     pub(crate) fn create(&self, path: &str, object: Value) -> Value {
         let (status, said) = self.ask("POST", path, Some(&object)).or_fail("creating an object");
         assert_eq!(status, 201, "{path}: {said}");

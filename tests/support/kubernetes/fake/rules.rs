@@ -107,10 +107,10 @@ impl State {
             subjects.clone().any(|subject| subject["name"] == name && subject["namespace"] == namespace)
         });
         let roles: Vec<&Value> = bound.map(|(_, binding)| &binding["roleRef"]["name"]).collect();
-        let mut rules = of("roles")
+        let mut granted = of("roles")
             .filter(|((.., role), _)| roles.iter().any(|name| *name == role))
             .flat_map(|(_, role)| role["rules"].as_array().into_iter().flatten());
-        let allowed = rules.any(|rule| {
+        let allowed = granted.any(|rule| {
             let names = &rule["resourceNames"];
             let right_name = match &ask.selector {
                 Selector::Name(name) => names.is_null() || holds(names, name),
@@ -209,9 +209,10 @@ impl State {
         };
         let items: Vec<Value> = found.map(item).collect();
         let items = if items.is_empty() && partial { Value::Null } else { json!(items) };
-        let (kind, version) = match partial {
-            true => ("PartialObjectMetadataList".to_owned(), "meta.k8s.io/v1"),
-            false => (format!("{}List", kind_of(&ask.kind)), "v1"),
+        let (kind, version) = if partial {
+            ("PartialObjectMetadataList".to_owned(), "meta.k8s.io/v1")
+        } else {
+            (format!("{}List", kind_of(&ask.kind)), "v1")
         };
         json!({"kind": kind, "apiVersion": version, "metadata": {"resourceVersion": self.version.to_string()},
             "items": items})
