@@ -10,9 +10,9 @@ use super::sources::Sources;
 use crate::clock;
 use crate::config::VipConfig;
 use crate::driver::{Actuator, Driver, ManagedVip, Mirror};
-use crate::keeper::{KeyRead, Target, Tenure};
+use crate::keeper::{Claimed, KeyRead, Target, Tenure};
 use crate::source::EndpointState;
-use crate::status::{KernelAddress, Process, ReadStatus, Status, Tally, VipStatus};
+use crate::status::{ClaimState, ClaimStatus, KernelAddress, Process, ReadStatus, Status, Tally, VipStatus};
 use crate::time::Moment;
 
 /// The status at this moment.
@@ -59,8 +59,22 @@ fn vip_status(vip: &ManagedVip, kernel: &Mirror, now: Moment) -> VipStatus {
         unreachable: keeper.unreachable().cloned(),
         confirmed: keeper.confirmed_at().map(|at| now.since(at)),
         deadline: until.map(|until| until.since(now)),
+        claim: keeper.claimed().map(|claimed| claim(claimed, now)),
         refusing: vip.refusal().map(|refusal| refusal.until.since(now)),
         ..bare(&vip.config, kernel, now)
+    }
+}
+
+fn claim(claimed: &Claimed, now: Moment) -> ClaimStatus {
+    let bare = |state| ClaimStatus { state, by: None, left: None, refused: None };
+    match claimed {
+        Claimed::Unknown => bare(ClaimState::Unknown),
+        Claimed::Absent => bare(ClaimState::Absent),
+        Claimed::Ours { until, .. } => ClaimStatus { left: Some(until.since(now)), ..bare(ClaimState::Ours) },
+        Claimed::Taken { by, until } => {
+            ClaimStatus { by: Some(by.clone()), left: until.map(|until| until.since(now)), ..bare(ClaimState::Taken) }
+        }
+        Claimed::Refused { why } => ClaimStatus { refused: Some(why.clone()), ..bare(ClaimState::Refused) },
     }
 }
 
@@ -82,6 +96,7 @@ pub(crate) fn bare(vip: &VipConfig, kernel: &Mirror, now: Moment) -> VipStatus {
         unreachable: None,
         confirmed: None,
         deadline: None,
+        claim: None,
         refusing: None,
         kernel: present.map(|address| KernelAddress {
             left: address.valid.left(now),

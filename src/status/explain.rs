@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::model::{Status, VipStatus};
+use super::model::{ClaimState, ClaimStatus, Status, VipStatus};
 use crate::endpoint::EndpointLink;
 use crate::keeper::{Grade, Tenure};
 use crate::text::span;
@@ -57,6 +57,22 @@ pub fn lease(tenure: Tenure) -> String {
         Tenure::AtLeast(left) => format!("{} left", span(left)),
         Tenure::Assumed { left, .. } => format!("{} left, assumed", span(left)),
         Tenure::Unknown => "not queried: the key does not name this host".to_owned(),
+    }
+}
+
+/// Who has a claim, and for how long.
+pub fn claim(claim: &ClaimStatus) -> String {
+    let left = claim.left.map(span);
+    match claim.state {
+        ClaimState::Ours => format!("ours, ends the hold in {} unless renewed", left.unwrap_or_default()),
+        ClaimState::Taken => {
+            let by = claim.by.as_deref().unwrap_or_default();
+            let left = left.map_or_else(String::new, |left| format!(", for {left} unless renewed"));
+            format!("taken by {by}{left}")
+        }
+        ClaimState::Refused => format!("refused: {}", claim.refused.as_deref().unwrap_or_default()),
+        ClaimState::Absent => "none".to_owned(),
+        ClaimState::Unknown => "not known yet".to_owned(),
     }
 }
 

@@ -7,7 +7,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use super::counters::Tally;
-use super::model::{Status, VipStatus};
+use super::model::{ClaimState, Status, VipStatus};
 use crate::endpoint::EndpointLink;
 use crate::keeper::{Grade, Tenure};
 use crate::time::Lifetime;
@@ -179,6 +179,18 @@ fn grades(status: &Status, to: &mut Writer<'_>) {
     }
 }
 
+/// Nothing of a VIP that is not claimed.
+fn claims(status: &Status, to: &mut Writer<'_>) {
+    for vip in &status.vips {
+        let Some(claim) = &vip.claim else { continue };
+        let (address, interface) = vip.place();
+        for state in ClaimState::ALL {
+            let labels = [("vip", &*address), ("interface", &*interface), (to.name, state.name())];
+            to.put("", &labels, flag(claim.state == state));
+        }
+    }
+}
+
 fn transitions(status: &Status, to: &mut Writer<'_>) {
     for ((vip, interface), tally) in &status.counters.vips {
         for ((state, cause), count) in &tally.transitions {
@@ -238,7 +250,7 @@ fn seconds(span: Duration) -> String {
 const STATES: [&str; 7] = ["unknown", "standby", "acquiring", "held", "doubtful", "releasing", "stopped"];
 
 /// All families, in the order in which they are written.
-pub const FAMILIES: [Family; 26] = [
+pub const FAMILIES: [Family; 27] = [
     Family::new(
         "vip_manager_build",
         Kind::Info,
@@ -293,6 +305,12 @@ pub const FAMILIES: [Family; 26] = [
         Kind::StateSet,
         "How the end of the lease is known; absent if it was not asked for",
         Samples::Many(grades),
+    ),
+    Family::new(
+        "vip_manager_vip_claim",
+        Kind::StateSet,
+        "Who has the claim in the store; absent if the address is not claimed",
+        Samples::Many(claims),
     ),
     Family::new(
         "vip_manager_transitions",

@@ -16,7 +16,7 @@ pub mod text;
 
 pub use counters::{Counters, Tally};
 pub use history::{History, Transition};
-pub use model::{KernelAddress, Process, ReadStatus, Status, VipStatus};
+pub use model::{ClaimState, ClaimStatus, KernelAddress, Process, ReadStatus, Status, VipStatus};
 
 #[cfg(test)]
 mod tests;

@@ -55,10 +55,49 @@ pub struct VipStatus {
     pub confirmed: Option<Duration>,
     /// Time until the address is removed unless confirmed.
     pub deadline: Option<Duration>,
+    /// The claim of the VIP in the store, if it is claimed.
+    pub claim: Option<ClaimStatus>,
     /// How much longer new connections are refused, if they are.
     pub refusing: Option<Duration>,
     /// What the kernel shows of the address, if it does.
     pub kernel: Option<KernelAddress>,
+}
+
+/// The claim of a VIP.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ClaimStatus {
+    pub state: ClaimState,
+    /// The other host that has it.
+    pub by: Option<Arc<str>>,
+    /// What is left until it ends the hold, or until it ends if another host has it and does not renew it.
+    pub left: Option<Duration>,
+    /// Why the store refuses it.
+    pub refused: Option<Arc<str>>,
+}
+
+/// Who has a claim.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ClaimState {
+    Ours,
+    Taken,
+    Refused,
+    Absent,
+    Unknown,
+}
+
+impl ClaimState {
+    pub const ALL: [Self; 5] = [Self::Ours, Self::Taken, Self::Refused, Self::Absent, Self::Unknown];
+
+    /// One word for machines and people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ours => "ours",
+            Self::Taken => "taken",
+            Self::Refused => "refused",
+            Self::Absent => "absent",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// The VIP as the kernel shows it.
@@ -106,7 +145,10 @@ impl Status {
 impl VipStatus {
     /// How good the promise is, as the latest accepted read says.
     pub fn grade(&self) -> Option<Grade> {
-        self.read.as_ref().and_then(|read| read.grade)
+        let grade = self.read.as_ref().and_then(|read| read.grade);
+        // A claim proves when it ends, whatever the leader key tells.
+        let claimed = self.claim.as_ref().is_some_and(|claim| claim.state == ClaimState::Ours);
+        if claimed { grade.map(|_| Grade::Exact) } else { grade }
     }
 
     /// Under which its counters and transitions are filed.

@@ -63,6 +63,12 @@ fn made_up() -> Status {
             unreachable: None,
             confirmed: Some(Duration::from_millis(399)),
             deadline: Some(Duration::from_millis(9_600)),
+            claim: Some(ClaimStatus {
+                state: ClaimState::Refused,
+                by: None,
+                left: None,
+                refused: Some("permission denied".into()),
+            }),
             refusing: None,
             kernel: Some(KernelAddress {
                 left: Lifetime::Until(Duration::from_millis(9_600)),
@@ -191,6 +197,10 @@ fn the_names_in_the_json_are_stable() {
         "read_from",
         "lease_left",
         "grade",
+        "claim",
+        "claimed_by",
+        "claim_left",
+        "claim_refused",
         "blind",
         "confirmed_age",
         "deadline",
@@ -231,6 +241,26 @@ fn the_prefix_length_is_told_where_it_is_not_the_configured_one() {
     status.vips[0].vip = Vip::new("10.0.0.5".parse().unwrap(), 24).unwrap();
     assert!(shown(&status).contains("has the address as /32, removes it in 9.6 s"), "{}", shown(&status));
     assert!(json::status(&status).contains(r#""kernel_prefix":32"#));
+}
+
+#[test]
+fn a_claim_is_shown_everywhere_and_makes_the_grade_exact() {
+    let mut status = made_up();
+    let left = Some(Duration::from_secs(7));
+    status.vips[0].claim = Some(ClaimStatus { state: ClaimState::Ours, by: None, left, refused: None });
+    if let Some(read) = &mut status.vips[0].read {
+        read.grade = Some(Grade::Assumed);
+    }
+    let shown = text::status(&status, Colour::No);
+    assert!(shown.contains("claim      ours, ends the hold in 7.0 s unless renewed"), "{shown}");
+    assert_eq!(status.vips[0].grade(), Some(Grade::Exact));
+    let shown = json::status(&status);
+    assert!(shown.contains(r#""claim":"ours","claimed_by":null,"claim_left":7.0"#), "{shown}");
+    let page = metrics::metrics(&status, Format::Text);
+    assert!(page.contains("vip_manager_vip_claim=\"ours\"} 1\n"), "{page}");
+    let by = Some("pg2".into());
+    status.vips[0].claim = Some(ClaimStatus { state: ClaimState::Taken, by, left, refused: None });
+    assert!(text::status(&status, Colour::No).contains("claim      taken by pg2, for 7.0 s unless renewed"));
 }
 
 #[test]

@@ -78,11 +78,14 @@ fn block(layout: &mut Layout, vip: &VipStatus, status: &Status) {
             layout.field("found", &format!("{found}{revision}"));
             layout.field("read", &format!("{} ago from {}", span(read.age), read.from));
             layout.field("lease", &explain::lease(read.tenure));
-            if let Some(grade) = read.grade {
+            if let Some(grade) = vip.grade() {
                 layout.field("grade", explain::grade(grade));
             }
         }
         None => layout.field("found", "(not read)"),
+    }
+    if let Some(claim) = &vip.claim {
+        layout.field("claim", &explain::claim(claim));
     }
     if let Some(deadline) = vip.deadline {
         layout.field("deadline", &format!("in {} unless confirmed", span(deadline)));
