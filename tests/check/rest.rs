@@ -23,7 +23,7 @@ fn a_patroni_that_leads_passes_and_says_how_long_it_holds() {
     api.lead(true);
     let printed = check(&host, &config());
     for words in [
-        "✓ Patroni http://127.0.0.1:8008: Patroni 3.0.2 answered in ",
+        "✓ Patroni http://127.0.0.1:8008: Patroni 4.1.5 answered in ",
         "✓ key /leader: is answered with 200: db1 leads",
         "✓ key /leader: has the grade assumed: each answer holds the VIP for 3.0 s, by Patroni's settings (ttl 10 s",
     ] {

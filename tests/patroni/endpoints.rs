@@ -59,6 +59,25 @@ fn with_a_members_name_any_endpoint_will_do() {
     assert_eq!((cluster.times_held(0), cluster.times_held(1)), (0, 1));
 }
 
+/// Patroni 3.0, with the name that `patroni-config` brings.
+#[test]
+fn an_old_patroni_that_tells_no_name_is_known_by_its_address() {
+    let mut cluster = Cluster::new("rest-nameless", 2);
+    cluster.apis.iter().for_each(|api| api.say(|said| said.name.clear()));
+    cluster.apis[0].lead(true);
+    let file = config().with("trigger-value", "db1");
+    cluster.daemons.push(Daemon::start(&cluster.hosts[0], &file));
+    cluster.wait_held(0);
+    cluster.apis[0].lead(false);
+    cluster.wait_gone(0);
+    // One of another host would answer alike for every host.
+    cluster.apis[1].lead(true);
+    let remote = format!("http://{}:{PORT}", cluster.hosts[1].v4());
+    let asks_another = Daemon::start(&cluster.hosts[0], &file.with("dcs-endpoints", remote));
+    wait_logged(&asks_another, "this release of Patroni does not tell its name");
+    assert_eq!(cluster.times_held(0), 1);
+}
+
 /// Files that are in use with vip-manager 1 to 5.
 #[test]
 fn configurations_in_use_work_as_they_are() {

@@ -16,6 +16,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// What Patroni would say.
 #[derive(Clone, Debug)]
 pub(crate) struct Said {
+    /// The member's name. Patroni 3.0 tells none: empty.
     pub(crate) name: String,
     pub(crate) leads: bool,
     /// More members of the body, such as `"pause": true`.
@@ -147,10 +148,14 @@ fn answer(path: &str, said: &Said) -> String {
 
 fn body(said: &Said) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).or_fail("reading the clock").as_secs();
-    let (seen, name, more) = (said.frozen_at.unwrap_or(now), &said.name, &said.more);
+    let (seen, more) = (said.frozen_at.unwrap_or(now), &said.more);
+    let (version, name) = match said.name.as_str() {
+        "" => ("3.0.2", String::new()),
+        name => ("4.1.5", format!(", \"name\": \"{name}\"")),
+    };
     let role = if said.leads { "master" } else { "replica" };
     format!(
         "{{\"state\": \"running\", \"role\": \"{role}\", \"timeline\": 1, \"dcs_last_seen\": {seen}, {more}\
-         \"patroni\": {{\"version\": \"3.0.2\", \"scope\": \"pg_cluster\", \"name\": \"{name}\"}}}}"
+         \"patroni\": {{\"version\": \"{version}\", \"scope\": \"pg_cluster\"{name}}}}}"
     )
 }

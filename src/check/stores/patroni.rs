@@ -44,7 +44,7 @@ impl Store for Patroni {
 
     fn is_us(&self, facts: &WatchedKey, held: &Held) -> bool {
         let KeyDetail::Patroni(rest) = &facts.found.detail else { return held.value == facts.expected };
-        rest.status == 200 && (by_status(facts) || rest.name.as_ref() == Some(&facts.expected))
+        rest.status == 200 && (by_status(facts, rest) || rest.name.as_ref() == Some(&facts.expected))
     }
 
     fn whole_key(&self, facts: &WatchedKey) -> Option<Vec<Finding>> {
@@ -78,8 +78,9 @@ impl Store for Patroni {
     }
 }
 
-fn by_status(facts: &WatchedKey) -> bool {
-    facts.expected == STATUS
+/// Whether no name is compared: none is expected, or Patroni tells none, as 3.0 does.
+fn by_status(facts: &WatchedKey, rest: &RestFacts) -> bool {
+    facts.expected == STATUS || rest.name.is_none()
 }
 
 /// Who answers, and whether that can ever mean this host.
@@ -95,7 +96,7 @@ fn answer(facts: &WatchedKey, rest: &RestFacts) -> Finding {
         );
     }
     let name = rest.name.as_deref().unwrap_or("Patroni");
-    if by_status(facts) && !rest.own {
+    if by_status(facts, rest) && !rest.own {
         return Finding::error(
             "rest-remote",
             facts.subject(),
@@ -103,7 +104,7 @@ fn answer(facts: &WatchedKey, rest: &RestFacts) -> Finding {
             format!("ask this host's own Patroni, or set trigger-value to its member name instead of {STATUS}"),
         );
     }
-    if !by_status(facts) && rest.own && rest.name.as_ref().is_some_and(|name| name != expected) {
+    if !by_status(facts, rest) && rest.own && rest.name.as_ref().is_some_and(|name| name != expected) {
         return Finding::error(
             "rest-name",
             facts.subject(),

@@ -101,12 +101,12 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 mod tests {
     use super::*;
 
-    /// As Patroni 3.0.2 answers.
+    /// As Patroni 4.1.5 answers.
     const LEADER: &str = r#"{"state": "running", "postmaster_start_time": "2024-05-06 07:08:09.123456+00:00",
         "role": "master", "server_version": 150006, "xlog": {"location": 67420160}, "timeline": 1,
         "replication": [{"usename": "replicator", "application_name": "db2", "client_addr": "10.66.0.2",
         "state": "streaming", "sync_state": "async", "sync_priority": 0}], "dcs_last_seen": 1714980000,
-        "database_system_identifier": "7365", "patroni": {"version": "3.0.2", "scope": "pg_cluster", "name": "db1"}}"#;
+        "database_system_identifier": "7365", "patroni": {"version": "4.1.5", "scope": "pg_cluster", "name": "db1"}}"#;
 
     #[test]
     fn an_answer_is_taken_apart() {
@@ -116,7 +116,7 @@ mod tests {
             complete: true,
             name: Some("db1".into()),
             role: Some("master".into()),
-            version: Some("3.0.2".into()),
+            version: Some("4.1.5".into()),
             dcs_last_seen: Some(1_714_980_000),
             ..Answer::default()
         };

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::answer::{Answer, Timing};
-use super::judge::{Memory, STATUS, Unclear};
+use super::judge::{Memory, STATUS, Unclear, compared};
 use crate::config::model::StoreConfig;
 use crate::endpoint::Endpoint;
 use crate::keeper::KeyRead;
@@ -81,6 +81,8 @@ pub(crate) struct PatroniClient {
     http: HttpClient,
     keys: Arc<Keys>,
     memory: Arc<Mutex<Remembered>>,
+    /// Whether it is at an address of this host.
+    own: bool,
 }
 
 /// Nothing is ever heard: a sign of life is given for the asking, and the polls find what changes.
@@ -98,14 +100,12 @@ impl Connector for PatroniConnector {
     const SILENT_ROUNDS: u32 = 8;
 
     async fn connect(&mut self) -> Result<PatroniClient, Failure> {
-        if self.keys.all().any(|key| self.keys.value(key) == STATUS) {
-            let own = self.http.is_this_host(self.limit).await.map_err(|error| failure(error.into()))?;
-            if !own {
-                return Err(foreign());
-            }
+        let own = self.http.is_this_host(self.limit).await.map_err(|error| failure(error.into()))?;
+        if !own && self.keys.all().any(|key| self.keys.value(key) == STATUS) {
+            return Err(foreign());
         }
         let memory = Arc::clone(&self.memory);
-        Ok(PatroniClient { http: self.http.client(), keys: Arc::clone(&self.keys), memory })
+        Ok(PatroniClient { http: self.http.client(), keys: Arc::clone(&self.keys), memory, own })
     }
 }
 
@@ -158,7 +158,8 @@ impl PatroniClient {
                 memory.judge
             };
             let judge = |key: KeyIndex| {
-                let (names, tenure) = memory.judge(&answer, self.keys.value(key), sent_at).map_err(unclear)?;
+                let value = compared(&answer, self.keys.value(key), self.own);
+                let (names, tenure) = memory.judge(&answer, value, sent_at).map_err(unclear)?;
                 let from = self.http.name();
                 Ok(KeyRead { names, version: None, modified: None, tenure, sent_at, answered_at, from })
             };

@@ -37,7 +37,10 @@ pub enum Unclear {
     Status(u16),
     #[error("its answer is not Patroni's; is this the REST API of Patroni?")]
     NotPatroni,
-    #[error("Patroni does not tell its name; set trigger-value: 200")]
+    #[error(
+        "this release of Patroni does not tell its name, and it is not at an address of this host; \
+         set dcs-endpoints to this host's Patroni"
+    )]
     Nameless,
     #[error("it is the Patroni of {0}, which does not lead, not of this host")]
     Another(String),
@@ -95,6 +98,11 @@ impl Memory {
         // A cluster with short settings would leave nothing; the estimate itself is on the safe side.
         Tenure::Assumed { left, margin: left / 2 }
     }
+}
+
+/// What an answer is compared with. Patroni 3.0 tells no name; this host's own is known by its address as well.
+pub fn compared<'a>(answer: &Answer, value: &'a str, own: bool) -> &'a str {
+    if own && answer.name.is_none() { STATUS } else { value }
 }
 
 fn names(answer: &Answer, value: &str) -> Result<Names, Unclear> {
@@ -155,6 +163,16 @@ mod tests {
 
     fn names(answer: &Answer, value: &str) -> Result<Names, Unclear> {
         memory().judge(answer, value, at(0)).map(|(names, _)| names)
+    }
+
+    #[test]
+    fn a_patroni_without_a_name_is_known_by_its_address() {
+        for (status, told) in [(200, Names::Us), (503, Names::Other("503 (master)".into()))] {
+            let nameless = Answer { status, name: None, ..leader() };
+            assert_eq!(names(&nameless, compared(&nameless, "pg1", true)), Ok(told));
+            assert_eq!(names(&nameless, compared(&nameless, "pg1", false)), Err(Unclear::Nameless));
+        }
+        assert_eq!(compared(&leader(), "pg2", true), "pg2", "a name that is told counts");
     }
 
     #[test]

@@ -11,7 +11,8 @@
 //!
 //! # Who is asked
 //! Every host must ask its own Patroni. One that asks another's, or a balancer in front of them, reads the same `200` as
-//! all others. So an endpoint must be an address of this host, unless the member's name is compared.
+//! all others. So an endpoint must be an address of this host, unless the member's name is compared,
+//! which Patroni 3.0 does not tell.
 
 pub mod answer;
 pub mod judge;
