@@ -1,4 +1,4 @@
-//! Three database hosts with Debian's Patroni and PostgreSQL, three etcd members, and a daemon on each database host.
+//! Three database hosts with Patroni and PostgreSQL, a store with three servers, and a daemon on each database host.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,16 +8,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use vip_manager::time::Moment;
 
-use crate::support::clock::wait_for;
+use crate::stores::{Kind, Store};
+use crate::support::clock::{now, wait_for};
 use crate::support::command::run;
 use crate::support::daemon::{ConfigFile, Daemon};
-use crate::support::etcd::{self, Cluster};
 use crate::support::fail::OrFail;
 use crate::support::host::{Host, INTERFACE, VIP};
 use crate::support::lab::Lab;
 use crate::support::observer::AddressObserver;
 use crate::support::process::Process;
+use crate::support::setup::wait_logged;
+use crate::support::sweep;
 
 /// `initdb` and two base backups on a busy machine.
 pub(crate) const LIMIT: Duration = Duration::from_secs(90);
@@ -27,6 +30,8 @@ const REST_PORT: u16 = 8008;
 const HOSTS: usize = 3;
 /// What a daemon logs after a reload.
 const RELOADED: &str = "configuration reloaded";
+/// What the name of a host's directory of data ends with.
+pub(crate) const HOME: &str = "-postgres";
 /// Where Debian installs PostgreSQL, one directory per version.
 const POSTGRES: &str = "/usr/lib/postgresql";
 
@@ -35,20 +40,20 @@ const POSTGRES: &str = "/usr/lib/postgresql";
 pub(crate) struct Deployment {
     daemons: Vec<Daemon>,
     pub(crate) patronis: Vec<Process>,
-    pub(crate) etcd: Cluster,
+    pub(crate) store: Store,
     options: Options,
     pub(crate) hosts: Vec<Host>,
     pub(crate) client: Host,
     pub(crate) observer: AddressObserver,
-    _lab: Lab,
+    pub(crate) lab: Lab,
 }
 
 /// What differs between deployments.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Options {
-    /// The daemons ask the REST API of their host's Patroni instead of etcd.
-    pub(crate) rest: bool,
-    /// Patroni goes on without etcd while all members agree.
+    /// What Patroni keeps its lock in, and whom the daemons ask.
+    pub(crate) kind: Kind,
+    /// Patroni goes on without its store while all members agree.
     pub(crate) failsafe: bool,
 }
 
@@ -64,17 +69,19 @@ impl Deployment {
             "Patroni and PostgreSQL are missing; `make cluster-test` installs them"
         );
         let lab = Lab::new(name);
-        let etcd = Cluster::start(&lab, 3);
         let hosts: Vec<Host> = (1..=HOSTS).map(|number| lab.host(&format!("db{number}"))).collect();
         let client = lab.host("client");
+        let store = Store::start(&lab, options.kind, &hosts);
+        for host in &hosts {
+            write_patroni_config(host, &store, options);
+        }
         let observer = AddressObserver::over(&hosts.iter().collect::<Vec<_>>());
-        let daemons: Vec<Daemon> =
-            hosts.iter().map(|host| Daemon::start(host, &config(host, &etcd, options))).collect();
-        let mut patronis = vec![start_patroni(&hosts[0], &etcd, options)];
+        let daemons: Vec<Daemon> = hosts.iter().map(|host| Daemon::start(host, &config(host, options))).collect();
+        let mut patronis = vec![start_patroni(&hosts[0])];
         wait_for("db1 to lead", LIMIT, || rest_answers(&hosts[0], "/primary"));
-        patronis.extend(hosts[1..].iter().map(|host| start_patroni(host, &etcd, options)));
+        patronis.extend(hosts[1..].iter().map(start_patroni));
         observer.wait_held(&hosts[0], VIP, LIMIT);
-        let deployment = Self { daemons, patronis, etcd, options, hosts, client, observer, _lab: lab };
+        let deployment = Self { daemons, patronis, store, options, hosts, client, observer, lab };
         for host in 1..HOSTS {
             deployment.wait_replicates(host);
         }
@@ -97,7 +104,7 @@ impl Deployment {
     pub(crate) fn configure(&self, key: &str, value: &str) {
         for daemon in &self.daemons {
             let known = daemon.process.lines().len();
-            daemon.rewrite_config(&config(&daemon.host, &self.etcd, self.options).with(key, value));
+            daemon.rewrite_config(&config(&daemon.host, self.options).with(key, value));
             daemon.process.signal(Signal::SIGHUP);
             wait_for("a reload", LIMIT, || {
                 daemon.process.lines_after(known).iter().any(|line| line.text.contains(RELOADED))
@@ -116,19 +123,57 @@ impl Deployment {
         let config = patroni_config_file(&self.hosts[from]).to_string_lossy().into_owned();
         let (from, to) = (self.hosts[from].name(), self.hosts[to].name());
         let arguments = ["-c", &config, "switchover", SCOPE, "--leader", from, "--candidate", to, "--force"];
-        self.client.run(&program("patronictl"), &arguments);
+        // Consul's agent is on the database hosts only.
+        self.hosts[0].run(&program("patronictl"), &arguments);
     }
 
     /// Begins or ends the maintenance mode, in which Patroni elects nobody.
-    pub(crate) fn pause(&self, paused: bool) {
-        let config = patroni_config_file(&self.hosts[0]).to_string_lossy().into_owned();
+    pub(crate) fn pause(&self, host: usize, paused: bool) {
+        let config = patroni_config_file(&self.hosts[host]).to_string_lossy().into_owned();
         let command = if paused { "pause" } else { "resume" };
-        self.client.run(&program("patronictl"), &["-c", &config, command, "--wait", SCOPE]);
+        self.hosts[host].run(&program("patronictl"), &["-c", &config, command, "--wait", SCOPE]);
     }
 
     /// Starts the Patroni of this host again, which has ended.
     pub(crate) fn restart_patroni(&mut self, host: usize) {
-        self.patronis[host] = start_patroni(&self.hosts[host], &self.etcd, self.options);
+        self.patronis[host] = start_patroni(&self.hosts[host]);
+    }
+
+    /// Stops the Patroni of this host as its unit does.
+    pub(crate) fn stop_patroni(&mut self, host: usize) {
+        self.patronis[host].signal(Signal::SIGTERM);
+        self.patronis[host].wait(LIMIT);
+    }
+
+    /// Ends the daemon of this host, gently as an upgrade does, and starts it again.
+    pub(crate) fn restart_daemon(&mut self, host: usize, gently: bool) {
+        let (daemon, config) = (&mut self.daemons[host], config(&self.hosts[host], self.options));
+        if gently {
+            // Without systemd the daemon cannot know that this is a restart.
+            daemon.rewrite_config(&config.clone().with("on-stop", "keep"));
+            let known = daemon.process.lines().len();
+            daemon.process.signal(Signal::SIGHUP);
+            wait_for("a reload", LIMIT, || {
+                daemon.process.lines_after(known).iter().any(|line| line.text.contains(RELOADED))
+            });
+            daemon.process.signal(Signal::SIGTERM);
+            daemon.process.wait(LIMIT);
+        } else {
+            daemon.process.kill();
+        }
+        *daemon = Daemon::start(&self.hosts[host], &config);
+        wait_logged(daemon, "found at start");
+        wait_logged(daemon, "acquired in");
+    }
+
+    /// SIGKILL for every process on this host.
+    pub(crate) fn kill_everything_on(&self, host: usize) {
+        sweep::end_processes(self.hosts[host].namespace());
+    }
+
+    /// The hosts whose Patroni says that it leads.
+    pub(crate) fn leaders(&self) -> Vec<usize> {
+        (0..HOSTS).filter(|host| rest_answers(&self.hosts[*host], "/primary")).collect()
     }
 
     /// The host that has the VIP, if any has.
@@ -153,6 +198,15 @@ impl Deployment {
         pairs.map(|(one, other)| self.observer.overlap(&self.hosts[one], &self.hosts[other], VIP)).sum()
     }
 
+    /// The longest time since `begun` in which no host had the VIP.
+    pub(crate) fn nobody_had_the_vip_for(&self, begun: Moment) -> Duration {
+        let all = self.hosts.iter().flat_map(|host| self.observer.intervals(host, VIP));
+        let mut held: Vec<_> = all.map(|interval| (interval.from, interval.until.unwrap_or_else(now))).collect();
+        held.sort();
+        let gaps = held.windows(2).filter(|pair| pair[1].0 > begun);
+        gaps.map(|pair| pair[1].0.since(pair[0].1)).max().unwrap_or_default()
+    }
+
     /// What the daemon on this host has logged.
     pub(crate) fn log(&self, host: usize) -> String {
         self.daemons[host].process.text()
@@ -167,6 +221,23 @@ impl Deployment {
         for (patroni, host) in self.patronis.iter_mut().zip(&self.hosts) {
             assert_eq!(patroni.ended(), None, "Patroni on {} has ended", host.name());
         }
+    }
+}
+
+/// Keeps what the programs wrote when a test fails: much more than a message can show.
+impl Drop for Deployment {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/cluster").join(self.options.kind.name());
+        let daemons = self.daemons.iter().map(|daemon| ("vip-manager", &daemon.host, &daemon.process));
+        let patronis = self.patronis.iter().zip(&self.hosts).map(|(process, host)| ("patroni", host, process));
+        let _ = fs::create_dir_all(&place);
+        for (program, host, process) in daemons.chain(patronis) {
+            let _ = fs::write(place.join(format!("{}-{program}.log", host.name())), process.text());
+        }
+        let _ = writeln!(std::io::stderr(), "the logs are in {}", place.display());
     }
 }
 
@@ -186,13 +257,12 @@ fn rest_answers(host: &Host, path: &str) -> bool {
     })
 }
 
-/// The configuration of a daemon.
-fn config(host: &Host, etcd: &Cluster, options: Options) -> ConfigFile {
-    if options.rest {
-        ConfigFile::bare().with("ip", VIP).with("interface", INTERFACE).with("dcs-type", "patroni")
-    } else {
-        ConfigFile::basic(host, etcd)
-    }
+/// The configuration of a daemon: three lines, and a fourth where Patroni's file does not say it.
+fn config(host: &Host, options: Options) -> ConfigFile {
+    let patroni = patroni_config_file(host);
+    let three =
+        ConfigFile::bare().with("ip", VIP).with("interface", INTERFACE).with("patroni-config", patroni.display());
+    options.kind.line().into_iter().fold(three, |config, (key, value)| config.with(key, value))
 }
 
 /// A program of Patroni: Debian's, or one beside the program that `PATRONI` names.
@@ -202,11 +272,15 @@ fn program(name: &str) -> String {
     beside.join(name).to_string_lossy().into_owned()
 }
 
-fn start_patroni(host: &Host, etcd: &Cluster, options: Options) -> Process {
+fn write_patroni_config(host: &Host, store: &Store, options: Options) {
+    let text = patroni_config(host, store, options);
+    fs::write(patroni_config_file(host), text).or_fail("writing Patroni's configuration");
+}
+
+fn start_patroni(host: &Host) -> Process {
     let home = home(host);
     run("install", &["-d", "-o", "postgres", "-g", "postgres", "-m", "700", &home.to_string_lossy()]);
     let file = patroni_config_file(host);
-    fs::write(&file, patroni_config(host, etcd, options)).or_fail("writing Patroni's configuration");
     let mut command = host.command("setpriv");
     command.args(["--reuid=postgres", "--regid=postgres", "--init-groups", &program("patroni")]).arg(&file);
     Process::start(&format!("Patroni on {}", host.name()), command)
@@ -214,7 +288,7 @@ fn start_patroni(host: &Host, etcd: &Cluster, options: Options) -> Process {
 
 /// The directory of a host's data, socket and password file.
 fn home(host: &Host) -> PathBuf {
-    host.directory().join(format!("{}-postgres", host.name()))
+    host.directory().join(format!("{}{HOME}", host.name()))
 }
 
 fn patroni_config_file(host: &Host) -> PathBuf {
@@ -228,11 +302,9 @@ fn programs() -> PathBuf {
     Path::new(POSTGRES).join(newest.or_fail("finding PostgreSQL").to_string()).join("bin")
 }
 
-fn patroni_config(host: &Host, etcd: &Cluster, options: Options) -> String {
+fn patroni_config(host: &Host, store: &Store, options: Options) -> String {
     let failsafe = options.failsafe;
     let (name, address, home) = (host.name(), host.v4(), home(host));
-    let members: Vec<String> =
-        etcd.members.iter().map(|member| format!("\"{}:{}\"", member.host.v4(), etcd::PORT)).collect();
     format!(
         "\
 scope: {SCOPE}
@@ -241,9 +313,7 @@ name: {name}
 restapi:
   listen: 0.0.0.0:{REST_PORT}
   connect_address: {address}:{REST_PORT}
-etcd3:
-  hosts: [{members}]
-bootstrap:
+{store}bootstrap:
   dcs:
     ttl: 20
     loop_wait: 1
@@ -271,7 +341,7 @@ postgresql:
     - host all all 0.0.0.0/0 trust
     - host replication all 0.0.0.0/0 trust
 ",
-        members = members.join(", "),
+        store = store.section(options.kind),
         home = home.display(),
         programs = programs().display(),
     )

@@ -9,6 +9,8 @@
 mod support;
 
 mod deployment;
+mod every_store;
 mod rest;
+mod stores;
 mod switchover;
 mod writer;

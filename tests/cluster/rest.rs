@@ -7,6 +7,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::deployment::{Deployment, LIMIT, Options};
+use crate::stores::Kind;
 use crate::support::clock::{now, pause, wait_for};
 use crate::support::host::VIP;
 use crate::support::setup::report;
@@ -17,7 +18,7 @@ const HOLD: Duration = Duration::from_secs(10);
 const OUTAGE: Duration = Duration::from_secs(30);
 
 fn start(name: &str, failsafe: bool) -> Deployment {
-    Deployment::start_with(name, Options { rest: true, failsafe })
+    Deployment::start_with(name, Options { kind: Kind::Rest, failsafe })
 }
 
 #[test]
@@ -42,7 +43,7 @@ fn the_vip_follows_a_switchover() {
 #[test]
 fn a_patroni_that_is_killed_and_restarted_in_pause_brings_the_vip_back() {
     let mut deployment = start("rest-pause", false);
-    deployment.pause(true);
+    deployment.pause(0, true);
     deployment.patronis[0].kill();
     let killed = now();
     let gone = deployment.observer.wait_gone(&deployment.hosts[0], VIP, LIMIT);
@@ -58,7 +59,7 @@ fn a_patroni_that_is_killed_and_restarted_in_pause_brings_the_vip_back() {
     let back = deployment.observer.wait_held(&deployment.hosts[0], VIP, LIMIT);
     report("a restart at once took the VIP away", deployment.holds()[0] == 3);
     report("held again, or still, after", back.since(killed));
-    deployment.pause(false);
+    deployment.pause(0, false);
     assert_eq!(deployment.holds()[1..], [0, 0], "one holder throughout");
 }
 
@@ -81,11 +82,11 @@ fn a_patroni_that_is_stopped_gives_the_vip_away_before_its_lock_ends() {
 #[test]
 fn in_failsafe_mode_the_vip_stays_although_etcd_is_gone() {
     let mut deployment = start("rest-failsafe", true);
-    deployment.etcd.members.iter().for_each(crate::support::etcd::Member::freeze);
+    deployment.store.etcd().members.iter().for_each(crate::support::etcd::Member::freeze);
     pause(OUTAGE);
     assert_eq!((deployment.holder(), deployment.holds()), (Some(0), vec![1, 0, 0]), "{}", deployment.log(0));
-    deployment.etcd.members.iter().for_each(crate::support::etcd::Member::thaw);
-    deployment.etcd.wait_healthy();
+    deployment.store.etcd().members.iter().for_each(crate::support::etcd::Member::thaw);
+    deployment.store.etcd().wait_healthy();
     // The lock has ended meanwhile, and Patroni answers 503 until it has taken it again.
     pause(HOLD);
     wait_for("the VIP", LIMIT, || deployment.holder() == Some(0));
@@ -97,13 +98,13 @@ fn in_failsafe_mode_the_vip_stays_although_etcd_is_gone() {
 #[test]
 fn without_failsafe_mode_the_vip_goes_with_etcd_and_returns_with_a_leader() {
     let deployment = start("rest-outage", false);
-    deployment.etcd.members.iter().for_each(crate::support::etcd::Member::freeze);
+    deployment.store.etcd().members.iter().for_each(crate::support::etcd::Member::freeze);
     let gone_at = now();
     let gone = deployment.observer.wait_gone(&deployment.hosts[0], VIP, LIMIT).map(|gone| gone.since(gone_at));
     report("released after etcd was gone", gone);
     pause(Duration::from_secs(10));
     assert_eq!(deployment.holder(), None);
-    deployment.etcd.members.iter().for_each(crate::support::etcd::Member::thaw);
+    deployment.store.etcd().members.iter().for_each(crate::support::etcd::Member::thaw);
     wait_for("a holder", LIMIT, || deployment.holder().is_some());
     assert_eq!(deployment.overlap(), Duration::ZERO);
 }
@@ -112,13 +113,13 @@ fn without_failsafe_mode_the_vip_goes_with_etcd_and_returns_with_a_leader() {
 #[test]
 fn in_pause_the_vip_goes_when_the_lock_has_ended() {
     let deployment = start("rest-role", false);
-    deployment.pause(true);
-    deployment.etcd.members.iter().for_each(crate::support::etcd::Member::freeze);
+    deployment.pause(0, true);
+    deployment.store.etcd().members.iter().for_each(crate::support::etcd::Member::freeze);
     let gone_at = now();
     let gone = deployment.observer.wait_gone(&deployment.hosts[0], VIP, LIMIT).map(|gone| gone.since(gone_at));
     report("released after etcd was gone, in pause", gone);
     assert!(gone.is_some_and(|gone| gone < Duration::from_secs(20)), "{gone:?}");
-    deployment.etcd.members.iter().for_each(crate::support::etcd::Member::thaw);
+    deployment.store.etcd().members.iter().for_each(crate::support::etcd::Member::thaw);
     deployment.observer.wait_held(&deployment.hosts[0], VIP, LIMIT);
     assert_eq!(deployment.holds()[1..], [0, 0]);
 }

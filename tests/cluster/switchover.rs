@@ -26,7 +26,7 @@ fn the_vip_follows_a_switchover_and_no_acknowledged_write_is_lost() {
     let writes = application.stop();
 
     let failed = writes.iter().filter(|write| write.error.is_some()).count();
-    let gap = longest_gap(&writes);
+    let gap = longest_gap(&writes, begun);
     report("from the command to the VIP on the new leader", held.since(asked));
     report("the longest time without an acknowledged write", gap);
     report("writes, failed writes", (writes.len(), failed));
@@ -76,5 +76,5 @@ fn gaps_of(deployment: &Deployment, from: usize, to: usize) -> (Duration, Durati
     wait_for("writes after the switchover", LIMIT, || application.acknowledged_since(held) > SOME);
     let writes = application.stop();
     let attempts = writes.windows(2).map(|pair| pair[1].at.since(pair[0].at));
-    (longest_gap(&writes), attempts.max().unwrap_or_default())
+    (longest_gap(&writes, begun), attempts.max().unwrap_or_default())
 }

@@ -1,5 +1,7 @@
-"""Writes a row every 20 ms and prints the outcome of each write; the argument is the connection string."""
+"""Writes a row every 20 ms and prints the outcome of each write, with the directory of the database that stored it; the
+argument is the connection string."""
 
+import os.path
 import sys
 import time
 
@@ -17,8 +19,10 @@ while True:
             connection = psycopg2.connect(sys.argv[1])
             connection.autocommit = True
         with connection.cursor() as cursor:
-            cursor.execute("INSERT INTO writes (number) VALUES (%s)", (number,))
-        print("ok", number, flush=True)
+            returning = "RETURNING current_setting('data_directory')"
+            cursor.execute("INSERT INTO writes (number) VALUES (%s) " + returning, (number,))
+            directory = os.path.dirname(cursor.fetchone()[0])
+        print("ok", number, os.path.basename(directory), flush=True)
     except psycopg2.Error as error:
         print("failed", number, " ".join(str(error).split()), flush=True)
         if connection is not None:

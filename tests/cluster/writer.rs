@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use vip_manager::time::Moment;
 
+use crate::deployment::HOME;
+use crate::support::fail::locked;
 use crate::support::host::Host;
-use crate::support::process::Process;
+use crate::support::process::{Line, Process};
 
 const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/writer.py");
 
@@ -18,6 +21,8 @@ const PYTHON: &str = "/usr/bin/python3";
 #[derive(Debug)]
 pub(crate) struct Writer {
     process: Process,
+    /// What has been parsed, and from how many lines.
+    read: Mutex<(Vec<Write>, usize)>,
 }
 
 /// One attempt to write.
@@ -25,6 +30,8 @@ pub(crate) struct Writer {
 pub(crate) struct Write {
     pub(crate) at: Moment,
     pub(crate) number: u64,
+    /// The host that acknowledged it.
+    pub(crate) host: Option<String>,
     /// The error message if the database did not acknowledge the write.
     pub(crate) error: Option<String>,
 }
@@ -37,19 +44,18 @@ impl Writer {
         );
         let mut command = host.command(PYTHON);
         command.args(["-u", PROGRAM, &target]);
-        Self { process: Process::start("the application", command) }
+        Self { process: Process::start("the application", command), read: Mutex::default() }
     }
 
     /// The writes so far.
     pub(crate) fn writes(&self) -> Vec<Write> {
-        let parse = |line: crate::support::process::Line| {
-            let mut words = line.text.splitn(3, ' ');
-            let ok = words.next()? == "ok";
-            let number = words.next()?.parse().ok()?;
-            let error = (!ok).then(|| words.next().unwrap_or_default().to_owned());
-            Some(Write { at: line.at, number, error })
-        };
-        self.process.lines().into_iter().filter_map(parse).collect()
+        let mut read = locked(&self.read);
+        let (writes, known) = &mut *read;
+        for line in self.process.lines_after(*known) {
+            writes.extend(parse(&line));
+            *known += 1;
+        }
+        writes.clone()
     }
 
     /// How many writes were acknowledged after a moment.
@@ -64,10 +70,27 @@ impl Writer {
     }
 }
 
-/// The longest time between two acknowledged writes.
-pub(crate) fn longest_gap(writes: &[Write]) -> Duration {
+fn parse(line: &Line) -> Option<Write> {
+    let mut words = line.text.splitn(3, ' ');
+    let ok = words.next()? == "ok";
+    let number = words.next()?.parse().ok()?;
+    let rest = words.next().unwrap_or_default().to_owned();
+    let (host, error) = if ok { (Some(rest.trim_end_matches(HOME).to_owned()), None) } else { (None, Some(rest)) };
+    Some(Write { at: line.at, number, host, error })
+}
+
+/// The longest time between two acknowledged writes, of which the second came after `since`.
+pub(crate) fn longest_gap(writes: &[Write], since: Moment) -> Duration {
     let acknowledged: Vec<Moment> = writes.iter().filter(|write| write.error.is_none()).map(|write| write.at).collect();
-    acknowledged.windows(2).map(|pair| pair[1].since(pair[0])).max().unwrap_or_default()
+    let pairs = acknowledged.windows(2).filter(|pair| pair[1] > since);
+    pairs.map(|pair| pair[1].since(pair[0])).max().unwrap_or_default()
+}
+
+/// The hosts that acknowledged writes, one after the other.
+pub(crate) fn stored_by(writes: &[Write]) -> Vec<&str> {
+    let mut hosts: Vec<&str> = writes.iter().filter_map(|write| write.host.as_deref()).collect();
+    hosts.dedup();
+    hosts
 }
 
 /// The acknowledged writes that are not in the database.

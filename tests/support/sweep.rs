@@ -66,7 +66,8 @@ fn names(directory: &Path) -> impl Iterator<Item = String> {
     fs::read_dir(directory).into_iter().flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok())
 }
 
-fn end_processes(namespace: &str) {
+/// SIGKILL for every process in a namespace but this one.
+pub(crate) fn end_processes(namespace: &str) {
     let listed = attempt("ip", &["netns", "pids", namespace], "").unwrap_or_default();
     let own = Pid::this();
     for pid in listed.lines().filter_map(|line| line.trim().parse().ok()).map(Pid::from_raw).filter(|pid| *pid != own) {

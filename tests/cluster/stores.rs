@@ -1,0 +1,121 @@
+//! The stores that Patroni can keep its lock in: how each is started, and what Patroni's file says about it.
+
+use crate::support::consul::{Agent, Consul};
+use crate::support::etcd::{self, Cluster, ClusterOptions};
+use crate::support::host::Host;
+use crate::support::lab::Lab;
+use crate::support::zookeeper::Ensemble;
+
+/// How many servers a store has.
+const SERVERS: usize = 3;
+
+/// What Patroni keeps its lock in, and whom the daemons ask.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Kind {
+    #[default]
+    Etcd3,
+    Consul,
+    ZooKeeper,
+    /// etcd; the daemons ask their host's Patroni.
+    Rest,
+}
+
+/// The servers of a store.
+#[derive(Debug)]
+pub(crate) enum Store {
+    Etcd(Cluster),
+    /// With an agent on each database host, as Consul's users have it.
+    Consul {
+        consul: Consul,
+        _agents: Vec<Agent>,
+    },
+    ZooKeeper(Ensemble),
+}
+
+impl Kind {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Rest => "rest",
+            Self::Etcd3 | Self::Consul | Self::ZooKeeper => self.section(),
+        }
+    }
+
+    /// What the daemon's file says besides the VIP, the interface and Patroni's file.
+    pub(crate) const fn line(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Etcd3 | Self::Consul | Self::ZooKeeper => None,
+            Self::Rest => Some(("dcs-type", "patroni")),
+        }
+    }
+
+    /// The section of Patroni's file.
+    const fn section(self) -> &'static str {
+        match self {
+            Self::Etcd3 | Self::Rest => "etcd3",
+            Self::Consul => "consul",
+            Self::ZooKeeper => "zookeeper",
+        }
+    }
+}
+
+impl Store {
+    /// Starts servers on hosts of their own.
+    pub(crate) fn start(lab: &Lab, kind: Kind, databases: &[Host]) -> Self {
+        match kind {
+            Kind::Etcd3 | Kind::Rest => {
+                Self::Etcd(Cluster::start_with(lab, &ClusterOptions { members: SERVERS, ..ClusterOptions::default() }))
+            }
+            Kind::Consul => {
+                let consul = Consul::start(lab, SERVERS);
+                let agents = databases.iter().map(|host| consul.client(host)).collect();
+                Self::Consul { consul, _agents: agents }
+            }
+            Kind::ZooKeeper => Self::ZooKeeper(Ensemble::start(lab, SERVERS)),
+        }
+    }
+
+    /// What Patroni's file says about the store.
+    pub(crate) fn section(&self, kind: Kind) -> String {
+        let of_hosts = |hosts: Vec<String>| {
+            let quoted: Vec<String> = hosts.iter().map(|host| format!("\"{host}\"")).collect();
+            format!("{}:\n  hosts: [{}]\n", kind.section(), quoted.join(", "))
+        };
+        match self {
+            Self::Etcd(cluster) => of_hosts(cluster.members.iter().map(etcd::Member::client_address).collect()),
+            Self::Consul { .. } => "consul:\n  host: 127.0.0.1:8500\n".to_owned(),
+            Self::ZooKeeper(ensemble) => of_hosts(ensemble.endpoints()),
+        }
+    }
+
+    /// Kills all servers at once, starts them again with their data, and waits until they serve.
+    pub(crate) fn crash_and_restart(&mut self) {
+        match self {
+            Self::Etcd(cluster) => {
+                cluster.members.iter_mut().for_each(etcd::Member::kill);
+                cluster.members.iter_mut().for_each(etcd::Member::restart);
+                cluster.wait_healthy();
+            }
+            Self::Consul { consul, .. } => {
+                consul.servers.iter_mut().for_each(Agent::kill);
+                consul.servers.iter_mut().for_each(Agent::restart);
+                consul.leader();
+            }
+            Self::ZooKeeper(ensemble) => {
+                ensemble.servers.iter_mut().for_each(crate::support::zookeeper::Server::kill);
+                ensemble.servers.iter_mut().for_each(crate::support::zookeeper::Server::restart);
+                for place in 0..SERVERS {
+                    ensemble.wait_serving(place);
+                }
+            }
+        }
+    }
+
+    /// The members of etcd, where that is the store.
+    #[track_caller]
+    pub(crate) fn etcd(&self) -> &Cluster {
+        match self {
+            Self::Etcd(cluster) => cluster,
+            Self::Consul { .. } | Self::ZooKeeper(_) => panic!("the store is not etcd: {self:?}"),
+        }
+    }
+}
