@@ -30,7 +30,7 @@ demo: deps privilege ## Watch a VIP follow its leader through a switchover, a cr
 
 # ZooKeeper: the library's package starts no service.
 .PHONY: test
-test: TOOLS += java:default-jre-headless
+test: TOOLS += curl:curl java:default-jre-headless
 test: FILES += /usr/share/java/zookeeper.jar:libzookeeper-java
 test: deps privilege nextest ## Run all tests; ARGS go to the test runner
 	@tests/consul/fetch

@@ -21,6 +21,8 @@ mod claims;
 #[cfg(feature = "daemon")]
 mod client;
 #[cfg(feature = "daemon")]
+mod clusters;
+#[cfg(feature = "daemon")]
 mod consul;
 #[cfg(feature = "daemon")]
 mod endpoints;
@@ -29,12 +31,16 @@ mod engine;
 #[cfg(feature = "daemon")]
 mod etcd;
 #[cfg(feature = "daemon")]
+mod etcd2;
+#[cfg(feature = "daemon")]
 #[allow(dead_code, reason = "the stores that use it follow")]
 mod http;
 #[cfg(feature = "daemon")]
 mod keys;
 #[cfg(feature = "daemon")]
 mod member;
+#[cfg(feature = "daemon")]
+mod membership;
 #[cfg(feature = "daemon")]
 mod reader;
 #[cfg(feature = "daemon")]
@@ -76,6 +82,9 @@ pub fn start(config: &SourceConfig, settings: Settings, watched: Vec<Watched>, c
         SourceConfig::Zookeeper(config) => {
             engine::start(settings, keys.clone(), zookeeper::connectors(config, settings, &keys))
         }
+        SourceConfig::Etcd2(config) => {
+            engine::start(settings, keys.clone(), etcd2::connectors(config, settings, &keys))
+        }
         SourceConfig::Consul(config) => {
             let settings = consul::quick(settings);
             engine::start(settings, keys.clone(), consul::connectors(config, settings, &keys))
@@ -101,6 +110,7 @@ pub(crate) async fn inspect(
         SourceConfig::Etcd(config) => etcd::inspect(config, keys, limit, clock).await,
         SourceConfig::Patroni(config) => patroni::inspect(config, keys, limit, clock).await,
         SourceConfig::Zookeeper(config) => zookeeper::inspect(config, keys, limit, clock).await,
+        SourceConfig::Etcd2(config) => etcd2::inspect(config, keys, limit, clock).await,
         SourceConfig::Consul(config) => consul::inspect(config, keys, limit, clock).await,
         SourceConfig::Exhibitor(config) => zookeeper::inspect_by_exhibitor(config, keys, limit, clock).await,
         SourceConfig::Kubernetes(config) => kubernetes::inspect(config, keys, limit, clock).await,

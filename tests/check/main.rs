@@ -8,7 +8,9 @@ mod support;
 
 mod announcements;
 mod clouds;
+mod consul;
 mod endpoints;
+mod etcd2;
 mod interfaces;
 mod keys;
 mod kubernetes;

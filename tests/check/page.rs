@@ -6,7 +6,9 @@ const PAGE: &str = include_str!("../../docs/troubleshooting.md");
 const TESTS: &str = concat!(
     include_str!("announcements.rs"),
     include_str!("clouds.rs"),
+    include_str!("consul.rs"),
     include_str!("endpoints.rs"),
+    include_str!("etcd2.rs"),
     include_str!("interfaces.rs"),
     include_str!("keys.rs"),
     include_str!("kubernetes.rs"),

@@ -50,7 +50,7 @@ impl Store for Etcd {
             "key-v2",
             facts.subject(),
             format!("is not in etcd's v3 store but in its v2 store (\"{value}\"): Patroni uses the old API"),
-            "rename Patroni's section etcd: to etcd3:, one host at a time",
+            "set dcs-type: etcd2; or rename Patroni's section etcd: to etcd3:, one host at a time",
         ))
     }
 

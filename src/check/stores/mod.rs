@@ -2,6 +2,7 @@
 
 mod consul;
 mod etcd;
+mod etcd2;
 mod kubernetes;
 pub mod patroni;
 mod zookeeper;
@@ -21,6 +22,7 @@ pub fn of(source: &SourceConfig) -> &'static dyn Store {
         SourceConfig::Kubernetes(_) => &Kubernetes,
         SourceConfig::Patroni(_) => &Patroni,
         SourceConfig::Zookeeper(_) | SourceConfig::Exhibitor(_) => &Zookeeper,
+        SourceConfig::Etcd2(_) => &etcd2::Etcd2,
         SourceConfig::Consul(_) => &consul::Consul,
     }
 }

@@ -72,8 +72,8 @@ pub static TABLE: [Spec; 48] = [
         aliases: &["type", "endpoint_type"],
         takes: Takes::Choice,
         default: "etcd",
-        help: "The store of the leader key: etcd or etcd3, which mean the same, consul, kubernetes, zookeeper, exhibitor, \
-               which tells ZooKeeper's servers, or patroni, the REST API of this host's Patroni",
+        help: "The store of the leader key: etcd or etcd3, which mean the same, etcd2, consul, kubernetes, zookeeper, \
+               exhibitor, which tells ZooKeeper's servers, or patroni, the REST API of this host's Patroni",
         ..PER_VIP
     },
     Spec {

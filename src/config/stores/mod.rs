@@ -20,6 +20,8 @@ use crate::keeper::ClaimMode;
 pub enum SourceConfig {
     /// etcd v3.
     Etcd(StoreConfig),
+    /// The v2 API of etcd, which is a store of its own.
+    Etcd2(StoreConfig),
     /// Consul.
     Consul(StoreConfig),
     /// The REST API of this host's Patroni, whatever its store is.
@@ -40,6 +42,7 @@ impl SourceConfig {
     pub const fn parts(&self) -> (&'static StoreType, &StoreConfig) {
         match self {
             Self::Etcd(store) => (&ETCD, store),
+            Self::Etcd2(store) => (&ETCD2, store),
             Self::Consul(store) => (&CONSUL, store),
             Self::Patroni(store) => (&PATRONI, store),
             Self::Zookeeper(store) => (&ZOOKEEPER, store),
@@ -68,6 +71,7 @@ impl SourceConfig {
 pub(super) const TYPES: &[(&str, &StoreType)] = &[
     (ETCD.name, &ETCD),
     ("etcd3", &ETCD),
+    (ETCD2.name, &ETCD2),
     (CONSUL.name, &CONSUL),
     (ZOOKEEPER.name, &ZOOKEEPER),
     (EXHIBITOR.name, &EXHIBITOR),
@@ -137,6 +141,10 @@ pub(super) const ZOOKEEPER: StoreType = StoreType {
 /// ZooKeeper, whose servers Exhibitor tells.
 pub(super) const EXHIBITOR: StoreType =
     StoreType { name: "exhibitor", title: "Exhibitor", port: 8080, new: SourceConfig::Exhibitor, ..ZOOKEEPER };
+
+/// etcd v2.
+pub(super) const ETCD2: StoreType =
+    StoreType { name: "etcd2", title: "etcd v2", key: rooted, new: SourceConfig::Etcd2, ..ETCD };
 
 /// Consul.
 pub(super) const CONSUL: StoreType = StoreType {

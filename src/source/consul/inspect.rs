@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use hyper::Response;
 use hyper::body::Bytes;
@@ -22,10 +22,10 @@ use crate::source::facts::{
     Answer, Around, ConsulLock, EndpointDetail, EndpointFacts, Forbidden, Held, Inspection, KeyDetail, KeyFacts,
     LeaseFacts, Refusal, namespace, scope,
 };
-use crate::source::http::{HttpClient, HttpEndpoint, RequestError, Server, refusal};
+use crate::source::http::{HttpClient, HttpEndpoint, RequestError, Server, refusal, seconds_ahead};
 use crate::source::keys::Keys;
 use crate::text::brief;
-use crate::time::{Clock, WallTime};
+use crate::time::Clock;
 
 /// Inspects all endpoints at once, in their order. It returns within about three times `limit`, whatever they do.
 pub(crate) async fn inspect(config: &StoreConfig, keys: &[String], limit: Duration, clock: Clock) -> Vec<Inspection> {
@@ -181,12 +181,6 @@ fn no_leader() -> Refusal {
         why: "answers but sees no leader of the Consul cluster: most servers are down or unreachable".to_owned(),
         cure: "restore the other servers (consul operator raft list-peers)".to_owned(),
     }
-}
-
-/// The seconds by which an HTTP date is ahead of `now`.
-fn seconds_ahead(date: &str, now: WallTime) -> Option<i64> {
-    let theirs = httpdate::parse_http_date(date).ok()?.duration_since(UNIX_EPOCH).ok()?;
-    Some(i64::try_from(theirs.as_secs()).ok()? - i64::try_from(now.0.as_secs()).ok()?)
 }
 
 #[derive(Deserialize)]

@@ -33,7 +33,7 @@ impl Connector for EtcdConnector {
 
     async fn connect(&mut self) -> Result<Arc<Context>, Failure> {
         let opened = self.session.open().await;
-        let (session, generation) = opened.inspect_err(|_| self.memory.missed(self.endpoint))?;
+        let (session, generation) = opened.inspect_err(|_| self.memory.membership.missed(self.endpoint))?;
         self.generation = generation;
         Ok(Arc::new(Context {
             endpoint: self.endpoint,
@@ -66,7 +66,7 @@ impl Client for Arc<Context> {
 
     async fn read(&self, keys: &[KeyIndex], answers: &Answers) -> Result<(), Failure> {
         let answer = read::read(self, keys, answers).await;
-        answer.inspect_err(|_| self.memory.missed(self.endpoint))
+        answer.inspect_err(|_| self.memory.membership.missed(self.endpoint))
     }
 
     async fn watch(&self) -> Result<Watcher, Failure> {

@@ -5,13 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
-use tokio::time::timeout;
-
-use super::clusters::{Clusters, Verdict};
 use super::error::CallError;
 use super::session::Session;
 use crate::source::keys::Keys;
+use crate::source::membership::Membership;
 use crate::source::proof::Proof;
 use crate::source::report::KeyIndex;
 use crate::source::rounds::EndpointIndex;
@@ -45,9 +42,8 @@ pub(super) struct Memory {
     proofs: Mutex<BTreeMap<KeyIndex, Proof>>,
     /// The keys that this user was not allowed to read the last time.
     forbidden: Vec<AtomicBool>,
-    clusters: Mutex<Clusters>,
-    /// An endpoint told its cluster, or failed.
-    told: Notify,
+    /// Which cluster the endpoints belong to.
+    pub(super) membership: Membership,
     /// The keys whose values were large the last time: together they might not fit into one answer.
     large: Vec<AtomicBool>,
 }
@@ -103,37 +99,9 @@ impl Memory {
             leases: (0..keys).map(|_| AtomicI64::new(NO_LEASE)).collect(),
             proofs: Mutex::default(),
             forbidden: (0..keys).map(|_| AtomicBool::new(false)).collect(),
-            clusters: Mutex::new(Clusters::new(endpoints)),
-            told: Notify::new(),
+            membership: Membership::new(endpoints),
             large: (0..keys).map(|_| AtomicBool::new(false)).collect(),
         }
-    }
-
-    /// Whether an endpoint's answer from this cluster may be used. Waits a moment for the others to tell theirs, until a
-    /// majority agrees.
-    pub(super) async fn judge(&self, endpoint: EndpointIndex, cluster: u64, patience: Duration) -> Verdict {
-        self.clusters().heard(endpoint, cluster);
-        self.told.notify_waiters();
-        loop {
-            let told = self.told.notified();
-            match self.clusters().judge(cluster) {
-                Verdict::Early => {}
-                verdict => return verdict,
-            }
-            if timeout(patience, told).await.is_err() {
-                self.clusters().await_nobody();
-            }
-        }
-    }
-
-    /// The endpoint did not answer.
-    pub(super) fn missed(&self, endpoint: EndpointIndex) {
-        self.clusters().missed(endpoint);
-        self.told.notify_waiters();
-    }
-
-    fn clusters(&self) -> MutexGuard<'_, Clusters> {
-        self.clusters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn prove(&self, key: KeyIndex, proof: Proof) {

@@ -7,7 +7,6 @@
 
 mod claim;
 mod client;
-mod clusters;
 mod context;
 mod error;
 mod inspect;

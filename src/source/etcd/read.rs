@@ -17,11 +17,11 @@ use std::time::Duration;
 use etcd_client::{KeyValue, LeaseTimeToLiveResponse, ResponseHeader, Txn, TxnOp, TxnOpResponse, TxnResponse};
 use tokio::task::JoinSet;
 
-use super::clusters::Verdict;
 use super::context::Context;
 use super::error::CallError;
 use crate::keeper::{KeyRead, Names, Tenure, Version};
 use crate::source::client::{Answers, Failure};
+use crate::source::clusters::Verdict;
 use crate::source::proof::{Proof, Tenant};
 use crate::source::report::KeyIndex;
 use crate::time::Moment;
@@ -188,7 +188,8 @@ impl<'a> Reading<'a> {
         let header = answer.header();
         let (cluster, revision) = header.map_or((0, 0), |header| (header.cluster_id(), header.revision()));
         let term = header.map_or(0, ResponseHeader::raft_term);
-        match self.context.memory.judge(self.context.endpoint, cluster, self.context.limit / PATIENCE).await {
+        match self.context.memory.membership.judge(self.context.endpoint, cluster, self.context.limit / PATIENCE).await
+        {
             Verdict::Believed => {}
             Verdict::Other => return Err(CallError::OtherCluster(cluster)),
             Verdict::Divided | Verdict::Early => return Err(CallError::DividedClusters(cluster)),

@@ -23,4 +23,4 @@ pub(super) use client::{HttpClient, HttpEndpoint, HttpOptions, Kept};
 pub(super) use error::{RequestError, login_refused};
 pub(super) use escape::{escaped_path, escaped_value};
 pub(super) use polls::{Poll, Polls};
-pub(super) use refusal::{Server, refusal};
+pub(super) use refusal::{Server, refusal, seconds_ahead};

@@ -1,10 +1,12 @@
 //! Why an endpoint cannot be asked, for `check`: the error in the words of a person who set it up.
 
 use std::error::Error;
+use std::time::UNIX_EPOCH;
 
 use super::error::RequestError;
 use crate::error::chain;
 use crate::source::facts::Refusal;
+use crate::time::WallTime;
 use crate::transport::dial::DialError;
 use crate::transport::http::HttpError;
 use crate::transport::tls::HandshakeError;
@@ -58,4 +60,10 @@ fn split(error: &(dyn Error + 'static), server: Server) -> Refusal {
     let sources = whole.strip_prefix(&top).unwrap_or_default();
     let (why, cure) = top.split_once("; ").unwrap_or((&top, server.look));
     Refusal { why: format!("{why}{sources}"), cure: cure.to_owned() }
+}
+
+/// The seconds by which an HTTP date is ahead of `now`.
+pub(crate) fn seconds_ahead(date: &str, now: WallTime) -> Option<i64> {
+    let theirs = httpdate::parse_http_date(date).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    Some(i64::try_from(theirs.as_secs()).ok()? - i64::try_from(now.0.as_secs()).ok()?)
 }
