@@ -37,7 +37,10 @@ test: deps privilege nextest ## Run all tests; ARGS go to the test runner
 	@$(AS_ROOT) cargo nextest run $(ARGS)
 
 .PHONY: bench
-bench: deps privilege ## Measure leader changes and the footprint, and write docs/benchmarks.md; ARGS=--quick for a try
+bench: TOOLS += java:default-jre-headless
+bench: FILES += /usr/share/java/zookeeper.jar:libzookeeper-java
+bench: deps privilege ## Measure leader changes and the footprint into docs/benchmarks.md; ARGS=--stores, ARGS=--quick
+	@tests/consul/fetch
 	@cargo build --quiet --release
 	@# cargo puts a binary of its own for benches in the same place; what is measured is what is shipped.
 	@cp target/release/vip-manager target/vip-manager-to-measure

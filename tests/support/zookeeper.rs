@@ -6,7 +6,7 @@ mod session;
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -92,6 +92,12 @@ impl Ensemble {
         self.servers.iter().map(|server| format!("{}:{PORT}", server.host.v4())).collect()
     }
 
+    /// The lab's own port of a server.
+    pub(crate) fn address(&self, place: usize) -> SocketAddr {
+        let server = &self.servers[place];
+        (server.host.v4(), server.plain_port).into()
+    }
+
     /// Waits until a server is part of the ensemble, and so serves clients.
     pub(crate) fn wait_serving(&self, place: usize) {
         let server = &self.servers[place];
@@ -112,8 +118,7 @@ impl Ensemble {
 
     /// The same from any host.
     pub(crate) fn session_from(&self, host: &Host, place: usize, timeout: Duration) -> Session {
-        let address = |server: &Server| (server.host.v4(), server.plain_port).into();
-        let mut addresses: Vec<_> = self.servers.iter().map(address).collect();
+        let mut addresses: Vec<_> = (0..self.servers.len()).map(|place| self.address(place)).collect();
         addresses.rotate_left(place);
         Session::open(host, addresses, timeout)
     }

@@ -106,6 +106,25 @@ impl Session {
         code(&self.ask(auth(scheme, credential.as_bytes())).or_fail("logging in"))
     }
 
+    /// A bare client with a session of its own: reads a znode of this server, says that it waits, and waits until the
+    /// znode changes. It is called inside of a host.
+    pub(crate) fn wait_for_change(
+        address: SocketAddr,
+        timeout: Duration,
+        path: &str,
+        waits: &dyn Fn(),
+    ) -> io::Result<()> {
+        let (mut stream, _) = begin(address, timeout, SessionId::default())?;
+        stream.write_all(&Request::GetData { path, watch: true }.frame(1))?;
+        let answer = frame(&mut stream)?;
+        if Reply::parse(&answer).is_none_or(|reply| reply.code != Code::OK) {
+            return Err(io::Error::other(format!("{path} cannot be read")));
+        }
+        waits();
+        while Reply::parse(&frame(&mut stream)?).is_none_or(|reply| reply.kind != Kind::Event) {}
+        Ok(())
+    }
+
     /// Ends the session, and with it its ephemeral znodes.
     pub(crate) fn close(self) {
         let _ = self.ask(Request::Close.frame(0));

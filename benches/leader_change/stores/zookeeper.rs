@@ -1,0 +1,49 @@
+//! ZooKeeper: one write of an ephemeral znode. The bare clients are sessions with a watch of its data.
+
+use std::time::Duration;
+
+use vip_manager::wire::jute::Acl;
+
+use super::{Bare, Store};
+use crate::support::daemon::{ConfigFile, KEY};
+use crate::support::host::Host;
+use crate::support::lab::Lab;
+use crate::support::zookeeper::{Ensemble, Session};
+
+/// What Patroni asks for by default.
+const TTL: Duration = Duration::from_secs(30);
+
+pub(super) struct OnZookeeper {
+    session: Session,
+    ensemble: Ensemble,
+    client: Host,
+}
+
+impl Store for OnZookeeper {
+    fn name() -> String {
+        "ZooKeeper, three servers".to_owned()
+    }
+
+    fn start(lab: &Lab, _hosts: &[Host], client: &Host) -> Self {
+        let ensemble = Ensemble::start(lab, 3);
+        let session = ensemble.session(0, TTL);
+        session.create(KEY, "nobody", &[Acl::OPEN], true);
+        Self { session, ensemble, client: client.clone() }
+    }
+
+    fn config(&self, host: &Host) -> ConfigFile {
+        ConfigFile::of_store(host, "zookeeper", &self.ensemble.endpoints())
+    }
+
+    fn wait(&self) -> Option<Bare> {
+        let clients = (0..self.ensemble.servers.len()).map(|place| {
+            let address = self.ensemble.address(place);
+            move |waits: &dyn Fn()| Session::wait_for_change(address, TTL, KEY, waits)
+        });
+        Some(Bare::begin(&self.client, clients))
+    }
+
+    fn lead(&self, host: &Host) {
+        self.session.put(KEY, host.name());
+    }
+}
