@@ -29,7 +29,6 @@ use crate::source::{KeyIndex, Report};
 use crate::time::Moment;
 
 /// What the loop waits for.
-#[expect(clippy::large_enum_variant, reason = "one exists at a time, and is consumed at once")]
 #[derive(Debug)]
 enum Event {
     Asked(Asked),

@@ -382,7 +382,7 @@ fn an_address_that_the_kernel_removes_at_the_end_of_its_lifetime_is_released_wit
     for (before, lapses) in [(millis(1_000), true), (millis(90), true), (millis(1_100), false)] {
         let mut keeper = Fixture::holding();
         keeper.keeper.set_pace(Pace::steady(secs(30)));
-        keeper.wait(secs(10) - before);
+        keeper.wait(secs(10).saturating_sub(before));
         keeper.forget();
         keeper.present.clear();
         keeper.observe();

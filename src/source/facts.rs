@@ -91,6 +91,7 @@ pub struct SessionFacts {
 
 /// What the REST API of a Patroni answers.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact that Patroni states by itself")]
 pub struct RestFacts {
     /// It is this host's.
     pub own: bool,

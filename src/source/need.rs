@@ -63,7 +63,9 @@ mod tests {
 
     fn wanted(reads: &[KeyRead], limits: &[Limits], now: u64) -> (bool, Option<Moment>) {
         let mut named = Named::default();
-        reads.iter().for_each(|read| named.note(read, limits));
+        for read in reads {
+            named.note(read, limits);
+        }
         let Need { confirmation, deadline } = need(&[named], at(now));
         (confirmation, deadline)
     }
@@ -81,7 +83,7 @@ mod tests {
         let ending = Tenure::AtLeast(Duration::from_secs(2));
         assert_eq!(wanted(&[read(0, Names::Us, ending)], &[LIMITS], 1), (true, None));
         let ours = read(0, Names::Us, Tenure::NoLease);
-        assert_eq!(wanted(&[ours.clone()], &[LIMITS], 10), (true, None), "the deadline has passed");
+        assert_eq!(wanted(std::slice::from_ref(&ours), &[LIMITS], 10), (true, None), "the deadline has passed");
         let moved = read(1, Names::Nobody, Tenure::NoLease);
         assert_eq!(wanted(&[ours.clone(), moved.clone()], &[LIMITS], 2), (true, None), "an older read still allows it");
         assert_eq!(wanted(&[ours.clone(), moved.clone()], &[LIMITS], 10), (false, None));

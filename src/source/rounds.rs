@@ -126,6 +126,7 @@ impl Rounds {
     }
 
     /// Reports the store unreachable after so many rounds without an answer.
+    #[must_use]
     pub fn patient(self, patience: u32) -> Self {
         Self { patience, ..self }
     }

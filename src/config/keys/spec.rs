@@ -122,7 +122,7 @@ impl Key {
     /// The key that counts with this one or instead of it: where one is set, nothing weaker gives the other.
     pub fn twin(self) -> Option<Self> {
         let pairs = TWINS.iter().chain(&[(Self::DcsCertFile, Self::DcsKeyFile)]);
-        pairs.map(|pair| [*pair, (pair.1, pair.0)]).flatten().find(|(one, _)| *one == self).map(|(_, other)| other)
+        pairs.flat_map(|pair| [*pair, (pair.1, pair.0)]).find(|(one, _)| *one == self).map(|(_, other)| other)
     }
 
     /// Whether it says where the store is or how to be let in.

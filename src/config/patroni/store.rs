@@ -37,9 +37,10 @@ impl<'a> Derivation<'a> {
     /// The endpoints of this store, and how to be let in.
     pub(super) fn endpoints(&mut self, store: Store) {
         let Some(section) = self.section(store) else {
-            return if store == Store::Raft {
-                self.rest()
-            };
+            if store == Store::Raft {
+                self.rest();
+            }
+            return;
         };
         match store {
             Store::Consul => self.consul(section),

@@ -30,11 +30,16 @@ fn derived(text: &str, variables: &[(&str, &str)], beside: &[(Key, &str)]) -> (S
     let layer = Patroni { root, place: Place::file(&name) }.derive(&beside, &mut findings).0;
     let line = |setting: &Setting| {
         let texts: Vec<_> = setting.items.iter().map(|item| item.text.clone()).collect();
-        format!("{} {} {} ({})\n", setting.key.name(), texts.join(","), setting.place, setting.name)
+        format!("{} {} {} ({})", setting.key.name(), texts.join(","), setting.place, setting.name)
     };
-    let shown = layer.settings().map(line).collect();
+    let shown = lines(layer.settings().map(line));
     let (problems, notices) = findings.sorted();
-    (shown, problems.iter().chain(&notices).map(|finding| format!("{finding}\n")).collect())
+    (shown, lines(problems.iter().chain(&notices).map(ToString::to_string)))
+}
+
+/// Each with a newline.
+fn lines(texts: impl Iterator<Item = String>) -> String {
+    texts.fold(String::new(), |all, text| all + &text + "\n")
 }
 
 const TOP: &str = "scope: pg\nname: pg1\n";
@@ -43,8 +48,7 @@ const TOP: &str = "scope: pg\nname: pg1\n";
 #[track_caller]
 fn gives(section: &str, expected: &str) {
     let (shown, said) = derived(&format!("{TOP}{section}"), &[], &[]);
-    let store: String =
-        shown.lines().filter(|line| !line.starts_with("trigger-")).map(|line| format!("{line}\n")).collect();
+    let store = lines(shown.lines().filter(|line| !line.starts_with("trigger-")).map(str::to_owned));
     assert_eq!((store.as_str(), said.as_str()), (expected, ""), "{section}");
 }
 

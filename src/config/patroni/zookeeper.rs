@@ -41,17 +41,14 @@ impl<'a> Derivation<'a> {
         }
         let Some(schemes) = section.map.get("auth_data").and_then(Value::map) else { return };
         for (scheme, credential) in schemes {
-            match (scheme.as_str(), credential.text()) {
-                ("digest", Some((credential, place))) => {
-                    let (user, password) = credential.split_once(':').unwrap_or((credential, ""));
-                    let name = section.name("auth_data");
-                    self.set(Key::DcsUser, &name, place, [user.to_owned()]);
-                    self.set(Key::DcsPassword, &name, place, [password.to_owned()]);
-                }
-                _ => {
-                    let text = format!("{}.{scheme} is not supported; only digest is", section.name("auth_data"));
-                    self.findings.warning(&credential.place, text);
-                }
+            if let ("digest", Some((credential, place))) = (scheme.as_str(), credential.text()) {
+                let (user, password) = credential.split_once(':').unwrap_or((credential, ""));
+                let name = section.name("auth_data");
+                self.set(Key::DcsUser, &name, place, [user.to_owned()]);
+                self.set(Key::DcsPassword, &name, place, [password.to_owned()]);
+            } else {
+                let text = format!("{}.{scheme} is not supported; only digest is", section.name("auth_data"));
+                self.findings.warning(&credential.place, text);
             }
         }
     }

@@ -12,7 +12,6 @@ pub struct TriggerKey {
 }
 
 /// A key that is taken exactly as written: etcd v3.
-#[expect(clippy::unnecessary_wraps, reason = "other stores refuse keys")]
 pub fn exact(text: &str) -> Result<TriggerKey, String> {
     let sound = text.starts_with('/') && is_leader(text);
     let doubt = (!sound).then(|| unlike("/service/pg_cluster/leader", "exactly as written"));
@@ -20,7 +19,6 @@ pub fn exact(text: &str) -> Result<TriggerKey, String> {
 }
 
 /// A key without a leading slash: Consul. Its clients strip one, so files with a slash are in use.
-#[expect(clippy::unnecessary_wraps, reason = "other stores refuse keys")]
 pub fn unrooted(text: &str) -> Result<TriggerKey, String> {
     let key = text.strip_prefix('/').unwrap_or(text);
     let sound = !key.starts_with('/') && is_leader(key);

@@ -214,6 +214,8 @@ fn files_that_follow_patronis_rest_api_work() {
     ] {
         let (shown, _) = Run::new().file(format!("{file}{more}")).shown();
         has_row(&shown, "dcs-type patroni vip-manager.yml:4");
-        rows.iter().for_each(|row| has_row(&shown, row));
+        for row in rows {
+            has_row(&shown, row);
+        }
     }
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 /// The answer to a health check such as `GET /leader`.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of Patroni's answer")]
 pub struct Answer {
     /// The HTTP status: 200 or 503 say whether the check is true.
     pub status: u16,

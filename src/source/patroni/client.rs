@@ -159,7 +159,7 @@ impl PatroniClient {
             };
             let judge = |key: KeyIndex| {
                 let value = compared(&answer, self.keys.value(key), self.own);
-                let (names, tenure) = memory.judge(&answer, value, sent_at).map_err(unclear)?;
+                let (names, tenure) = memory.judge(&answer, value, sent_at).map_err(|why| unclear(&why))?;
                 let from = self.http.name();
                 Ok(KeyRead { names, version: None, modified: None, tenure, sent_at, answered_at, from })
             };
@@ -199,12 +199,12 @@ pub(super) fn failure(error: RequestError) -> Failure {
     Failure { hold_at_most: gone.then_some(HOLD_WITHOUT_PATRONI), ..Failure::from(error) }
 }
 
-fn unclear(why: Unclear) -> Failure {
+fn unclear(why: &Unclear) -> Failure {
     let kind = match why {
         Unclear::Status(_) | Unclear::NotPatroni | Unclear::Nameless | Unclear::Another(_) => "refused",
         Unclear::Paused | Unclear::Unlocked | Unclear::Silent(_) => "lease",
     };
-    Failure { ends_session: false, ..Failure::new(kind, &why) }
+    Failure { ends_session: false, ..Failure::new(kind, why) }
 }
 
 fn foreign() -> Failure {
