@@ -10,6 +10,7 @@ use crate::deployment::{Deployment, LIMIT, Options};
 use crate::stores::Kind;
 use crate::support::clock::{now, wait_for, wait_until};
 use crate::support::cut::Cut;
+use crate::support::fail::OrFail;
 use crate::support::host::VIP;
 use crate::support::ping::Pinger;
 use crate::support::setup::report;
@@ -71,7 +72,7 @@ impl Scenario {
     }
 
     fn leader(&self) -> usize {
-        *self.leaders.last().unwrap()
+        self.leaders.last().copied().or_fail("naming the leader")
     }
 
     /// Lets something happen, and waits until the leader has the VIP and the application writes. Returns the leader.

@@ -1,6 +1,8 @@
 //! Answers with a 200 that is no ground to hold, and one without a lock that is.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
+
+use vip_manager::clock::wall_time;
 
 use crate::Cluster;
 use crate::support::clock::{now, pause};
@@ -9,7 +11,7 @@ use crate::support::setup::{report, wait_logged};
 const UNLOCKED: &str = "\"cluster_unlocked\": true, ";
 
 fn unix_time() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+    wall_time().0.as_secs()
 }
 
 /// The last good answer allows three more seconds.

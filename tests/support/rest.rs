@@ -4,8 +4,11 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use vip_manager::clock::wall_time;
+
+use super::clock::pause;
 use super::fail::{OrFail, locked};
 use super::host::Host;
 
@@ -101,7 +104,7 @@ impl RestApi {
                         let (said, asked) = (Arc::clone(&said), Arc::clone(&asked));
                         thread::spawn(move || serve(stream, &said, &asked));
                     }
-                    Err(_) => thread::sleep(PAUSE),
+                    Err(_) => pause(PAUSE),
                 }
             }
         });
@@ -125,7 +128,7 @@ fn serve(mut stream: TcpStream, said: &Mutex<Said>, asked: &Mutex<Vec<String>>) 
     let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
     locked(asked).push(path.clone());
     while locked(said).hangs {
-        thread::sleep(PAUSE);
+        pause(PAUSE);
     }
     let answer = answer(&path, &locked(said).clone());
     // The client may have given up.
@@ -147,7 +150,7 @@ fn answer(path: &str, said: &Said) -> String {
 }
 
 fn body(said: &Said) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).or_fail("reading the clock").as_secs();
+    let now = wall_time().0.as_secs();
     let (seen, more) = (said.frozen_at.unwrap_or(now), &said.more);
     let (version, name) = match said.name.as_str() {
         "" => ("3.0.2", String::new()),
