@@ -4,7 +4,8 @@
 //! that when it has seen the same record for as long as the record's `ttl` says. It compares five annotations and
 //! measures by its own clock, from when it first saw them, so never from before they were written. Hence the bound: *the
 //! record was written after the last read that still showed another one was sent, and nobody else leads until `ttl` after
-//! that*. No clock of another host is compared.
+//! that*. No clock of another host is compared, but the candidate's may be the faster one, so a record ages a little faster
+//! than ours.
 //!
 //! A record that was never seen to change has no such bound. If it names us, Patroni on this host wrote the time of its
 //! renewal with this host's own wall clock, and that bounds it until it is renewed.
@@ -48,7 +49,8 @@ impl Record {
     /// What is left by a wall clock that is the one of the host that wrote it.
     fn left_by_wall_clock(&self, wall_now: WallTime) -> Option<Duration> {
         let (WallTime(renewed), WallTime(now)) = (self.renewed()?, wall_now);
-        (renewed <= now + FUTURE).then(|| self.ttl().map(|ttl| ttl.saturating_sub(now.saturating_sub(renewed))))?
+        (renewed <= now + FUTURE)
+            .then(|| self.ttl().map(|ttl| ttl.saturating_sub(aged(now.saturating_sub(renewed)))))?
     }
 }
 
@@ -110,7 +112,7 @@ impl History {
         let (_, record) = shown.object.as_ref()?;
         let ttl = record.ttl()?;
         match self.fresh_since {
-            Some(since) => Some(ttl.saturating_sub(shown.sent_at.since(since))),
+            Some(since) => Some(ttl.saturating_sub(aged(shown.sent_at.since(since)))),
             None => self.left_by_wall_clock(record, shown.sent_at, ours?),
         }
     }
@@ -171,6 +173,13 @@ impl History {
     }
 }
 
+/// How much a candidate's clock may count meanwhile.
+fn aged(age: Duration) -> Duration {
+    age + age / CLOCKS_DIFFER
+}
+
+/// One part in so many.
+const CLOCKS_DIFFER: u32 = 20;
 /// A record from further ahead was written by another clock, or before this one was set back.
 const FUTURE: Duration = Duration::from_secs(1);
 
@@ -184,6 +193,11 @@ mod tests {
 
     fn seconds(count: u64) -> Duration {
         Duration::from_secs(count)
+    }
+
+    /// What is left of 30 s after so many.
+    fn aged_by(age: u64) -> Duration {
+        seconds(30).saturating_sub(Duration::from_millis(age * 1_050))
     }
 
     fn record(renewed: u64) -> Record {
@@ -212,9 +226,9 @@ mod tests {
         let mut history = History::default();
         assert_eq!(history.left(&shown(Some(record(0)), 10, 0), None), None, "of any age");
         assert_eq!(history.left(&shown(Some(record(0)), 11, 4), None), None);
-        assert_eq!(history.left(&shown(Some(record(10)), 12, 6), None), Some(seconds(28)));
-        assert_eq!(history.left(&shown(Some(record(10)), 15, 9), None), Some(seconds(25)));
-        assert_eq!(history.left(&shown(Some(record(20)), 20, 16), None), Some(seconds(23)));
+        assert_eq!(history.left(&shown(Some(record(10)), 12, 6), None), Some(aged_by(2)));
+        assert_eq!(history.left(&shown(Some(record(10)), 15, 9), None), Some(aged_by(5)));
+        assert_eq!(history.left(&shown(Some(record(20)), 20, 16), None), Some(aged_by(7)));
         assert_eq!(history.left(&shown(Some(record(20)), 20, 60), None), Some(Duration::ZERO));
     }
 
@@ -223,7 +237,7 @@ mod tests {
         let mut history = History::default();
         assert_eq!(history.left(&shown(None, 10, 0), None), None);
         assert_eq!(history.left(&shown(None, 10, 5), None), None);
-        assert_eq!(history.left(&shown(Some(record(7)), 12, 8), None), Some(seconds(27)));
+        assert_eq!(history.left(&shown(Some(record(7)), 12, 8), None), Some(aged_by(3)));
         assert_eq!(history.left(&shown(None, 13, 9), None), None);
         assert_eq!(history.left(&shown(Some(record(7)), 14, 10), None), None, "the same object has come back");
     }
@@ -250,9 +264,9 @@ mod tests {
         history.left(&shown(Some(record(0)), 10, 0), None);
         let slow = Shown { answered_at: at(8), ..shown(Some(record(0)), 11, 6) };
         let fast = Shown { answered_at: at(7), ..shown(Some(record(10)), 12, 6) };
-        assert_eq!(history.left(&fast, None), Some(seconds(24)), "since the read at 0");
+        assert_eq!(history.left(&fast, None), Some(aged_by(6)), "since the read at 0");
         assert_eq!(history.left(&slow, None), None);
-        assert_eq!(history.left(&shown(Some(record(10)), 13, 9), None), Some(seconds(27)), "since the slow read at 6");
+        assert_eq!(history.left(&shown(Some(record(10)), 13, 9), None), Some(aged_by(3)), "since the slow read at 6");
     }
 
     #[test]
@@ -260,8 +274,8 @@ mod tests {
         let mut history = History::default();
         history.left(&Shown { answered_at: at(5), ..shown(Some(record(0)), 10, 2) }, None);
         let overlapping = Shown { answered_at: at(6), ..shown(Some(record(10)), 11, 1) };
-        assert_eq!(history.left(&overlapping, None), Some(seconds(30)), "written after 2, so all is left at 1");
-        assert_eq!(history.left(&shown(Some(record(10)), 11, 7), None), Some(seconds(25)));
+        assert_eq!(history.left(&overlapping, None), Some(aged_by(0)), "written after 2, so all is left at 1");
+        assert_eq!(history.left(&shown(Some(record(10)), 11, 7), None), Some(aged_by(5)));
     }
 
     #[test]
@@ -270,12 +284,12 @@ mod tests {
         history.left(&shown(Some(record(0)), 1_000, 0), None);
         assert!(history.left(&shown(Some(record(10)), 1_001, 10), None).is_some());
         assert_eq!(history.left(&shown(Some(record(0)), 7, 20), None), None);
-        assert_eq!(history.left(&shown(Some(record(25)), 8, 26), None), Some(seconds(24)));
+        assert_eq!(history.left(&shown(Some(record(25)), 8, 26), None), Some(aged_by(6)));
 
         let mut history = History::default();
         history.left(&shown(Some(record(0)), 1_000, 0), None);
         history.left(&shown(Some(record(0)), 7, 20), None);
-        assert_eq!(history.left(&shown(Some(record(25)), 8, 26), None), Some(seconds(24)), "the same record restored");
+        assert_eq!(history.left(&shown(Some(record(25)), 8, 26), None), Some(aged_by(6)), "the same record restored");
     }
 
     #[test]
@@ -293,14 +307,14 @@ mod tests {
     fn at_first_sight_our_own_wall_clock_bounds_our_own_record() {
         let mut history = History::default();
         let mut left = |renewed, version, sent, time| history.left(&shown(Some(record(renewed)), version, sent), time);
-        assert_eq!(left(0, 10, 0, Some(wall(4))), Some(seconds(26)));
-        assert_eq!(left(0, 11, 3, Some(wall(7))), Some(seconds(23)));
-        assert_eq!(left(0, 12, 6, Some(wall(2))), Some(seconds(20)), "a step back prolongs nothing");
-        assert_eq!(left(0, 13, 8, Some(wall(29))), Some(seconds(1)));
-        assert_eq!(left(10, 14, 9, Some(wall(14))), Some(seconds(29)), "since the read at 8");
+        assert_eq!(left(0, 10, 0, Some(wall(4))), Some(aged_by(4)));
+        assert_eq!(left(0, 11, 3, Some(wall(7))), Some(aged_by(7)));
+        assert_eq!(left(0, 12, 6, Some(wall(2))), Some(Duration::from_millis(19_650)), "a step back prolongs nothing");
+        assert_eq!(left(0, 13, 8, Some(wall(29))), Some(aged_by(29)));
+        assert_eq!(left(10, 14, 9, Some(wall(14))), Some(aged_by(1)), "since the read at 8");
 
         let first = |record, time| History::default().left(&shown(Some(record), 10, 0), time);
-        assert_eq!(first(record(5), Some(wall(4))), Some(seconds(30)), "one second ahead");
+        assert_eq!(first(record(5), Some(wall(4))), Some(aged_by(0)), "one second ahead");
         assert_eq!(first(record(6), Some(wall(4))), None, "two seconds ahead");
         assert_eq!(first(record(0), Some(wall(400))), Some(Duration::ZERO));
         assert_eq!(first(Record { renew_time: None, ..record(0) }, Some(wall(0))), None);
