@@ -16,7 +16,7 @@ if [ "${1:-}" = --fit ]; then
 fi
 work=$PWD/target/known-bugs
 budget=${CPU_SECONDS:-120}
-thiserror=$(sed -n 's/^thiserror = //p' Cargo.toml)
+dependencies=$(grep -E '^(serde|thiserror) = ' Cargo.toml)
 # Each bug costs a build, and most are found at once: a fast build matters more here than a fast run.
 export CARGO_PROFILE_SIM_LTO=off CARGO_PROFILE_SIM_CODEGEN_UNITS=16 CARGO_PROFILE_SIM_DEBUG=none
 
@@ -28,7 +28,10 @@ fresh() {
     cp -r src/keeper src/driver src/wire src/backoff.rs src/endpoint.rs src/pace.rs src/time.rs src/vip.rs "$work/src/"
     mkdir "$work/src/source" "$work/src/config"
     cp src/source/claim.rs src/source/need.rs src/source/proof.rs src/source/rounds.rs "$work/src/source/"
-    echo 'pub mod claim; pub mod need; pub mod proof; pub mod rounds;' >"$work/src/source/mod.rs"
+    mkdir "$work/src/source/kubernetes"
+    cp src/source/kubernetes/record.rs "$work/src/source/kubernetes/"
+    echo 'pub mod claim; pub mod need; pub mod proof; pub mod rounds; pub mod kubernetes { pub mod record; }' \
+        >"$work/src/source/mod.rs"
     cp -r src/config/model.rs src/config/stores "$work/src/config/"
     printf 'mod model; mod stores;\npub use model::{ClaimConfig, Hooks, SourceIndex, VipConfig};\n' >"$work/src/config/mod.rs"
     cp -r sim/src sim/Cargo.toml "$work/sim/"
@@ -37,7 +40,7 @@ fresh() {
     cp Cargo.lock "$work/Cargo.lock"
     {
         printf '[package]\nname = "vip-manager"\nversion = "6.0.0"\nedition = "2024"\n\n[workspace]\nmembers = ["sim"]\n\n'
-        printf '[workspace.lints.rust]\nwarnings = "allow"\n\n[dependencies]\nthiserror = %s\n\n' "$thiserror"
+        printf '[workspace.lints.rust]\nwarnings = "allow"\n\n[dependencies]\n%s\n\n' "$dependencies"
         sed -n '/^\[profile.sim\]/,/^$/p' Cargo.toml
     } >"$work/Cargo.toml"
 }

@@ -9,7 +9,7 @@ use crate::kernel::{Address, Notice, PREFIX, STRAY};
 use crate::network::Obstacle;
 use crate::plan::What;
 use crate::queue::{Alarm, Item, MEMBERS};
-use crate::setup::Setup;
+use crate::setup::{Bound, Setup};
 use crate::store::Store;
 use crate::time::{MILLI, Micros, NEVER, SECOND};
 use crate::trace::Who;
@@ -66,7 +66,13 @@ impl World {
             }
             What::PutByHand => {
                 let heir = self.latency.rng.below(self.hosts.len() as u64) as u8;
-                self.change(|store| store.put(heir, None), "written by hand");
+                // What is written into a record the other Patronis leave alone for as long as a renewal.
+                let lease = (self.setup.bound == Bound::Record).then(|| {
+                    let ends = self.store.lease_end(self.now, self.setup.ttl);
+                    self.queue.set(Alarm::Lease, heir as usize, ends);
+                    self.store.grant(heir as usize, ends)
+                });
+                self.change(|store| store.put(heir, lease), "written by hand");
             }
             What::DeleteByHand if self.store.key.is_some() => self.change(Store::delete, "deleted by hand"),
             What::BackUp => self.store.back_up(),
@@ -152,6 +158,9 @@ impl World {
         let lifetimes = if pause.clock_jumps { 1 } else { 2 };
         let kernel = Setup::at_most(lifetimes * self.setup.hold) + KERNEL_LATENESS;
         let grace = if acts_at_once { now } else { now + kernel };
+        // The age of a record is counted by that clock until it is renewed.
+        let by_record = self.setup.bound == Bound::Record && !pause.clock_jumps;
+        let grace = if by_record { grace.max(now + Setup::at_most(self.setup.ttl) + KERNEL_LATENESS) } else { grace };
         // An earlier pause may still excuse it, because its clock has not caught up.
         let record = &mut self.hosts[host].record;
         let before = if record.grace > pause.since { record.grace + (now - pause.since) } else { 0 };

@@ -4,7 +4,7 @@ use vip_manager::keeper::ClaimMode;
 
 use crate::plan::{self, Act, What};
 use crate::rng::Rng;
-use crate::setup::Setup;
+use crate::setup::{Bound, Setup};
 use crate::time::Micros;
 use crate::trace::Trace;
 use crate::verdict::Broken;
@@ -33,15 +33,27 @@ pub struct Fault {
 
 impl History {
     pub fn of(seed: u64) -> Self {
+        Self::bounded(seed, None)
+    }
+
+    /// The same with this kind of bound, and without a claim.
+    pub fn bounded(seed: u64, bound: Option<Bound>) -> Self {
         let mut rng = Rng::new(seed);
         let mut setup = Setup::draw(&mut rng);
-        setup.draw_claim(seed);
+        if let Some(bound) = bound {
+            setup.bound = bound;
+        } else {
+            setup.draw_claim(seed);
+            setup.draw_bound(seed);
+        }
         let mut plan = plan::draw(&mut rng, &setup);
-        // A backup brings back the claims of its time, which no claim can survive.
         if setup.claim == ClaimMode::Require {
             plan::draw_for_claims(&mut rng, &setup, &mut plan);
         }
-        plan.retain(|act| setup.claim == ClaimMode::Off || !matches!(act.what, What::BackUp | What::Restore));
+        // A backup brings back the claims of its time, which no claim can survive. What it brings back of a record counts
+        // only once that was renewed, which is no promise.
+        let restores = setup.claim == ClaimMode::Off && setup.bound == Bound::Lease;
+        plan.retain(|act| restores || !matches!(act.what, What::BackUp | What::Restore));
         Self { seed, latency: seed, setup, plan }
     }
 
@@ -93,7 +105,7 @@ impl Fault {
         let ended = self.history.live(Trace::written());
         let setup = &self.history.setup;
         format!(
-            "seed {}: pg{} {}\n{} hosts, interval {} ms, hold-timeout {} ms, lease-margin {} ms, ttl {} s, clocks {:?} ppm, etcd's {} ppm\n\
+            "seed {}: pg{} {}\n{} hosts, interval {} ms, hold-timeout {} ms, lease-margin {} ms, bound {}, ttl {} s, clocks {:?} ppm, etcd's {} ppm\n\
              {} of {} faults are enough:\n{}",
             self.history.seed,
             self.host + 1,
@@ -102,6 +114,7 @@ impl Fault {
             setup.interval / 1_000,
             setup.hold / 1_000,
             setup.margin / 1_000,
+            setup.bound.name(),
             setup.ttl / 1_000_000,
             &setup.rates[..setup.hosts],
             setup.etcd_rate,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use vip_manager::driver::{Point, Turn, VipId};
 use vip_manager::keeper::{Limits, StopMode};
 use vip_manager::source::claim;
+use vip_manager::source::kubernetes::record;
 use vip_manager::source::need::Named;
 use vip_manager::source::proof::Proof;
 use vip_manager::source::rounds::{Ask, Read, Rounds};
@@ -138,6 +139,8 @@ pub struct Source {
     pub lease: Option<u32>,
     /// What was proved of that.
     pub proof: Option<Proof>,
+    /// What the reads of a record showed.
+    pub record: record::History,
     /// What the reads say of the key, and how long that counts.
     pub named: Named,
     pub limits: Limits,
@@ -166,6 +169,7 @@ impl Source {
             heard: 0,
             lease: None,
             proof: None,
+            record: record::History::default(),
             named: Named::default(),
             limits,
             began,

@@ -8,6 +8,7 @@
 //! | file | models |
 //! |---|---|
 //! | [`store`], [`patroni`] | the leader key with its lease, and who writes it |
+//! | [`tenure`] | what a read shows of a tenure in a store that tells no lease |
 //! | [`claims`] | the claim in the store, around the shipped `source/claim.rs` |
 //! | [`network`], [`source`], [`watch`] | the paths to etcd, and the sessions and calls around `rounds.rs` |
 //! | [`driver`], [`actuator`] | the events for the shipped turn, and its requests to the host |
@@ -48,6 +49,7 @@ pub mod setup;
 pub mod source;
 pub mod store;
 pub mod sweep;
+pub mod tenure;
 pub mod time;
 pub mod trace;
 pub mod verdict;

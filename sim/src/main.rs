@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use vip_manager_sim::batch::{Batch, Report};
 use vip_manager_sim::history::{Fault, History};
+use vip_manager_sim::setup::Bound;
 use vip_manager_sim::sweep;
 use vip_manager_sim::time::HOUR;
 use vip_manager_sim::trace::Trace;
@@ -24,7 +25,8 @@ vip-manager-sim tries to break the promise of vip-manager in virtual time.
   --jobs N             number of threads (the number of processors)
   --sweep              run the sweep before the seeds
   --until-broken       stop at the first broken promise
-  --judges S1,L2,…     check these promises only (S1 S2 S3 L1 L2 A1 Restless Panic)
+  --bound KIND         all seeds with this kind of bound, and without claims (lease record)
+  --judges S1,L2,…     check these promises only (S0 S1 S2 S3 L1 L2 A1 Restless Panic)
 
 A seed determines the same history in every build of the same source. The exit status is 0 if every promise was kept,
 1 if one was broken, 64 for an invalid argument.";
@@ -38,6 +40,7 @@ struct Asked {
     sweep: bool,
     until_broken: bool,
     judges: Judges,
+    bound: Option<Bound>,
     help: bool,
 }
 
@@ -61,15 +64,15 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let kept = match asked.seeds {
-        Seeds::One(seed) => again(history(seed, asked.judges)),
+        Seeds::One(seed) => again(history(seed, &asked)),
         Seeds::Range(from, to) => search(&asked, from, to),
     };
     if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn history(seed: u64, judges: Judges) -> History {
-    let mut history = History::of(seed);
-    history.setup.judges = judges;
+fn history(seed: u64, asked: &Asked) -> History {
+    let mut history = History::bounded(seed, asked.bound);
+    history.setup.judges = asked.judges;
     history
 }
 
@@ -92,22 +95,23 @@ fn search(asked: &Asked, from: u64, to: Option<u64>) -> bool {
         let batch = Batch { jobs, until_broken: asked.until_broken, cpu_seconds: None };
         let all: Vec<History> = sweep::histories().collect();
         let report = batch.live(0..all.len() as u64, |number| all[number as usize].clone());
-        kept &= print("sweep", &report);
+        kept &= print("sweep", &report, None);
     }
     if kept || !asked.until_broken {
         let cpu_seconds = asked.cpu_seconds.or(to.is_none().then_some(DEFAULT_CPU_SECONDS));
         let batch = Batch { jobs, until_broken: asked.until_broken, cpu_seconds };
-        let report = batch.live(from..to.unwrap_or(u64::MAX), |seed| history(seed, asked.judges));
-        kept &= print("seeds", &report);
+        let report = batch.live(from..to.unwrap_or(u64::MAX), |seed| history(seed, asked));
+        kept &= print("seeds", &report, asked.bound);
     }
     kept
 }
 
-fn print(what: &str, report: &Report) -> bool {
+fn print(what: &str, report: &Report, bound: Option<Bound>) -> bool {
     for fault in report.faults.iter().take(MOST_STORIES) {
         println!("{}", Fault::trace(fault));
         if what == "seeds" {
-            println!("again: make sim SEEDS={}\n", fault.history.seed);
+            let arguments = bound.map_or(String::new(), |bound| format!(" ARGS='--bound {}'", bound.name()));
+            println!("again: make sim SEEDS={}{arguments}\n", fault.history.seed);
         }
     }
     let hours = report.lived / HOUR;
@@ -134,6 +138,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Asked, String> {
         sweep: false,
         until_broken: false,
         judges: Judges::ALL,
+        bound: None,
         help: false,
     };
     let mut arguments = arguments;
@@ -148,6 +153,10 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Asked, String> {
             "--judges" => {
                 let names = value()?;
                 asked.judges = Judges::named(&names).ok_or_else(|| format!("unknown promises \"{names}\""))?;
+            }
+            "--bound" => {
+                let name = value()?;
+                asked.bound = Some(Bound::named(&name).ok_or_else(|| format!("unknown kind of bound \"{name}\""))?);
             }
             "--seeds" => asked.seeds = seeds(&value()?)?,
             other => return Err(format!("unknown option \"{other}\"")),

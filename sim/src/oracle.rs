@@ -15,7 +15,7 @@
 use vip_manager::keeper::ClaimMode;
 
 use crate::host::{Left, Reading, names};
-use crate::setup::Setup;
+use crate::setup::{Bound, Setup};
 use crate::store::Key;
 use crate::time::{MILLI, Micros, NEVER, SECOND};
 use crate::trace::Who;
@@ -67,7 +67,7 @@ impl World {
         if !named && present {
             self.broken(host, Broken::S2);
         } else if named && self.hosts[host].kernel.main.is_none() {
-            if self.lease_is_low() {
+            if self.lease_is_low() || self.awaits_renewal(host) {
                 // Then nobody has to hold. A refresh restarts the time limit.
                 self.hosts[host].record.due = NEVER;
             } else {
@@ -82,9 +82,16 @@ impl World {
     }
 
     fn lease_is_low(&self) -> bool {
-        let lease = self.store.key.and_then(|key| key.lease).and_then(|id| self.store.owner(id));
-        let ends = lease.and_then(|owner| self.store.leases[owner]).map_or(NEVER, |lease| lease.ends);
+        let Some(id) = self.store.key.and_then(|key| key.lease) else { return false };
+        // A record stays after its time.
+        let ends = self.store.owner(id).and_then(|owner| self.store.leases[owner]).map_or(0, |lease| lease.ends);
         ends.saturating_sub(self.now) < self.low_lease()
+    }
+
+    /// What a record has left, a reader learns from its next renewal. A Patroni that is down writes none.
+    fn awaits_renewal(&self, host: usize) -> bool {
+        let patroni = &self.hosts[host].patroni;
+        self.setup.bound == Bound::Record && patroni.down + patroni.cut > 0
     }
 
     /// Something delays the host: restarts its time limit.
@@ -98,11 +105,12 @@ impl World {
         let from = record.lenient_until.max(if counts { record.refused_at + LONGEST_BACKOFF } else { 0 });
         let claimed = named && self.setup.claim == ClaimMode::Require;
         let waits = claimed && self.is_claimed_by_another(host);
-        let due = if !here.is_well() || waits || (named && self.lease_is_low()) {
+        let due = if !here.is_well() || waits || (named && (self.lease_is_low() || self.awaits_renewal(host))) {
             NEVER
         } else {
             let intervals = if named { 2 } else { 1 };
-            let slack = SLACK + if claimed { CLAIM_SLACK } else { 0 };
+            let renewal = if named && self.setup.bound == Bound::Record { self.setup.loop_wait } else { 0 };
+            let slack = SLACK + renewal + if claimed { CLAIM_SLACK } else { 0 };
             (from + Setup::at_most(intervals * self.setup.interval) + slack).max(record.reads_by)
         };
         self.hosts[host].record.due = due;
@@ -134,7 +142,8 @@ impl World {
                 record.lease = lease.filter(|_| !restored);
                 record.moved_at = now;
             }
-            if was || is {
+            // A renewal restarts no time limit.
+            if was != is || (is && self.setup.bound == Bound::Lease) {
                 let pause = Setup::at_most(self.setup.longest_pause(was) + self.setup.interval) + SLACK;
                 if self.hosts[host].late_events > 0 {
                     let reads_by = &mut self.hosts[host].record.reads_by;

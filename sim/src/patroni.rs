@@ -2,6 +2,8 @@
 
 use crate::host::names;
 use crate::queue::{Alarm, Item};
+use crate::setup::Bound;
+use crate::store::{Key, Store};
 use crate::time::{MILLI, Micros, NEVER, SECOND};
 use crate::trace::{self, Who};
 use crate::world::World;
@@ -21,7 +23,12 @@ impl World {
         }
         match self.store.key {
             None => self.acquire(host),
-            Some(key) if key.holder as usize != host => self.hosts[host].patroni.leads = false,
+            Some(key) if key.holder as usize != host => {
+                self.hosts[host].patroni.leads = false;
+                if self.has_stayed_the_same(key) {
+                    self.acquire(host);
+                }
+            }
             Some(key) => {
                 let lease = self.hosts[host].patroni.lease.filter(|&id| self.store.owner(id) == Some(host));
                 match lease {
@@ -41,7 +48,19 @@ impl World {
         patroni.leads = true;
         patroni.last_refresh = self.now;
         patroni.lease = Some(lease);
-        self.change(|store| store.put(host as u8, Some(lease)), "taken by its Patroni");
+        let wall = (self.setup.bound == Bound::Record).then(|| self.hosts[host].clock.local(self.now));
+        let take = |store: &mut Store| {
+            store.put(host as u8, Some(lease));
+            if let Some(key) = &mut store.key {
+                key.renewed = wall;
+            }
+        };
+        self.change(take, "taken by its Patroni");
+    }
+
+    /// Whether a record was left unchanged for as long as the other Patronis wait.
+    fn has_stayed_the_same(&self, key: Key) -> bool {
+        self.setup.bound == Bound::Record && key.lease.is_some_and(|id| self.store.owner(id).is_none())
     }
 
     fn refresh(&mut self, host: usize) {
@@ -53,8 +72,13 @@ impl World {
         self.queue.set(Alarm::Lease, host, ends);
         self.hosts[host].patroni.last_refresh = self.now;
         self.hosts[host].patroni.leads = true;
-        if before < self.now + self.low_lease() {
-            self.trace.record(self.now, Who::Etcd, || format!("lease of pg{} refreshed at the last moment", host + 1));
+        if self.setup.bound == Bound::Record {
+            let wall = self.hosts[host].clock.local(self.now);
+            self.change(|store| store.renew(wall), "renewed");
+        }
+        let awaited = self.setup.bound == Bound::Record && self.hosts[host].record.due == NEVER;
+        if awaited || before < self.now + self.low_lease() {
+            self.trace.record(self.now, Who::Etcd, || format!("lease of pg{} refreshed after a while", host + 1));
             self.touch(host, 0);
         }
     }
@@ -64,6 +88,9 @@ impl World {
         let ends = self.store.lease_end(self.now, self.setup.claim_ttl);
         if let Some(claim) = &mut self.store.claim {
             claim.ends = ends;
+        }
+        if self.setup.bound == Bound::Record {
+            return;
         }
         for host in 0..self.hosts.len() {
             let ends = self.store.lease_end(self.now, self.setup.ttl);
@@ -79,7 +106,12 @@ impl World {
         let Some(lease) = self.store.leases[host].take() else { return };
         self.queue.set(Alarm::Lease, host, NEVER);
         if self.store.key.is_some_and(|key| key.lease == Some(lease.id)) {
-            self.change(super::store::Store::delete, "its lease has ended");
+            if self.setup.bound == Bound::Record {
+                self.trace.record(self.now, Who::Etcd, || "the record has not changed for its ttl".to_owned());
+                self.wake_candidates(host);
+            } else {
+                self.change(Store::delete, "its lease has ended");
+            }
             self.judge_expiry(host);
         } else if !names(self.store.key, host) && self.hosts[host].record.lease == Some(lease.id) {
             // A move of the key allows nothing beyond the end of the lease.
@@ -89,7 +121,7 @@ impl World {
     }
 
     /// Changes the key and sends the watch events.
-    pub fn change(&mut self, change: impl FnOnce(&mut crate::store::Store), why: &str) {
+    pub fn change(&mut self, change: impl FnOnce(&mut Store), why: &str) {
         let before = self.store.key;
         change(&mut self.store);
         let after = self.store.holder();
@@ -104,6 +136,13 @@ impl World {
             }
             let longest = if after.is_none() { 1_500 * MILLI } else { 300 * MILLI };
             let at = self.now + 5 * MILLI + self.latency.moment(longest);
+            self.queue.put(at, Item::Patroni { host: host as u8 });
+        }
+    }
+
+    fn wake_candidates(&mut self, leader: usize) {
+        for host in (0..self.hosts.len()).filter(|host| *host != leader) {
+            let at = self.now + self.latency.moment(1_500 * MILLI);
             self.queue.put(at, Item::Patroni { host: host as u8 });
         }
     }

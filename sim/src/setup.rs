@@ -17,6 +17,31 @@ use crate::rng::Rng;
 use crate::time::{MILLI, MINUTE, Micros, SECOND};
 use crate::verdict::Judges;
 
+/// How the store bounds the tenure of a leader, and what of that a reader learns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Bound {
+    /// A lease that the store tells, as in etcd.
+    Lease,
+    /// Nothing expires. Another Patroni takes over once it has seen the same record for `ttl`, as in Kubernetes.
+    Record,
+}
+
+impl Bound {
+    const EACH: [Self; 2] = [Self::Lease, Self::Record];
+
+    /// The kind with this name, such as `record`.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::EACH.into_iter().find(|bound| bound.name() == name)
+    }
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lease => "lease",
+            Self::Record => "record",
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Setup {
     pub hosts: usize,
@@ -31,6 +56,7 @@ pub struct Setup {
     /// How fast each clock is, in parts per million.
     pub rates: [i64; MOST_HOSTS],
     pub etcd_rate: i64,
+    pub bound: Bound,
     /// Whether the VIP is claimed, how long a claim lasts, and whether etcd creates one for the leader only.
     pub claim: ClaimMode,
     pub claim_ttl: Micros,
@@ -82,6 +108,14 @@ impl Setup {
         }
     }
 
+    /// Some clusters that do not claim have another kind of bound. It is drawn apart as well.
+    pub fn draw_bound(&mut self, seed: u64) {
+        let mut rng = Rng::new(seed ^ 0x00b0_1d5e);
+        if self.claim == ClaimMode::Off && rng.one_in(6) {
+            self.bound = Bound::Record;
+        }
+    }
+
     /// The default configuration with exact clocks.
     pub const fn delivered(hosts: usize) -> Self {
         Self {
@@ -94,6 +128,7 @@ impl Setup {
             loop_wait: 10 * SECOND,
             rates: [0; MOST_HOSTS],
             etcd_rate: 0,
+            bound: Bound::Lease,
             claim: ClaimMode::Off,
             claim_ttl: 10 * SECOND,
             claim_checks_leader: false,

@@ -12,7 +12,9 @@ use vip_manager::time::Moment;
 use crate::host::{Call, Daemon, Input, Left, Purpose, Reading};
 use crate::plan::Hook;
 use crate::queue::{Alarm, Item};
-use crate::store::{Answer, Store};
+use crate::setup::Bound;
+use crate::store::{Answer, Key, Store};
+use crate::tenure;
 use crate::time::{MILLI, Micros};
 use crate::trace::Who;
 use crate::world::World;
@@ -185,7 +187,8 @@ impl World {
         call.served_at = now;
         let proof = here.daemon.as_ref().filter(|_| here.life == call.life).map(|daemon| &daemon.source);
         let proof = proof.and_then(|source| Some((source.proof?, source.limits)));
-        let complete = match answer.key.filter(|key| key.holder as usize == host).and_then(|key| key.lease) {
+        let told = |key: &Key| key.holder as usize == host && self.setup.bound == Bound::Lease;
+        let complete = match answer.key.filter(told).and_then(|key| key.lease) {
             None => {
                 // Nobody waits for the lease any more, so its answer must not complete the call again.
                 call.lease_apart = false;
@@ -265,11 +268,16 @@ impl World {
         }
         let Some(answer) = call.answer else { return };
         let ours = answer.key.filter(|key| key.holder as usize == host);
-        let left = match ours.map(|key| key.lease) {
-            Some(Some(_)) => call.left.unwrap_or(Left::Unknown),
-            Some(None) | None => Left::NoLease,
-        };
         let source = &mut daemon.source;
+        let left = match (self.setup.bound, ours.map(|key| key.lease)) {
+            (Bound::Lease, Some(Some(_))) => call.left.unwrap_or(Left::Unknown),
+            (Bound::Lease, Some(None) | None) => Left::NoLease,
+            (Bound::Record, _) => {
+                let shown = tenure::shown(answer, self.setup.ttl, call.sent, here.clock.moment(now));
+                let left = source.record.left(&shown, ours.map(|_| tenure::wall(call.sent)));
+                left.map_or(Left::Unknown, Left::AtLeast)
+            }
+        };
         match call.ask {
             Some(ask) => source.rounds.answered(ask),
             None => source.rounds.note_answer(),
@@ -288,7 +296,7 @@ impl World {
                 }
             }
         }
-        source.lease = ours.and_then(|key| key.lease);
+        source.lease = ours.and_then(|key| key.lease).filter(|_| self.setup.bound == Bound::Lease);
         if let (Some(id), Some(Left::AtLeast(left))) = (call.lease.filter(|id| Some(*id) == source.lease), call.left) {
             source.proof = tenant(answer, id).map(|tenant| Proof { tenant, at: call.sent, left });
         }

@@ -8,8 +8,11 @@ pub struct Key {
     pub holder: u8,
     pub revision: i64,
     pub lease: Option<u32>,
+    /// In a record: when Patroni renewed it, by the wall clock of its host. Who writes it by hand tells no time.
+    pub renewed: Option<Micros>,
 }
 
+/// A lease. Of a record, which never expires: until when no other Patroni takes it over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Lease {
     pub id: u32,
@@ -92,7 +95,15 @@ impl Store {
 
     pub const fn put(&mut self, holder: u8, lease: Option<u32>) {
         self.revision += 1;
-        self.key = Some(Key { holder, revision: self.revision, lease });
+        self.key = Some(Key { holder, revision: self.revision, lease, renewed: None });
+    }
+
+    /// Writes the time of a renewal into the record.
+    pub const fn renew(&mut self, wall: Micros) {
+        self.revision += 1;
+        if let Some(key) = &mut self.key {
+            (key.revision, key.renewed) = (self.revision, Some(wall));
+        }
     }
 
     pub const fn delete(&mut self) {

@@ -3,7 +3,7 @@
 use vip_manager_sim::history::History;
 use vip_manager_sim::plan::{Act, What, When, Whom};
 use vip_manager_sim::queue::MOST_HOSTS;
-use vip_manager_sim::setup::Setup;
+use vip_manager_sim::setup::{Bound, Setup};
 use vip_manager_sim::time::{MINUTE, SECOND};
 use vip_manager_sim::trace::Trace;
 use vip_manager_sim::verdict::{Broken, Judges};
@@ -77,5 +77,5 @@ fn keeps_the_promise_in_the_first_seeds() {
 /// whole second from there, was late, and the lease had ended.
 #[test]
 fn keeps_the_promise_if_a_renewal_is_delayed_into_the_last_second() {
-    assert_eq!(History::of(10_071_219).live(Trace::silent()).verdict, None);
+    assert_eq!(History::bounded(10_071_219, Some(Bound::Lease)).live(Trace::silent()).verdict, None);
 }
