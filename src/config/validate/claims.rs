@@ -38,7 +38,7 @@ impl<'a> Validator<'a> {
             match mode {
                 ClaimMode::Require => return Err(self.problem(&setting.place, format!("{text}; expected claim: off"))),
                 ClaimMode::Auto => {
-                    self.findings.notice(&setting.place, format!("{} has no effect: {text}", setting.quoted()))
+                    self.findings.notice(&setting.place, format!("{} has no effect: {text}", setting.quoted()));
                 }
                 ClaimMode::Off => {}
             }

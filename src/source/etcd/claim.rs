@@ -32,14 +32,15 @@ pub(super) async fn claim(context: &Context, spec: &ClaimSpec, request: &Request
 async fn carry_out(context: &Context, spec: &ClaimSpec, request: &Request) -> Result<Answer, CallError> {
     match request {
         Request::Look => Ok(described(context, look(context, spec).await?.kvs().first()).await),
-        Request::Create => match look(context, spec).await?.kvs().first() {
-            Some(claim) => Ok(described(context, Some(claim)).await),
-            None => {
+        Request::Create => {
+            if let Some(claim) = look(context, spec).await?.kvs().first() {
+                Ok(described(context, Some(claim)).await)
+            } else {
                 let leader = Compare::value(context.keys.name(spec.leader), CompareOp::Equal, &*spec.owner.host);
                 let absent = Compare::version(&*spec.key, CompareOp::Equal, 0);
                 put(context, spec, vec![leader, absent], true).await
             }
-        },
+        }
         Request::TakeOver(token) => put(context, spec, vec![is(spec, token)], false).await,
         Request::Renew(token) => renew(context, spec, token).await,
         Request::Delete(token) => delete(context, spec, token).await,
@@ -161,5 +162,5 @@ pub(super) async fn changes(context: &Context, spec: &ClaimSpec, seen: &Token) {
             }
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
