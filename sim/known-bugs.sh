@@ -16,7 +16,7 @@ if [ "${1:-}" = --fit ]; then
 fi
 work=$PWD/target/known-bugs
 budget=${CPU_SECONDS:-120}
-dependencies=$(grep -E '^(serde|thiserror) = ' Cargo.toml)
+dependencies=$(grep -E '^(serde|serde_json|thiserror) = ' Cargo.toml)
 # Each bug costs a build, and most are found at once: a fast build matters more here than a fast run.
 export CARGO_PROFILE_SIM_LTO=off CARGO_PROFILE_SIM_CODEGEN_UNITS=16 CARGO_PROFILE_SIM_DEBUG=none
 
@@ -28,9 +28,11 @@ fresh() {
     cp -r src/keeper src/driver src/wire src/backoff.rs src/endpoint.rs src/pace.rs src/time.rs src/vip.rs "$work/src/"
     mkdir "$work/src/source" "$work/src/config"
     cp src/source/claim.rs src/source/need.rs src/source/proof.rs src/source/rounds.rs "$work/src/source/"
-    mkdir "$work/src/source/kubernetes"
+    mkdir "$work/src/source/kubernetes" "$work/src/source/patroni"
+    cp src/source/patroni/answer.rs "$work/src/source/patroni/"
     cp src/source/kubernetes/record.rs "$work/src/source/kubernetes/"
-    echo 'pub mod claim; pub mod need; pub mod proof; pub mod rounds; pub mod kubernetes { pub mod record; }' \
+    echo 'pub mod claim; pub mod need; pub mod proof; pub mod rounds; pub mod kubernetes { pub mod record; }
+        pub mod patroni { pub mod answer; }' \
         >"$work/src/source/mod.rs"
     cp -r src/config/model.rs src/config/stores "$work/src/config/"
     printf 'mod model; mod stores;\npub use model::{ClaimConfig, Hooks, SourceIndex, VipConfig};\n' >"$work/src/config/mod.rs"

@@ -2,6 +2,7 @@
 //! process may be stopped or killed. The loop around it, which delivers the events, is a model.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use vip_manager::driver::{ManagedVip, Message, Point};
 use vip_manager::keeper::{ClaimWish, Event, Keeper, KeyEvent, KeyRead, Names, Note, Outcome, Target, Tenure, Version};
@@ -252,6 +253,7 @@ impl World {
                 Left::NoLease => Tenure::NoLease,
                 Left::Unknown => Tenure::Unknown,
                 Left::AtLeast(left) => Tenure::AtLeast(left),
+                Left::Assumed(left) => Tenure::Assumed { left, margin: Duration::MAX },
             },
             from: Arc::clone(&self.members[reading.path as usize]),
         }

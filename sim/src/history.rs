@@ -46,6 +46,11 @@ impl History {
             setup.draw_claim(seed);
             setup.draw_bound(seed);
         }
+        if setup.bound == Bound::Assumed {
+            setup.assume(seed);
+            let plan = plan::draw_failures(&mut rng, &setup);
+            return Self { seed, latency: seed, setup, plan };
+        }
         let mut plan = plan::draw(&mut rng, &setup);
         if setup.claim == ClaimMode::Require {
             plan::draw_for_claims(&mut rng, &setup, &mut plan);

@@ -202,6 +202,8 @@ pub enum Left {
     Unknown,
     /// At least so much.
     AtLeast(Duration),
+    /// So much, if Patroni does what its settings say.
+    Assumed(Duration),
 }
 
 /// The calls of a host that are under way.

@@ -25,7 +25,7 @@ vip-manager-sim tries to break the promise of vip-manager in virtual time.
   --jobs N             number of threads (the number of processors)
   --sweep              run the sweep before the seeds
   --until-broken       stop at the first broken promise
-  --bound KIND         all seeds with this kind of bound, and without claims (lease record)
+  --bound KIND         all seeds with this kind of bound, and without claims (lease record assumed)
   --judges S1,L2,…     check these promises only (S0 S1 S2 S3 L1 L2 A1 Restless Panic)
 
 A seed determines the same history in every build of the same source. The exit status is 0 if every promise was kept,

@@ -33,7 +33,7 @@ impl World {
     /// The state just before the next event has not changed since the previous one.
     pub fn judge_state(&mut self) {
         let now = self.now;
-        if self.setup.claim == ClaimMode::Require {
+        if self.setup.claim == ClaimMode::Require || self.setup.singly {
             self.judge_claims();
         }
         for host in 0..self.hosts.len() {
@@ -143,7 +143,7 @@ impl World {
                 record.moved_at = now;
             }
             // A renewal restarts no time limit.
-            if was != is || (is && self.setup.bound == Bound::Lease) {
+            if was != is || (is && self.setup.bound != Bound::Record) {
                 let pause = Setup::at_most(self.setup.longest_pause(was) + self.setup.interval) + SLACK;
                 if self.hosts[host].late_events > 0 {
                     let reads_by = &mut self.hosts[host].record.reads_by;
@@ -159,8 +159,14 @@ impl World {
         // The end of a lease cannot undo what was read before a restore.
         let before_restore = if self.restored_at > 0 { self.restored_at + Setup::at_most(self.setup.hold) } else { 0 };
         let late = if before_restore > self.now { LATE_KERNEL + SLACK / 10 } else { 0 };
+        // An assumed bound may be wrong if two things fail, by a hold at most.
+        let assumed = if self.setup.bound == Bound::Assumed {
+            Setup::at_most(self.setup.hold) + LATE_KERNEL + SLACK / 10
+        } else {
+            0
+        };
         let record = &mut self.hosts[host].record;
-        record.permit = self.now.max(before_restore + late);
+        record.permit = (self.now + assumed).max(before_restore + late);
         record.expired = true;
     }
 
@@ -183,7 +189,7 @@ impl World {
         let span = match reading.left {
             Left::Unknown => return self.touch(host, 0),
             Left::NoLease => hold,
-            Left::AtLeast(left) => hold.min((left.as_micros() as u64).saturating_sub(margin)),
+            Left::AtLeast(left) | Left::Assumed(left) => hold.min((left.as_micros() as u64).saturating_sub(margin)),
         };
         if reading.sent_at < record.denied_at {
             return;

@@ -11,7 +11,7 @@ use crate::network::Obstacle;
 use crate::queue::MEMBERS;
 use crate::rng::Rng;
 use crate::setup::Setup;
-use crate::time::{MILLI, Micros, SECOND};
+use crate::time::{MILLI, MINUTE, Micros, SECOND};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Act {
@@ -337,6 +337,37 @@ pub fn draw_for_claims(rng: &mut Rng, setup: &Setup, actions: &mut Vec<Act>) {
         }
         actions.push(by_hand(rng, at));
     }
+}
+
+/// Failures for an assumed bound: one at a time, or a second one while the session of a Patroni that is down runs out.
+pub fn draw_failures(rng: &mut Rng, setup: &Setup) -> Vec<Act> {
+    let mut actions = Vec::new();
+    let mut at = 5 * SECOND;
+    while at < setup.length {
+        at += 2 * setup.loop_wait + rng.within(0, 20 * SECOND);
+        let whom = Whom::Leader;
+        let span = rng.within(SECOND, 2 * setup.ttl);
+        let obstacle = obstacle(rng);
+        let mut what = match rng.below(8) {
+            0 => What::PatroniDown,
+            1 => What::Crash,
+            2 => What::Kill { clean: rng.one_in(3) },
+            3 => What::Stop,
+            4 => What::Cut { obstacle, patroni: false },
+            5 => rng.pick(&[What::Away, What::Election, What::Demote]),
+            _ => What::Cut { obstacle, patroni: true },
+        };
+        if !setup.singly {
+            what = What::PatroniDown;
+            let second = What::Cut { obstacle, patroni: rng.one_in(2) };
+            let when = When::LeaseEnd(-(rng.within(0, 4 * SECOND) as i64));
+            actions.push(Act { at: at + 500 * MILLI, when, whom, what: second, span });
+        }
+        actions.push(Act { at, when: When::Then, whom, what, span });
+        // A daemon that was killed may be started a minute and a half later.
+        at += span + setup.ttl + 2 * MINUTE;
+    }
+    actions
 }
 
 /// The lease runs out, and the daemon is cut off, delayed in its last renewals, and killed: from then on only the

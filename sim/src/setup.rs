@@ -24,10 +24,12 @@ pub enum Bound {
     Lease,
     /// Nothing expires. Another Patroni takes over once it has seen the same record for `ttl`, as in Kubernetes.
     Record,
+    /// A session that tells nobody what it has left, as in Consul: that is computed from Patroni's settings.
+    Assumed,
 }
 
 impl Bound {
-    const EACH: [Self; 2] = [Self::Lease, Self::Record];
+    const EACH: [Self; 3] = [Self::Lease, Self::Record, Self::Assumed];
 
     /// The kind with this name, such as `record`.
     pub fn named(name: &str) -> Option<Self> {
@@ -38,6 +40,7 @@ impl Bound {
         match self {
             Self::Lease => "lease",
             Self::Record => "record",
+            Self::Assumed => "assumed",
         }
     }
 }
@@ -53,6 +56,9 @@ pub struct Setup {
     /// Patroni's `ttl` and `loop_wait`.
     pub ttl: Micros,
     pub loop_wait: Micros,
+    pub retry_timeout: Micros,
+    /// No failure begins before the one before is over: then no two hosts hold under an assumed bound either.
+    pub singly: bool,
     /// How fast each clock is, in parts per million.
     pub rates: [i64; MOST_HOSTS],
     pub etcd_rate: i64,
@@ -113,7 +119,20 @@ impl Setup {
         let mut rng = Rng::new(seed ^ 0x00b0_1d5e);
         if self.claim == ClaimMode::Off && rng.one_in(6) {
             self.bound = Bound::Record;
+        } else if self.claim == ClaimMode::Off && rng.one_in(6) {
+            self.bound = Bound::Assumed;
         }
+    }
+
+    /// Settings of Patroni that leave something of an assumed bound.
+    pub fn assume(&mut self, seed: u64) {
+        let mut rng = Rng::new(seed ^ 0x00a5_503e);
+        let (ttl, loop_wait, retry) = rng.pick(&[(30, 10, 10), (20, 5, 5), (20, 10, 3), (30, 10, 3), (60, 10, 10)]);
+        (self.ttl, self.loop_wait, self.retry_timeout) = (ttl * SECOND, loop_wait * SECOND, retry * SECOND);
+        self.interval = rng.pick(&[500, 1_000]) * MILLI;
+        self.hold = rng.pick(&[10, 15, 20]) * SECOND;
+        self.margin = 3 * SECOND;
+        self.singly = rng.one_in(2);
     }
 
     /// The default configuration with exact clocks.
@@ -126,6 +145,8 @@ impl Setup {
             margin: 3 * SECOND,
             ttl: 30 * SECOND,
             loop_wait: 10 * SECOND,
+            retry_timeout: 10 * SECOND,
+            singly: false,
             rates: [0; MOST_HOSTS],
             etcd_rate: 0,
             bound: Bound::Lease,

@@ -277,6 +277,7 @@ impl World {
                 let left = source.record.left(&shown, ours.map(|_| tenure::wall(call.sent)));
                 left.map_or(Left::Unknown, Left::AtLeast)
             }
+            (Bound::Assumed, _) => Left::Assumed(tenure::assumed(&self.setup)),
         };
         match call.ask {
             Some(ask) => source.rounds.answered(ask),
@@ -351,6 +352,7 @@ impl World {
                 Left::NoLease => "no lease".to_owned(),
                 Left::Unknown => "lease unknown".to_owned(),
                 Left::AtLeast(left) => format!("lease {} s", left.as_secs()),
+                Left::Assumed(left) => format!("lease {} s, assumed", left.as_secs()),
             };
             let revision = reading.answer.revision;
             format!("read of {} ms ago says {named}, {left}, revision {revision}; is {}", ago / MILLI, state.name())

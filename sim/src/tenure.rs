@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use vip_manager::source::kubernetes::record::{Record, Shown};
+use vip_manager::source::patroni::answer::Timing;
 use vip_manager::time::{Moment, WallTime};
 
+use crate::setup::Setup;
 use crate::store::Answer;
 use crate::time::{Micros, SECOND};
 
@@ -24,6 +26,12 @@ pub fn shown(answer: Answer, ttl: Micros, sent_at: Moment, answered_at: Moment) 
 /// The time of day on a host: its clock, which no other host is compared with.
 pub fn wall(local: Moment) -> WallTime {
     WallTime(EPOCH + local.since_boot())
+}
+
+/// What a session is assumed to have left, by Patroni's settings.
+pub fn assumed(setup: &Setup) -> Duration {
+    let [ttl, loop_wait, retry_timeout] = [setup.ttl, setup.loop_wait, setup.retry_timeout].map(Duration::from_micros);
+    Timing { ttl, loop_wait, retry_timeout }.left()
 }
 
 const EPOCH: Duration = Duration::from_secs(1_700_000_000);

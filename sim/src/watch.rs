@@ -19,7 +19,9 @@ impl World {
                     continue;
                 }
                 let slow = way.delay.map_or(0, |_| self.latency.one_way(way.delay));
-                let mut lag = self.latency.event_lag() + slow;
+                // An event that is late is a failure too.
+                let lag = if self.setup.singly { self.latency.moment(2 * MILLI) } else { self.latency.event_lag() };
+                let mut lag = lag + slow;
                 if self.hosts[host].late_events > 0 {
                     if self.latency.one_in(2) {
                         continue;
