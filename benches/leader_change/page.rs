@@ -74,15 +74,17 @@ pub(crate) fn each_store(stores: &Stores) -> String {
         "\n## Leader change on each store\n\n\
          {changes} changes between three hosts on each store, each one write of the leader key. A *bare client* waits for the\n\
          change and does nothing else, one on each server, and the first one counts: a blocking query of Consul, a data watch\n\
-         of ZooKeeper, a wait of etcd's v2 API, a watch of the Kubernetes object. Patroni's REST API tells nobody of a\n\
-         change: the daemon asks every 250 ms. Measured on {}; the load averages of the machine over 1, 5\n\
-         and 15 minutes were {before} before and {after} after. Printed by\n\
-         `make bench ARGS=--stores`.{}\n\n\
-         | milliseconds | write → bare client, p50 | p99 | bare client → first announcement, p50 | p99 \
-         | write → first announcement, p50 | p99 |\n|---|---:|---:|---:|---:|---:|---:|\n{}",
+         of ZooKeeper, a wait of etcd's v2 API, a watch of the Kubernetes object. The daemon then reads the key; on ZooKeeper\n\
+         and etcd's v2 API that read goes through the quorum as a write does. Patroni's REST API tells nobody of a change: the\n\
+         daemon asks every 250 ms.\n\n\
+         Measured on {} by `make bench ARGS=--stores`. The load averages over 1, 5 and 15 minutes were\n\
+         {before} before and {after} after.{} The *event* is the first bare client's, the\n\
+         *announcement* the new holder's first.\n\n\
+         | milliseconds | write → event, p50 | p99 | event → announcement, p50 | p99 | write → announcement, p50 | p99 |\n\
+         |---|---:|---:|---:|---:|---:|---:|\n{}",
         run("date", &["-u", "+%Y-%m-%d"]).trim(),
         // Then the bare clients are slower than they could be.
-        if cfg!(debug_assertions) { " The bench, not the daemon, was built without optimization." } else { "" },
+        if cfg!(debug_assertions) { "\nThe bench, but not the daemon, was built without optimization." } else { "" },
         all.iter().map(row).collect::<String>(),
     )
 }
