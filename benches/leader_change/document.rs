@@ -20,15 +20,12 @@ pub(crate) fn write(text: &str) {
 pub(crate) fn replace(section: &str) {
     let before = fs::read_to_string(FILE).or_fail("reading docs/benchmarks.md");
     let heading = section.lines().find(|line| line.starts_with("## ")).or_fail("the heading of a section");
-    let (from, to) = match before.find(&format!("\n{heading}\n")) {
-        Some(from) => {
-            let inside = from + 1 + heading.len();
-            (from, before[inside..].find("\n## ").map_or(before.len(), |at| inside + at))
-        }
-        None => {
-            let end = before.find(&format!("\n{KEPT}")).unwrap_or(before.len());
-            (end, end)
-        }
+    let (from, to) = if let Some(from) = before.find(&format!("\n{heading}\n")) {
+        let inside = from + 1 + heading.len();
+        (from, before[inside..].find("\n## ").map_or(before.len(), |at| inside + at))
+    } else {
+        let end = before.find(&format!("\n{KEPT}")).unwrap_or(before.len());
+        (end, end)
     };
     let text = [&before[..from], section, &before[to..]].concat();
     fs::write(FILE, text).or_fail("writing docs/benchmarks.md");
