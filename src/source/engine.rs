@@ -146,7 +146,7 @@ fn spread(seed: u64, index: EndpointIndex) -> u64 {
 const REPORTS: usize = 64;
 /// Changes that may wait for the reader.
 const WAKES: usize = 64;
-/// Intervals after which a silent watch is asked for a sign of life, and TLS files are looked at. The reads, which go to every endpoint in turn, find a
-/// dead connection sooner; this finds the stream that died on a living one.
+/// Intervals after which a silent watch is asked for a sign of life, and TLS files are looked at. The reads, which go to
+/// every endpoint in turn, find a dead connection sooner; this finds the stream that died on a living one.
 const KEEPALIVE: u32 = 5;
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
