@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use vip_manager::config::stores::EndpointForm;
+use vip_manager::config::stores::{EndpointForm, Kubeconfig, Location};
 use vip_manager::config::{
     Config, Endpoint, Hook, Hooks, Identity, LogFormat, LogLevel, Login, OnStop, Password, SourceConfig, StatusConfig,
     StatusSocket, StoreConfig, VipConfig,
@@ -59,7 +59,7 @@ pub fn written(config: &Config) -> String {
 
 fn members(source: &SourceConfig, line: &mut dyn FnMut(&str, &str)) {
     line("dcs-type", source.name());
-    let StoreConfig { endpoints, root, login, token, ca_file, identity, names } = source.store();
+    let StoreConfig { endpoints, root, login, token, ca_file, identity, location, kubeconfig, names } = source.store();
     let root = root.as_deref().unwrap_or_default();
     let shown = |endpoint: &Endpoint| match source.kind().endpoints {
         EndpointForm::Url => endpoint.to_string(),
@@ -77,7 +77,23 @@ fn members(source: &SourceConfig, line: &mut dyn FnMut(&str, &str)) {
     match token {
         Some(Password::Given(secret)) => line(names.token, secret.reveal()),
         Some(Password::File(path)) => line(names.token_file, &path.to_string_lossy()),
+        // A store without tokens ignores one, and only its name is known.
+        None if !source.kind().token && names.token != "dcs-token" => line(names.token, "ignored"),
         None => {}
+    }
+    let Location { datacenter, namespace, partition } = location;
+    let Kubeconfig { file, context } = kubeconfig;
+    let file = file.as_ref().map(|file| file.to_string_lossy().into_owned());
+    for (name, value) in [
+        ("consul-datacenter", datacenter),
+        ("consul-namespace", namespace),
+        ("consul-partition", partition),
+        ("kubernetes-config", &file),
+        ("kubernetes-context", context),
+    ] {
+        if let Some(value) = value {
+            line(name, value);
+        }
     }
     if let Some(file) = ca_file {
         line(names.ca_file, &file.to_string_lossy());
