@@ -86,6 +86,20 @@ pub enum Target {
     Left,
 }
 
+/// An outage that bounds the hold: what was asked before it began does not prolong it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outage {
+    since: Moment,
+    until: Moment,
+}
+
+impl Outage {
+    /// How long a read lets us hold that allows it until then by itself.
+    pub(super) fn bound(self, read: &KeyRead, until: Moment) -> Moment {
+        if read.sent_at < self.since { until.min(self.until) } else { until }
+    }
+}
+
 /// The keeper of one VIP.
 ///
 /// # Contract
@@ -109,6 +123,7 @@ pub struct Keeper {
     pub(super) claim: Claim,
     /// Why no endpoint answers, as long as none does.
     pub(super) unreachable: Option<Arc<str>>,
+    pub(super) outage: Option<Outage>,
     /// `None` until the kernel was looked at for the first time.
     pub(super) view: Option<LinkView>,
     /// The prefix length that replaces the configured one; see [`LinkView::narrow`].
@@ -140,6 +155,7 @@ impl Keeper {
             qualified: None,
             claim: Claim::new(),
             unreachable: None,
+            outage: None,
             view: None,
             narrowed: None,
             lapsed: false,
@@ -163,6 +179,7 @@ impl Keeper {
             Event::Unreachable { why, until } => {
                 self.unreachable = Some(why);
                 self.qualified = self.qualified.map(|qualified| until.map_or(qualified, |until| qualified.min(until)));
+                self.outage = until.map(|until| Outage { since: now, until }).or(self.outage);
                 let before = self.state.until();
                 self.step(Fact::Doubt { until }, None, now);
                 if self.state.until() != before {

@@ -323,6 +323,20 @@ fn releases_before_the_kernel_does_so_that_connections_can_be_reset() {
     assert!(matches!(keeper.notes[..], [Note::Releasing { .. }, Note::Released { .. }]), "{:?}", keeper.notes);
 }
 
+#[test]
+fn a_read_from_before_the_reason_that_bounds_the_hold_does_not_move_the_deadline_back() {
+    let mut keeper = Fixture::holding();
+    let earlier = keeper.key_read(Some(VALUE));
+    keeper.wait(millis(100));
+    refused(&mut keeper, secs(2));
+    let until = keeper.now + secs(2);
+    keeper.handle(Event::Read(KeyRead { answered_at: keeper.now, ..earlier }));
+    assert_eq!(keeper.keeper.state().until(), Some(until));
+    keeper.wait(millis(100));
+    keeper.read(Some(VALUE));
+    assert_eq!(keeper.keeper.state().until(), Some(keeper.now + secs(10)));
+}
+
 fn refused(keeper: &mut Fixture, most: Duration) {
     let until = Some(keeper.now + most);
     keeper.handle(Event::Unreachable { why: "connection refused".into(), until });

@@ -35,6 +35,7 @@ impl Keeper {
                 // What the store does not prove is no bound where the claim is one.
                 let assumed = matches!(read.tenure, Tenure::Assumed { .. }) && self.is_claimed();
                 let until = if assumed { read.sent_at + self.rules.hold_timeout } else { until };
+                let until = self.outage.map_or(until, |outage| outage.bound(&read, until));
                 self.consider_hold(until, read, now);
             }
         }
