@@ -37,6 +37,8 @@ pub(crate) struct Fleet {
     /// Milliseconds of processor time per second: of all members before the daemons, then of all members together.
     pub(crate) etcd_alone: f64,
     pub(crate) etcd: f64,
+    /// And while one bare client reads a key as often as all daemons together ask, and nobody else does anything.
+    pub(crate) etcd_bare: f64,
     /// Of all daemons together.
     pub(crate) own: f64,
     /// Requests per second of all daemons together, by method.
@@ -82,33 +84,60 @@ pub(crate) fn measure(effort: &Effort) -> Fleet {
     let rate = |after: f64, before: f64| (after - before) / span.as_secs_f64();
     let requests =
         received(&cluster).into_iter().zip(before).map(|((method, after), (_, before))| (method, rate(after, before)));
-    let requests = requests.collect();
+    let requests: Vec<(&str, f64)> = requests.collect();
 
     let begun = now();
     lead(1);
     wait_for("all new holders, and no old one", LIMIT, || held_by(&hosts, clusters, 1));
+    let (moved_within, count) = (now().since(begun), daemons.len());
+    drop(daemons);
+    let etcd_bare = bare(&cluster, &hosts[0], requests.iter().map(|(_, rate)| rate).sum(), effort.rest);
     Fleet {
-        daemons: daemons.len(),
+        daemons: count,
         holders: clusters,
         members: cluster.members.len(),
         span,
         etcd_alone,
         etcd,
+        etcd_bare,
         own,
         requests,
-        moved_within: now().since(begun),
+        moved_within,
     }
 }
 
 /// The processor time of etcd and of the daemons, in milliseconds per second.
 fn window(cluster: &Cluster, daemons: &[Daemon], span: Duration) -> (f64, f64) {
-    let etcd = || cluster.members.iter().filter_map(Member::pid).map(cpu_time).sum::<Duration>();
+    let etcd = || used(cluster);
     let own = || daemons.iter().map(|daemon| cpu_time(daemon.process.pid())).sum::<Duration>();
     let (begun, etcd_before, own_before) = (now(), etcd(), own());
     pause(span);
     let (etcd_after, own_after, seconds) = (etcd(), own(), now().since(begun).as_secs_f64());
     let rate = |after: Duration, before: Duration| after.saturating_sub(before).as_secs_f64() * 1e3 / seconds;
     (rate(etcd_after, etcd_before), rate(own_after, own_before))
+}
+
+fn used(cluster: &Cluster) -> Duration {
+    cluster.members.iter().filter_map(Member::pid).map(cpu_time).sum()
+}
+
+/// The processor time of etcd, in milliseconds per second, while one client reads a key so many times per second, at
+/// equal distances and from each member in turn.
+fn bare(cluster: &Cluster, client: &Host, rate: f64, span: Duration) -> f64 {
+    let stores: Vec<Store> =
+        cluster.plain_endpoints().into_iter().map(|endpoint| Store::from(client, vec![endpoint], None)).collect();
+    let distance = Duration::from_secs_f64(1.0 / rate);
+    let (begun, before) = (now(), used(cluster));
+    let mut due = begun;
+    for store in stores.iter().cycle() {
+        if due.since(begun) >= span {
+            break;
+        }
+        pause(due.since(now()));
+        store.get(&key(0)).or_fail("a key that is there");
+        due = due + distance;
+    }
+    used(cluster).saturating_sub(before).as_secs_f64() * 1e3 / now().since(begun).as_secs_f64()
 }
 
 fn host_of(hosts: &[Host], cluster: usize, place: usize) -> &Host {

@@ -141,6 +141,7 @@ pub(crate) fn a_fleet(fleet: &Fleet) -> String {
          {} of them hold a VIP each, and nothing happens: every key is under a lease of 30 s that is refreshed every 10 s.\n\
          Measured for {} s. etcd has {} members; what they use without the daemons is not counted.\n\n| | |\n|---|---:|\n\
          | processor time of etcd per daemon, all members | {:.3} ms per second |\n\
+         | … of etcd where one bare client reads as often as all daemons ask | {:.3} ms per second |\n\
          | processor time of etcd without daemons, all members | {:.1} ms per second |\n\
          | processor time of a daemon | {:.2} ms per second |\n\
          | requests to etcd per daemon and second | {:.3} |\n{}\
@@ -150,6 +151,7 @@ pub(crate) fn a_fleet(fleet: &Fleet) -> String {
         fleet.span.as_secs(),
         fleet.members,
         fleet.per_daemon(fleet.etcd - fleet.etcd_alone),
+        fleet.per_daemon(fleet.etcd_bare - fleet.etcd_alone),
         fleet.etcd_alone,
         fleet.per_daemon(fleet.own),
         fleet.per_daemon(requests),
