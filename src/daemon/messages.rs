@@ -180,9 +180,9 @@ impl Teller<'_> {
                 )
             }
             Note::Waiting { evidence, for_what } => self.waiting(evidence, *for_what),
-            Note::Acquired { evidence, until, took } => {
+            Note::Acquired { evidence, until, took, grade } => {
                 let (took, read, left) = (span(*took), self.read(evidence), self.left(*until));
-                let grade = evidence.grade().map_or("none", Grade::name);
+                let grade = grade.map_or("none", Grade::name);
                 format!("acquired in {took}: {read}; held for {left} unless confirmed; grade: {grade}")
             }
             Note::Graded { evidence, before, now } => {

@@ -17,8 +17,9 @@ pub enum Note {
     Adopted { until: Moment },
     /// A read names us, but the address cannot be added yet.
     Waiting { evidence: KeyRead, for_what: Obstacle },
-    /// The kernel shows the address, because of this read. It `took` so long from the decision.
-    Acquired { evidence: KeyRead, until: Moment, took: Duration },
+    /// The kernel shows the address, because of this read. It `took` so long from the decision. The grade is that of the
+    /// claim where there is one.
+    Acquired { evidence: KeyRead, until: Moment, took: Duration, grade: Option<Grade> },
     /// Confirmations are missing; the address stays `until` then.
     Doubtful { last: Option<KeyRead>, why: Option<Arc<str>>, until: Moment },
     /// The promise has another grade than before, since this read.

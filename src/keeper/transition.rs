@@ -177,7 +177,8 @@ impl Keeper {
     fn note_held(&mut self, before: State, until: Moment, now: Moment) {
         self.narration.waiting = None;
         let Some(evidence) = self.evidence.newest().cloned() else { return };
-        self.narration.told_grade = self.grade_of(&evidence);
+        let grade = self.grade_of(&evidence);
+        self.narration.told_grade = grade;
         let note = match before {
             State::Doubtful { .. } => {
                 let silent_for = evidence.answered_at.since(self.narration.decided_at);
@@ -192,7 +193,9 @@ impl Keeper {
             | State::Acquiring { .. }
             | State::Held { .. }
             | State::Releasing { .. }
-            | State::Stopped { .. } => Note::Acquired { evidence, until, took: now.since(self.narration.decided_at) },
+            | State::Stopped { .. } => {
+                Note::Acquired { evidence, until, took: now.since(self.narration.decided_at), grade }
+            }
         };
         self.notes.push_back(note);
     }

@@ -63,6 +63,18 @@ fn acquires_after_the_claim_and_a_read_that_was_sent_later() {
 }
 
 #[test]
+fn the_grade_that_is_noted_is_that_of_the_claim() {
+    let mut keeper = claiming(ClaimMode::Auto, vec![]);
+    keeper.read(Some(VALUE));
+    acknowledge(&mut keeper);
+    keeper.now = keeper.now + millis(1);
+    let read = keeper.key_read(Some(VALUE));
+    keeper.handle(Event::Read(KeyRead { tenure: Tenure::Assumed { left: secs(10), margin: secs(3) }, ..read }));
+    assert!(matches!(keeper.notes[..], [Note::Acquired { grade: Some(Grade::Exact), .. }]), "{:?}", keeper.notes);
+    assert_eq!(keeper.keeper.grade(), Some(Grade::Exact));
+}
+
+#[test]
 fn does_not_acquire_if_the_read_after_the_claim_names_another() {
     let mut keeper = claiming(ClaimMode::Require, vec![]);
     keeper.read(Some(VALUE));

@@ -148,7 +148,7 @@ fn notes_another_grade_of_the_promise_once() {
         keeper.handle(Event::Read(read));
         let grades = keeper.notes.drain(..).filter_map(|note| match note {
             Note::Graded { before, now, .. } => Some((before, now)),
-            Note::Acquired { evidence, .. } => evidence.grade().map(|grade| (grade, grade)),
+            Note::Acquired { grade, .. } => grade.map(|grade| (grade, grade)),
             _ => None,
         });
         grades.collect::<Vec<_>>()
