@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio::time::sleep;
 
 use crate::keeper::{KeyEvent, KeyRead, Names, Tenure, Version};
+use crate::source::claim::{Answer, Request, Token};
 use crate::source::client::{Answers, Client, Connector, Events, Failure, Heard};
-use crate::source::report::KeyIndex;
+use crate::source::report::{ClaimSpec, KeyIndex};
 use crate::time::Moment;
 
 /// The runtime's time, which the tests pause.
@@ -29,8 +30,20 @@ pub(super) struct Store(Arc<Mutex<Inner>>);
 
 struct Inner {
     values: BTreeMap<String, String>,
+    claims: BTreeMap<String, Claim>,
+    /// The number of times that a claim has changed.
+    claims_changed: watch::Sender<u64>,
+    /// Nobody may claim.
+    claims_refused: bool,
     version: i64,
     endpoints: Vec<Endpoint>,
+}
+
+/// A claim. It lasts until it is deleted: a test says when it ends.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Claim {
+    pub(super) token: Token,
+    pub(super) value: String,
 }
 
 #[expect(clippy::struct_excessive_bools, reason = "each is a fault that a test switches on by itself")]
@@ -63,7 +76,14 @@ impl Store {
             changes: broadcast::channel(16).0,
         };
         let endpoints = (0..endpoints).map(endpoint).collect();
-        Self(Arc::new(Mutex::new(Inner { values: BTreeMap::new(), version: 1, endpoints })))
+        Self(Arc::new(Mutex::new(Inner {
+            values: BTreeMap::new(),
+            claims: BTreeMap::new(),
+            claims_changed: watch::channel(0).0,
+            claims_refused: false,
+            version: 1,
+            endpoints,
+        })))
     }
 
     pub(super) fn connectors(&self) -> Vec<(Arc<str>, Memory)> {
@@ -80,8 +100,58 @@ impl Store {
         }
     }
 
+    pub(super) fn claim(&self, key: &str) -> Option<Claim> {
+        self.0.lock().unwrap().claims.get(key).cloned()
+    }
+
+    /// Writes a claim as another host does, or deletes it.
+    pub(super) fn set_claim(&self, key: &str, value: Option<&str>) {
+        self.0.lock().unwrap().set_claim(key, value);
+    }
+
+    pub(super) fn refuse_claims(&self, refused: bool) {
+        self.0.lock().unwrap().claims_refused = refused;
+    }
+
     pub(super) fn set<T>(&self, endpoint: usize, change: impl FnOnce(&mut Endpoint) -> T) -> T {
         change(&mut self.0.lock().unwrap().endpoints[endpoint])
+    }
+}
+
+impl Inner {
+    fn set_claim(&mut self, key: &str, value: Option<&str>) {
+        self.version += 1;
+        let token = Token { version: self.version, session: "session".into() };
+        match value {
+            Some(value) => drop(self.claims.insert(key.to_owned(), Claim { token, value: value.to_owned() })),
+            None => drop(self.claims.remove(key)),
+        }
+        self.claims_changed.send_modify(|changes| *changes += 1);
+    }
+
+    fn carry_out(&mut self, spec: &ClaimSpec, request: &Request) -> Answer {
+        if self.claims_refused {
+            return Answer::Refused { why: "nobody may claim".into(), cure: Some("allow it".into()) };
+        }
+        let present = self.claims.get(&*spec.key).cloned();
+        let named = self.values.get(KEYS[spec.leader]).is_some_and(|value| value == "us");
+        let is = |token: &Token| present.as_ref().is_some_and(|claim| claim.token == *token);
+        match request {
+            Request::Create if present.is_none() && !named => return Answer::NotNamed,
+            Request::Create if present.is_none() => self.set_claim(&spec.key, Some(&spec.value)),
+            Request::TakeOver(token) if is(token) => self.set_claim(&spec.key, Some(&spec.value)),
+            Request::Renew(token) if is(token) => {}
+            Request::Delete(token) if is(token) => {
+                self.set_claim(&spec.key, None);
+                return Answer::Absent;
+            }
+            Request::Look | Request::Create | Request::TakeOver(_) | Request::Renew(_) | Request::Delete(_) => {
+                return present.map_or(Answer::Absent, |claim| {
+                    Answer::present(claim.token, claim.value.as_bytes(), Some(spec.ttl))
+                });
+            }
+        }
+        Answer::Ours { token: self.claims[&*spec.key].token.clone(), bound: spec.ttl }
     }
 }
 
@@ -124,6 +194,19 @@ impl Client for Memory {
     async fn watch(&self) -> Result<Changes, Failure> {
         let changes = self.store.set(self.index, |endpoint| endpoint.changes.subscribe());
         Ok(Changes { memory: self.clone(), changes, due: Some(Heard::Complete) })
+    }
+
+    async fn claim(&self, spec: &ClaimSpec, request: &Request) -> Result<Answer, Failure> {
+        let delay = self.store.set(self.index, |endpoint| endpoint.delay);
+        sleep(delay).await;
+        Ok(self.store.0.lock().unwrap().carry_out(spec, request))
+    }
+
+    async fn claim_changes(&self, spec: &ClaimSpec, seen: &Token) {
+        let mut changed = self.store.0.lock().unwrap().claims_changed.subscribe();
+        while self.store.claim(&spec.key).is_some_and(|claim| claim.token == *seen) {
+            changed.changed().await.unwrap();
+        }
     }
 }
 

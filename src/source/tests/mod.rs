@@ -1,5 +1,6 @@
 //! The engine on a store held in memory: no etcd, no network, and time that only passes when nothing else happens.
 
+mod claims;
 mod memory;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use crate::pace::Pace;
 use crate::source::engine::{self, Settings, Source};
 use crate::source::keys::Keys;
 use crate::source::report::{Report, Watched};
+use crate::time::Moment;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 const LIMITS: Limits = Limits { hold_timeout: Duration::from_secs(10), lease_margin: Duration::from_secs(3) };
