@@ -1,15 +1,12 @@
 //! Consul as a store of the engine.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio::task::JoinSet;
-
-use super::context::{Context, KeyError};
+use super::context::Context;
 use super::learning::Shared;
 use super::poll::KeyPoll;
 use crate::source::client::{Answers, Client, Connector, Failure};
-use crate::source::http::{HttpEndpoint, Polls};
+use crate::source::http::{HttpEndpoint, Polls, read_each};
 use crate::source::report::KeyIndex;
 
 /// Makes sessions with one endpoint.
@@ -40,32 +37,13 @@ impl Client for ConsulClient {
     type Events = Polls;
 
     async fn read(&self, keys: &[KeyIndex], answers: &Answers) -> Result<(), Failure> {
-        let mut places: BTreeMap<&str, Vec<KeyIndex>> = BTreeMap::new();
-        for &key in keys {
-            places.entry(self.0.shared.keys.name(key)).or_default().push(key);
-        }
-        let mut calls = JoinSet::new();
-        for places in places.into_values() {
+        let read = read_each(&self.0.shared.keys, keys, answers, |places| {
             let context = Arc::clone(&self.0);
-            calls.spawn(async move {
-                let answer = context.read_key(&places).await;
-                (places, answer)
-            });
-        }
-        let mut failed = None;
-        while let Some(done) = calls.join_next().await {
-            let Ok((places, answer)) = done else { continue };
-            match answer {
-                Ok(reads) => answers.give(reads).await,
-                // The key's failure alone, if others can be read.
-                Err(KeyError::Forbidden(failure)) => {
-                    answers.give(places.iter().map(|&key| (key, Err(failure.clone()))).collect()).await;
-                }
-                Err(KeyError::Endpoint(failure)) => drop(failed.get_or_insert(failure)),
-            }
-        }
+            async move { context.read_key(&places).await }
+        })
+        .await;
         self.0.learn();
-        failed.map_or(Ok(()), Err)
+        read
     }
 
     async fn watch(&self) -> Result<Polls, Failure> {

@@ -8,8 +8,7 @@ use tokio::task::JoinSet;
 use super::answer::{Page, Refusal};
 use super::learning::Shared;
 use crate::keeper::{KeyRead, Names, Tenure, Version};
-use crate::source::client::Failure;
-use crate::source::http::{HttpClient, RequestError};
+use crate::source::http::{HttpClient, KeyError, KeyReads};
 use crate::source::report::KeyIndex;
 
 #[derive(Debug)]
@@ -44,38 +43,13 @@ impl Seen {
     }
 }
 
-/// Why a key was not read.
-#[derive(Debug)]
-pub(super) enum KeyError {
-    /// It concerns this key alone.
-    Forbidden(Failure),
-    Endpoint(Failure),
-}
-
-impl KeyError {
-    pub(super) fn into_failure(self) -> Failure {
-        match self {
-            Self::Forbidden(failure) | Self::Endpoint(failure) => failure,
-        }
-    }
-}
-
-impl From<RequestError> for KeyError {
-    fn from(error: RequestError) -> Self {
-        Self::Endpoint(error.into())
-    }
-}
-
 impl Context {
     pub(super) fn new(http: HttpClient, shared: Arc<Shared>) -> Self {
         Self { http, shared, first: Mutex::default(), learning: Mutex::default() }
     }
 
     /// Reads one key, for all its positions.
-    pub(super) async fn read_key(
-        &self,
-        places: &[KeyIndex],
-    ) -> Result<Vec<(KeyIndex, Result<KeyRead, Failure>)>, KeyError> {
+    pub(super) async fn read_key(&self, places: &[KeyIndex]) -> Result<KeyReads, KeyError> {
         let Some(&first) = places.first() else { return Ok(Vec::new()) };
         let sent_at = (self.shared.clock)();
         let page = self.http.get(&self.path(first)).await?;

@@ -8,10 +8,10 @@ use hyper::body::Bytes;
 use tokio::time::sleep;
 
 use super::answer::{Page, Refusal};
-use super::context::{Context, KeyError, Seen};
+use super::context::{Context, Seen};
 use crate::keeper::{KeyEvent, Version};
 use crate::source::client::{Failure, Heard};
-use crate::source::http::{Kept, Poll, RequestError};
+use crate::source::http::{Kept, KeyError, Poll, RequestError};
 use crate::source::report::KeyIndex;
 use crate::transport::http::HttpError;
 

@@ -8,7 +8,7 @@ use super::bound::Record;
 use crate::keeper::{KeyRead, Names, Tenure, Version};
 use crate::source::client::Failure;
 use crate::source::clusters::Verdict;
-use crate::source::http::{HttpClient, RequestError, escaped_path};
+use crate::source::http::{HttpClient, KeyError, KeyReads, escaped_path};
 use crate::source::keys::Keys;
 use crate::source::membership::Membership;
 use crate::source::report::KeyIndex;
@@ -49,28 +49,6 @@ impl Seen {
     }
 }
 
-/// Why a key was not read.
-#[derive(Debug)]
-pub(super) enum KeyError {
-    /// It concerns this key alone.
-    Forbidden(Failure),
-    Endpoint(Failure),
-}
-
-impl KeyError {
-    pub(super) fn into_failure(self) -> Failure {
-        match self {
-            Self::Forbidden(failure) | Self::Endpoint(failure) => failure,
-        }
-    }
-}
-
-impl From<RequestError> for KeyError {
-    fn from(error: RequestError) -> Self {
-        Self::Endpoint(error.into())
-    }
-}
-
 #[derive(Debug, thiserror::Error)]
 enum ClusterError {
     #[error(
@@ -108,10 +86,7 @@ impl Context {
     }
 
     /// Reads one key, for all its positions.
-    pub(super) async fn read_key(
-        &self,
-        places: &[KeyIndex],
-    ) -> Result<Vec<(KeyIndex, Result<KeyRead, Failure>)>, KeyError> {
+    pub(super) async fn read_key(&self, places: &[KeyIndex]) -> Result<KeyReads, KeyError> {
         let Some(&first) = places.first() else { return Ok(Vec::new()) };
         let sent_at = (self.shared.clock)();
         let page = self.page(first).await?;

@@ -14,7 +14,7 @@ use super::answer::{Event, Refusal};
 use super::context::{Context, Seen};
 use crate::keeper::{KeyEvent, Version};
 use crate::source::client::{Failure, Heard};
-use crate::source::http::{Poll, RequestError};
+use crate::source::http::{KeyError, Poll, RequestError};
 use crate::source::report::KeyIndex;
 use crate::transport::http::{Chunks, HttpError};
 
@@ -134,9 +134,7 @@ impl Poll for KeyPoll {
                 Ok(Heard::Sign)
             }
             Some(Err(Refusal::Cleared | Refusal::Forbidden)) => self.read(Some(seen)).await,
-            Some(Err(refusal)) => {
-                self.context.parse(self.key, Err(refusal)).map_err(super::context::KeyError::into_failure)
-            }
+            Some(Err(refusal)) => self.context.parse(self.key, Err(refusal)).map_err(KeyError::into_failure),
         }
     }
 }

@@ -14,6 +14,7 @@ mod client;
 mod error;
 mod escape;
 mod polls;
+mod reads;
 mod refusal;
 #[cfg(test)]
 mod tests;
@@ -23,4 +24,5 @@ pub(super) use client::{HttpClient, HttpEndpoint, HttpOptions, Kept};
 pub(super) use error::{RequestError, login_refused};
 pub(super) use escape::{escaped_path, escaped_value};
 pub(super) use polls::{Poll, Polls};
+pub(super) use reads::{KeyError, KeyReads, read_each};
 pub(super) use refusal::{Server, refusal, seconds_ahead};
