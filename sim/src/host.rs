@@ -301,7 +301,7 @@ pub struct ClaimCall {
 impl Claiming {
     pub fn new(host: usize, boot: u32, ttl: Micros) -> Self {
         let us = owner(host as u8, boot);
-        Self { plan: claim::Plan::new(us, Duration::from_micros(ttl)), call: None, path: 0 }
+        Self { plan: claim::Plan::new(us, Duration::from_micros(ttl), claim::Ending::ByItself), call: None, path: 0 }
     }
 }
 

@@ -6,6 +6,9 @@
 //! # Rules
 //! - A claim is created only where there is none, and renewed every fifth of its time to live, at once after a failure.
 //! - What another host has is waited for: it is neither taken over nor deleted, however long it lasts.
+//! - Where nothing ends by itself ([`Ending::Unchanged`]) it is over once this host has seen it unchanged for as long as
+//!   it lasts, by a clock that may run a little slow. Only then it is replaced, if it is still the same. So that the
+//!   wait does not begin when this host is to lead, it is looked at all the time.
 //! - What this host has, left by an earlier process of the same boot, is taken over: replaced if it is still the same.
 //! - A request without an answer may be carried out at any time later. So after a creation, a replacement or a deletion
 //!   without an answer nothing is known, and what is found then is replaced before it counts: a late deletion compares
@@ -35,6 +38,15 @@ pub struct Owner {
     pub boot: Arc<str>,
 }
 
+/// How a claim ends that is not renewed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ending {
+    /// The store removes it.
+    ByItself,
+    /// It stays. It is over for whoever has seen it unchanged for as long as it lasts: each renewal changes its version.
+    Unchanged,
+}
+
 /// What to ask the store.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Request {
@@ -56,7 +68,8 @@ pub enum Request {
 pub enum Answer {
     /// It is created, replaced or renewed, and cannot end before `bound` has passed since the request was sent.
     Ours { token: Token, bound: Duration },
-    /// There is one, and it is not the one asked for. `owner` is unknown where the value is not of this program.
+    /// There is one, and it is not the one asked for. `owner` is unknown where the value is not of this program. If it is
+    /// not renewed, it is over `at_most` after this answer.
     Present { token: Token, owner: Option<Owner>, by: Arc<str>, at_most: Option<Duration> },
     /// There is none.
     Absent,
@@ -71,8 +84,11 @@ pub enum Answer {
 pub struct Plan {
     us: Owner,
     ttl: Duration,
+    ending: Ending,
     wish: ClaimWish,
     known: Known,
+    /// The claim of another host that was seen last, and when it was seen first.
+    foreign: Option<(Token, Moment)>,
     /// The request under way, and when it was sent.
     asked: Option<(Request, Moment)>,
     /// When the next request is due.
@@ -87,14 +103,19 @@ enum Known {
     Ours(Token),
     /// Left by an earlier process on this host, or by a request of ours whose answer was lost.
     Left(Token),
+    /// It is another host's, and over.
+    Over(Token),
     /// There is none of ours.
     NotOurs,
 }
 
 impl Plan {
     /// A claim of which nothing is wanted yet.
-    pub const fn new(us: Owner, ttl: Duration) -> Self {
-        Self { us, ttl, wish: ClaimWish::Nothing, known: Known::Unsure, asked: None, due: None, failures: 0 }
+    pub const fn new(us: Owner, ttl: Duration, ending: Ending) -> Self {
+        let (wish, known) = (ClaimWish::Nothing, Known::Unsure);
+        // One that ends by itself is not looked at before something is wanted of it.
+        let due = Some(Moment::from_boot(Duration::ZERO));
+        Self { us, ttl, ending, wish, known, foreign: None, asked: None, due, failures: 0 }
     }
 
     /// Takes what is wanted now.
@@ -140,11 +161,12 @@ impl Plan {
     fn request(&self) -> Option<Request> {
         match (self.wish, &self.known) {
             (ClaimWish::Hold | ClaimWish::Keep, Known::Ours(token)) => Some(Request::Renew(token.clone())),
-            (ClaimWish::Hold, Known::Left(token)) => Some(Request::TakeOver(token.clone())),
+            (ClaimWish::Hold, Known::Left(token) | Known::Over(token)) => Some(Request::TakeOver(token.clone())),
             (ClaimWish::Hold, Known::Unsure | Known::NotOurs) => Some(Request::Create),
             (ClaimWish::Delete, Known::Ours(token) | Known::Left(token)) => Some(Request::Delete(token.clone())),
-            (ClaimWish::Delete, Known::Unsure | Known::NotOurs) => Some(Request::Look),
-            (ClaimWish::Keep, Known::Left(_) | Known::Unsure | Known::NotOurs) | (ClaimWish::Nothing, _) => None,
+            (ClaimWish::Delete, Known::Unsure | Known::NotOurs | Known::Over(_)) => Some(Request::Look),
+            (ClaimWish::Keep, Known::Left(_) | Known::Unsure | Known::NotOurs | Known::Over(_)) => None,
+            (ClaimWish::Nothing, _) => (self.ending == Ending::Unchanged).then_some(Request::Look),
         }
     }
 
@@ -152,6 +174,7 @@ impl Plan {
     pub fn answered(&mut self, answer: Answer, now: Moment) -> Option<ClaimReport> {
         let (request, sent_at) = self.asked.take()?;
         self.failures = 0;
+        let unasked = self.wish == ClaimWish::Nothing && request == Request::Look;
         // What is wanted may have changed meanwhile.
         let early = self.due;
         let (known, due, report) = match answer {
@@ -160,11 +183,10 @@ impl Plan {
                 (Known::Ours(token), Some(sent_at + self.ttl / RENEWALS), Some(report))
             }
             Answer::Present { token, owner: Some(owner), .. } if owner == self.us => {
-                (Known::Left(token), Some(now), None)
+                let due = if self.wish == ClaimWish::Nothing { self.later(now) } else { Some(now) };
+                (Known::Left(token), due, None)
             }
-            Answer::Present { by, at_most, .. } => {
-                (Known::NotOurs, self.later(now), Some(ClaimReport::Taken { by, at_most }))
-            }
+            Answer::Present { token, by, at_most, .. } => self.respect(token, by, at_most, now),
             Answer::Absent => match request {
                 Request::Renew(_) => (
                     Known::NotOurs,
@@ -184,17 +206,47 @@ impl Plan {
         };
         self.known = if self.wish == ClaimWish::Nothing { Known::Unsure } else { known };
         self.due = early.or(due);
-        report
+        report.filter(|_| !unasked)
+    }
+
+    /// Another host has it.
+    fn respect(
+        &mut self,
+        token: Token,
+        by: Arc<str>,
+        at_most: Option<Duration>,
+        now: Moment,
+    ) -> (Known, Option<Moment>, Option<ClaimReport>) {
+        if self.ending == Ending::ByItself {
+            return (Known::NotOurs, self.later(now), Some(ClaimReport::Taken { by, at_most }));
+        }
+        let since = self.foreign.take().filter(|(seen, _)| *seen == token).map_or(now, |(_, since)| since);
+        self.foreign = Some((token.clone(), since));
+        let left = at_most.map(|lasts| (lasts + lasts / CLOCKS_DIFFER).saturating_sub(now.since(since)));
+        if left.is_some_and(|left| left.is_zero()) && self.wish == ClaimWish::Hold {
+            return (Known::Over(token), Some(now), None);
+        }
+        let over = left.filter(|_| self.wish == ClaimWish::Hold).map(|left| now + left);
+        let due = self.later(now).map(|later| over.map_or(later, |over| over.min(later)));
+        (Known::NotOurs, due, Some(ClaimReport::Taken { by, at_most: left }))
     }
 
     /// Nothing more is to be done where the claim is to be deleted and none is ours.
     fn later(&self, now: Moment) -> Option<Moment> {
-        (self.wish != ClaimWish::Delete).then(|| now + POLL)
+        match self.wish {
+            ClaimWish::Hold | ClaimWish::Keep => Some(now + POLL),
+            ClaimWish::Delete => None,
+            ClaimWish::Nothing => Some(now + self.ttl / LOOKS),
+        }
     }
 
     /// The request under way was not answered: it may or may not be carried out, now or later.
     pub fn failed(&mut self, why: Arc<str>, now: Moment) -> Option<ClaimReport> {
         let (request, _) = self.asked.take()?;
+        if self.wish == ClaimWish::Nothing && request == Request::Look {
+            self.due = self.due.or(self.later(now));
+            return None;
+        }
         if matches!(request, Request::Create | Request::TakeOver(_) | Request::Delete(_)) {
             self.known = Known::Unsure;
         }
@@ -207,6 +259,10 @@ impl Plan {
 
 /// Renewals within one time to live.
 const RENEWALS: u32 = 5;
+/// Looks within one time to live at a claim that does not end by itself, while nothing is wanted of it.
+const LOOKS: u32 = 2;
+/// Another host's clock, by which it holds, may be slower by one part in so many.
+const CLOCKS_DIFFER: u32 = 20;
 /// How often another host's claim is looked at, where its end is not seen by a watch.
 const POLL: Duration = Duration::from_secs(1);
 /// A right may be granted meanwhile.
@@ -235,7 +291,14 @@ mod tests {
     }
 
     fn plan(wish: ClaimWish) -> Plan {
-        let mut plan = Plan::new(owner("pg1", "b1"), TTL);
+        let mut plan = Plan::new(owner("pg1", "b1"), TTL, Ending::ByItself);
+        plan.want(wish, at(0));
+        plan
+    }
+
+    /// In a store where nothing ends by itself.
+    fn lasting(wish: ClaimWish) -> Plan {
+        let mut plan = Plan::new(owner("pg1", "b1"), TTL, Ending::Unchanged);
         plan.want(wish, at(0));
         plan
     }
@@ -350,5 +413,104 @@ mod tests {
         let refused = Answer::Refused { why: "permission denied".into(), cure: None };
         assert!(matches!(plan.answered(refused, at(1)), Some(ClaimReport::Refused { .. })));
         assert_eq!(plan.due(), Some(at(10_001)));
+    }
+
+    /// Another host's claim, which lasts 10 s.
+    fn lasts(version: i64) -> Answer {
+        let owner = Some(owner("pg2", "b2"));
+        Answer::Present { token: token(version), owner, by: "pg2".into(), at_most: Some(TTL) }
+    }
+
+    fn taken(left: u64) -> Option<ClaimReport> {
+        Some(ClaimReport::Taken { by: "pg2".into(), at_most: Some(Duration::from_millis(left)) })
+    }
+
+    #[test]
+    fn a_claim_that_stays_is_over_once_it_was_seen_unchanged_for_a_little_more_than_it_lasts() {
+        let mut plan = lasting(ClaimWish::Hold);
+        assert_eq!(plan.next(at(0)), Some(Request::Create));
+        assert_eq!(plan.answered(lasts(4), at(100)), taken(10_500));
+        assert!(plan.watches() && plan.due() == Some(at(1_100)));
+        // It is renewed: the wait begins anew.
+        plan.changed(at(700));
+        plan.next(at(700));
+        assert_eq!(plan.answered(lasts(5), at(701)), taken(10_500));
+        for second in 1..=10 {
+            assert_eq!(plan.next(at(701 + second * 1_000)), Some(Request::Create), "{second}");
+            assert_eq!(plan.answered(lasts(5), at(701 + second * 1_000)), taken(10_500 - second * 1_000));
+        }
+        assert_eq!(plan.due(), Some(at(11_201)), "when it is over");
+        assert_eq!(plan.next(at(11_201)), Some(Request::Create));
+        assert_eq!(plan.answered(lasts(5), at(11_202)), None);
+        assert_eq!(plan.next(at(11_202)), Some(Request::TakeOver(token(5))));
+        assert!(matches!(plan.answered(ours(6), at(11_204)), Some(ClaimReport::Held { .. })));
+        assert_eq!(plan.next(at(13_202)), Some(Request::Renew(token(6))));
+    }
+
+    #[test]
+    fn a_claim_that_was_renewed_at_the_last_moment_is_waited_for_again() {
+        let mut plan = lasting(ClaimWish::Hold);
+        plan.next(at(0));
+        plan.answered(lasts(4), at(0));
+        plan.next(at(10_500));
+        assert_eq!(plan.answered(lasts(4), at(10_500)), None);
+        assert_eq!(plan.next(at(10_500)), Some(Request::TakeOver(token(4))));
+        assert_eq!(plan.answered(lasts(5), at(10_501)), taken(10_500));
+    }
+
+    #[test]
+    fn a_claim_that_stays_is_looked_at_before_it_is_wanted() {
+        let mut plan = lasting(ClaimWish::Nothing);
+        assert_eq!(plan.next(at(0)), Some(Request::Look));
+        assert_eq!(plan.answered(lasts(4), at(1)), None, "nobody asked");
+        assert_eq!((plan.due(), plan.watches()), (Some(at(5_001)), false));
+        plan.next(at(5_001));
+        assert_eq!(plan.failed("silent".into(), at(6_000)), None, "nobody asked");
+        plan.next(at(11_000));
+        assert_eq!(plan.answered(lasts(4), at(11_000)), None);
+        plan.want(ClaimWish::Hold, at(12_000));
+        assert_eq!(plan.next(at(12_000)), Some(Request::Create));
+        assert_eq!(plan.answered(lasts(4), at(12_001)), None);
+        assert_eq!(plan.next(at(12_001)), Some(Request::TakeOver(token(4))), "seen since 1");
+
+        let mut left = lasting(ClaimWish::Nothing);
+        left.next(at(0));
+        assert_eq!(left.answered(present(4, "pg1", "b1"), at(1)), None);
+        assert_eq!(left.due(), Some(at(5_001)), "an earlier process of this host left it");
+
+        let mut by_itself = Plan::new(owner("pg1", "b1"), TTL, Ending::ByItself);
+        assert_eq!((by_itself.next(at(0)), by_itself.due()), (None, None));
+    }
+
+    #[test]
+    fn another_hosts_claim_that_is_over_is_not_deleted_and_one_without_an_end_is_never_over() {
+        let mut plan = lasting(ClaimWish::Hold);
+        plan.next(at(0));
+        plan.answered(lasts(4), at(0));
+        plan.next(at(20_000));
+        plan.answered(lasts(4), at(20_000));
+        plan.want(ClaimWish::Delete, at(20_001));
+        assert_eq!(plan.next(at(20_001)), Some(Request::Look));
+        assert!(matches!(plan.answered(lasts(4), at(20_002)), Some(ClaimReport::Taken { .. })));
+        assert_eq!(plan.due(), None);
+
+        let mut endless = lasting(ClaimWish::Hold);
+        for second in 0..100 {
+            assert_eq!(endless.next(at(second * 1_000)), Some(Request::Create));
+            let report = endless.answered(present(4, "pg2", "b2"), at(second * 1_000));
+            assert_eq!(report, Some(ClaimReport::Taken { by: "pg2".into(), at_most: None }));
+        }
+    }
+
+    #[test]
+    fn a_renewal_whose_answer_was_lost_is_found_and_replaced() {
+        let mut plan = lasting(ClaimWish::Hold);
+        plan.next(at(0));
+        plan.answered(ours(4), at(1));
+        plan.next(at(2_000));
+        plan.failed("silent".into(), at(3_000));
+        assert_eq!(plan.next(at(3_000)), Some(Request::Renew(token(4))));
+        assert_eq!(plan.answered(present(5, "pg1", "b1"), at(3_001)), None);
+        assert_eq!(plan.next(at(3_001)), Some(Request::TakeOver(token(5))));
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::claim::{Answer, Request, Token};
+use super::claim::{Answer, Ending, Request, Token};
 use super::keys::Keys;
 use super::report::{ClaimSpec, KeyIndex, Report};
 use super::rounds::{EndpointIndex, Reason};
@@ -37,6 +37,9 @@ pub(crate) trait Connector: Send + 'static {
 /// A session with one endpoint. It is dropped as soon as anything about it fails.
 pub(crate) trait Client: Clone + Send + Sync + 'static {
     type Events: Events;
+
+    /// How a claim ends in this store.
+    const CLAIM_ENDING: Ending = Ending::ByItself;
 
     /// Reads the keys, linearizably where the store can, and hands over each answer as soon as it is complete. One key
     /// that cannot be read is a failed answer; an error says that the endpoint did not answer. It returns within the

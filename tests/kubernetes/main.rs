@@ -8,6 +8,7 @@
 mod support;
 
 mod answers;
+mod claims;
 mod following;
 mod outages;
 mod rights;

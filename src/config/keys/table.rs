@@ -220,7 +220,7 @@ pub static TABLE: [Spec; 48] = [
         key: Key::Claim,
         name: "claim",
         takes: Takes::Choice,
-        default: "off",
+        default: "auto, off with etcd",
         help: "Whether the address is also claimed in the store, so that no two hosts hold it whatever becomes of the \
                leader key: require, auto (where the store lets this host), or off",
         ..PER_VIP

@@ -9,9 +9,10 @@
 pub mod trigger_key;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
-use self::trigger_key::{TriggerKey, exact, rest_path, rooted, unrooted};
+use self::trigger_key::{TriggerKey, beside, exact, rest_path, rooted, unrooted};
 pub use crate::endpoint::{Endpoint, Identity};
 use crate::keeper::ClaimMode;
 
@@ -178,7 +179,7 @@ pub(super) const KUBERNETES: StoreType = StoreType {
     token: true,
     location: false,
     kubeconfig: true,
-    claim: None,
+    claim: Some(ClaimMode::Auto),
     new: SourceConfig::Kubernetes,
 };
 
@@ -220,6 +221,16 @@ impl StoreType {
     /// Whether the variables of Consul's own clients (`CONSUL_CACERT` and others) count.
     pub(super) fn has_foreign_variables(&self) -> bool {
         self.name == CONSUL.name
+    }
+
+    /// Normalises a claim-key, or refuses it.
+    pub(super) fn claim_key(&self, text: &str) -> Result<TriggerKey, String> {
+        if self.name == KUBERNETES.name { trigger_key::lease(text) } else { (self.key)(text) }
+    }
+
+    /// The claim-key where none is given: beside the trigger-key.
+    pub(super) fn default_claim_key(&self, leader: &str, vip: IpAddr) -> String {
+        if self.name == KUBERNETES.name { trigger_key::lease_beside(leader, vip) } else { beside(leader, vip) }
     }
 
     /// An endpoint as one would write it.

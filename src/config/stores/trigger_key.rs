@@ -1,6 +1,9 @@
-//! What a trigger-key looks like in each kind of store: what people write, made into what the store is asked for.
+//! What a trigger-key and a claim-key look like in each kind of store: what people write, made into what the store is
+//! asked for.
 //!
 //! The texts of errors and doubts end a sentence that begins with the key as it was written.
+
+use std::net::IpAddr;
 
 /// A trigger-key as the store is asked for it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -55,6 +58,35 @@ pub fn object(text: &str) -> Result<TriggerKey, String> {
                 .to_owned(),
         ),
     }
+}
+
+/// A Lease of Kubernetes, which is a claim: NAMESPACE/leases/NAME.
+pub fn lease(text: &str) -> Result<TriggerKey, String> {
+    let key = text.strip_prefix('/').unwrap_or(text);
+    match key.split('/').collect::<Vec<_>>()[..] {
+        [namespace, "leases", name] if is_label(namespace) && is_subdomain(name) => {
+            Ok(TriggerKey { key: key.to_owned(), doubt: None })
+        }
+        _ => Err("is not a Lease; expected NAMESPACE/leases/NAME".to_owned()),
+    }
+}
+
+/// The Lease of a VIP in the namespace of the object that Patroni keeps the leader in: `pg/leases/main-vip-10-0-0-5`.
+pub fn lease_beside(leader: &str, vip: IpAddr) -> String {
+    let (namespace, rest) = leader.split_once('/').unwrap_or(("default", leader));
+    let name = rest.rsplit('/').next().unwrap_or(rest);
+    let address = match vip {
+        IpAddr::V4(vip) => vip.to_string().replace('.', "-"),
+        // Written out: a name must not end with a dash.
+        IpAddr::V6(vip) => vip.segments().map(|part| format!("{part:x}")).join("-"),
+    };
+    format!("{namespace}/leases/{}-vip-{address}", name.strip_suffix("-leader").unwrap_or(name))
+}
+
+/// The key of a VIP's claim in the directory of the leader key.
+pub fn beside(leader: &str, vip: IpAddr) -> String {
+    let parent = leader.rsplit_once('/').map_or("", |(parent, _)| parent);
+    format!("{parent}/vip/{vip}")
 }
 
 /// A path of Patroni's REST API that is answered with 200 on one host only.
@@ -188,6 +220,31 @@ mod tests {
                 ("", None),
             ],
         );
+    }
+
+    #[test]
+    fn a_lease_is_a_claim_in_kubernetes() {
+        each(
+            lease,
+            &[
+                ("pg/leases/main-vip-10-0-0-5", Some(("pg/leases/main-vip-10-0-0-5", false))),
+                ("/pg/leases/a.b", Some(("pg/leases/a.b", false))),
+                ("pg/configmaps/main-leader", None),
+                ("pg/leases/10.0.0.5/24", None),
+                ("pg/leases/Main", None),
+                ("main-vip", None),
+            ],
+        );
+        for (leader, vip, expected) in [
+            ("pg/configmaps/main-leader", "10.0.0.5", "pg/leases/main-vip-10-0-0-5"),
+            ("pg/endpoints/main", "fd00::5", "pg/leases/main-vip-fd00-0-0-0-0-0-0-5"),
+            ("pg/endpoints/main", "fd00::", "pg/leases/main-vip-fd00-0-0-0-0-0-0-0"),
+        ] {
+            let made = lease_beside(leader, vip.parse().unwrap());
+            assert_eq!(made, expected);
+            assert_eq!(lease(&made).unwrap().key, expected, "it is a sound name");
+        }
+        assert_eq!(beside("/service/pg/leader", "fd00::5".parse().unwrap()), "/service/pg/vip/fd00::5");
     }
 
     #[test]

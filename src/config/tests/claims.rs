@@ -48,3 +48,15 @@ fn a_store_without_claims_refuses_to_require_one() {
     assert!(said.contains("claims are not supported with Patroni; expected claim: off"), "{said}");
     assert_eq!(sound(&format!("{file}claim: auto\n")).vips[0].claim.mode, ClaimMode::Off);
 }
+
+#[test]
+fn kubernetes_claims_where_it_may_with_a_lease_beside_patronis_object() {
+    let file =
+        "ip: [10.0.0.5, fd00::5]\ninterface: eth0\ndcs-type: kubernetes\ntrigger-key: pg/configmaps/main-leader\n";
+    let vips = sound(file).vips;
+    let keys: Vec<_> = vips.iter().map(|vip| (vip.claim.mode, &*vip.claim.key)).collect();
+    let expected = ["pg/leases/main-vip-10-0-0-5", "pg/leases/main-vip-fd00-0-0-0-0-0-0-5"];
+    assert_eq!(keys, expected.map(|key| (ClaimMode::Auto, key)));
+    let said = read(&format!("{file}claim-key: /service/pg/vip\n"), &[]).unwrap_err().to_string();
+    assert!(said.contains("claim-key \"/service/pg/vip\" is not a Lease; expected NAMESPACE/leases/NAME"), "{said}");
+}

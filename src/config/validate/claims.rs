@@ -27,7 +27,7 @@ impl<'a> Validator<'a> {
         let key = scope
             .find(Key::ClaimKey)
             .filter(|_| kind.claim.is_some())
-            .map(|setting| (kind.key)(setting.text().trim()).map(|given| given.key).map_err(|why| (setting, why)));
+            .map(|setting| kind.claim_key(setting.text().trim()).map(|given| given.key).map_err(|why| (setting, why)));
         let key = match key.transpose() {
             Ok(key) => Ok(key.unwrap_or_default()),
             Err((setting, why)) => Err(self.problem(&setting.place, format!("{} {why}", setting.quoted()))),
@@ -80,9 +80,9 @@ impl<'a> Validator<'a> {
 }
 
 /// The claim of one VIP.
-pub(super) fn claim_of(common: &ClaimConfig, leader: &str, vip: Vip) -> ClaimConfig {
-    let parent = leader.rsplit_once('/').map_or("", |(parent, _)| parent);
-    let key = if common.key.is_empty() { format!("{parent}/vip/{}", vip.address()) } else { common.key.clone() };
+pub(super) fn claim_of(common: &ClaimConfig, kind: &StoreType, leader: &str, vip: Vip) -> ClaimConfig {
+    let given = Some(&common.key).filter(|key| !key.is_empty());
+    let key = given.cloned().unwrap_or_else(|| kind.default_claim_key(leader, vip.address()));
     ClaimConfig { key, ..common.clone() }
 }
 

@@ -21,6 +21,7 @@ use crate::vip::InterfaceName;
 struct Common {
     interface: InterfaceName,
     source: SourceIndex,
+    kind: &'static StoreType,
     key: String,
     value: String,
     hold_timeout: Duration,
@@ -101,6 +102,7 @@ impl<'a> Validator<'a> {
         Ok(Common {
             interface: interface?,
             source: store.index?,
+            kind: store.kind?,
             key: key?,
             value: value?,
             hold_timeout: hold_timeout?,
@@ -297,7 +299,7 @@ impl Common {
             value: self.value.clone(),
             hold_timeout: self.hold_timeout,
             lease_margin: self.lease_margin,
-            claim: claim_of(&self.claim, &self.key, vip),
+            claim: claim_of(&self.claim, self.kind, &self.key, vip),
             announce: self.announce,
             reset_connections: self.reset_connections,
             refuse_after_release: self.refuse_after_release,

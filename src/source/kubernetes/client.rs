@@ -9,10 +9,11 @@ use super::access::{Reached, Server};
 use super::requests::Requests;
 use super::session::{Histories, Session};
 use super::watch::ObjectWatch;
+use crate::source::claim::{self, Answer, Ending, Token};
 use crate::source::client::{Answers, Client, Connector, Failure};
 use crate::source::http::{Polls, RequestError};
 use crate::source::keys::Keys;
-use crate::source::report::KeyIndex;
+use crate::source::report::{ClaimSpec, KeyIndex};
 use crate::time::WallTime;
 use crate::transport::http::HttpError;
 
@@ -54,6 +55,8 @@ impl Connector for KubernetesConnector {
 impl Client for KubernetesClient {
     type Events = Polls;
 
+    const CLAIM_ENDING: Ending = Ending::Unchanged;
+
     async fn read(&self, keys: &[KeyIndex], answers: &Answers) -> Result<(), Failure> {
         let limit = self.0.requests.http.limit();
         let read = timeout(limit, self.0.read_all(keys, answers)).await;
@@ -68,5 +71,13 @@ impl Client for KubernetesClient {
             async move { session.sign().await }
         };
         Ok(Polls::start(watches.collect(), sign))
+    }
+
+    async fn claim(&self, spec: &ClaimSpec, request: &claim::Request) -> Result<Answer, Failure> {
+        super::claim::claim(&self.0, spec, request).await
+    }
+
+    async fn claim_changes(&self, spec: &ClaimSpec, seen: &Token) {
+        super::claim::changes(&self.0, spec, seen).await;
     }
 }

@@ -2,17 +2,21 @@
 //!
 //! # What it costs
 //! In each interval one list of one object for each different trigger-key, and a connection with a watch for each. A
-//! renewal of Patroni wakes the watch and is followed by a list.
+//! renewal of Patroni wakes the watch and is followed by a list. A claim costs a write every fifth of its time to live on
+//! the holder, and two reads in that time elsewhere.
 //!
 //! What bounds the leader's tenure is in [`record`].
 
 pub mod kubeconfig;
+pub mod lease;
 pub mod object;
 pub mod path;
 pub mod record;
 
 #[cfg(feature = "daemon")]
 mod access;
+#[cfg(feature = "daemon")]
+mod claim;
 #[cfg(feature = "daemon")]
 mod client;
 #[cfg(feature = "daemon")]

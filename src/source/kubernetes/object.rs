@@ -124,7 +124,7 @@ fn object(raw: Metadata) -> Result<Object, Malformed> {
 }
 
 /// Versions are opaque by contract, and revisions of etcd in fact. Patroni compares them as numbers, too.
-fn version(text: &str) -> Result<i64, Malformed> {
+pub(super) fn version(text: &str) -> Result<i64, Malformed> {
     text.parse().ok().filter(|&version| version > 0).ok_or(Malformed::Version)
 }
 

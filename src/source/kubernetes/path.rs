@@ -43,7 +43,7 @@ impl ObjectPath {
         &self.namespace
     }
 
-    /// `configmaps` or `endpoints`.
+    /// `configmaps`, `endpoints`, or `leases`.
     pub fn kind(&self) -> &str {
         &self.kind
     }
@@ -54,7 +54,13 @@ impl ObjectPath {
 
     /// The path of all objects of this kind in this namespace.
     pub fn all(&self) -> String {
-        format!("/api/v1/namespaces/{}/{}", self.namespace, self.kind)
+        let group = if self.kind == "leases" { "/apis/coordination.k8s.io/v1" } else { "/api/v1" };
+        format!("{group}/namespaces/{}/{}", self.namespace, self.kind)
+    }
+
+    /// The path of the object itself.
+    pub fn object(&self) -> String {
+        format!("{}/{}", self.all(), self.name)
     }
 
     /// The path of a list of this object alone.
@@ -74,6 +80,12 @@ const WATCH: u32 = 600;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lease_is_in_another_group() {
+        let path = ObjectPath::parse("pg/leases/main-vip-10-0-0-5").unwrap();
+        assert_eq!(path.object(), "/apis/coordination.k8s.io/v1/namespaces/pg/leases/main-vip-10-0-0-5");
+    }
 
     #[test]
     fn a_key_has_three_parts() {

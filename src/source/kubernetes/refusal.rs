@@ -104,13 +104,19 @@ fn forbidden(said: &Refusal, path: &ObjectPath, verb: &str) -> Failure {
 /// The commands that allow all that this program does with an object.
 pub(super) fn grant(path: &ObjectPath, user: Option<&str>) -> String {
     let (namespace, kind, name) = (path.namespace(), path.kind(), path.name());
+    // The right to create cannot be limited to a name.
+    let (role, what) = if kind == "leases" {
+        ("vip-manager-claim", "--verb=get,create,update,watch --resource=leases.coordination.k8s.io".to_owned())
+    } else {
+        ("vip-manager", format!("--verb=get,list,watch --resource={kind} --resource-name={name}"))
+    };
     let subject = match user.and_then(|user| user.strip_prefix("system:serviceaccount:")) {
         Some(account) => format!("--serviceaccount={}", shown(account)),
         None => format!("--user={}", user.map_or_else(|| "NAME".to_owned(), shown)),
     };
     format!(
-        "kubectl -n {namespace} create role vip-manager --verb=get,list,watch --resource={kind} \
-         --resource-name={name} && kubectl -n {namespace} create rolebinding vip-manager --role=vip-manager {subject}"
+        "kubectl -n {namespace} create role {role} {what} && kubectl -n {namespace} create rolebinding {role} \
+         --role={role} {subject}"
     )
 }
 
@@ -149,6 +155,23 @@ mod tests {
         );
         let AnswerError::Forbidden(failure) = says(403, "no") else { panic!() };
         assert!(failure.to_string().ends_with("--role=vip-manager --user=NAME"));
+    }
+
+    #[test]
+    fn a_right_to_claim_that_lacks_comes_with_its_role() {
+        let message = "leases.coordination.k8s.io \"main-vip\" is forbidden: User \"system:serviceaccount:pg:vip\" \
+                       cannot get resource \"leases\" in API group \"coordination.k8s.io\" in the namespace \"pg\"";
+        let body = format!(r#"{{"kind":"Status","message":{message:?},"code":403}}"#);
+        let answer = Response::builder().status(403).body(Bytes::from(body)).unwrap();
+        let path = ObjectPath::parse("pg/leases/main-vip").unwrap();
+        let AnswerError::Forbidden(failure) = refused(&answer, &path, "get") else { panic!() };
+        assert_eq!(
+            failure.to_string(),
+            "the user system:serviceaccount:pg:vip may not get leases/main-vip in the namespace pg; \
+             kubectl -n pg create role vip-manager-claim --verb=get,create,update,watch \
+             --resource=leases.coordination.k8s.io && kubectl -n pg create rolebinding vip-manager-claim \
+             --role=vip-manager-claim --serviceaccount=pg:vip"
+        );
     }
 
     #[test]

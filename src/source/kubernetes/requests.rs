@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use hyper::body::Bytes;
-use hyper::header::ACCEPT;
-use hyper::{Request, Response, StatusCode};
+use hyper::header::{ACCEPT, CONTENT_TYPE};
+use hyper::{Method, Request, Response, StatusCode};
 
 use super::access::Reached;
 use super::object::{Listing, listing};
@@ -22,6 +22,8 @@ use crate::transport::http::{Chunks, HttpError};
 const METADATA_OF_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 /// A watch has another kind: asked for the other one, the API server says nothing at all.
 const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
+
+const JSON: &str = "application/json";
 
 /// What sends the requests.
 #[derive(Debug)]
@@ -57,6 +59,22 @@ impl Requests {
         }
     }
 
+    /// Sends an object, or asks for one. The token may have changed: after a refusal it is read anew.
+    pub(super) async fn send(
+        &self,
+        method: &Method,
+        path: &str,
+        body: &Bytes,
+    ) -> Result<Response<Bytes>, RequestError> {
+        let request = || {
+            let request = Request::builder().method(method).uri(format!("{}{path}", self.prefix));
+            let request = request.header(ACCEPT, JSON).header(CONTENT_TYPE, JSON);
+            request.body(body.clone()).map_err(HttpError::from)
+        };
+        let answer = self.http.request(request()?).await?;
+        if answer.status() == StatusCode::UNAUTHORIZED { self.http.request(request()?).await } else { Ok(answer) }
+    }
+
     /// Begins to watch after this version of the store.
     pub(super) async fn open_watch(&self, path: &ObjectPath, after: i64) -> Result<Response<Chunks>, Failure> {
         let request = || self.request(&path.watch(after), METADATA).map_err(Failure::from);
@@ -80,7 +98,7 @@ impl Requests {
 
     /// The page that tells the version, which anybody may read.
     pub(super) async fn version(&self) -> Result<Response<Bytes>, RequestError> {
-        self.http.request(self.request("/version", "application/json")?).await
+        self.http.request(self.request("/version", JSON)?).await
     }
 
     fn request(&self, path: &str, accept: &'static str) -> Result<Request<Bytes>, RequestError> {

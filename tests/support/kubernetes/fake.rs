@@ -233,6 +233,9 @@ fn status(code: u16, reason: &str, message: &str, about: Option<&Ask>) -> Value 
         "message": message, "reason": reason, "code": code});
     if let Some(ask) = about {
         status["details"] = json!({"kind": ask.kind});
+        if !ask.group.is_empty() {
+            status["details"]["group"] = json!(ask.group);
+        }
         if let Selector::Name(name) = &ask.selector {
             status["details"]["name"] = json!(name);
         }

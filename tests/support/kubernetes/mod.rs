@@ -29,6 +29,8 @@ pub(crate) const PORT: u16 = 6443;
 pub(crate) const NAMESPACE: &str = "pg";
 /// The trigger-key of most tests.
 pub(crate) const KEY: &str = "pg/configmaps/main-leader";
+/// The name of the Lease that claims the VIP where no claim-key is set.
+pub(crate) const CLAIM: &str = "main-vip-10-66-0-100";
 /// The service account of the daemons.
 pub(crate) const ACCOUNT: &str = "vip";
 const ADMIN: &str = "admin-token";
@@ -56,10 +58,11 @@ pub(crate) fn is_real() -> bool {
 }
 
 impl Kubernetes {
-    /// Starts one, with a namespace and a service account that may follow the object of [`KEY`].
+    /// Starts one, with a namespace and a service account that may follow the object of [`KEY`] and claim the VIP.
     pub(crate) fn start(lab: &Lab) -> Self {
         let kubernetes = Self::start_bare(lab);
         kubernetes.allow(&["get", "list", "watch"]);
+        kubernetes.allow_claims();
         kubernetes
     }
 
@@ -160,11 +163,50 @@ impl Kubernetes {
     pub(crate) fn allow(&self, verbs: &[&str]) {
         let rules = json!([{"apiGroups": [""], "resources": ["configmaps", "endpoints"],
             "resourceNames": ["main-leader", "main"], "verbs": verbs}]);
-        self.create(&rbac("roles", ""), json!({"metadata": {"name": "vip"}, "rules": rules}));
+        self.grant("vip", &rules);
+    }
+
+    /// Lets the service account claim the VIP, with the rules of `examples/kubernetes-rbac.yml`.
+    pub(crate) fn allow_claims(&self) {
+        let (group, leases) = (["coordination.k8s.io"], ["leases"]);
+        let rules = json!([{"apiGroups": group, "resources": leases, "verbs": ["create"]},
+            {"apiGroups": group, "resources": leases, "resourceNames": [CLAIM], "verbs": ["get", "update", "watch"]}]);
+        self.grant("vip-claim", &rules);
+    }
+
+    fn grant(&self, name: &str, rules: &Value) {
+        self.create(&rbac("roles", ""), json!({"metadata": {"name": name}, "rules": rules}));
         let subjects = json!([{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": NAMESPACE}]);
-        let role = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "vip"});
-        let binding = json!({"metadata": {"name": "vip"}, "subjects": subjects, "roleRef": role});
+        let role = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name});
+        let binding = json!({"metadata": {"name": name}, "subjects": subjects, "roleRef": role});
         self.create(&rbac("rolebindings", ""), binding);
+    }
+
+    /// The Lease that claims the VIP.
+    pub(crate) fn claim(&self) -> Option<Value> {
+        let (status, said) = self.ask("GET", &claim_path(), None).or_fail("reading the claim");
+        (status == 200).then_some(said)
+    }
+
+    /// Replaces the Lease that claims the VIP, whoever has it.
+    #[track_caller]
+    pub(crate) fn set_claim(&self, spec: &Value) {
+        let mut lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": CLAIM}});
+        lease["spec"] = spec.clone();
+        let all = claim_path().replace(&format!("/{CLAIM}"), "");
+        match self.claim() {
+            None => drop(self.create(&all, lease)),
+            Some(_) => {
+                let (status, said) = self.ask("PUT", &claim_path(), Some(&lease)).or_fail("replacing the claim");
+                assert_eq!(status, 200, "{said}");
+            }
+        }
+    }
+
+    /// Takes the right to claim away.
+    pub(crate) fn forbid_claims(&self) {
+        self.delete(&rbac("rolebindings", "/vip-claim"));
+        self.delete(&rbac("roles", "/vip-claim"));
     }
 
     /// Takes the rights away.
@@ -231,6 +273,10 @@ impl Kubernetes {
             self.ask("GET", path, None).ok().filter(|(status, _)| *status == 200).map(drop)
         });
     }
+}
+
+pub(crate) fn claim_path() -> String {
+    format!("/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/{CLAIM}")
 }
 
 fn rbac(kind: &str, name: &str) -> String {

@@ -11,7 +11,7 @@ use super::{Place, State, status};
 pub(super) struct Ask {
     pub(super) verb: &'static str,
     pub(super) kind: String,
-    group: String,
+    pub(super) group: String,
     namespace: String,
     pub(super) selector: Selector,
     /// `token` of a service account.
@@ -54,6 +54,7 @@ impl Ask {
             ("GET", None) if parameter("watch").is_some() => "watch",
             ("GET", None) => "list",
             ("POST", _) => "create",
+            ("PUT", Some(_)) => "update",
             ("PATCH", Some(_)) => "patch",
             ("DELETE", Some(_)) => "delete",
             _ => return None,
@@ -72,6 +73,18 @@ impl Ask {
 
     fn place(&self, name: &str) -> Place {
         (format!("{}/{}", self.group, self.kind), self.namespace.clone(), name.to_owned())
+    }
+
+    /// How the real server names what it speaks of.
+    fn resource(&self) -> String {
+        if self.group.is_empty() { self.kind.clone() } else { format!("{}.{}", self.kind, self.group) }
+    }
+
+    /// A status about an object of this name.
+    fn about(&self, code: u16, reason: &str, name: &str, what: &str) -> Value {
+        let mut said = status(code, reason, &format!("{} \"{name}\" {what}", self.resource()), Some(self));
+        said["details"]["name"] = json!(name);
+        said
     }
 
     fn matches(&self, (kind, namespace, name): &Place) -> bool {
@@ -122,8 +135,8 @@ impl State {
             return Ok(());
         }
         let object = match &ask.selector {
-            Selector::Name(name) => format!("{} \"{name}\"", ask.kind),
-            Selector::All => ask.kind.clone(),
+            Selector::Name(name) => format!("{} \"{name}\"", ask.resource()),
+            Selector::All => ask.resource(),
         };
         Err(format!(
             "{object} is forbidden: User \"{user}\" cannot {} resource \"{}\" in API group \"{}\" in the namespace \"{}\"",
@@ -143,10 +156,22 @@ impl State {
         }
         let place = ask.place(name);
         let Some(object) = self.objects.get(&place).cloned() else {
-            let message = format!("{} \"{name}\" not found", ask.kind);
-            return (404, status(404, "NotFound", &message, Some(ask)));
+            return (404, ask.about(404, "NotFound", name, "not found"));
         };
         match ask.verb {
+            "update" => {
+                if let Some(refused) = conflict(ask, name, &object["metadata"], &body["metadata"]) {
+                    return (409, refused);
+                }
+                let mut object = object;
+                object["spec"] = body["spec"].clone();
+                object["metadata"]["annotations"] = body["metadata"]["annotations"].clone();
+                if object["metadata"]["annotations"].is_null() {
+                    object["metadata"].as_object_mut().map(|metadata| metadata.remove("annotations"));
+                }
+                self.note("MODIFIED", place.clone(), object);
+                (200, self.objects.get(&place).cloned().unwrap_or(Value::Null))
+            }
             "patch" => {
                 let mut object = object;
                 merge(&mut object, body);
@@ -165,8 +190,11 @@ impl State {
     fn create(&mut self, ask: &Ask, body: &Value) -> (u16, Value) {
         let mut object = body.clone();
         let name = body["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        if self.objects.contains_key(&ask.place(&name)) {
+            return (409, ask.about(409, "AlreadyExists", &name, "already exists"));
+        }
         object["kind"] = json!(kind_of(&ask.kind));
-        object["apiVersion"] = json!("v1");
+        object["apiVersion"] = json!(if ask.group.is_empty() { "v1".to_owned() } else { format!("{}/v1", ask.group) });
         object["metadata"]["uid"] = json!(format!("uid-{}", self.version + 1));
         object["metadata"]["creationTimestamp"] = json!(clock::wall_time().to_string());
         if !ask.namespace.is_empty() {
@@ -233,6 +261,24 @@ impl State {
     }
 }
 
+/// What is said of a replacement of another object than the present one.
+fn conflict(ask: &Ask, name: &str, present: &Value, given: &Value) -> Option<Value> {
+    let resource = ask.resource();
+    let what = if !given["uid"].is_null() && given["uid"] != present["uid"] {
+        let (given, present) = (given["uid"].as_str()?, present["uid"].as_str()?);
+        format!(
+            "StorageError: invalid object, Code: 4, Key: …, Precondition failed: UID in precondition: {given}, UID in object meta: {present}"
+        )
+    } else if !given["resourceVersion"].is_null() && given["resourceVersion"] != present["resourceVersion"] {
+        "the object has been modified; please apply your changes to the latest version and try again".to_owned()
+    } else {
+        return None;
+    };
+    let mut said = ask.about(409, "Conflict", name, "");
+    said["message"] = json!(format!("Operation cannot be fulfilled on {resource} \"{name}\": {what}"));
+    Some(said)
+}
+
 fn shown(object: &Value, partial: bool) -> Value {
     if partial {
         json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"]})
@@ -262,6 +308,7 @@ fn kind_of(plural: &str) -> &str {
     match plural {
         "configmaps" => "ConfigMap",
         "endpoints" => "Endpoints",
+        "leases" => "Lease",
         "namespaces" => "Namespace",
         "secrets" => "Secret",
         "serviceaccounts" => "ServiceAccount",
