@@ -233,6 +233,11 @@ impl StoreType {
         if self.name == KUBERNETES.name { trigger_key::lease_beside(leader, vip) } else { beside(leader, vip) }
     }
 
+    /// Refuses a trigger-value that no answer of this store can have.
+    pub(super) fn check_value(&self, text: &str) -> Result<(), String> {
+        if self.name == PATRONI.name { trigger_key::rest_value(text) } else { Ok(()) }
+    }
+
     /// An endpoint as one would write it.
     pub(super) fn example(&self) -> String {
         match self.endpoints {

@@ -89,6 +89,15 @@ pub fn beside(leader: &str, vip: IpAddr) -> String {
     format!("{parent}/vip/{vip}")
 }
 
+/// The status of the answer, which is 200 on the leader alone, or the name of this host's member in Patroni.
+pub fn rest_value(text: &str) -> Result<(), String> {
+    let text = text.trim();
+    if text == "200" || text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(());
+    }
+    Err("is never what the leader answers; expected 200, or the name of this host's member in Patroni".to_owned())
+}
+
 /// A path of Patroni's REST API that is answered with 200 on one host only.
 pub fn rest_path(text: &str) -> Result<TriggerKey, String> {
     let path = text.trim_matches('/');
@@ -245,6 +254,16 @@ mod tests {
             assert_eq!(lease(&made).unwrap().key, expected, "it is a sound name");
         }
         assert_eq!(beside("/service/pg/leader", "fd00::5".parse().unwrap()), "/service/pg/vip/fd00::5");
+    }
+
+    #[test]
+    fn a_status_that_the_leader_never_answers_is_refused_for_patroni() {
+        for sound in ["200", "pg1", "1a", ""] {
+            assert_eq!(rest_value(sound), Ok(()), "{sound}");
+        }
+        for text in ["503", "2000", "0"] {
+            assert!(rest_value(text).unwrap_err().contains("expected 200, or the name"), "{text}");
+        }
     }
 
     #[test]

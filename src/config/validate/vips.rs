@@ -137,7 +137,13 @@ impl<'a> Validator<'a> {
     fn trigger_value(&mut self, scope: &Scope<'a>, kind: Kind) -> Result<String, Reported> {
         let default = kind.ok().and_then(|kind| kind.trigger_value).or(self.given.host_name.as_deref());
         match (scope.find(Key::TriggerValue), default) {
-            (Some(setting), _) => Ok(setting.text().to_owned()),
+            (Some(setting), _) => {
+                let checked = kind.map_or(Ok(()), |kind| kind.check_value(setting.text()));
+                let text = setting.text().to_owned();
+                checked
+                    .map(|()| text)
+                    .map_err(|why| self.problem(&setting.place, format!("{} {why}", setting.quoted())))
+            }
             (None, Some(default)) => Ok(default.to_owned()),
             (None, None) => {
                 let expected = "the name of this host's member in Patroni, because the host name is unknown";
