@@ -137,7 +137,7 @@ lint: TOOLS += python3:python3
 lint: deps ## Formatting, clippy, the purity of the pure rooms, imports, sizes, documentation
 	cargo fmt --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
-	cargo clippy --all-targets --quiet -- -D warnings
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	cargo clippy --test cluster --test package --test monitoring --quiet -- -D warnings
 	cargo check --lib --no-default-features --quiet
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --quiet

@@ -46,6 +46,7 @@ impl Bound {
 }
 
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is drawn by itself")]
 pub struct Setup {
     pub hosts: usize,
     pub interval: Micros,
@@ -117,10 +118,12 @@ impl Setup {
     /// Some clusters that do not claim have another kind of bound. It is drawn apart as well.
     pub fn draw_bound(&mut self, seed: u64) {
         let mut rng = Rng::new(seed ^ 0x00b0_1d5e);
-        if self.claim == ClaimMode::Off && rng.one_in(6) {
-            self.bound = Bound::Record;
-        } else if self.claim == ClaimMode::Off && rng.one_in(6) {
-            self.bound = Bound::Assumed;
+        if self.claim == ClaimMode::Off {
+            self.bound = match (rng.one_in(6), rng.one_in(6)) {
+                (true, _) => Bound::Record,
+                (false, true) => Bound::Assumed,
+                (false, false) => self.bound,
+            };
         }
     }
 
