@@ -8,6 +8,7 @@
 
 pub mod address;
 pub mod announcements;
+pub mod claim;
 pub mod cloud;
 pub mod configuration;
 pub mod endpoints;

@@ -16,6 +16,8 @@ pub struct WatchedKey {
     pub found: KeyFacts,
     pub hold_timeout: Duration,
     pub lease_margin: Duration,
+    /// The VIP is claimed, as far as the store lets this host: the claim says how long it is held.
+    pub claimed: bool,
 }
 
 impl WatchedKey {

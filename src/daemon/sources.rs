@@ -136,7 +136,7 @@ fn plans(config: &Config) -> Vec<Plan> {
 }
 
 /// The claims of these VIPs.
-fn claims<'v>(vips: impl Iterator<Item = &'v VipConfig>, watched: &[Watched]) -> Vec<ClaimSpec> {
+pub(crate) fn claims<'v>(vips: impl Iterator<Item = &'v VipConfig>, watched: &[Watched]) -> Vec<ClaimSpec> {
     let instance = std::process::id().to_string();
     // Without an id of this boot, no other process can be told to have run on this host.
     let boot = Some(host::boot_id()).filter(|boot| !boot.is_empty());

@@ -58,6 +58,11 @@ pub(crate) trait Client: Clone + Send + Sync + 'static {
         ready(Ok(Answer::Refused { why, cure: None }))
     }
 
+    /// What `check` says of a claim: who has it, or that this host may not claim. It changes nothing.
+    fn inspect_claim(&self, spec: &ClaimSpec) -> impl Future<Output = Result<Answer, Failure>> + Send {
+        async { self.claim(spec, &Request::Look).await }
+    }
+
     /// Waits until a claim is not the one that was seen, or forever: it is looked at every second anyway. Cancel-safe.
     fn claim_changes(&self, _spec: &ClaimSpec, _seen: &Token) -> impl Future<Output = ()> + Send {
         pending()

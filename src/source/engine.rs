@@ -86,6 +86,25 @@ impl Source {
     }
 }
 
+/// What is done with the connectors of a store, whichever it is.
+pub(super) trait Use {
+    type Outcome;
+
+    fn run<C: Connector>(self, settings: Settings, keys: Arc<Keys>, endpoints: Vec<(Arc<str>, C)>) -> Self::Outcome;
+}
+
+/// They are started.
+#[derive(Debug)]
+pub(super) struct Start;
+
+impl Use for Start {
+    type Outcome = Source;
+
+    fn run<C: Connector>(self, settings: Settings, keys: Arc<Keys>, endpoints: Vec<(Arc<str>, C)>) -> Source {
+        start(settings, keys, endpoints)
+    }
+}
+
 /// Starts the tasks: one per endpoint, given by its name and its connector, and the reader.
 pub(super) fn start<C: Connector>(settings: Settings, keys: Arc<Keys>, endpoints: Vec<(Arc<str>, C)>) -> Source {
     let names: Vec<_> = endpoints.iter().map(|(name, _)| Arc::clone(name)).collect();

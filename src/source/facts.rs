@@ -155,6 +155,29 @@ pub struct PatroniSettings {
     pub retry_timeout: Duration,
 }
 
+/// A claim, as the store shows it to this host.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ClaimFacts {
+    /// Nobody has it, and this host may create it.
+    Free,
+    /// Somebody has it, for at most so long unless it is renewed.
+    Held { by: String, claimant: Claimant, at_most: Option<Duration> },
+    /// The store does not let this host claim.
+    Refused { why: String, cure: Option<String> },
+    /// No endpoint said.
+    Unknown { why: String },
+}
+
+/// Who has a claim.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Claimant {
+    /// This host, since its last boot.
+    ThisHost,
+    AnotherHost,
+    /// The value is not of this program.
+    Unknown,
+}
+
 /// This user may not read the key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Forbidden;

@@ -4,7 +4,7 @@
 //! that every change is followed by a read, and that a read is tried every interval; what follows is for the keeper to decide.
 //!
 //! One engine serves all stores. A store brings a folder of its own with a `Connector`, a `Client` and its `Events`, and a row
-//! in the `match` of [`start`].
+//! in the `match` of `with_connectors` and of `inspect`.
 
 pub mod claim;
 mod claim_value;
@@ -16,6 +16,8 @@ pub mod proof;
 mod report;
 pub mod rounds;
 
+#[cfg(feature = "daemon")]
+mod claim_inspection;
 #[cfg(feature = "daemon")]
 mod claims;
 #[cfg(feature = "daemon")]
@@ -72,30 +74,50 @@ pub use engine::{Settings, Source};
 /// Starts to read and watch. Must be called within a tokio runtime.
 #[cfg(feature = "daemon")]
 pub fn start(config: &SourceConfig, settings: Settings, watched: Vec<Watched>, claims: Vec<ClaimSpec>) -> Source {
+    with_connectors(config, settings, watched, claims, engine::Start)
+}
+
+#[cfg(feature = "daemon")]
+fn with_connectors<U: engine::Use>(
+    config: &SourceConfig,
+    settings: Settings,
+    watched: Vec<Watched>,
+    claims: Vec<ClaimSpec>,
+    to: U,
+) -> U::Outcome {
     let keys = Arc::new(keys::Keys::new(watched).with_claims(claims));
     match config {
-        SourceConfig::Etcd(config) => engine::start(settings, keys.clone(), etcd::connectors(config, settings, &keys)),
+        SourceConfig::Etcd(config) => to.run(settings, keys.clone(), etcd::connectors(config, settings, &keys)),
         SourceConfig::Patroni(config) => {
             let settings = patroni::settings(settings);
-            engine::start(settings, keys.clone(), patroni::connectors(config, settings, &keys))
+            to.run(settings, keys.clone(), patroni::connectors(config, settings, &keys))
         }
         SourceConfig::Zookeeper(config) => {
-            engine::start(settings, keys.clone(), zookeeper::connectors(config, settings, &keys))
+            to.run(settings, keys.clone(), zookeeper::connectors(config, settings, &keys))
         }
-        SourceConfig::Etcd2(config) => {
-            engine::start(settings, keys.clone(), etcd2::connectors(config, settings, &keys))
-        }
+        SourceConfig::Etcd2(config) => to.run(settings, keys.clone(), etcd2::connectors(config, settings, &keys)),
         SourceConfig::Consul(config) => {
             let settings = consul::quick(settings);
-            engine::start(settings, keys.clone(), consul::connectors(config, settings, &keys))
+            to.run(settings, keys.clone(), consul::connectors(config, settings, &keys))
         }
         SourceConfig::Exhibitor(config) => {
-            engine::start(settings, keys.clone(), zookeeper::exhibitor::connectors(config, settings, &keys))
+            to.run(settings, keys.clone(), zookeeper::exhibitor::connectors(config, settings, &keys))
         }
         SourceConfig::Kubernetes(config) => {
-            engine::start(settings, keys.clone(), kubernetes::connectors(config, settings, &keys))
+            to.run(settings, keys.clone(), kubernetes::connectors(config, settings, &keys))
         }
     }
+}
+
+/// Asks who has each claim, and whether this host may claim. It returns within about twice the limit of a call.
+#[cfg(feature = "daemon")]
+pub(crate) async fn inspect_claims(
+    config: &SourceConfig,
+    settings: Settings,
+    watched: Vec<Watched>,
+    claims: Vec<ClaimSpec>,
+) -> Vec<facts::ClaimFacts> {
+    with_connectors(config, settings, watched, claims, claim_inspection::Inspect).await
 }
 
 /// Inspects all endpoints at once, in their order. It returns within about three times `limit`, whatever they do.

@@ -7,6 +7,7 @@
 mod support;
 
 mod announcements;
+mod claims;
 mod clouds;
 mod consul;
 mod endpoints;

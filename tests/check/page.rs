@@ -5,6 +5,7 @@ use crate::Printed;
 const PAGE: &str = include_str!("../../docs/troubleshooting.md");
 const TESTS: &str = concat!(
     include_str!("announcements.rs"),
+    include_str!("claims.rs"),
     include_str!("clouds.rs"),
     include_str!("consul.rs"),
     include_str!("endpoints.rs"),

@@ -25,6 +25,7 @@ fn holding(value: &str, expected: &str, members: &[&str]) -> Facts {
         },
         hold_timeout: Duration::from_secs(10),
         lease_margin: Duration::from_secs(3),
+        claimed: false,
     }
 }
 

@@ -44,6 +44,9 @@ impl Store for Consul {
 
     fn key(&self, facts: &WatchedKey, _held: &Held) -> Vec<Finding> {
         let KeyDetail::Consul(lock) = &facts.found.detail else { return Vec::new() };
+        if facts.claimed {
+            return Vec::new();
+        }
         [promise(facts, lock)].into_iter().chain(settings(facts, lock)).collect()
     }
 
@@ -167,6 +170,7 @@ mod tests {
             },
             hold_timeout: Duration::from_secs(10),
             lease_margin: Duration::from_secs(3),
+            claimed: false,
         }
     }
 

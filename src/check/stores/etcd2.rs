@@ -84,6 +84,7 @@ mod tests {
             },
             hold_timeout: Duration::from_secs(10),
             lease_margin: Duration::from_secs(3),
+            claimed: false,
         };
         let first = |facts: &WatchedKey| key::judge(&Etcd2, facts).remove(0);
         assert_eq!((first(&facts).id, first(&facts).cure.as_deref()), ("key-v3", Some("set dcs-type: etcd")));

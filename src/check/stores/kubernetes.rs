@@ -133,6 +133,7 @@ mod tests {
             found: KeyFacts { held, around, beside: None, detail: KeyDetail::None },
             hold_timeout: Duration::from_secs(10),
             lease_margin: Duration::from_secs(3),
+            claimed: false,
         }
     }
 

@@ -235,6 +235,7 @@ mod tests {
             },
             hold_timeout: Duration::from_secs(10),
             lease_margin: Duration::from_secs(3),
+            claimed: false,
         }
     }
 

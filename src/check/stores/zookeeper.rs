@@ -135,7 +135,7 @@ mod tests {
         let around = Around { members: Some(vec!["pg1".into()]), scope: true, ..Around::default() };
         let found = KeyFacts { held: Ok(Some(held)), around, beside: None, detail: KeyDetail::Zookeeper(session) };
         let (key, expected) = ("/service/pg/leader".to_owned(), "pg1".to_owned());
-        WatchedKey { key, expected, found, hold_timeout: secs(10), lease_margin: secs(3) }
+        WatchedKey { key, expected, found, hold_timeout: secs(10), lease_margin: secs(3), claimed: false }
     }
 
     fn ids(facts: &WatchedKey) -> Vec<&'static str> {

@@ -4,6 +4,7 @@
 //! carry no sender's address. So it may run at any time, beside the daemon and on the holder. Everything has its own
 //! time limit, so the whole ends within about ten seconds even if nobody answers.
 
+mod claims;
 mod interfaces;
 mod machine;
 
@@ -73,8 +74,10 @@ fn about(config: &Config, in_cloud: bool, clock: Clock) -> Vec<Finding> {
             return findings;
         }
     };
-    let (inspected, probes) =
-        runtime.block_on(async { tokio::join!(inspect_all(config, clock), probe_all(config, &host, clock)) });
+    let (inspected, claims, probes) = runtime.block_on(async {
+        let claims = claims::inspect(config, ENDPOINT_LIMIT, clock);
+        tokio::join!(inspect_all(config, clock), claims, probe_all(config, &host, clock))
+    });
     runtime.shutdown_background();
 
     for (source, inspections) in config.sources.iter().zip(&inspected) {
@@ -88,10 +91,11 @@ fn about(config: &Config, in_cloud: bool, clock: Clock) -> Vec<Finding> {
     let servers = Servers::look();
     let mut probes = probes.into_iter();
     for vip in &config.vips {
-        let facts = inspected.get(vip.source).and_then(|inspections| key_facts(vip, inspections));
+        let facts = inspected.get(vip.source).and_then(|inspections| key_facts(vip, inspections, &claims));
         let known = config.sources.get(vip.source).map(stores::of).zip(facts.as_ref());
         findings.extend(known.map(|(store, facts)| key::judge(store, facts)).unwrap_or_default());
         let leader = leader(known);
+        findings.extend(claims::finding(config, vip, &claims, leader == rival::Leader::ThisHost));
         if let Some(probe) = probes.next().filter(|_| host.can_send(vip)) {
             // A cloud's network answers for others, so what is heard there proves nothing.
             if let Some(heard) = probe.as_ref().ok().filter(|_| !in_cloud) {
@@ -130,7 +134,7 @@ async fn inspect_all(config: &Config, clock: Clock) -> Vec<Vec<Inspection>> {
 }
 
 /// What the first endpoint that answered says about the key of this VIP; nothing if none answered.
-fn key_facts(vip: &VipConfig, inspections: &[Inspection]) -> Option<WatchedKey> {
+fn key_facts(vip: &VipConfig, inspections: &[Inspection], claims: &claims::Inspected) -> Option<WatchedKey> {
     let keys = inspections.iter().find_map(|inspection| inspection.keys.as_ref())?;
     Some(WatchedKey {
         key: vip.key.clone(),
@@ -138,6 +142,7 @@ fn key_facts(vip: &VipConfig, inspections: &[Inspection]) -> Option<WatchedKey> 
         found: keys.get(&vip.key)?.clone(),
         hold_timeout: vip.hold_timeout,
         lease_margin: vip.lease_margin,
+        claimed: claims::is_claimed(vip, claims),
     })
 }
 

@@ -20,7 +20,24 @@ use crate::source::report::ClaimSpec;
 
 /// Carries out a request, in the time that its caller gives it.
 pub(super) async fn claim(context: &Context, spec: &ClaimSpec, request: &Request) -> Result<Answer, Failure> {
-    match carry_out(context, spec, request).await.map_err(|error| context.correct(error)) {
+    judged(context, spec, carry_out(context, spec, request).await)
+}
+
+/// Says who has the claim, and whether this user may write it: etcd checks the rights of a transaction before it
+/// compares, and this one never writes.
+pub(super) async fn inspect(context: &Context, spec: &ClaimSpec) -> Result<Answer, Failure> {
+    let never = [CompareOp::Equal, CompareOp::Greater].map(|op| Compare::version(&*spec.key, op, 0));
+    let (write, read) = (TxnOp::put(&*spec.key, &*spec.value, None), TxnOp::get(&*spec.key, None));
+    let txn = Txn::new().when(never).and_then([write]).or_else([read]);
+    let asked = async {
+        let outcome = context.session.kv().txn(txn).await?;
+        Ok(described(context, found(&outcome.op_responses()).as_ref()).await)
+    };
+    judged(context, spec, asked.await)
+}
+
+fn judged(context: &Context, spec: &ClaimSpec, answer: Result<Answer, CallError>) -> Result<Answer, Failure> {
+    match answer.map_err(|error| context.correct(error)) {
         Ok(answer) => Ok(answer),
         Err(CallError::Forbidden) => {
             Ok(Answer::Refused { why: "etcd does not let this user do that".into(), cure: Some(cure(spec)) })
