@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use super::claim;
 use super::context::Context;
 use super::learning::Shared;
 use super::poll::KeyPoll;
+use crate::source::claim::{Answer, Request, Token};
 use crate::source::client::{Answers, Client, Connector, Failure};
 use crate::source::http::{HttpEndpoint, Polls, read_each};
-use crate::source::report::KeyIndex;
+use crate::source::report::{ClaimSpec, KeyIndex};
 
 /// Makes sessions with one endpoint.
 #[derive(Debug)]
@@ -56,5 +58,16 @@ impl Client for ConsulClient {
                 Ok(())
             }
         }))
+    }
+    async fn claim(&self, spec: &ClaimSpec, request: &Request) -> Result<Answer, Failure> {
+        claim::claim(&self.0, spec, request).await
+    }
+
+    async fn inspect_claim(&self, spec: &ClaimSpec) -> Result<Answer, Failure> {
+        claim::inspect(&self.0, spec).await
+    }
+
+    async fn claim_changes(&self, spec: &ClaimSpec, seen: &Token) {
+        claim::changes(&self.0, spec, seen).await;
     }
 }

@@ -37,6 +37,8 @@ pub(super) struct Memory {
     keys: Mutex<Vec<Known>>,
     /// The warnings that were logged.
     told: Mutex<BTreeSet<String>>,
+    /// The keys whose VIPs this token may not claim.
+    unclaimed: Mutex<BTreeSet<KeyIndex>>,
 }
 
 #[derive(Clone, Default, Debug)]
@@ -58,7 +60,7 @@ pub(super) struct Question {
 
 impl Memory {
     pub(super) fn new(keys: usize) -> Self {
-        Self { keys: Mutex::new(vec![Known::default(); keys]), told: Mutex::default() }
+        Self { keys: Mutex::new(vec![Known::default(); keys]), told: Mutex::default(), unclaimed: Mutex::default() }
     }
 
     /// What a lock of ours has left, as far as is known now.
@@ -91,6 +93,10 @@ impl Memory {
             tracing::warn!("{text}");
             told.insert(text);
         }
+    }
+
+    fn unclaimed(&self) -> MutexGuard<'_, BTreeSet<KeyIndex>> {
+        self.unclaimed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn keys(&self) -> MutexGuard<'_, Vec<Known>> {
@@ -172,7 +178,24 @@ impl Shared {
         })
     }
 
+    /// This token may not claim, so the lock alone says how long a VIP is held.
+    pub(super) fn note_unclaimed(&self, key: KeyIndex) {
+        if self.memory.unclaimed().insert(key) {
+            let known = self.memory.keys()[key].session.clone();
+            if let Some((_, facts, _)) = known {
+                self.note_backing(key, &facts.backing);
+            }
+        }
+    }
+
+    fn is_claimed(&self, key: KeyIndex) -> bool {
+        self.keys.claims().iter().any(|claim| claim.leader == key) && !self.memory.unclaimed().contains(&key)
+    }
+
     fn note_backing(&self, key: KeyIndex, backing: &Backing) {
+        if self.is_claimed(key) {
+            return;
+        }
         let why = match backing {
             Backing::Client => return,
             Backing::Server(node) => format!(

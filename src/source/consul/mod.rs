@@ -11,13 +11,16 @@
 //! # The bound
 //! Consul does not tell what a session has left; `bound.rs` computes it from Patroni's settings and from what the
 //! session hangs on. Both are asked beside the reads, of keys that name us; what is not known yet is taken for the worst.
+//! A claim bounds it instead, by the lock-delay of a session of our own: see `claim.rs`.
 
 mod answer;
 mod bound;
+mod claim;
 mod client;
 mod context;
 mod inspect;
 mod learning;
+mod lock;
 mod poll;
 mod reach;
 
