@@ -85,8 +85,8 @@ pub fn lease_beside(leader: &str, vip: IpAddr) -> String {
 
 /// The key of a VIP's claim in the directory of the leader key.
 pub fn beside(leader: &str, vip: IpAddr) -> String {
-    let parent = leader.rsplit_once('/').map_or("", |(parent, _)| parent);
-    format!("{parent}/vip/{vip}")
+    let directory = leader.rfind('/').map_or("", |end| &leader[..=end]);
+    format!("{directory}vip/{vip}")
 }
 
 /// The status of the answer, which is 200 on the leader alone, or the name of this host's member in Patroni.
