@@ -84,12 +84,12 @@ fn slow_answers_are_answers() {
     assert!(!cluster.daemons[0].process.logged("unconfirmed"), "{}", cluster.daemons[0].process.text());
 }
 
-/// The one case in which two hosts answer: the loop hangs between its read of the store and its renewal of the lock, the
-/// API answers until just before the lock ends, and then hangs as well.
+/// The loop hangs between its read of the store and its renewal of the lock, the API answers until just before the lock
+/// ends, and then hangs as well.
 #[test]
-fn a_double_failure_lets_two_hosts_answer_for_no_longer_than_a_hold() {
+fn a_loop_and_an_api_that_hang_release_before_the_lock_ends() {
     let mut cluster = Cluster::new("rest-double", 2);
-    // The last renewal was one round before: the lock ends after 7 s. Each answer holds for two.
+    // The last renewal was one round before: the lock ends after 7 s.
     cluster.apis.iter().for_each(|api| api.say(|said| said.timing = Some([10, 3, 3])));
     cluster.apis[0].lead(true);
     cluster.start_daemons(&config());
@@ -102,7 +102,5 @@ fn a_double_failure_lets_two_hosts_answer_for_no_longer_than_a_hold() {
     cluster.apis[1].lead(true);
     cluster.wait_held(1);
     cluster.wait_gone(0);
-    let overlap = cluster.observer.overlap(&cluster.hosts[0], &cluster.hosts[1], VIP);
-    report("two hosts had the address for", overlap);
-    assert!(overlap < Duration::from_secs(2), "{overlap:?}");
+    assert_eq!(cluster.observer.overlap(&cluster.hosts[0], &cluster.hosts[1], VIP), Duration::ZERO);
 }

@@ -58,14 +58,14 @@ fn an_active_failsafe_mode_keeps_the_vip_although_the_store_is_gone() {
 }
 
 #[test]
-fn a_loop_that_stands_still_is_noticed_after_a_round_and_a_slow_call() {
+fn a_loop_that_stands_still_is_noticed_after_a_round() {
     let cluster = Cluster::leading("rest-frozen");
     cluster.apis[0].say(|said| said.frozen_at = Some(unix_time()));
     let frozen = now();
     let gone = cluster.wait_gone(0).since(frozen);
     report("released after Patroni's loop stood still for", gone);
-    // loop_wait + retry_timeout, and the hold of the last answer before that; together less than the lock's ttl.
-    assert!(gone > Duration::from_secs(6) && gone < Duration::from_secs(9), "{gone:?}");
+    // ttl − loop_wait − lease-margin, since the second in which it last read: in time even if it hung before a renewal.
+    assert!(gone > Duration::from_secs(4) && gone < Duration::from_millis(8_500), "{gone:?}");
     wait_logged(&cluster.daemons[0], "Patroni has not read from its store for more than 4.0 s");
     let lines = cluster.daemons[0].process.lines();
     let told = lines.iter().filter(|line| line.text.contains("cannot read the key")).count();

@@ -10,6 +10,9 @@
 //! | anything else | unknown |
 //!
 //! *Unknown* leaves the deadline where the last answer has put it.
+//!
+//! A loop may hang between its read of the store and the renewal that follows. Then the last renewal is one round older
+//! than the read that `dcs_last_seen` tells, and no answer holds for longer than `ttl − loop_wait` after that.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,7 +75,7 @@ impl Memory {
         if names.is_us() {
             self.ensure_lock(answer, sent_at)?;
         }
-        Ok((names, self.tenure(answer.failsafe)))
+        Ok((names, self.tenure(answer.failsafe, sent_at)))
     }
 
     fn ensure_lock(&self, answer: &Answer, sent_at: Moment) -> Result<(), Unclear> {
@@ -82,21 +85,31 @@ impl Memory {
             // The store does not answer, and that is why this mode is active.
             Answer { failsafe: true, .. } => Ok(()),
             Answer { .. } => {
-                let silent = self.seen.map_or(Duration::ZERO, |(_, since)| sent_at.since(since));
                 let limit = self.timing.unwrap_or(Timing::DEFAULT).silence();
-                if silent > limit { Err(Unclear::Silent(limit)) } else { Ok(()) }
+                if self.silent(sent_at) > limit { Err(Unclear::Silent(limit)) } else { Ok(()) }
             }
         }
     }
 
-    fn tenure(&self, failsafe: bool) -> Tenure {
+    /// For how long Patroni has not read from its store.
+    fn silent(&self, sent_at: Moment) -> Duration {
+        self.seen.map_or(Duration::ZERO, |(_, since)| sent_at.since(since))
+    }
+
+    fn tenure(&self, failsafe: bool, sent_at: Moment) -> Tenure {
         let Some(timing) = self.timing else {
             return Tenure::Assumed { left: UNTOLD, margin: Duration::ZERO };
         };
-        let less = if failsafe { FAILSAFE } else { Duration::ZERO };
-        let left = timing.left().saturating_sub(less);
+        let left = timing.left();
+        if failsafe {
+            let left = left.saturating_sub(FAILSAFE);
+            return Tenure::Assumed { left, margin: left / 2 };
+        }
+        let silent = self.silent(sent_at);
+        // Within a round a loop that runs has no reason to have read again.
+        let bound = if silent > timing.loop_wait { timing.ttl.saturating_sub(timing.loop_wait + silent) } else { left };
         // A cluster with short settings would leave nothing; the estimate itself is on the safe side.
-        Tenure::Assumed { left, margin: left / 2 }
+        Tenure::Assumed { left: left.min(bound), margin: left / 2 }
     }
 }
 
@@ -229,6 +242,21 @@ mod tests {
         assert_eq!(judge(&mut memory, 49, 44, false), Err(Unclear::Silent(Duration::from_secs(20))));
         let old = Answer { dcs_last_seen: None, ..leader() };
         assert_eq!(Memory::default().judge(&old, "200", at(99)).map(|(names, _)| names), Ok(Names::Us));
+    }
+
+    /// As if it hung before a renewal: the last one is a round older than the read.
+    #[test]
+    fn a_loop_that_is_late_holds_for_no_longer_than_the_renewal_before_its_last_read() {
+        let left = |after: u64, failsafe: bool| {
+            let mut memory = memory();
+            memory.note(&leader(), at(0));
+            let answer = Answer { failsafe, ..leader() };
+            memory.note(&answer, at(after));
+            let Ok((_, Tenure::Assumed { left, .. })) = memory.judge(&answer, "200", at(after)) else { panic!() };
+            left.as_secs()
+        };
+        assert_eq!([0, 10, 11, 15, 20].map(|after| left(after, false)), [10, 10, 9, 5, 0]);
+        assert_eq!(left(15, true), 6, "failsafe mode is active since the store is gone");
     }
 
     #[test]
