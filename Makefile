@@ -21,7 +21,7 @@ endif
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: deps privilege ## Watch a VIP follow its leader through a switchover, a crash and a cut (2 minutes)
@@ -50,6 +50,14 @@ bench: deps privilege ## Measure leader changes and the footprint into docs/benc
 faults: deps privilege ## Break everything once, watch, and draw it: target/faults/report.html; CASES=name,… for some
 	@cargo build --quiet --bins --example faults
 	@$(AS_ROOT) cargo run --quiet --example faults -- $(CASES)
+
+.PHONY: faults-failover
+faults-failover: TOOLS += java:default-jre-headless
+faults-failover: FILES += /usr/share/java/zookeeper.jar:libzookeeper-java
+faults-failover: deps privilege ## Let the holder fail twenty times on every store; ARGS=consul,cut,5 for some of it
+	@tests/consul/fetch
+	@cargo build --quiet --bins --example faults
+	@$(AS_ROOT) cargo run --quiet --example faults -- --failover $(ARGS)
 
 .PHONY: soak
 MINUTES ?= 30

@@ -1,5 +1,8 @@
 //! Runs every fault of the table on the real binary and writes pictures to `target/faults/report.html` and a table to
 //! `docs/faults.md`. With names of cases, separated by commas, it runs only these and does not write the table.
+//!
+//! With `--failover` it lets the holder fail on every store instead, and writes that section of the document; with names
+//! of stores and scenarios, separated by commas, it does so only there, and writes nothing. A number is that of the runs.
 
 #[expect(dead_code, reason = "the suite uses a part of the lab")]
 #[path = "../../tests/support/mod.rs"]
@@ -9,8 +12,11 @@ mod support;
 mod case;
 #[path = "../../tests/faults/cases/mod.rs"]
 mod cases;
+mod document;
 #[path = "../../tests/faults/environment.rs"]
 mod environment;
+#[path = "../../tests/faults/failover/mod.rs"]
+mod failover;
 #[path = "../../tests/promise/measure.rs"]
 #[expect(dead_code, reason = "the suite prints its own measurements")]
 mod measure;
@@ -36,22 +42,46 @@ use std::fs;
 use std::io::{Write, stdout};
 use std::process::ExitCode;
 
+use failover::{RUNS, Scenario};
+use support::dcs::DcsKind;
 use support::fail::OrFail;
 
 fn main() -> ExitCode {
-    let wanted = std::env::args().nth(1).unwrap_or_default();
-    let wanted: Vec<&str> = wanted.split(',').filter(|name| !name.is_empty()).collect();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let wanted: Vec<&str> =
+        arguments.iter().flat_map(|words| words.split(',')).filter(|word| !word.is_empty()).collect();
+    let good = match wanted.split_first() {
+        Some((&"--failover", wanted)) => failovers(wanted),
+        Some(_) | None => cases(&wanted),
+    };
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn cases(wanted: &[&str]) -> bool {
     let mut cases = cases::all();
     cases.retain(|case| wanted.is_empty() || wanted.contains(&case.name));
     let outcomes = run::all(&cases);
 
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/");
-    fs::create_dir_all(format!("{root}target/faults")).or_fail("making target/faults");
-    fs::write(format!("{root}target/faults/report.html"), report::html(&outcomes)).or_fail("writing the report");
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/target/faults");
+    fs::create_dir_all(directory).or_fail("making target/faults");
+    fs::write(format!("{directory}/report.html"), report::html(&outcomes)).or_fail("writing the report");
     if wanted.is_empty() {
-        fs::write(format!("{root}docs/faults.md"), report::markdown(&outcomes)).or_fail("writing docs/faults.md");
+        document::write_cases(&report::markdown(&outcomes));
     }
     let _ = writeln!(stdout(), "{} Pictures: target/faults/report.html", report::sum(&outcomes));
-    let good = !outcomes.is_empty() && outcomes.iter().all(|outcome| outcome.failures.is_empty());
-    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    !outcomes.is_empty() && outcomes.iter().all(|outcome| outcome.failures.is_empty())
+}
+
+fn failovers(wanted: &[&str]) -> bool {
+    let kinds: Vec<DcsKind> = DcsKind::ALL.into_iter().filter(|kind| wanted.contains(&kind.name())).collect();
+    let scenarios: Vec<Scenario> = Scenario::ALL.into_iter().filter(|one| wanted.contains(&one.name())).collect();
+    let runs = wanted.iter().find_map(|word| word.parse().ok()).unwrap_or(RUNS);
+    let kinds = if kinds.is_empty() { DcsKind::ALL.to_vec() } else { kinds };
+    let scenarios = if scenarios.is_empty() { Scenario::ALL.to_vec() } else { scenarios };
+    let results = failover::all(&kinds, &scenarios, runs);
+    if wanted.is_empty() {
+        document::write_failovers(&failover::table::markdown(&results));
+    }
+    let _ = writeln!(stdout(), "{}", failover::table::sum(&results));
+    !results.is_empty() && results.iter().all(failover::Outcome::passed)
 }

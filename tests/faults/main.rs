@@ -10,6 +10,8 @@ mod support;
 mod case;
 mod cases;
 mod environment;
+#[expect(dead_code, reason = "only single scenarios run here")]
+mod failover;
 #[path = "../promise/measure.rs"]
 #[expect(dead_code, reason = "the suite prints its own measurements")]
 mod measure;

@@ -1,5 +1,6 @@
 //! Runs cases on as few clusters as possible, two at a time.
 
+use std::any::Any;
 use std::io::{Write, stderr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -55,9 +56,7 @@ pub(crate) fn one(case: &Case, kept: &mut Option<(ClusterKind, Environment)>) ->
             Outcome { case: *case, record: Some(record), failures }
         }
         Err(panic) => {
-            let message = panic.downcast_ref::<String>().cloned();
-            let message =
-                message.or_else(|| panic.downcast_ref::<&str>().map(|&message| message.to_owned())).unwrap_or_default();
+            let message = message(&*panic);
             let failures = format!("panicked: {}", message.lines().next().unwrap_or("no message"));
             Outcome { case: *case, record: None, failures }
         }
@@ -66,6 +65,12 @@ pub(crate) fn one(case: &Case, kept: &mut Option<(ClusterKind, Environment)>) ->
         if outcome.failures.is_empty() { ("pass", "") } else { ("fail: ", outcome.failures.as_str()) };
     report(&format!("{:22} {verdict}{failures}", case.name));
     outcome
+}
+
+/// What a panic said.
+pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned())).unwrap_or_default()
 }
 
 fn report(text: &str) {

@@ -36,7 +36,7 @@ impl Failover {
     /// The earliest moment at which the lease can end if the leader does not refresh it again.
     #[track_caller]
     pub(crate) fn earliest_end(&self) -> Moment {
-        let Role::Leader { refreshed, .. } = self.patronis[0].role() else { panic!("the leader does not lead") };
+        let Role::Leader { refreshed } = self.patronis[0].role() else { panic!("the leader does not lead") };
         refreshed + LEASE
     }
 

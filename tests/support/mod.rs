@@ -19,6 +19,7 @@ pub(crate) mod command;
 pub(crate) mod consul;
 pub(crate) mod cut;
 pub(crate) mod daemon;
+pub(crate) mod dcs;
 pub(crate) mod etcd;
 pub(crate) mod exhibitor;
 pub(crate) mod fail;

@@ -7,8 +7,9 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use vip_manager::clock::wall_time;
+use vip_manager::time::Moment;
 
-use super::clock::pause;
+use super::clock::{now, pause};
 use super::fail::{OrFail, locked};
 use super::host::Host;
 
@@ -22,6 +23,8 @@ pub(crate) struct Said {
     /// The member's name. Patroni 3.0 tells none: empty.
     pub(crate) name: String,
     pub(crate) leads: bool,
+    /// When the lock ends that the last renewal has extended.
+    pub(crate) leads_until: Option<Moment>,
     /// More members of the body, such as `"pause": true`.
     pub(crate) more: String,
     /// `ttl`, `loop_wait` and `retry_timeout`; none if `/config` fails.
@@ -43,6 +46,16 @@ pub(crate) struct RestApi {
     server: Option<Server>,
 }
 
+/// Says what an API answers, from any thread.
+#[derive(Clone, Debug)]
+pub(crate) struct Voice(Arc<Mutex<Said>>);
+
+impl Voice {
+    pub(crate) fn say(&self, change: impl FnOnce(&mut Said)) {
+        change(&mut locked(&self.0));
+    }
+}
+
 #[derive(Debug)]
 struct Server {
     open: Arc<Mutex<bool>>,
@@ -55,6 +68,7 @@ impl RestApi {
         let said = Said {
             name: host.name().to_owned(),
             leads: false,
+            leads_until: None,
             more: String::new(),
             timing: Some([10, 1, 3]),
             frozen_at: None,
@@ -69,6 +83,10 @@ impl RestApi {
 
     pub(crate) fn say(&self, change: impl FnOnce(&mut Said)) {
         change(&mut locked(&self.said));
+    }
+
+    pub(crate) fn voice(&self) -> Voice {
+        Voice(Arc::clone(&self.said))
     }
 
     pub(crate) fn lead(&self, leads: bool) {
@@ -130,7 +148,9 @@ fn serve(mut stream: TcpStream, said: &Mutex<Said>, asked: &Mutex<Vec<String>>) 
     while locked(said).hangs {
         pause(PAUSE);
     }
-    let answer = answer(&path, &locked(said).clone());
+    let mut said = locked(said).clone();
+    said.leads &= said.leads_until.is_none_or(|until| now() < until);
+    let answer = answer(&path, &said);
     // The client may have given up.
     let _ = stream.write_all(answer.as_bytes());
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-pub(crate) use self::session::Session;
+pub(crate) use self::session::{Line, Session};
 use super::clock::wait_until;
 use super::fail::OrFail;
 use super::host::Host;

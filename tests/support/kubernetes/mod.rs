@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use self::client::Client;
+pub(crate) use self::client::Client;
 use self::fake::Fake;
 use super::clock::wait_until;
 use super::command::run;
@@ -157,6 +157,16 @@ impl Kubernetes {
     /// A client for a stand-in of Patroni on this host.
     pub(crate) fn client_on(&self, host: &Host) -> Client {
         Client::new(host, &self.host, &self.tls.ca_file(), ADMIN)
+    }
+
+    /// Lets the service account do everything in its namespace that a daemon may want, whatever the objects' names.
+    pub(crate) fn allow_everything(&self) {
+        let verbs = ["get", "list", "watch", "create", "update", "patch", "delete"];
+        let rules = json!([
+            {"apiGroups": [""], "resources": ["configmaps", "endpoints"], "verbs": verbs},
+            {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": verbs},
+        ]);
+        self.grant("vip", &rules);
     }
 
     /// Lets the service account do this with the object of [`KEY`] and nothing else.

@@ -26,12 +26,14 @@ pub(crate) struct Session {
 
 type Job = Box<dyn FnOnce(&mut Line) + Send>;
 
-/// The connection.
-struct Line {
+/// The connection of a session.
+#[derive(Debug)]
+pub(crate) struct Line {
     stream: TcpStream,
     addresses: Vec<SocketAddr>,
     session: SessionId,
     timeout: Duration,
+    limit: Duration,
     xid: i32,
     silent: bool,
 }
@@ -41,7 +43,7 @@ impl Session {
         let (jobs, inbox) = mpsc::channel::<Job>();
         let (made, begun) = mpsc::channel();
         drop(host.spawn(move || {
-            let mut line = Line::open(addresses, timeout).or_fail("beginning a session with ZooKeeper");
+            let mut line = Line::open(addresses, timeout, LIMIT).or_fail("beginning a session with ZooKeeper");
             let _ = made.send((line.timeout, line.session.id));
             let pause = line.timeout / 4;
             let mut pinged = now();
@@ -155,10 +157,43 @@ impl Session {
 }
 
 impl Line {
-    fn open(addresses: Vec<SocketAddr>, timeout: Duration) -> io::Result<Self> {
-        let (stream, connected) = begin(addresses[0], timeout, SessionId::default())?;
-        let Connected { timeout, session } = connected;
-        Ok(Self { stream, addresses, session, timeout, xid: 0, silent: false })
+    /// Begins a session with the first server that answers. A request may take as long as `limit`.
+    pub(crate) fn open(addresses: Vec<SocketAddr>, timeout: Duration, limit: Duration) -> io::Result<Self> {
+        let mut failure = io::Error::other("there is no server");
+        for address in &addresses {
+            match begin(*address, timeout, SessionId::default()) {
+                Ok((stream, Connected { timeout, session })) => {
+                    stream.set_read_timeout(Some(limit))?;
+                    return Ok(Self { stream, addresses, session, timeout, limit, xid: 0, silent: false });
+                }
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
+    /// Sends a request and returns what became of it.
+    pub(crate) fn request(&mut self, request: Request<'_>) -> io::Result<Code> {
+        let answer = self.ask(request.frame(0))?;
+        Reply::parse(&answer).map(|reply| reply.code).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    /// Continues the session on a new connection. Returns whether there still is one.
+    pub(crate) fn resume(&mut self) -> io::Result<bool> {
+        let mut failure = io::Error::other("there is no server");
+        for address in &self.addresses {
+            match begin(*address, self.timeout, self.session) {
+                Ok((stream, _)) => {
+                    stream.set_read_timeout(Some(self.limit))?;
+                    self.stream = stream;
+                    return Ok(true);
+                }
+                // It has ended: the answer has no timeout.
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok(false),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
     }
 
     /// Pings. A session whose connection has ended goes on through another server, as Patroni's does.
@@ -166,12 +201,7 @@ impl Line {
         if self.silent || self.stream.write_all(&ping()).is_ok_and(|()| self.drain().is_ok()) {
             return;
         }
-        for address in &self.addresses {
-            if let Ok((stream, _)) = begin(*address, self.timeout, self.session) {
-                self.stream = stream;
-                return;
-            }
-        }
+        let _ = self.resume();
     }
 
     /// Takes what has arrived and nobody waits for.

@@ -1,0 +1,27 @@
+//! docs/faults.md: the cases, and the section of the failovers, each of which is written without the other.
+
+use std::fs;
+
+use crate::support::fail::OrFail;
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/faults.md");
+/// Where the section of the failovers begins, which is the last one.
+const FAILOVERS: &str = "\n## The holder fails";
+
+/// Writes the cases.
+pub(crate) fn write_cases(text: &str) {
+    let before = read();
+    let kept = before.find(FAILOVERS).map_or("", |at| &before[at..]);
+    fs::write(FILE, [text, kept].concat()).or_fail("writing docs/faults.md");
+}
+
+/// Writes the section of the failovers.
+pub(crate) fn write_failovers(section: &str) {
+    let before = read();
+    let kept = before.find(FAILOVERS).map_or(&*before, |at| &before[..at]);
+    fs::write(FILE, format!("{}\n\n{section}", kept.trim_end())).or_fail("writing docs/faults.md");
+}
+
+fn read() -> String {
+    fs::read_to_string(FILE).unwrap_or_default()
+}

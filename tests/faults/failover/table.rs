@@ -1,0 +1,91 @@
+//! The table of the scenarios on every store.
+
+use std::fmt::Write as _;
+
+use super::{Outcome, Run};
+use crate::support::dcs::DcsKind;
+
+/// A line for whoever watches.
+pub(crate) fn line(result: &Outcome) -> String {
+    let [runs, overlap, stayed, given, ahead, followed] = figures(result);
+    let verdict = if result.passed() { "pass" } else { "FAIL" };
+    format!(
+        "{:10} {:18} {verdict} {runs}, overlap {overlap}, stayed {stayed}, given away after {given}, ahead {ahead}, \
+         followed {followed} {}",
+        result.kind.name(),
+        result.scenario.name(),
+        result.failure.lines().next().unwrap_or_default()
+    )
+}
+
+/// How many rows pass.
+pub(crate) fn sum(results: &[Outcome]) -> String {
+    let passed = results.iter().filter(|result| result.passed()).count();
+    format!("{passed} of {} scenarios pass.", results.len())
+}
+
+/// The section of docs/faults.md.
+pub(crate) fn markdown(results: &[Outcome]) -> String {
+    let mut page = format!("{INTRODUCTION}{}\n\n{HEAD}", sum(results));
+    for result in results {
+        let verdict = if result.passed() { "pass" } else { "**FAIL**" };
+        let text = result.scenario.text();
+        let _ = writeln!(page, "| {} | {text} | {} | {verdict} |", title(result.kind), figures(result).join(" | "));
+    }
+    page
+}
+
+const HEAD: &str = "| store | the holder fails: | without overlap | longest overlap | address stayed | key given away | \
+                    released ahead by | followed after |  |\n|---|---|---:|---:|---:|---:|---:|---:|---|\n";
+
+const INTRODUCTION: &str = "## The holder fails, twenty times on every store
+
+Written by `make faults-failover`. Each store has three servers (Kubernetes: a fake with recorded answers), and the runs
+share it at the same time, each with two hosts, a key and an address of its own. A stand-in for Patroni on each host has
+`ttl: 20`, `loop_wait: 5`, `retry_timeout: 5`; the daemons have the default configuration. The runs fail at different
+points of Patroni's loop. The observer is a netlink socket per host. With REST the daemons ask their host's Patroni,
+whose lock is in etcd.
+
+- *address stayed*: the longest time from the failure to the end of the address on the old host
+- *key given away*: the shortest time from the failure to the request by which the next Patroni got the lock
+- *released ahead by*: the shortest time from the end of the address to the earliest moment at which the lock could end,
+  which is 20 s after the last renewal was sent, or the request of the next Patroni if that was sent earlier
+- *followed after*: the longest time from the answer to that request to the address on the new host
+
+A row passes if no run has an overlap or a return of the address to the old host, and if every run has a release ahead.
+Consul and ZooKeeper do not tell how much of a lock is left: where only Patroni dies, the address stays while the daemon
+can read the lock, and no release ahead is required. The last row is more than one failure: an overlap of at most one
+hold (7 s) is allowed.
+
+";
+
+/// What the table calls a store.
+fn title(kind: DcsKind) -> &'static str {
+    match kind {
+        DcsKind::Etcd => "etcd",
+        DcsKind::Etcd2 => "etcd, v2 API",
+        DcsKind::Consul => "Consul",
+        DcsKind::Zookeeper => "ZooKeeper",
+        DcsKind::Kubernetes => "Kubernetes",
+        DcsKind::Rest => "REST",
+    }
+}
+
+fn figures(result: &Outcome) -> [String; 6] {
+    let runs = &result.runs;
+    let good = runs.iter().filter(|run| run.overlap == 0.0).count();
+    let longest = |of: fn(&Run) -> f64| seconds(runs.iter().map(of).max_by(f64::total_cmp));
+    let shortest = |of: fn(&Run) -> f64| seconds(runs.iter().map(of).min_by(f64::total_cmp));
+    [
+        format!("{good} of {}", runs.len()),
+        longest(|run| run.overlap),
+        longest(|run| run.stayed),
+        shortest(|run| run.given),
+        shortest(|run| run.ahead),
+        longest(|run| run.followed),
+    ]
+}
+
+fn seconds(time: Option<f64>) -> String {
+    time.map_or("–".to_owned(), |time| format!("{time:.2} s"))
+}
