@@ -6,6 +6,7 @@
 mod support;
 
 mod access;
+mod claims;
 mod ensemble;
 mod exhibitor;
 mod failures;

@@ -135,7 +135,7 @@ pub(super) const ZOOKEEPER: StoreType = StoreType {
     token: false,
     location: false,
     kubeconfig: false,
-    claim: None,
+    claim: Some(ClaimMode::Auto),
     new: SourceConfig::Zookeeper,
 };
 

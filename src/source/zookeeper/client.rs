@@ -7,12 +7,13 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::context::{Context, Memory};
-use super::read;
 use super::session::{Opened, Opener, SESSION};
 use super::watch::Watcher;
+use super::{claim, read};
+use crate::source::claim::{Answer, Request, Token};
 use crate::source::client::{Answers, Client, Connector, Failure};
 use crate::source::keys::Keys;
-use crate::source::report::KeyIndex;
+use crate::source::report::{ClaimSpec, KeyIndex};
 use crate::source::rounds::EndpointIndex;
 use crate::time::Moment;
 
@@ -20,7 +21,7 @@ use crate::time::Moment;
 #[derive(Debug)]
 pub(crate) struct ZookeeperConnector {
     pub(super) endpoint: EndpointIndex,
-    pub(super) opener: Opener,
+    pub(super) opener: Arc<Opener>,
     pub(super) root: Arc<str>,
     pub(super) keys: Arc<Keys>,
     pub(super) memory: Arc<Memory>,
@@ -33,11 +34,13 @@ impl Connector for ZookeeperConnector {
     type Client = Arc<Context>;
 
     async fn connect(&mut self) -> Result<Arc<Context>, Failure> {
-        let Opened { connection, told, timeout, generation } = self.opener.open(SESSION).await?;
+        let Opened { connection, told, timeout, generation, .. } = self.opener.open(SESSION).await?;
         self.generation = generation;
         self.memory.note_longest(self.endpoint, timeout);
         Ok(Arc::new(Context {
             name: Arc::clone(&self.opener.name),
+            endpoint: self.endpoint,
+            opener: Arc::clone(&self.opener),
             connection,
             told: Mutex::new(Some(told)),
             root: Arc::clone(&self.root),
@@ -72,6 +75,14 @@ impl Client for Arc<Context> {
         let told = self.told.lock().unwrap_or_else(PoisonError::into_inner).take();
         let told = told.ok_or_else(|| self.connection.why_ended())?;
         Ok(Watcher::new(self, told))
+    }
+
+    async fn claim(&self, spec: &ClaimSpec, request: &Request) -> Result<Answer, Failure> {
+        claim::claim(self, spec, request).await
+    }
+
+    async fn claim_changes(&self, spec: &ClaimSpec, seen: &Token) {
+        claim::changes(self, spec, seen).await;
     }
 }
 

@@ -1,7 +1,8 @@
 //! One connection to one server, and the session that it carries.
 //!
 //! A task of its own writes requests in the order in which they were made, hands each answer to whoever waits for it, and
-//! keeps the session with pings. It ends when nobody holds the connection any more, and then closes the session.
+//! keeps the session with pings. It ends when nobody holds the connection any more, and then closes the session. The
+//! session of a claim is neither kept nor closed: it is renewed by requests alone, and outlives its connections.
 
 use std::collections::VecDeque;
 use std::io;
@@ -30,6 +31,15 @@ pub(super) struct Connection {
     xids: Arc<AtomicI32>,
     /// Somebody waits for a sign of life. The pings that keep the session are nobody's business.
     asked: Arc<AtomicBool>,
+}
+
+/// What a connection does for its session without being asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Upkeep {
+    /// Pings keep the session, and the end of the connection is its end.
+    Full,
+    /// Nothing.
+    None,
 }
 
 /// What a server says unasked, and its answers to pings.
@@ -63,8 +73,12 @@ struct Message {
 type Waiting = Mutex<VecDeque<(Kind, oneshot::Sender<Answer>)>>;
 
 impl Connection {
-    /// Begins to serve a session that was just made. `timeout` is its own.
-    pub(super) fn start(stream: Box<dyn Stream>, session_timeout: Duration) -> (Self, mpsc::UnboundedReceiver<Told>) {
+    /// Begins to serve a session that was just made or continued, and lasts `session_timeout` without a packet.
+    pub(super) fn start(
+        stream: Box<dyn Stream>,
+        session_timeout: Duration,
+        upkeep: Upkeep,
+    ) -> (Self, mpsc::UnboundedReceiver<Told>) {
         let (requests, inbox) = mpsc::unbounded_channel();
         // A watch speaks once, and there is at most one per key.
         let (teller, told) = mpsc::unbounded_channel();
@@ -77,7 +91,7 @@ impl Connection {
             let (input, output) = tokio::io::split(stream);
             let cause = tokio::select! {
                 Err(error) = read(input, &waiting, &teller, &waited_for) => error,
-                written = write(output, inbox, &waiting, session_timeout / 3) => match written {
+                written = write(output, inbox, &waiting, session_timeout / 3, upkeep) => match written {
                     Ok(()) => return,
                     Err(error) => LineError::Broken(error),
                 },
@@ -118,6 +132,11 @@ impl Connection {
     pub(super) fn why_ended(&self) -> CallError {
         why_ended(&self.end)
     }
+
+    /// Whether it is known to have ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.end.get().is_some()
+    }
 }
 
 impl Pending {
@@ -143,6 +162,7 @@ async fn write(
     mut inbox: mpsc::UnboundedReceiver<Message>,
     waiting: &Waiting,
     pause: Duration,
+    upkeep: Upkeep,
 ) -> io::Result<()> {
     loop {
         match timeout(pause, inbox.recv()).await {
@@ -156,6 +176,7 @@ async fn write(
                 }
                 stream.write_all(&frames).await?;
             }
+            Ok(None) if upkeep == Upkeep::None => return Ok(()),
             Ok(None) => {
                 let farewell = async {
                     stream.write_all(&Request::Close.frame(0)).await?;
@@ -163,6 +184,7 @@ async fn write(
                 };
                 return timeout(FAREWELL, farewell).await.unwrap_or(Ok(()));
             }
+            Err(_quiet) if upkeep == Upkeep::None => {}
             Err(_quiet) => stream.write_all(&jute::ping()).await?,
         }
     }
@@ -246,7 +268,7 @@ mod tests {
     /// A connection, what it is told, and the server's end.
     fn start() -> (Connection, mpsc::UnboundedReceiver<Told>, DuplexStream) {
         let (client, server) = duplex(4096);
-        let (connection, told) = Connection::start(Box::new(client), TIMEOUT);
+        let (connection, told) = Connection::start(Box::new(client), TIMEOUT, Upkeep::Full);
         (connection, told, server)
     }
 
@@ -338,6 +360,17 @@ mod tests {
         received(&mut server).await;
         drop(other);
         assert_eq!(received(&mut server).await, Request::Close.frame(0)[4..]);
+        assert_eq!(server.read(&mut [0]).await.unwrap(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_session_of_a_claim_is_neither_kept_nor_closed() {
+        let (client, mut server) = duplex(4096);
+        let (connection, _told) = Connection::start(Box::new(client), TIMEOUT, Upkeep::None);
+        tokio::time::sleep(TIMEOUT).await;
+        drop(sync(&connection));
+        assert_eq!(received(&mut server).await[..4], [0; 4], "the first frame is the request");
+        drop(connection);
         assert_eq!(server.read(&mut [0]).await.unwrap(), 0);
     }
 

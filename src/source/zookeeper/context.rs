@@ -1,13 +1,15 @@
 //! What the calls of one session share, and what all sessions remember together.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
 
+use super::claim_session::ClaimSession;
 use super::connection::{Connection, Told};
+use super::session::Opener;
 use super::tenure::{Terms, left};
 use crate::config::model::OptionNames;
 use crate::keeper::Tenure;
@@ -20,6 +22,9 @@ use crate::time::Moment;
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(super) name: Arc<str>,
+    pub(super) endpoint: EndpointIndex,
+    /// Makes the connections of the claims' sessions.
+    pub(super) opener: Arc<Opener>,
     pub(super) connection: Connection,
     /// What the server says unasked, until the watch takes it.
     pub(super) told: Mutex<Option<mpsc::UnboundedReceiver<Told>>>,
@@ -47,6 +52,8 @@ pub(super) struct Memory {
     terms: Mutex<Vec<Option<Known>>>,
     /// The longest session that each server grants, in milliseconds; the largest number until it is known.
     longest: Vec<AtomicU64>,
+    /// The sessions of the claims by their keys: they outlive every connection.
+    claims: Mutex<BTreeMap<Arc<str>, Arc<tokio::sync::Mutex<ClaimSession>>>>,
 }
 
 /// Patroni's settings and when they were asked for.
@@ -87,6 +94,7 @@ impl Memory {
             ours: (0..keys).map(|_| AtomicBool::new(false)).collect(),
             terms: Mutex::new(vec![None; keys]),
             longest: (0..servers).map(|_| AtomicU64::new(u64::MAX)).collect(),
+            claims: Mutex::default(),
         }
     }
 
@@ -103,8 +111,14 @@ impl Memory {
         self.longest[server].store(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// Patroni's session may be with any server.
-    fn longest(&self) -> Duration {
+    /// The session of a claim.
+    pub(super) fn claim_session(&self, key: &Arc<str>) -> Arc<tokio::sync::Mutex<ClaimSession>> {
+        let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(claims.entry(Arc::clone(key)).or_default())
+    }
+
+    /// The longest session that is granted: one may be with any server.
+    pub(super) fn longest(&self) -> Duration {
         let longest = self.longest.iter().map(|longest| longest.load(Ordering::Relaxed)).min();
         Duration::from_millis(longest.unwrap_or(u64::MAX))
     }

@@ -45,6 +45,8 @@ pub(super) enum OpenError {
     Line(LineError),
     #[error("it does not begin a session within {limit:.1?}: it hangs, or sees no quorum")]
     NoSession { limit: Duration },
+    #[error("ZooKeeper has ended the session")]
+    Expired,
     #[error(transparent)]
     Secret(#[from] SecretError),
     #[error("ZooKeeper refuses to log in with the scheme digest; is that scheme turned off?")]
@@ -90,6 +92,7 @@ impl From<OpenError> for Failure {
         match &error {
             OpenError::Dial(_) | OpenError::NotServing | OpenError::Line(_) => Self::new("connect", &error),
             OpenError::NoSession { .. } => Self::new("timeout", &error),
+            OpenError::Expired => Self::new("session", &error),
             OpenError::Secret(_) | OpenError::LoginRefused => Self::new("login", &error),
             OpenError::Call(call) => call.clone().into(),
         }

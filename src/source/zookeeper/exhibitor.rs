@@ -92,7 +92,7 @@ pub(in crate::source) fn connectors(
         let inner = ZookeeperConnector {
             endpoint: place,
             // Replaced as soon as it is known what is at this place.
-            opener: Opener::new(&config.endpoints[0], &config, &tls, settings.call_limit),
+            opener: Arc::new(Opener::new(&config.endpoints[0], &config, &tls, settings.call_limit)),
             root: config.root.clone().unwrap_or_default().into(),
             keys: Arc::clone(keys),
             memory: Arc::clone(&memory),
@@ -122,7 +122,7 @@ impl Connector for ExhibitorConnector {
         if self.current.as_ref() != server
             && let Some(server) = server
         {
-            self.inner.opener = Opener::new(server, &self.config, &self.tls, limit);
+            self.inner.opener = Arc::new(Opener::new(server, &self.config, &self.tls, limit));
             self.current = Some(server.clone());
         }
         let connected = self.inner.connect().await;

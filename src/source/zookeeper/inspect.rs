@@ -87,7 +87,7 @@ fn root(config: &StoreConfig) -> Arc<str> {
 }
 
 async fn inspect_server(
-    mut opener: Opener,
+    opener: Opener,
     endpoint: Endpoint,
     tls: Arc<TlsSettings>,
     root: Arc<str>,
@@ -96,7 +96,7 @@ async fn inspect_server(
 ) -> Inspection {
     let endpoint_name = opener.name.to_string();
     let limit = opener.limit;
-    let (asked, version) = tokio::join!(ask(&mut opener, &root, &keys, clock), version(&endpoint, tls, limit));
+    let (asked, version) = tokio::join!(ask(&opener, &root, &keys, clock), version(&endpoint, tls, limit));
     let (outcome, keys) = match asked {
         Ok((took, keys)) => (Ok(Answer { version: version.unwrap_or_default(), cluster: 0, took }), Some(keys)),
         Err(refusal) => (Err(refusal), None),
@@ -107,7 +107,7 @@ async fn inspect_server(
 
 type Found = BTreeMap<String, KeyFacts>;
 
-async fn ask(opener: &mut Opener, root: &str, keys: &[String], clock: Clock) -> Result<(Duration, Found), Refusal> {
+async fn ask(opener: &Opener, root: &str, keys: &[String], clock: Clock) -> Result<(Duration, Found), Refusal> {
     let Opened { connection, timeout, .. } = opener.open(LONG).await.map_err(|error| refusal(&error))?;
     let asking = async {
         let started = (clock.now)();

@@ -11,15 +11,22 @@
 //! The leader key is an ephemeral znode of Patroni's session. ZooKeeper tells nobody how much of a session is left, so
 //! the bound is computed from Patroni's settings, which are in the same store; see `tenure.rs`.
 //!
+//! # Claims
+//! A claim is an ephemeral znode of a session of its own, which is moved between the servers; see `claim.rs` and
+//! `claim_session.rs`.
+//!
 //! # Watches
 //! A watch tells that a znode has changed and ends with that; it tells neither value nor version. What it says is followed
 //! by a read that sets the next watch, and that read is reported as the event.
 
+mod claim;
+mod claim_session;
 mod client;
 mod connection;
 mod context;
 mod error;
 pub(super) mod exhibitor;
+mod heard;
 mod inspect;
 mod read;
 mod session;
@@ -46,7 +53,7 @@ pub(super) fn connectors(
     let memory = Arc::new(Memory::new(keys.all().len(), config.endpoints.len()));
     let tls = session::tls_settings(config);
     let connector = |(index, endpoint): (usize, &Endpoint)| {
-        let opener = Opener::new(endpoint, config, &tls, settings.call_limit);
+        let opener = Arc::new(Opener::new(endpoint, config, &tls, settings.call_limit));
         let name = Arc::clone(&opener.name);
         let (keys, memory) = (Arc::clone(keys), Arc::clone(&memory));
         let root = config.root.clone().unwrap_or_default().into();

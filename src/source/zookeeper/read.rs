@@ -170,7 +170,7 @@ pub(super) fn passed_quorum(reply: &Reply<'_>) -> Result<(), CallError> {
     }
 }
 
-fn expect(code: Code, expected: &[Code]) -> Result<(), CallError> {
+pub(super) fn expect(code: Code, expected: &[Code]) -> Result<(), CallError> {
     if expected.contains(&code) { Ok(()) } else { Err(code.into()) }
 }
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio::time::timeout;
 
-use super::connection::{Connection, Told, first_frame};
+use super::connection::{Connection, Told, Upkeep, first_frame};
 use super::error::{CallError, LineError, OpenError};
 use crate::config::model::{self as config, Endpoint, Login, StoreConfig};
 use crate::source::secrets::Secrets;
@@ -32,7 +32,7 @@ pub(super) struct Opener {
     pub(super) names: config::OptionNames,
     dialer: Dialer,
     login: Option<Login>,
-    secrets: Secrets,
+    secrets: Mutex<Secrets>,
 }
 
 /// A session that has begun.
@@ -42,6 +42,7 @@ pub(super) struct Opened {
     pub(super) told: mpsc::UnboundedReceiver<Told>,
     /// How long the session lasts without a packet.
     pub(super) timeout: Duration,
+    pub(super) session: SessionId,
     /// The generation of the TLS files that it was made with.
     pub(super) generation: u64,
 }
@@ -55,7 +56,7 @@ impl Opener {
             names: config.names,
             dialer: Dialer::new(endpoint.clone(), Arc::clone(tls)),
             login: config.login.clone(),
-            secrets: Secrets::new(config.names.password_file),
+            secrets: Mutex::new(Secrets::new(config.names.password_file)),
         }
     }
 
@@ -69,19 +70,29 @@ impl Opener {
     }
 
     /// Begins a session that lasts `wanted` without a packet, if ZooKeeper allows that.
-    pub(super) async fn open(&mut self, wanted: Duration) -> Result<Opened, OpenError> {
+    pub(super) async fn open(&self, wanted: Duration) -> Result<Opened, OpenError> {
+        self.connect(wanted, SessionId::default(), Upkeep::Full).await
+    }
+
+    /// Continues the session of a claim through a new connection, or begins one where there is none.
+    pub(super) async fn open_for_claim(&self, wanted: Duration, session: SessionId) -> Result<Opened, OpenError> {
+        self.connect(wanted, session, Upkeep::None).await
+    }
+
+    async fn connect(&self, wanted: Duration, session: SessionId, upkeep: Upkeep) -> Result<Opened, OpenError> {
         let (mut stream, generation) = self.dialer.stream(&[], self.limit).await?;
-        let begun = timeout(self.limit, begin(&mut stream, wanted)).await;
+        let begun = timeout(self.limit, begin(&mut stream, wanted, session)).await;
         let connected = begun.map_err(|_elapsed| OpenError::NoSession { limit: self.limit })??;
-        let (connection, told) = Connection::start(stream, connected.timeout);
-        let opened = Opened { connection, told, timeout: connected.timeout, generation };
+        let (connection, told) = Connection::start(stream, connected.timeout, upkeep);
+        let Connected { timeout, session } = connected;
+        let opened = Opened { connection, told, timeout, session, generation };
         self.log_in(&opened.connection).await?;
         Ok(opened)
     }
 
-    async fn log_in(&mut self, connection: &Connection) -> Result<(), OpenError> {
+    async fn log_in(&self, connection: &Connection) -> Result<(), OpenError> {
         let Some(Login { user, password }) = &self.login else { return Ok(()) };
-        let password = self.secrets.read(password, self.limit / FILES_SHARE).await?;
+        let password = self.secrets.lock().await.read(password, self.limit / FILES_SHARE).await?;
         let answer = connection.log_in("digest", format!("{user}:{password}").as_bytes());
         let answer = timeout(self.limit, answer.answer()).await;
         let answer = answer.map_err(|_elapsed| CallError::Silent { limit: self.limit })??;
@@ -93,10 +104,14 @@ impl Opener {
     }
 }
 
-async fn begin(stream: &mut Box<dyn Stream>, wanted: Duration) -> Result<Connected, LineError> {
-    stream.write_all(&connect(wanted, SessionId::default())).await?;
+async fn begin(stream: &mut Box<dyn Stream>, wanted: Duration, session: SessionId) -> Result<Connected, OpenError> {
+    stream.write_all(&connect(wanted, session)).await.map_err(LineError::from)?;
     let frame = first_frame(stream).await?;
-    Connected::parse(&frame).ok_or(LineError::Foreign)
+    match Connected::parse(&frame) {
+        Some(connected) => Ok(connected),
+        None if Connected::says_ended(&frame) => Err(OpenError::Expired),
+        None => Err(LineError::Foreign.into()),
+    }
 }
 
 /// An endpoint as one writes it for ZooKeeper.

@@ -95,6 +95,12 @@ impl Connected {
         let password = rest.buffer()?.try_into().ok()?;
         Some(Self { timeout: Duration::from_millis(timeout), session: SessionId { id, password } })
     }
+
+    /// Whether a frame without its length says that the session that was to be continued has ended.
+    pub fn says_ended(frame: &[u8]) -> bool {
+        let mut rest = Reader(frame);
+        (rest.int(), rest.int(), rest.long()) == (Some(0), Some(0), Some(0))
+    }
 }
 
 impl<'a> Reply<'a> {

@@ -35,6 +35,9 @@ fn a_session_begins_as_the_usual_client_begins_it() {
     assert_eq!(connected.session.password[..2], [0x87, 0xa6]);
     let expired = [&answer[..4], &[0; 4], &[0; 8], &answer[16..]].concat();
     assert_eq!(Connected::parse(&expired), None, "a session that cannot be continued");
+    assert!(
+        Connected::says_ended(&expired) && !Connected::says_ended(&answer) && !Connected::says_ended(&expired[..15])
+    );
 }
 
 #[test]

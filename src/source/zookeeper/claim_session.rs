@@ -1,0 +1,133 @@
+//! The session of one claim.
+//!
+//! A claim ends with its session, and must not end with a connection. So it has a session of its own, which no other
+//! request uses: nothing but the claim's own requests keep it, no ping and no read. The engine says which server to ask;
+//! the session moves there with its id and secret. A request that fails or is given up takes its connection with it, and
+//! the next one continues the session through another.
+//!
+//! Nobody closes the session but who has deleted the claim. The next process on this host finds the claim of the one
+//! before, and replaces it under a session of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::connection::{Connection, Told};
+use super::error::OpenError;
+use super::heard::{Heard, lag, wanted};
+use super::session::{Opened, Opener};
+use crate::source::rounds::EndpointIndex;
+use crate::time::Moment;
+use crate::wire::jute::{Request, SessionId};
+
+/// A session that outlives its connections.
+#[derive(Debug, Default)]
+pub(super) struct ClaimSession {
+    id: SessionId,
+    /// The shortest timeout that was granted to it: what an earlier server tells the leader may arrive last.
+    timeout: Option<Duration>,
+    line: Option<Line>,
+}
+
+/// A server, and what a session there needs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Server<'a> {
+    pub(super) endpoint: EndpointIndex,
+    pub(super) opener: &'a Opener,
+    /// The longest session that is granted.
+    pub(super) longest: Duration,
+    pub(super) clock: fn() -> Moment,
+}
+
+/// The connection that a session has now.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) connection: Connection,
+    pub(super) told: mpsc::UnboundedReceiver<Told>,
+    pub(super) session: i64,
+    server: EndpointIndex,
+    timeout: Duration,
+    heard: Heard,
+    used_at: Moment,
+}
+
+impl ClaimSession {
+    /// Takes the connection to this server out. Whoever has got an answer through it puts it back.
+    pub(super) async fn take(&mut self, server: Server<'_>, ttl: Duration) -> Result<Line, OpenError> {
+        let now = (server.clock)();
+        if let Some(line) = self.line.take_if(|line| line.serves(server.endpoint, now)) {
+            return Ok(line);
+        }
+        // The old one is closed once the session has moved.
+        let _before = self.line.take();
+        match self.open(server, ttl).await {
+            Err(OpenError::Expired) => {
+                self.forget();
+                self.open(server, ttl).await
+            }
+            opened => opened,
+        }
+    }
+
+    async fn open(&mut self, server: Server<'_>, ttl: Duration) -> Result<Line, OpenError> {
+        let lag = lag(server.longest);
+        let sent_at = (server.clock)();
+        let Opened { connection, told, timeout, session, .. } =
+            server.opener.open_for_claim(wanted(ttl, lag), self.id).await?;
+        self.id = session;
+        let timeout = self.timeout.map_or(timeout, |before| before.min(timeout));
+        self.timeout = Some(timeout);
+        let (server, heard) = (server.endpoint, Heard::new(lag, sent_at));
+        Ok(Line { connection, told, session: session.id, server, timeout, heard, used_at: sent_at })
+    }
+
+    /// A request was answered through this connection.
+    pub(super) fn put_back(&mut self, line: Line) {
+        self.line = Some(line);
+    }
+
+    /// The session has ended.
+    pub(super) fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Ends the session, which has no claim any more.
+    pub(super) fn close(&mut self, line: &Line) {
+        let _not_waited_for = line.connection.send(&Request::Close);
+        self.forget();
+    }
+
+    /// The connection, for whoever only watches.
+    pub(super) const fn line(&mut self) -> Option<&mut Line> {
+        self.line.as_mut()
+    }
+}
+
+impl Line {
+    /// Whether it can be used again: a session that nobody has used may have ended.
+    fn serves(&self, server: EndpointIndex, now: Moment) -> bool {
+        self.server == server && now.since(self.used_at) < self.timeout / 2 && !self.connection.has_ended()
+    }
+
+    /// A transaction was answered. Returns how long the session lasts at least, from when it was sent.
+    pub(super) fn bound(&mut self, sent_at: Moment, answered_at: Moment) -> Duration {
+        self.used_at = sent_at;
+        self.timeout.saturating_sub(self.heard.answered(sent_at, answered_at))
+    }
+
+    /// Something was answered.
+    pub(super) const fn note_used(&mut self, sent_at: Moment) {
+        self.used_at = sent_at;
+    }
+
+    /// The session as a token names it.
+    pub(super) fn name(&self) -> Arc<str> {
+        name(self.session)
+    }
+}
+
+/// A session as a token names it.
+pub(super) fn name(session: i64) -> Arc<str> {
+    format!("{session:#x}").into()
+}
