@@ -5,6 +5,8 @@
 #[expect(dead_code, reason = "these tests need only a part of the lab")]
 mod support;
 
+mod claims;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;

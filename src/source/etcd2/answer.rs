@@ -52,6 +52,17 @@ pub(super) struct Event {
     pub(super) value: Option<String>,
 }
 
+/// What became of a change that compares.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Written {
+    Done {
+        modified: i64,
+    },
+    /// The key is not as it was compared with.
+    Differs,
+    Absent,
+}
+
 /// Why an answer does not say what was asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Refusal {
@@ -114,6 +125,20 @@ impl Event {
     }
 }
 
+impl Written {
+    pub(super) fn parse(answer: &Response<Bytes>) -> Result<Self, Refusal> {
+        let (status, body) = (answer.status(), answer.body());
+        if status.is_success() {
+            let found: Result<Found, _> = serde_json::from_slice(body);
+            return found.map_or(Err(Refusal::NoApi(status)), |found| Ok(Self::Done { modified: found.node.modified }));
+        }
+        match serde_json::from_slice::<Problem>(body) {
+            Ok(Problem { code: COMPARE_FAILED | EXISTS, .. }) => Ok(Self::Differs),
+            Ok(_) | Err(_) => refused(status, body).map_or(Ok(Self::Absent), Err),
+        }
+    }
+}
+
 /// Why there is no key in the answer; an `Err` with the index if the key is absent.
 fn refused(status: StatusCode, body: &[u8]) -> Result<Refusal, i64> {
     if status == StatusCode::UNAUTHORIZED {
@@ -165,6 +190,11 @@ impl Refusal {
     }
 }
 
+/// What lets a role claim a key.
+pub(super) fn grant_write(key: &str) -> String {
+    format!("ETCDCTL_API=2 etcdctl role grant ROLE --path {key} --readwrite")
+}
+
 /// What lets a role read a key.
 pub(super) fn grant(key: &str) -> String {
     format!("ETCDCTL_API=2 etcdctl role grant ROLE --path {key} --read")
@@ -193,6 +223,8 @@ struct Problem {
     index: i64,
 }
 
+const COMPARE_FAILED: u32 = 101;
+const EXISTS: u32 = 105;
 /// In characters.
 const LONGEST: usize = 200;
 
@@ -247,5 +279,21 @@ mod tests {
         let cleared =
             br#"{"errorCode":401,"message":"The event in requested index is outdated and cleared","index":9}"#;
         assert_eq!(Event::parse(StatusCode::BAD_REQUEST, cleared), Err(Refusal::Cleared));
+    }
+
+    #[test]
+    fn a_change_is_done_or_finds_another_key_or_none() {
+        let written = |status, body| Written::parse(&answer(status, body));
+        let done = r#"{"action":"create","node":{"key":"/a","value":"x","modifiedIndex":12,"createdIndex":12}}"#;
+        assert_eq!(written(201, done), Ok(Written::Done { modified: 12 }));
+        let differs = r#"{"errorCode":101,"message":"Compare failed","cause":"[7 != 8]","index":9}"#;
+        assert_eq!(written(412, differs), Ok(Written::Differs));
+        let exists = r#"{"errorCode":105,"message":"Key already exists","cause":"/a","index":9}"#;
+        assert_eq!(written(412, exists), Ok(Written::Differs));
+        let absent = r#"{"errorCode":100,"message":"Key not found","cause":"/a","index":9}"#;
+        assert_eq!(written(404, absent), Ok(Written::Absent));
+        assert_eq!(written(401, r#"{"message":"Insufficient credentials"}"#), Err(Refusal::Forbidden));
+        assert!(matches!(written(503, ""), Err(Refusal::NotNow(_))));
+        assert!(matches!(written(200, "<html>"), Err(Refusal::NoApi(_))));
     }
 }

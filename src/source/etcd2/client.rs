@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::context::{Context, Shared};
 use super::poll::KeyPoll;
+use crate::source::claim::{Answer, Request, Token};
 use crate::source::client::{Answers, Client, Connector, Failure};
 use crate::source::http::{HttpEndpoint, Polls, read_each};
-use crate::source::report::KeyIndex;
+use crate::source::report::{ClaimSpec, KeyIndex};
 use crate::source::rounds::EndpointIndex;
 
 /// Makes sessions with one endpoint.
@@ -59,5 +60,13 @@ impl Client for Etcd2Client {
                 Ok(())
             }
         }))
+    }
+
+    async fn claim(&self, spec: &ClaimSpec, request: &Request) -> Result<Answer, Failure> {
+        super::claim::claim(&self.0, spec, request).await
+    }
+
+    async fn claim_changes(&self, spec: &ClaimSpec, seen: &Token) {
+        super::claim::changes(&self.0, spec, seen).await;
     }
 }

@@ -90,11 +90,7 @@ impl Context {
         let Some(&first) = places.first() else { return Ok(Vec::new()) };
         let sent_at = (self.shared.clock)();
         let page = self.page(first).await?;
-        match self.shared.membership.judge(self.endpoint, page.cluster, self.http.limit() / PATIENCE).await {
-            Verdict::Believed => {}
-            Verdict::Other => return Err(foreign(&ClusterError::Other(page.cluster))),
-            Verdict::Divided | Verdict::Early => return Err(foreign(&ClusterError::Divided(page.cluster))),
-        }
+        self.believe(page.cluster).await.map_err(KeyError::Endpoint)?;
         self.first().entry(self.shared.keys.first_place(first)).or_insert(Seen::of(&page));
         let answered_at = (self.shared.clock)();
         let read = |&key: &KeyIndex| {
@@ -105,6 +101,15 @@ impl Context {
             (key, Ok(KeyRead { names, version, modified, tenure, sent_at, answered_at, from }))
         };
         Ok(places.iter().map(read).collect())
+    }
+
+    /// Whether what an endpoint of this cluster says counts.
+    pub(super) async fn believe(&self, cluster: u64) -> Result<(), Failure> {
+        match self.shared.membership.judge(self.endpoint, cluster, self.http.limit() / PATIENCE).await {
+            Verdict::Believed => Ok(()),
+            Verdict::Other => Err(foreign(&ClusterError::Other(cluster))),
+            Verdict::Divided | Verdict::Early => Err(foreign(&ClusterError::Divided(cluster))),
+        }
     }
 
     /// What the store says of a key now, by a quorum.
@@ -139,8 +144,8 @@ impl Context {
     }
 }
 
-fn foreign(error: &ClusterError) -> KeyError {
-    KeyError::Endpoint(Failure::new("cluster", error))
+fn foreign(error: &ClusterError) -> Failure {
+    Failure::new("cluster", error)
 }
 
 /// The path of a key in the API.

@@ -6,6 +6,7 @@
 
 mod answer;
 mod bound;
+mod claim;
 mod client;
 mod context;
 mod inspect;
