@@ -68,7 +68,8 @@ impl Environment {
         let lab = Lab::new("faults");
         let tls = (cluster_kind == ClusterKind::Tls).then(|| Tls::new(&lab));
         let user = (cluster_kind == ClusterKind::Auth).then(|| root.clone());
-        let options = ClusterOptions { tls: tls.clone(), user, ..ClusterOptions::default() };
+        let client_certificates = tls.is_some();
+        let options = ClusterOptions { tls: tls.clone(), client_certificates, user, ..ClusterOptions::default() };
         let cluster = Cluster::start_with(&lab, &options);
         let hosts: Vec<Host> = (1..=HOSTS).map(|number| lab.host(&format!("db{number}"))).collect();
         let client = lab.host("client");

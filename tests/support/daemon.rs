@@ -85,7 +85,8 @@ impl Daemon {
         Self::launch(host, &config.text(), &[], variables)
     }
 
-    fn launch(host: &Host, config: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+    /// The same with any text, arguments and variables.
+    pub(crate) fn launch(host: &Host, config: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         static NUMBERS: AtomicUsize = AtomicUsize::new(1);
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         let file = host.directory().join(format!("{}-{number}.yml", host.name()));

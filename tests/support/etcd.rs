@@ -294,8 +294,9 @@ fn arguments(host: &Host, initial_cluster: &str, options: &ClusterOptions) -> Ve
         let identity = tls.server(host);
         arguments.push(format!("--cert-file={}", identity.certificate.display()));
         arguments.push(format!("--key-file={}", identity.key.display()));
-        arguments.push(format!("--trusted-ca-file={}", tls.ca_file().display()));
+        // With an authority etcd demands a certificate of every client.
         if options.client_certificates {
+            arguments.push(format!("--trusted-ca-file={}", tls.ca_file().display()));
             arguments.push("--client-cert-auth".to_owned());
         }
     }

@@ -1,5 +1,6 @@
 //! A stand-in for Patroni's REST API: it says what the test wants, over HTTP/1.0, as Patroni does.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -12,6 +13,8 @@ use vip_manager::time::Moment;
 use super::clock::{now, pause};
 use super::fail::{OrFail, locked};
 use super::host::Host;
+use super::process::Process;
+use super::tls::Tls;
 
 /// Patroni's usual port.
 pub(crate) const PORT: u16 = 8008;
@@ -136,6 +139,23 @@ impl Drop for RestApi {
         self.say(|said| said.hangs = false);
         self.end();
     }
+}
+
+/// Answers that the host leads to requests of this path, by TLS and only to clients with a certificate.
+pub(crate) fn serve_by_tls(host: &Host, tls: &Tls, path: &str) -> Process {
+    let answer = |body: &str| format!("HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{body}");
+    let files = host.directory().join("rest");
+    fs::create_dir_all(&files).or_fail("making a directory for answers");
+    let leader =
+        format!("{{\"state\": \"running\", \"role\": \"master\", \"patroni\": {{\"name\": \"{}\"}}}}", host.name());
+    fs::write(files.join(path), answer(&leader)).or_fail("writing an answer");
+    fs::write(files.join("config"), answer("{\"ttl\": 30}")).or_fail("writing an answer");
+    let server = tls.server(host);
+    let mut command = host.command("openssl");
+    command.current_dir(&files).args(["s_server", "-quiet", "-HTTP", "-Verify", "1", "-verify_return_error"]);
+    command.arg("-accept").arg(PORT.to_string()).arg("-CAfile").arg(tls.ca_file());
+    command.arg("-cert").arg(&server.certificate).arg("-key").arg(&server.key);
+    Process::start("the REST API", command)
 }
 
 fn serve(mut stream: TcpStream, said: &Mutex<Said>, asked: &Mutex<Vec<String>>) {

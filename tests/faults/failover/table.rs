@@ -44,7 +44,7 @@ Written by `make faults-failover`. Each store has three servers (Kubernetes: a f
 share it at the same time, each with two hosts, a key and an address of its own. A stand-in for Patroni on each host has
 `ttl: 20`, `loop_wait: 5`, `retry_timeout: 5`; the daemons have the default configuration. The runs fail at different
 points of Patroni's loop. The observer is a netlink socket per host. With REST the daemons ask their host's Patroni,
-whose lock is in etcd.
+whose lock is in etcd. With Consul the Patronis share two client agents.
 
 - *address stayed*: the longest time from the failure to the end of the address on the old host
 - *key given away*: the shortest time from the failure to the request by which the next Patroni got the lock

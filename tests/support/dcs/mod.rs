@@ -7,7 +7,7 @@ mod kubernetes;
 pub(crate) mod lock;
 mod zookeeper;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::json;
@@ -28,6 +28,11 @@ use super::zookeeper::Ensemble;
 
 /// How many servers a store has, where it can have several.
 const SERVERS: usize = 3;
+/// How many agents of Consul run on the database hosts. Each knows all others, and the kernel's table of neighbours is
+/// one for all labs.
+const AGENTS: usize = 6;
+/// How many hosts have the agents where there are more database hosts.
+const SHARED_AGENTS: usize = 2;
 
 /// What Patroni keeps its lock in.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -93,7 +98,12 @@ impl Dcs {
             DcsKind::Etcd2 => Self::Etcd2(etcd(&["--enable-v2"])),
             DcsKind::Consul => {
                 let consul = Consul::start(lab, SERVERS);
-                let agents = databases.iter().map(|host| consul.client(host)).collect();
+                let hosts = if databases.len() <= AGENTS {
+                    databases.to_vec()
+                } else {
+                    (1..=SHARED_AGENTS).map(|number| lab.host(&format!("agent{number}"))).collect()
+                };
+                let agents = hosts.iter().map(|host| consul.client(host)).collect();
                 Self::Consul { consul, agents }
             }
             DcsKind::Zookeeper => Self::Zookeeper(Ensemble::start(lab, SERVERS)),
@@ -159,8 +169,10 @@ impl Dcs {
                 let members = cluster.members.iter().map(|member| socket(&member.host, etcd::PORT)).collect();
                 Box::new(move || Box::new(Etcd2Lock { members, key, name, ttl: lease }))
             }
-            Self::Consul { .. } => {
-                let agent = (Ipv4Addr::LOCALHOST, consul_servers::PORT).into();
+            Self::Consul { agents, .. } => {
+                let own = agents.iter().find(|agent| agent.host.name() == host.name());
+                let shared = || &agents[usize::from(host.v4().octets()[3]) % agents.len()];
+                let agent = socket(&own.unwrap_or_else(shared).host, consul_servers::PORT);
                 Box::new(move || Box::new(ConsulLock { agent, key, name, ttl: lease, session: None }))
             }
             Self::Zookeeper(ensemble) => {
