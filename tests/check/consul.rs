@@ -2,15 +2,16 @@
 
 use crate::support::consul::{Agent, Consul, ConsulOptions, LockHolder, Timing};
 use crate::support::daemon::ConfigFile;
-use crate::support::host::Host;
+use crate::support::host::{Host, VIP};
 use crate::support::lab::Lab;
 use crate::{Printed, check};
 
 const KEY: &str = "service/pg_cluster/leader";
 const TIMING: Timing = Timing { ttl: 30, loop_wait: 10, retry_timeout: 10 };
 
+/// Without a claim, so that the lock decides alone.
 fn config(host: &Host, consul: &Consul) -> ConfigFile {
-    ConfigFile::of_store(host, "consul", &consul.endpoints())
+    ConfigFile::of_store(host, "consul", &consul.endpoints()).with("claim", "off")
 }
 
 fn locked(host: &Host, agent: &Agent, checks: &[&str], look: impl Fn() -> Printed) -> Printed {
@@ -58,4 +59,28 @@ fn missing_rights_are_reported_with_their_rules() {
     printed.shows("consul-session-unknown");
     printed.shows("consul-settings-unknown");
     assert!(!printed.text.contains(&token), "{}", printed.text);
+}
+
+#[test]
+fn a_missing_right_to_claim_is_reported_with_its_rules() {
+    let lab = Lab::new("claimrules");
+    let consul = Consul::start_with(&lab, 1, &ConsulOptions { acl: true, ..ConsulOptions::default() });
+    let host = lab.host("db1");
+    consul.put(KEY, "db1");
+    consul.put("service/pg_cluster/members/db1", "{}");
+    let read = "key_prefix \"service/\" { policy = \"read\" } agent_prefix \"\" { policy = \"read\" }";
+    let token = consul.token("vip", read);
+    let claimed = ConfigFile::of_store(&host, "consul", &consul.endpoints()).with("consul-token", &token);
+    let required = || check(&host, &claimed.clone().with("claim", "require"));
+    required().shows("consul-claim-forbidden");
+    let printed = check(&host, &claimed);
+    assert!(printed.text.contains("so the leader key decides alone (claim: auto)"), "{}", printed.text);
+    let key = format!("key \"service/pg_cluster/vip/{VIP}\" {{ policy = \"write\" }}");
+    consul.set_rules("vip", &format!("{read} {key}"));
+    // Sessions are missing.
+    required().shows("consul-claim-forbidden");
+    consul.set_rules("vip", &format!("{read} {key} session_prefix \"\" {{ policy = \"write\" }}"));
+    let printed = required();
+    assert!(printed.text.contains("nobody has it, and this host may claim (claim: require)"), "{}", printed.text);
+    assert_eq!(consul.request(0, "GET", "/v1/session/list", "").body.trim(), "[]", "nothing is written");
 }

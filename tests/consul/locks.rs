@@ -1,4 +1,4 @@
-//! Locks that end: the bound that is assumed for them, where Patroni's session is on a client agent and where it is not.
+//! Locks that end, without a claim: the bound that is assumed for them, where Patroni's session is on a client agent and where it is not.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ fn the_holders_host_is_cut_off_and_lets_go_before_its_lock_ends() {
     with_settings(&setup);
     let agents: Vec<_> = setup.hosts.iter().map(|host| setup.consul.client(host)).collect();
     let lock = LockHolder::start(&setup.hosts[0], &agents[0], KEY, TIMING);
-    setup.start(|config| config);
+    setup.start(|config| config.with("claim", "off"));
     setup.observer.wait_held(&setup.hosts[0], VIP, SOON);
     wait_logged(&setup.daemons[0], "grade: assumed");
     // The session was asked for meanwhile, and counts from the next read on.
@@ -69,7 +69,7 @@ fn a_lock_on_a_server_agent_is_held_for_two_and_a_half_seconds_only() {
     let holder = (setup.consul.leader() + 1) % 3;
     let agent = &setup.consul.servers[holder];
     let _lock = LockHolder::start(&setup.hosts[holder], agent, KEY, TIMING);
-    setup.start(|config| config);
+    setup.start(|config| config.with("claim", "off"));
     setup.observer.wait_held(&setup.hosts[holder], VIP, SOON);
     wait_logged(&setup.daemons[holder], "may end 5 s after its host is cut off");
     let told = setup.daemons[holder].process.text().matches("may end 5 s after its host is cut off").count();
@@ -88,7 +88,7 @@ fn a_lock_with_checks_is_held_for_two_and_a_half_seconds_only() {
     with_settings(&setup);
     let agent = setup.consul.client(&setup.hosts[0]);
     let _lock = LockHolder::start_with(&setup.hosts[0], &agent, KEY, TIMING, &["serfHealth"]);
-    setup.start(|config| config);
+    setup.start(|config| config.with("claim", "off"));
     setup.observer.wait_held(&setup.hosts[0], VIP, SOON);
     wait_logged(&setup.daemons[0], "its session has checks (serfHealth)");
     let _cut = Cut::off(&setup.lab, &setup.hosts[0]);
@@ -104,7 +104,7 @@ fn patroni_dies_and_the_next_leader_is_followed_without_an_overlap() {
     with_settings(&setup);
     let agents: Vec<_> = setup.hosts.iter().map(|host| setup.consul.client(host)).collect();
     let mut lock = LockHolder::start(&setup.hosts[0], &agents[0], KEY, TIMING);
-    setup.start(|config| config);
+    setup.start(|config| config.with("claim", "off"));
     setup.observer.wait_held(&setup.hosts[0], VIP, SOON);
     lock.die();
     let _next = LockHolder::start(&setup.hosts[1], &agents[1], KEY, TIMING);

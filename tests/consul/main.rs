@@ -6,6 +6,7 @@
 mod support;
 
 mod changes;
+mod claims;
 mod locks;
 mod login;
 

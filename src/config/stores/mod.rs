@@ -161,7 +161,7 @@ pub(super) const CONSUL: StoreType = StoreType {
     token: true,
     location: true,
     kubeconfig: false,
-    claim: None,
+    claim: Some(ClaimMode::Auto),
     new: SourceConfig::Consul,
 };
 
