@@ -1,5 +1,5 @@
-//! Bytes on the wire: announcements, probes and refusals to send, claims of other hosts, requests for connections and
-//! netlink messages to read.
+//! Bytes on the wire: announcements, probes and refusals to send, claims of other hosts, requests for connections,
+//! netlink messages and the answers of name servers to read.
 //!
 //! When a VIP moves, neighbours that still send to the old host must learn its new hardware address. Each frame is
 //! complete from the Ethernet header on, because it leaves through a packet socket: that works even for an address
@@ -22,6 +22,7 @@
 pub mod arp;
 mod checksum;
 pub mod claim;
+pub mod dns;
 pub mod filter;
 pub mod jute;
 pub mod ndp;

@@ -1,6 +1,7 @@
 //! Three lines and Patroni's own file are a whole configuration, which a reload reads again.
 
 use std::fs;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,8 +10,10 @@ use nix::sys::signal::Signal;
 
 use crate::support::clock::{pause, wait_for};
 use crate::support::daemon::{Daemon, KEY, binary};
+use crate::support::etcd::PORT;
 use crate::support::host::{INTERFACE, VIP};
 use crate::support::ping::Pinger;
+use crate::support::process::Process;
 use crate::support::setup::{SOON, Setup, wait_logged};
 
 const OFTEN: Duration = Duration::from_millis(10);
@@ -58,6 +61,60 @@ fn three_lines_are_enough_and_a_reload_follows_patronis_file() {
     daemon.process.signal(Signal::SIGHUP);
     setup.observer.wait_gone(setup.host(), VIP, SOON).unwrap();
     setup.cluster.store().put(KEY, "another");
+    setup.observer.wait_held(setup.host(), VIP, SOON);
+}
+
+/// Answers one service's name as a name server does, and says of every other name that there is none. The server's host
+/// is an address, so that no record of a second kind is needed.
+fn answer_as_name_server(socket: &UdpSocket, service: &str, server: Ipv4Addr, port: u16) {
+    let labels = |name: &str| -> Vec<u8> {
+        let labels =
+            name.split('.').flat_map(|label| [&[u8::try_from(label.len()).unwrap()], label.as_bytes()].concat());
+        labels.chain([0]).collect()
+    };
+    let (name, host) = (labels(service), labels(&server.to_string()));
+    let mut buffer = [0; 512];
+    while let Ok((length, asker)) = socket.recv_from(&mut buffer) {
+        let question = &buffer[12..length - 11];
+        let known = question.starts_with(&name);
+        let mut answer = buffer[..2].to_vec();
+        answer.extend([0x81, if known { 0x80 } else { 0x83 }, 0, 1, 0, u8::from(known), 0, 0, 0, 0]);
+        answer.extend(question);
+        if known {
+            answer.extend([0xc0, 12, 0, 33, 0, 1, 0, 0, 0, 60, 0, u8::try_from(6 + host.len()).unwrap(), 0, 0, 0, 0]);
+            answer.extend(port.to_be_bytes());
+            answer.extend(&host);
+        }
+        let _ = socket.send_to(&answer, asker);
+    }
+}
+
+#[test]
+fn the_servers_of_an_srv_record_are_asked() {
+    let setup = Setup::new("srv", 1);
+    setup.set_leader(setup.host());
+    let (resolver, member) = (setup.lab.host("resolver"), setup.cluster.members[0].host.v4());
+    let address = resolver.v4();
+    let socket = resolver.enter(move || UdpSocket::bind((address, 53)).unwrap());
+    std::thread::spawn(move || answer_as_name_server(&socket, "_etcd-client._tcp.lab.test", member, PORT));
+    let directory = setup.host().directory();
+    let (resolvers, patroni, config) =
+        (directory.join("resolv.conf"), directory.join("patroni.yml"), directory.join("srv.yml"));
+    fs::write(&resolvers, format!("nameserver {address}\n")).unwrap();
+    let name = setup.host().name();
+    fs::write(&patroni, format!("scope: pg_cluster\nname: {name}\netcd3: {{srv: lab.test}}\n")).unwrap();
+    fs::write(&config, format!("ip: {VIP}\ninterface: {INTERFACE}\npatroni-config: {}\n", patroni.display())).unwrap();
+    let start = |arguments: &str| {
+        // Every command on a host has a mount namespace of its own.
+        let mut command = setup.host().command("sh");
+        let script = format!("mount --bind \"$1\" /etc/resolv.conf && exec \"$2\" {arguments} --config \"$3\"");
+        command.args(["-c", &script, "sh"]).args([&resolvers, &binary(), &config]);
+        Process::start("vip-manager", command)
+    };
+    let mut shown = start("show-config");
+    assert!(shown.wait(SOON).success(), "{}", shown.text());
+    assert!(shown.text().contains(&format!("http://{member}:{PORT}")), "{}", shown.text());
+    let _daemon = start("");
     setup.observer.wait_held(setup.host(), VIP, SOON);
 }
 

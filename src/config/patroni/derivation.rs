@@ -1,5 +1,6 @@
 //! Collects the settings that follow from Patroni's configuration.
 
+use super::lookup::Lookup;
 use super::tree::{self, Map, Value};
 use crate::config::diagnostic::{Findings, Place};
 use crate::config::keys::Key;
@@ -11,13 +12,16 @@ pub(in crate::config) struct Patroni {
     pub(super) root: Map,
     /// The file or directory.
     pub(super) place: Place,
+    /// How names of services become servers.
+    pub(super) lookup: Lookup,
 }
 
 impl Patroni {
     /// What follows for the keys that are not set beside `patroni-config`, and whether all that does was found.
     pub(in crate::config) fn derive(&self, beside: &Layer, findings: &mut Findings) -> (Layer, bool) {
+        let Self { root, place, lookup } = self;
         let mut derivation =
-            Derivation { root: &self.root, place: &self.place, beside, settings: Vec::new(), sound: true, findings };
+            Derivation { root, place, lookup: *lookup, beside, settings: Vec::new(), sound: true, findings };
         let store = derivation.store();
         if let Some(store) = store {
             derivation.endpoints(store);
@@ -33,6 +37,7 @@ impl Patroni {
 pub(super) struct Derivation<'a> {
     pub(super) root: &'a Map,
     pub(super) place: &'a Place,
+    pub(super) lookup: Lookup,
     /// What is set beside `patroni-config`: it wins, and nothing that it makes needless is a mistake.
     pub(super) beside: &'a Layer,
     settings: Vec<Setting>,

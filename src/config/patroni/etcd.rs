@@ -32,17 +32,54 @@ impl<'a> Derivation<'a> {
                 place,
                 [format!("{protocol}://{}", with_port(host, port))],
             );
-        } else if let Some(name) = SRV.into_iter().find(|name| section.text(name).is_some()) {
-            let place = section.text(name).map_or(section.place, |(_, place)| place);
-            let text = format!("{} is not supported: set dcs-endpoints beside patroni-config", section.name(name));
-            self.problem(place, text);
+        } else if let Some((name, (domain, place))) = SRV.into_iter().find_map(|name| Some((name, section.text(name)?)))
+        {
+            tls |= self.service(section, name, domain, place);
         } else {
-            let text = format!("{} names no endpoint; expected host, hosts, url or proxy in it", section.title);
+            let text = format!("{} names no endpoint; expected host, hosts, srv, url or proxy in it", section.title);
             self.problem(section.place, text);
         }
         if tls {
             self.tls_files(section);
         }
+    }
+
+    /// The servers that DNS names for this domain, asked for as Patroni does it. Returns whether they speak TLS.
+    fn service(&mut self, section: Section<'a>, name: &str, domain: &str, place: &Place) -> bool {
+        let (name, domain) = (section.name(name), domain.trim());
+        let suffix = section.text("srv_suffix").map(|(suffix, _)| format!("-{suffix}")).unwrap_or_default();
+        for service in SERVICES {
+            let asked = format!("_etcd{service}{suffix}._tcp.{domain}");
+            let servers = match (self.lookup)(&asked) {
+                Ok(servers) if servers.is_empty() => continue,
+                Ok(servers) => servers,
+                Err(why) => {
+                    let text =
+                        format!("cannot look up the {name} record {asked}: {why}; set dcs-endpoints to do without");
+                    self.problem(place, text);
+                    return false;
+                }
+            };
+            if service.starts_with(PEERS) {
+                let text = format!(
+                    "DNS has only the ports of etcd's peers for {name} ({asked}); add records \
+                     _etcd-client{suffix}._tcp.{domain}, or set dcs-endpoints"
+                );
+                self.problem(place, text);
+                return false;
+            }
+            let tls = service.ends_with(TLS);
+            let scheme = if tls { "https" } else { "http" };
+            let texts = servers.iter().map(|server| format!("{scheme}://{}:{}", server.host, server.port));
+            self.set(Key::DcsEndpoints, &name, place, texts);
+            return tls;
+        }
+        let text = format!(
+            "DNS has no record for {name}: neither _etcd-client{suffix}._tcp.{domain} nor \
+             _etcd-client-ssl{suffix}._tcp.{domain}; add one, or set dcs-endpoints"
+        );
+        self.problem(place, text);
+        false
     }
 
     /// Sets the endpoint and the login of a URL. Returns whether it is one of TLS.
@@ -74,3 +111,7 @@ pub(super) fn with_port(host: &str, port: &str) -> String {
 }
 
 const SRV: [&str; 3] = ["srv", "discovery_srv", "srv_domain"];
+/// In Patroni's order.
+const SERVICES: [&str; 6] = ["-client-ssl", "-client", "-ssl", "", "-server-ssl", "-server"];
+const PEERS: &str = "-server";
+const TLS: &str = "-ssl";

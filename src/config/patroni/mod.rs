@@ -6,7 +6,8 @@
 //!
 //! | file | what it derives |
 //! |---|---|
-//! | `read` | finds and reads the file: the only part that does I/O |
+//! | `read` | finds and reads the file |
+//! | `lookup` | asks the name servers for `srv`; this and `read` are the parts that do I/O |
 //! | `derivation` | collects the settings |
 //! | `tree`, `environment` | values with their places; merging; the variables |
 //! | `store` | which store, as Patroni picks it |
@@ -18,6 +19,7 @@ mod derivation;
 mod environment;
 mod etcd;
 mod kubernetes;
+mod lookup;
 mod read;
 mod rest;
 mod scope;

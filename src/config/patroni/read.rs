@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::derivation::Patroni;
 use super::environment::environment;
+use super::lookup;
 use super::tree::{Content, Map, Value, patch};
 use crate::config::diagnostic::{Findings, Place, brief};
 use crate::config::file;
@@ -55,7 +56,7 @@ pub(in crate::config) fn read(
     }
     patch(&mut root, environment(&surroundings.variables));
     let place = Place::file(&Arc::from(path.display().to_string()));
-    Some((path, Patroni { root, place }))
+    Some((path, Patroni { root, place, lookup: lookup::servers }))
 }
 
 /// A bare name is a credential. What is called from the command line finds those of the unit while it runs.

@@ -12,6 +12,7 @@ use crate::config::diagnostic::{Findings, Place};
 use crate::config::keys::Key;
 use crate::config::setting::{Item, Layer, Setting};
 use crate::config::yaml;
+use crate::wire::dns::Server;
 
 /// The settings that follow, one per line, and what is wrong. `beside` is what is set beside `patroni-config`.
 fn derived(text: &str, variables: &[(&str, &str)], beside: &[(Key, &str)]) -> (String, String) {
@@ -27,7 +28,7 @@ fn derived(text: &str, variables: &[(&str, &str)], beside: &[(Key, &str)]) -> (S
         Setting::new(*key, key.name(), Place::Nowhere, vec![item])
     };
     let beside = Layer::gather(beside.iter().map(setting).collect(), &mut findings);
-    let layer = Patroni { root, place: Place::file(&name) }.derive(&beside, &mut findings).0;
+    let layer = Patroni { root, place: Place::file(&name), lookup }.derive(&beside, &mut findings).0;
     let line = |setting: &Setting| {
         let texts: Vec<_> = setting.items.iter().map(|item| item.text.clone()).collect();
         format!("{} {} {} ({})", setting.key.name(), texts.join(","), setting.place, setting.name)
@@ -35,6 +36,18 @@ fn derived(text: &str, variables: &[(&str, &str)], beside: &[(Key, &str)]) -> (S
     let shown = lines(layer.settings().map(line));
     let (problems, notices) = findings.sorted();
     (shown, lines(problems.iter().chain(&notices).map(ToString::to_string)))
+}
+
+/// What DNS has: `org` for clients with and without TLS, `plain` without, `peers` for peers, nobody answers for `dead`.
+fn lookup(name: &str) -> Result<Vec<Server>, String> {
+    let server = |host: &str, port| Server { priority: 1, port, host: host.to_owned() };
+    match name {
+        "_etcd-client-ssl._tcp.org" => Ok(vec![server("a.org", 2379), server("b.org", 2380)]),
+        "_etcd-client._tcp.org" | "_etcd-client._tcp.plain" | "_etcd-client-pg._tcp.plain" => Ok(vec![server(name, 1)]),
+        "_etcd-server._tcp.peers" => Ok(vec![server("a", 2380)]),
+        _ if name.ends_with("dead") => Err("10.0.0.1: no answer within 2s".to_owned()),
+        _ => Ok(Vec::new()),
+    }
 }
 
 /// Each with a newline.
@@ -248,11 +261,33 @@ fn the_store_that_patroni_picks() {
         "p: Patroni's configuration names no store; expected one of its sections consul, etcd, etcd3, exhibitor, \
          kubernetes, raft or zookeeper, or dcs-type beside patroni-config\n",
     );
-    complains(
-        "etcd3: {srv: example.org}",
-        "p:3: etcd3.srv is not supported: set dcs-endpoints beside patroni-config\n",
+    complains("etcd3: {}", "p:3: etcd3 names no endpoint; expected host, hosts, srv, url or proxy in it\n");
+}
+
+#[test]
+fn srv_records_are_asked_for_in_patronis_order() {
+    let endpoints = "dcs-type etcd3 p:3 (dcs-type)\ndcs-endpoints";
+    gives("etcd3: {srv: org}", &format!("{endpoints} https://a.org:2379,https://b.org:2380 p:3 (etcd3.srv)\n"));
+    gives("etcd3: {srv: plain}", &format!("{endpoints} http://_etcd-client._tcp.plain:1 p:3 (etcd3.srv)\n"));
+    gives(
+        "etcd3: {srv: plain, srv_suffix: pg}",
+        &format!("{endpoints} http://_etcd-client-pg._tcp.plain:1 p:3 (etcd3.srv)\n"),
     );
-    complains("etcd3: {}", "p:3: etcd3 names no endpoint; expected host, hosts, url or proxy in it\n");
+    complains(
+        "etcd3: {srv: nothing}",
+        "p:3: DNS has no record for etcd3.srv: neither _etcd-client._tcp.nothing nor _etcd-client-ssl._tcp.nothing; add \
+         one, or set dcs-endpoints\n",
+    );
+    complains(
+        "etcd: {srv: peers}",
+        "p:3: DNS has only the ports of etcd's peers for etcd.srv (_etcd-server._tcp.peers); add records \
+         _etcd-client._tcp.peers, or set dcs-endpoints\n",
+    );
+    complains(
+        "etcd3: {srv: dead}",
+        "p:3: cannot look up the etcd3.srv record _etcd-client-ssl._tcp.dead: 10.0.0.1: no answer within 2s; set \
+         dcs-endpoints to do without\n",
+    );
 }
 
 #[test]
@@ -331,7 +366,7 @@ fn no_text_panics() {
     proptest!(|(text in "(scope|name|etcd3|etcd|consul|hosts|url|: |\\{|\\}|\\[|\\]|,|\n|  |- |&a|\\*a|<<|://|@|[a-z0-9:/.@-]{0,6}){0,40}")| {
         if let Ok(Some(node)) = yaml::parse(&text) {
             let root = Value::of(&node, &Arc::from("p")).map().cloned().unwrap_or_default();
-            let patroni = Patroni { root, place: Place::file(&Arc::from("p")) };
+            let patroni = Patroni { root, place: Place::file(&Arc::from("p")), lookup };
             let mut findings = Findings::default();
             let _derived = patroni.derive(&Layer::default(), &mut findings);
         }
