@@ -4,13 +4,14 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, Weak};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use vip_manager::time::Moment;
 
-use super::clock::{now, wait_until};
+use super::clock::{now, wait_for, wait_until};
 use super::fail::{OrFail, locked};
 
 /// How many lines of each process a failed wait shows.
@@ -34,6 +35,7 @@ pub(crate) struct Process {
     name: String,
     child: Child,
     lines: Arc<Lines>,
+    readers: Vec<JoinHandle<()>>,
     ended: Option<ExitStatus>,
 }
 
@@ -49,10 +51,10 @@ impl Process {
             .spawn()
             .or_fail(&format!("starting {name}"));
         let lines = Arc::new(Mutex::new(Vec::new()));
-        listen(child.stdout.take(), &lines);
-        listen(child.stderr.take(), &lines);
+        let readers = [listen(child.stdout.take(), &lines), listen(child.stderr.take(), &lines)];
         locked(&PROCESSES).push((name.to_owned(), Arc::downgrade(&lines)));
-        Self { name: name.to_owned(), child, lines, ended: None }
+        let readers = readers.into_iter().flatten().collect();
+        Self { name: name.to_owned(), child, lines, readers, ended: None }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -95,11 +97,13 @@ impl Process {
         self.ended
     }
 
-    /// Waits until it ends.
+    /// Waits until it ends and all that it wrote was read.
     #[track_caller]
     pub(crate) fn wait(&mut self, limit: Duration) -> ExitStatus {
         let name = self.name.clone();
-        wait_until(&format!("the end of {name}"), limit, || self.ended())
+        let status = wait_until(&format!("the end of {name}"), limit, || self.ended());
+        wait_for(&format!("the last lines of {name}"), limit, || self.readers.iter().all(JoinHandle::is_finished));
+        status
     }
 
     /// Kills it and waits until it ends. Does nothing if it has ended.
@@ -128,10 +132,10 @@ pub(crate) fn recent_output() -> String {
     words.join("\n")
 }
 
-fn listen(output: Option<impl Read + Send + 'static>, lines: &Arc<Lines>) {
-    let Some(output) = output else { return };
+fn listen(output: Option<impl Read + Send + 'static>, lines: &Arc<Lines>) -> Option<JoinHandle<()>> {
+    let output = output?;
     let lines = Arc::clone(lines);
-    std::thread::spawn(move || {
+    let reader = std::thread::spawn(move || {
         let mut reader = BufReader::new(output);
         let mut bytes = Vec::new();
         while reader.read_until(b'\n', &mut bytes).is_ok_and(|read| read > 0) {
@@ -141,4 +145,5 @@ fn listen(output: Option<impl Read + Send + 'static>, lines: &Arc<Lines>) {
             bytes.clear();
         }
     });
+    Some(reader)
 }

@@ -45,14 +45,19 @@ pub(crate) struct Run {
     pub(crate) followed: f64,
     /// For how long both hosts had the address.
     pub(crate) overlap: f64,
-    /// Whether the old host had the address again.
-    pub(crate) returned: bool,
+    /// How often the old host acquired the address afterwards.
+    pub(crate) returned: usize,
+    /// How often the new host acquired it.
+    pub(crate) acquired: usize,
 }
 
 impl Run {
     pub(crate) fn passed(&self, kind: DcsKind, scenario: Scenario) -> bool {
         let allowed = if scenario.is_double() { ASSUMED_HOLD } else { 0.0 };
-        self.overlap <= allowed && (self.ahead > 0.0 || !scenario.is_foreseen(kind)) && !self.returned
+        self.overlap <= allowed
+            && (self.ahead > 0.0 || !scenario.is_foreseen(kind))
+            && self.returned == 0
+            && self.acquired == 1
     }
 }
 
@@ -122,11 +127,12 @@ impl Pair {
 
     /// The figures of a failure at this moment, with the last renewal sent at that one.
     fn run(&self, failed: Moment, refreshed: Moment) -> Run {
-        let intervals = self.observer.intervals(&self.hosts[0], self.vip);
-        let first = intervals.first().or_fail("the time in which the first host had the address");
-        let gone = first.until.or_fail("the end of the address on the first host");
-        let held = self.observer.intervals(&self.hosts[1], self.vip);
-        let held = held.first().or_fail("the time in which the second host had the address").from;
+        let first = self.observer.intervals(&self.hosts[0], self.vip);
+        let before = first.iter().filter(|interval| interval.from < failed);
+        let gone = before.clone().next_back().and_then(|interval| interval.until);
+        let gone = gone.or_fail("the end of the address on the first host");
+        let second = self.observer.intervals(&self.hosts[1], self.vip);
+        let held = second.first().or_fail("the time in which the second host had the address").from;
         let taken = self.patronis[1].taken().or_fail("when the next Patroni took the lock");
         Run {
             stayed: seconds(failed, gone),
@@ -134,7 +140,8 @@ impl Pair {
             ahead: seconds(gone, (refreshed + SETTINGS.ttl).min(taken.sent)),
             followed: seconds(taken.answered, held),
             overlap: self.observer.overlap(&self.hosts[0], &self.hosts[1], self.vip).as_secs_f64(),
-            returned: intervals.len() > 1 || !self.holds(1),
+            returned: first.len() - before.count(),
+            acquired: second.len(),
         }
     }
 }

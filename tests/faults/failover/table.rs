@@ -15,7 +15,13 @@ pub(crate) fn line(result: &Outcome) -> String {
         result.kind.name(),
         result.scenario.name(),
         result.failure.lines().next().unwrap_or_default()
-    )
+    ) + &failed(result)
+}
+
+/// The runs that failed, in full.
+fn failed(result: &Outcome) -> String {
+    let failed = result.runs.iter().filter(|run| !run.passed(result.kind, result.scenario));
+    failed.map(|run| format!("\n  {run:?}")).collect()
 }
 
 /// How many rows pass.
