@@ -8,6 +8,7 @@ use crate::check;
 use crate::support::clock::wait_for;
 use crate::support::daemon::{ConfigFile, KEY};
 use crate::support::exhibitor::Exhibitor;
+use crate::support::host::VIP;
 use crate::support::lab::Lab;
 use crate::support::tls::Tls;
 use crate::support::zookeeper::{Ensemble, EnsembleOptions};
@@ -20,7 +21,7 @@ fn keys_and_sessions_are_judged() {
     let lab = Lab::new("keys");
     let ensemble = Ensemble::start(&lab, 1);
     let host = lab.host("db1");
-    let config = ConfigFile::of_store(&host, "zookeeper", &ensemble.endpoints());
+    let config = ConfigFile::of_store(&host, "zookeeper", &ensemble.endpoints()).with("claim", "off");
     check(&host, &config).shows("zookeeper-empty");
 
     let patroni = ensemble.session(0, TTL);
@@ -40,6 +41,37 @@ fn keys_and_sessions_are_judged() {
     assert!(printed.text.contains("at least 25 s is assumed"), "{}", printed.text);
     let printed = check(&host, &config.with("trigger-key", "/service/pg_clutser/leader"));
     assert!(printed.text.contains(&format!("does not exist; ZooKeeper has {KEY}")), "{}", printed.text);
+}
+
+#[test]
+fn the_claim_and_the_right_to_it_are_reported() {
+    const SCOPE: &str = "/service/pg_cluster";
+    const READ: Acl<'static> = Acl { permissions: 1, scheme: "world", id: "anyone" };
+    let lab = Lab::new("claim");
+    let ensemble = Ensemble::start(&lab, 1);
+    let host = lab.host("db1");
+    let config = ConfigFile::of_store(&host, "zookeeper", &ensemble.endpoints());
+    let patroni = ensemble.session(0, TTL);
+    assert_eq!(patroni.log_in("digest", "patroni:secret"), Code::OK);
+    assert_eq!(patroni.create(SCOPE, "", &[Acl::OWN, READ], false), Code::OK);
+    patroni.lead(KEY, "db1");
+    check(&host, &config).shows("zookeeper-claim-forbidden");
+    let printed = check(&host, &config.clone().with("claim", "require"));
+    assert!(printed.text.contains("so it never holds the VIP (claim: require)"), "{}", printed.text);
+
+    assert_eq!(patroni.create(&format!("{SCOPE}/vip"), "", &[Acl::OPEN], false), Code::OK);
+    let claim = format!("{SCOPE}/vip/{VIP}");
+    let free = "nobody has it, and this host may claim (claim: auto)";
+    for fence in [false, true] {
+        let printed = check(&host, &config);
+        assert!(printed.text.contains(free) && !printed.text.contains("is assumed"), "{}", printed.text);
+        assert_eq!(patroni.get(&claim), None, "nothing is created");
+        assert_eq!(patroni.get(&format!("{claim}.fence")).is_some(), fence, "nothing is created");
+        patroni.put(&format!("{claim}.fence"), "");
+    }
+    patroni.lead(&claim, r#"{"host":"db2","boot":"another"}"#);
+    let printed = check(&host, &config);
+    assert!(printed.text.contains("db2 has it, but the leader key names this host"), "{}", printed.text);
 }
 
 #[test]

@@ -35,9 +35,9 @@ impl Store for Zookeeper {
         if held.lease != LeaseFacts::Unknown {
             return Vec::new();
         }
-        let mut findings = vec![grade(facts, session)];
-        findings.extend(limited(facts, session));
-        findings
+        // A claim says how long the address is held.
+        let assumed = (!facts.claimed).then(|| grade(facts, session));
+        assumed.into_iter().chain(limited(facts, session)).collect()
     }
 
     fn without_leaders(&self, anything: bool) -> (String, String) {

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use super::claim_session::{Line, Server, name};
-use super::connection::Told;
+use super::connection::{Connection, Told};
 use super::context::Context;
 use super::error::CallError;
 use super::read::expect;
@@ -22,9 +22,7 @@ use crate::wire::jute::{Acl, Code, Operation, Outcome, Reply, Request as Ask};
 pub(super) async fn claim(context: &Context, spec: &ClaimSpec, request: &Request) -> Result<Answer, Failure> {
     let session = context.memory.claim_session(&spec.key);
     let mut session = session.lock().await;
-    let (longest, clock) = (context.memory.longest(), context.clock);
-    let server = Server { endpoint: context.endpoint, opener: &context.opener, longest, clock };
-    let mut line = session.take(server, spec.ttl).await.map_err(|error| of_claim(error.into()))?;
+    let mut line = session.take(server(context), spec.ttl).await.map_err(|error| of_claim(error.into()))?;
     match Claim::new(context, spec).carry_out(&mut line, request).await {
         Ok(Answer::Absent) if matches!(request, Request::Delete(_)) => {
             session.close(&line);
@@ -34,10 +32,9 @@ pub(super) async fn claim(context: &Context, spec: &ClaimSpec, request: &Request
             session.put_back(line);
             Ok(answer)
         }
-        Err(Stop::Refused { znode, creates }) => {
+        Err(Stop::Refused(znode)) => {
             session.put_back(line);
-            let (why, cure) = refusal(&znode, creates, context.user.as_deref());
-            Ok(Answer::Refused { why, cure: Some(cure) })
+            Ok(refused(context, &znode))
         }
         Err(Stop::Call(error)) => {
             if matches!(error, CallError::Expired) {
@@ -46,6 +43,25 @@ pub(super) async fn claim(context: &Context, spec: &ClaimSpec, request: &Request
             Err(of_claim(error.into()))
         }
     }
+}
+
+/// Who has the claim, or that this host may not claim.
+pub(super) async fn inspect(context: &Context, spec: &ClaimSpec) -> Result<Answer, Failure> {
+    match Claim::new(context, spec).inspect(&context.connection).await {
+        Ok(answer) => Ok(answer),
+        Err(Stop::Refused(znode)) => Ok(refused(context, &znode)),
+        Err(Stop::Call(error)) => Err(error.into()),
+    }
+}
+
+fn refused(context: &Context, znode: &Forbidden) -> Answer {
+    let (why, cure) = refusal(znode, context.user.as_deref());
+    Answer::Refused { why, cure: Some(cure) }
+}
+
+fn server(context: &Context) -> Server<'_> {
+    let (longest, clock) = (context.memory.longest(), context.clock);
+    Server { endpoint: context.endpoint, opener: &context.opener, longest, clock }
 }
 
 /// The session that reads the keys is another one.
@@ -83,11 +99,15 @@ async fn watch(line: &mut Line, path: &str, seen: &Token) -> Result<(), CallErro
 /// Why a request goes no further.
 enum Stop {
     Call(CallError),
-    /// An ACL does not allow it. `creates`: the znode is absent, otherwise it may not be changed or read.
-    Refused {
-        znode: String,
-        creates: bool,
-    },
+    /// An ACL does not allow it.
+    Refused(Forbidden),
+}
+
+/// The znode that may not be created, changed or read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Forbidden {
+    Absent(String),
+    Present(String),
 }
 
 impl From<CallError> for Stop {
@@ -144,17 +164,22 @@ impl<'a> Claim<'a> {
     /// Reads the claim. Whatever follows compares it, so no quorum is needed.
     async fn look(&self, line: &mut Line) -> Result<Seen, Stop> {
         let sent_at = (self.context.clock)();
-        let sync = line.connection.send(&Ask::Sync { path: &self.path });
-        let fence = line.connection.send(&Ask::Exists { path: &self.fence, watch: false });
-        let claim = line.connection.send(&Ask::GetData { path: &self.path, watch: false });
+        let seen = self.see(&line.connection).await?;
+        line.note_used(sent_at);
+        Ok(seen)
+    }
+
+    async fn see(&self, connection: &Connection) -> Result<Seen, Stop> {
+        let sync = connection.send(&Ask::Sync { path: &self.path });
+        let fence = connection.send(&Ask::Exists { path: &self.fence, watch: false });
+        let claim = connection.send(&Ask::GetData { path: &self.path, watch: false });
         expect(sync.answer().await?.reply()?.code, &[Code::OK])?;
         let (fence, claim) = (fence.answer().await?, claim.answer().await?);
         let (fence, claim) = (fence.reply()?, claim.reply()?);
-        line.note_used(sent_at);
         expect(fence.code, &[Code::OK, Code::NO_NODE])?;
         let fence = fence.stat().map_or(ABSENT, |stat| stat.version);
         if claim.code == Code::NO_AUTH {
-            return Err(Stop::Refused { znode: self.path.clone(), creates: false });
+            return Err(Stop::Refused(Forbidden::Present(self.path.clone())));
         }
         expect(claim.code, &[Code::OK, Code::NO_NODE])?;
         let claim = claim.data().map(|(value, stat)| {
@@ -253,10 +278,7 @@ impl<'a> Claim<'a> {
             line.note_used(sent_at);
             expect(code, &[Code::OK, Code::NODE_EXISTS, Code::NO_NODE, Code::NO_AUTH])?;
             match code {
-                Code::NO_AUTH if path == self.fence => {
-                    return Err(Stop::Refused { znode: above(path).unwrap_or_default().to_owned(), creates: false });
-                }
-                Code::NO_AUTH => return Err(Stop::Refused { znode: path.to_owned(), creates: true }),
+                Code::NO_AUTH => return Err(self.may_not_create(path)),
                 Code::NO_NODE => absent.push(above(path).ok_or(CallError::Malformed)?),
                 _ => drop(absent.pop()),
             }
@@ -283,9 +305,45 @@ impl<'a> Claim<'a> {
                     above(&self.path).unwrap_or_default()
                 }
             };
-            return Err(Stop::Refused { znode: znode.to_owned(), creates: false });
+            return Err(Stop::Refused(Forbidden::Present(znode.to_owned())));
         }
         Ok(done)
+    }
+
+    /// Where to look for the right that lacks: the directory of the claim, or what is to be created above it.
+    fn may_not_create(&self, path: &str) -> Stop {
+        Stop::Refused(if path == self.fence {
+            Forbidden::Present(above(path).unwrap_or_default().to_owned())
+        } else {
+            Forbidden::Absent(path.to_owned())
+        })
+    }
+
+    /// Tries what a claim needs in a transaction that fails in its last step, and so changes nothing.
+    async fn inspect(&self, connection: &Connection) -> Result<Answer, Stop> {
+        let seen = self.see(connection).await?;
+        let never = format!("{}/never", self.fence);
+        let fail = Operation::Check { path: &never, version: ANY };
+        if seen.fence == ABSENT {
+            let mut path = &*self.fence;
+            while let Some(parent) = above(path) {
+                let answer = connection.send(&Ask::Exists { path: parent, watch: false }).answer().await?;
+                if answer.reply()?.code == Code::OK {
+                    break;
+                }
+                path = parent;
+            }
+            let create = Operation::Create { path, data: b"", acl: &self.acl, ephemeral: false };
+            let answer = connection.send(&Ask::Multi(&[create, fail])).answer().await?;
+            if let Err((0, Code::NO_AUTH)) = outcome(&answer.reply()?)? {
+                return Err(self.may_not_create(path));
+            }
+        } else {
+            let steps = [self.count(ANY), self.ephemeral(), fail];
+            let answer = connection.send(&Ask::Multi(&steps)).answer().await?;
+            let _fails_in_any_case = self.outcome(&answer.reply()?, &steps)?;
+        }
+        Ok(seen.answer())
     }
 
     /// Counts a change of the claim.
@@ -325,15 +383,17 @@ fn above(path: &str) -> Option<&str> {
     path.rsplit_once('/').map(|(above, _)| above).filter(|above| !above.is_empty())
 }
 
-/// What an ACL does not allow, and the command that allows it. `creates`: the znode is absent.
-fn refusal(znode: &str, creates: bool, user: Option<&str>) -> (Arc<str>, Arc<str>) {
-    let verb = if creates { "create" } else { "write" };
-    let why = format!("an ACL does not let this host {verb} the znode {znode} (NOAUTH)");
+/// What an ACL does not allow, and the command that allows it.
+fn refusal(znode: &Forbidden, user: Option<&str>) -> (Arc<str>, Arc<str>) {
     let (login, acl) = match user {
         Some(user) => (format!(", after addauth digest {user}:PASSWORD"), "auth::cdrwa"),
         None => (String::new(), "world:anyone:cdrwa"),
     };
-    let command = if creates { format!("create {znode} \"\" {acl}") } else { format!("setAcl {znode} {acl}") };
+    let (verb, znode, command) = match znode {
+        Forbidden::Absent(znode) => ("create", znode, format!("create {znode} \"\" {acl}")),
+        Forbidden::Present(znode) => ("write", znode, format!("setAcl {znode} {acl}")),
+    };
+    let why = format!("an ACL does not let this host {verb} the znode {znode} (NOAUTH)");
     (why.into(), format!("allow it with zkCli.sh{login}: {command}").into())
 }
 
@@ -369,10 +429,13 @@ mod tests {
 
     #[test]
     fn a_refusal_names_the_command_that_cures_it() {
-        let cure = |creates, user| refusal("/service/pg/vip", creates, user).1.to_string();
-        assert_eq!(cure(true, None), "allow it with zkCli.sh: create /service/pg/vip \"\" world:anyone:cdrwa");
+        let cure = |znode: fn(String) -> Forbidden, user| refusal(&znode("/service/pg/vip".into()), user).1.to_string();
         assert_eq!(
-            cure(false, Some("vip")),
+            cure(Forbidden::Absent, None),
+            "allow it with zkCli.sh: create /service/pg/vip \"\" world:anyone:cdrwa"
+        );
+        assert_eq!(
+            cure(Forbidden::Present, Some("vip")),
             "allow it with zkCli.sh, after addauth digest vip:PASSWORD: setAcl /service/pg/vip auth::cdrwa"
         );
     }

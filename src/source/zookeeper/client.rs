@@ -81,6 +81,10 @@ impl Client for Arc<Context> {
         claim::claim(self, spec, request).await
     }
 
+    async fn inspect_claim(&self, spec: &ClaimSpec) -> Result<Answer, Failure> {
+        claim::inspect(self, spec).await
+    }
+
     async fn claim_changes(&self, spec: &ClaimSpec, seen: &Token) {
         claim::changes(self, spec, seen).await;
     }
