@@ -8,6 +8,8 @@
 
 use std::sync::Arc;
 
+use tokio::time::timeout;
+
 use super::claim_session::{Line, Server, name};
 use super::connection::{Connection, Told};
 use super::context::Context;
@@ -15,7 +17,7 @@ use super::error::CallError;
 use super::read::expect;
 use crate::source::claim::{Answer, Request, Token};
 use crate::source::client::Failure;
-use crate::source::report::ClaimSpec;
+use crate::source::report::{ClaimSpec, KeyIndex};
 use crate::wire::jute::{Acl, Code, Operation, Outcome, Reply, Request as Ask};
 
 /// Carries out a request, in the time that its caller gives it.
@@ -57,6 +59,21 @@ pub(super) async fn inspect(context: &Context, spec: &ClaimSpec) -> Result<Answe
 fn refused(context: &Context, znode: &Forbidden) -> Answer {
     let (why, cure) = refusal(znode, context.user.as_deref());
     Answer::Refused { why, cure: Some(cure) }
+}
+
+/// Begins the session of the claim of a key that seems to name this host, while that is being confirmed.
+pub(super) fn prepare(context: &Arc<Context>, key: KeyIndex) {
+    for spec in context.keys.claims().iter().filter(|spec| spec.leader == key) {
+        let (context, spec) = (Arc::clone(context), spec.clone());
+        tokio::spawn(timeout(context.limit, async move {
+            let session = context.memory.claim_session(&spec.key);
+            let mut session = session.lock().await;
+            // What fails here is tried again by the claim itself.
+            if let Ok(line) = session.take(server(&context), spec.ttl).await {
+                session.put_back(line);
+            }
+        }));
+    }
 }
 
 fn server(context: &Context) -> Server<'_> {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use super::claim;
 use super::connection::Told;
 use super::context::Context;
 use super::error::CallError;
@@ -58,7 +59,7 @@ impl Watcher {
 }
 
 /// Looks at keys that have changed, and watches them again.
-async fn look(context: &Context, keys: &[KeyIndex]) -> Result<Heard, CallError> {
+async fn look(context: &Arc<Context>, keys: &[KeyIndex]) -> Result<Heard, CallError> {
     let ask = |&key| (key, context.connection.send(&Request::GetData { path: &context.path(key), watch: true }));
     let asked: Vec<_> = keys.iter().map(ask).collect();
     let (mut changes, mut absent) = (Vec::new(), Vec::new());
@@ -74,6 +75,9 @@ async fn look(context: &Context, keys: &[KeyIndex]) -> Result<Heard, CallError> 
             absent.push(key);
         }
         context.memory.set_ours(key, names.is_us());
+        if names.is_us() {
+            claim::prepare(context, key);
+        }
         // Nobody knows which version removed it: it was absent at this one, and whatever creates it is newer.
         let version = if names == Names::Nobody { reply.zxid } else { modified };
         let (version, heard_at, from) = (Some(Version(version)), (context.clock)(), context.name.clone());
