@@ -7,6 +7,8 @@ use crate::support::fail::OrFail;
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/faults.md");
 /// Where the section of the failovers begins, which is the last one.
 const FAILOVERS: &str = "\n## The holder fails";
+/// Where the section after that begins.
+const HICCUPS: &str = "\n## What no client may notice";
 
 /// Writes the cases.
 pub(crate) fn write_cases(text: &str) {
@@ -19,7 +21,22 @@ pub(crate) fn write_cases(text: &str) {
 pub(crate) fn write_failovers(section: &str) {
     let before = read();
     let kept = before.find(FAILOVERS).map_or(&*before, |at| &before[..at]);
+    let after = before.find(HICCUPS).map_or("", |at| &before[at..]);
+    fs::write(FILE, format!("{}\n\n{section}{after}", kept.trim_end())).or_fail("writing docs/faults.md");
+}
+
+/// Writes the section of what no client may notice.
+pub(crate) fn write_hiccups(section: &str) {
+    let before = read();
+    let kept = before.find(HICCUPS).map_or(&*before, |at| &before[..at]);
     fs::write(FILE, format!("{}\n\n{section}", kept.trim_end())).or_fail("writing docs/faults.md");
+}
+
+/// Replaces rows of its table, each given with what it begins with.
+pub(crate) fn update_failovers(rows: &[(String, String)]) {
+    let of = |line: &str| rows.iter().find(|(begin, _)| line.starts_with(begin)).map(|(_, row)| row.clone());
+    let lines: Vec<String> = read().lines().map(|line| of(line).unwrap_or_else(|| line.to_owned())).collect();
+    fs::write(FILE, lines.join("\n") + "\n").or_fail("writing docs/faults.md");
 }
 
 fn read() -> String {

@@ -2,7 +2,9 @@
 //! `docs/faults.md`. With names of cases, separated by commas, it runs only these and does not write the table.
 //!
 //! With `--failover` it lets the holder fail on every store instead, and writes that section of the document; with names
-//! of stores and scenarios, separated by commas, it does so only there, and writes nothing. A number is that of the runs.
+//! of stores and scenarios, separated by commas, it does so only there, and replaces their rows. A number is that of the
+//! runs; with another one than usual nothing is written. With `--failover --hiccups` it does on every store what no client
+//! may notice.
 
 #[expect(dead_code, reason = "the suite uses a part of the lab")]
 #[path = "../../tests/support/mod.rs"]
@@ -42,7 +44,7 @@ use std::fs;
 use std::io::{Write, stdout};
 use std::process::ExitCode;
 
-use failover::{RUNS, Scenario};
+use failover::{RUNS, Scenario, hiccup, table};
 use support::dcs::DcsKind;
 use support::fail::OrFail;
 
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
     let wanted: Vec<&str> =
         arguments.iter().flat_map(|words| words.split(',')).filter(|word| !word.is_empty()).collect();
     let good = match wanted.split_first() {
+        Some((&"--failover", ["--hiccups", wanted @ ..])) => hiccups(wanted),
         Some((&"--failover", wanted)) => failovers(wanted),
         Some(_) | None => cases(&wanted),
     };
@@ -72,6 +75,15 @@ fn cases(wanted: &[&str]) -> bool {
     !outcomes.is_empty() && outcomes.iter().all(|outcome| outcome.failures.is_empty())
 }
 
+fn hiccups(wanted: &[&str]) -> bool {
+    let kinds: Vec<DcsKind> = DcsKind::ALL.into_iter().filter(|kind| wanted.contains(&kind.name())).collect();
+    let results = failover::hiccups(if wanted.is_empty() { &DcsKind::ALL } else { &kinds });
+    if wanted.is_empty() {
+        document::write_hiccups(&hiccup::markdown(&results));
+    }
+    !results.is_empty() && results.iter().all(hiccup::Result::passed)
+}
+
 fn failovers(wanted: &[&str]) -> bool {
     let kinds: Vec<DcsKind> = DcsKind::ALL.into_iter().filter(|kind| wanted.contains(&kind.name())).collect();
     let scenarios: Vec<Scenario> = Scenario::ALL.into_iter().filter(|one| wanted.contains(&one.name())).collect();
@@ -80,8 +92,11 @@ fn failovers(wanted: &[&str]) -> bool {
     let scenarios = if scenarios.is_empty() { Scenario::ALL.to_vec() } else { scenarios };
     let results = failover::all(&kinds, &scenarios, runs);
     if wanted.is_empty() {
-        document::write_failovers(&failover::table::markdown(&results));
+        document::write_failovers(&table::markdown(&results));
+    } else if runs == RUNS {
+        let rows: Vec<_> = results.iter().map(|one| (table::first_cells(one), table::row(one))).collect();
+        document::update_failovers(&rows);
     }
-    let _ = writeln!(stdout(), "{}", failover::table::sum(&results));
+    let _ = writeln!(stdout(), "{}", table::sum(&results));
     !results.is_empty() && results.iter().all(failover::Outcome::passed)
 }

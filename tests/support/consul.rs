@@ -122,6 +122,14 @@ impl Consul {
         })
     }
 
+    /// Waits until a server answers consistent reads, so that it is back and knows the leader.
+    pub(crate) fn wait_serving(&self, place: usize) {
+        wait_until("a server of Consul to serve", START, || {
+            let answer = self.servers[place].ask(&self.admin, "GET", "/v1/kv/lab?consistent", "", MASTER).ok()?;
+            (answer.status == 200).then_some(())
+        });
+    }
+
     fn living(&self) -> impl Iterator<Item = usize> {
         (0..self.servers.len()).filter(|place| self.servers[*place].process.is_some())
     }

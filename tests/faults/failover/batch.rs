@@ -9,9 +9,10 @@ use super::scenario::Scenario;
 use crate::measure::seconds;
 use crate::support::clock::{now, pause, wait_for, wait_until};
 use crate::support::cut::Cut;
-use crate::support::daemon::Daemon;
+use crate::support::daemon::{ConfigFile, Daemon};
 use crate::support::dcs::{Dcs, DcsKind, Settings};
 use crate::support::fail::OrFail;
+use crate::support::holding::Interval;
 use crate::support::host::Host;
 use crate::support::lab::Lab;
 use crate::support::observer::AddressObserver;
@@ -66,6 +67,8 @@ pub(super) struct Pair {
     pub(super) daemons: Vec<Daemon>,
     pub(super) patronis: Vec<Patroni>,
     apis: Vec<RestApi>,
+    /// The configuration of the first daemon.
+    config: ConfigFile,
     pub(super) hosts: Vec<Host>,
     observer: AddressObserver,
     vip: IpAddr,
@@ -88,14 +91,43 @@ impl Pair {
                 patroni.speak(api.voice(), SETTINGS.ttl);
             }
         }
-        let daemon = |host| Daemon::start(host, &dcs.config(host, &scope).with("ip", vip));
-        let daemons = hosts.iter().map(daemon).collect();
-        Self { daemons, patronis, apis, hosts, observer, vip, cut: None }
+        // A restart keeps the address, as under systemd.
+        let config = |host| dcs.config(host, &scope).with("ip", vip).with("on-stop", "keep");
+        let daemons = hosts.iter().map(|host| Daemon::start(host, &config(host))).collect();
+        let config = config(&hosts[0]);
+        Self { daemons, patronis, apis, config, hosts, observer, vip, cut: None }
     }
 
     fn refreshed(&self) -> Moment {
         let Role::Leader { refreshed } = self.patronis[0].role() else { panic!("the first Patroni does not lead") };
         refreshed
+    }
+
+    /// Replaces the first daemon, whatever its state.
+    pub(super) fn start_again(&mut self) {
+        self.daemons[0].process.kill();
+        self.daemons[0] = Daemon::start(&self.hosts[0], &self.config);
+    }
+
+    /// Whether the first host has had the address without a break, and the second one never.
+    pub(super) fn kept(&self) -> bool {
+        let first = self.observer.intervals(&self.hosts[0], self.vip);
+        let second = self.observer.intervals(&self.hosts[1], self.vip);
+        first.len() == 1 && self.holds(0) && second.is_empty()
+    }
+
+    /// For how long no host had the address, since the first one got it.
+    pub(super) fn absent(&self) -> Duration {
+        let of = |host: usize| self.observer.intervals(&self.hosts[host], self.vip);
+        let mut held = [of(0), of(1)].concat();
+        held.sort_by_key(|interval| interval.from);
+        let gap = |two: &[Interval]| two[0].until.map_or(Duration::ZERO, |until| two[1].from.since(until));
+        let last = held.last().and_then(|last| last.until).map_or(Duration::ZERO, |until| now().since(until));
+        held.windows(2).map(gap).sum::<Duration>() + last
+    }
+
+    pub(super) fn overlap(&self) -> Duration {
+        self.observer.overlap(&self.hosts[0], &self.hosts[1], self.vip)
     }
 
     fn holds(&self, host: usize) -> bool {
@@ -125,8 +157,8 @@ impl Pair {
         }
     }
 
-    /// The figures of a failure at this moment, with the last renewal sent at that one.
-    fn run(&self, failed: Moment, refreshed: Moment) -> Run {
+    /// The figures of a failure at this moment. The lock can end at `end` or when the next Patroni has asked for it.
+    fn run(&self, failed: Moment, end: Moment) -> Run {
         let first = self.observer.intervals(&self.hosts[0], self.vip);
         let before = first.iter().filter(|interval| interval.from < failed);
         let gone = before.clone().next_back().and_then(|interval| interval.until);
@@ -137,7 +169,7 @@ impl Pair {
         Run {
             stayed: seconds(failed, gone),
             given: seconds(failed, taken.sent),
-            ahead: seconds(gone, (refreshed + SETTINGS.ttl).min(taken.sent)),
+            ahead: seconds(gone, end.min(taken.sent)),
             followed: seconds(taken.answered, held),
             overlap: self.observer.overlap(&self.hosts[0], &self.hosts[1], self.vip).as_secs_f64(),
             returned: first.len() - before.count(),
@@ -146,14 +178,13 @@ impl Pair {
     }
 }
 
-/// Lets the scenario happen so many times, on one store.
-pub(super) fn run(kind: DcsKind, scenario: Scenario, runs: usize) -> Vec<Run> {
-    let lab = Lab::new(kind.name());
+/// Starts a store and pairs of hosts, and waits until each first one leads and what its daemon asks late is known.
+pub(super) fn begin(lab: &Lab, kind: DcsKind, runs: usize) -> (Vec<Pair>, Dcs) {
     let numbers: Vec<u8> = (1..=runs).filter_map(|number| u8::try_from(number).ok()).collect();
     let hosts: Vec<Host> =
         numbers.iter().flat_map(|number| ["a", "b"].map(|side| lab.host(&format!("pg{number}{side}")))).collect();
-    let dcs = Dcs::start(&lab, kind, &hosts);
-    let mut pairs: Vec<Pair> =
+    let dcs = Dcs::start(lab, kind, &hosts);
+    let pairs: Vec<Pair> =
         numbers.iter().zip(hosts.chunks(2)).map(|(number, hosts)| Pair::start(&dcs, *number, hosts.to_vec())).collect();
     wait_for("the daemons", START, || pairs.iter().all(|pair| pair.daemons.iter().all(Daemon::ready)));
     for pair in &pairs {
@@ -164,13 +195,21 @@ pub(super) fn run(kind: DcsKind, scenario: Scenario, runs: usize) -> Vec<Run> {
     pairs.iter().for_each(|pair| pair.patronis[1].may_lead(true));
     // What the daemons ask after their first read counts by then.
     wait_for("a few renewals", START, || pairs.iter().all(|pair| pair.refreshed() > held + SETTINGS.loop_wait));
+    (pairs, dcs)
+}
 
+/// Lets the scenario happen so many times, on one store.
+pub(super) fn run(kind: DcsKind, scenario: Scenario, runs: usize) -> Vec<Run> {
+    let lab = Lab::new(kind.name());
+    let (mut pairs, _dcs) = begin(&lab, kind, runs);
     let failures = fail_each(&lab, scenario, &mut pairs);
     wait_for("the second hosts to have the addresses", SUCCESSION, || pairs.iter().all(|pair| pair.holds(1)));
     wait_for("the first hosts to release the addresses", SUCCESSION, || pairs.iter().all(|pair| !pair.holds(0)));
     pairs.iter_mut().for_each(|pair| scenario.end(pair));
     pause(AFTERWARDS);
-    pairs.iter().zip(failures).map(|(pair, (failed, refreshed))| pair.run(failed, refreshed)).collect()
+    // A lock may last longer, and where nothing tells how long, its true end counts.
+    let end = |renewed: Moment| if scenario.is_foreseen(kind) { renewed + SETTINGS.ttl } else { now() };
+    pairs.iter().zip(failures).map(|(pair, (failed, renewed))| pair.run(failed, end(renewed))).collect()
 }
 
 /// Lets each pair fail at another point of its Patroni's loop. Returns when, and when the last renewal was sent.

@@ -5,6 +5,7 @@
 //! own. They fail at different points of Patroni's loop.
 
 mod batch;
+pub(crate) mod hiccup;
 mod scenario;
 pub(crate) mod table;
 
@@ -20,6 +21,8 @@ use crate::support::fail::locked;
 pub(crate) const RUNS: usize = 20;
 /// More stores at once would only delay each other.
 const AT_ONCE: usize = 2;
+/// They mostly wait, on fewer hosts.
+const HICCUPS_AT_ONCE: usize = 3;
 
 /// What became of a scenario on a store.
 #[derive(Clone, Debug)]
@@ -59,6 +62,28 @@ pub(crate) fn all(kinds: &[DcsKind], scenarios: &[Scenario], runs: usize) -> Vec
     let mut results = results.into_inner().unwrap_or_default();
     results.sort_by_key(|result| (result.kind, result.scenario));
     results
+}
+
+/// Lets what no client may notice happen on these stores.
+pub(crate) fn hiccups(kinds: &[DcsKind]) -> Vec<hiccup::Result> {
+    let results = Mutex::new(Vec::new());
+    let queue = Mutex::new(kinds.iter().rev().copied().collect::<Vec<_>>());
+    std::thread::scope(|scope| {
+        for _ in 0..HICCUPS_AT_ONCE {
+            scope.spawn(|| {
+                while let Some(kind) = { locked(&queue).pop() } {
+                    let of_store = hiccup::run(kind);
+                    for result in &of_store {
+                        let _ = writeln!(stderr(), "{}", hiccup::row(result));
+                    }
+                    locked(&results).push((kind, of_store));
+                }
+            });
+        }
+    });
+    let mut results = results.into_inner().unwrap_or_default();
+    results.sort_by_key(|(kind, _)| *kind);
+    results.into_iter().flat_map(|(_, of_store)| of_store).collect()
 }
 
 /// Runs a scenario on a store.

@@ -53,11 +53,11 @@ impl Scenario {
         match self {
             Self::Cut => "its host is cut off",
             Self::Killed => "daemon and Patroni are killed",
-            Self::Stopped => "daemon and Patroni are stopped, and continue later",
+            Self::Stopped => "daemon and Patroni are stopped",
             Self::PatroniDead => "its Patroni is killed",
             Self::PatroniStopped => "its Patroni is stopped",
             Self::LoopHangs => "Patroni's loop hangs before a renewal",
-            Self::LoopAndApiHang => "a renewal is lost, then Patroni's loop and its REST API hang",
+            Self::LoopAndApiHang => "a renewal is lost, loop and REST API hang",
         }
     }
 

@@ -1,7 +1,5 @@
 //! The table of the scenarios on every store.
 
-use std::fmt::Write as _;
-
 use super::{Outcome, Run};
 use crate::support::dcs::DcsKind;
 
@@ -32,31 +30,45 @@ pub(crate) fn sum(results: &[Outcome]) -> String {
 
 /// The section of docs/faults.md.
 pub(crate) fn markdown(results: &[Outcome]) -> String {
-    let mut page = format!("{INTRODUCTION}{}\n\n{HEAD}", sum(results));
-    for result in results {
-        let verdict = if result.passed() { "pass" } else { "**FAIL**" };
-        let text = result.scenario.text();
-        let _ = writeln!(page, "| {} | {text} | {} | {verdict} |", title(result.kind), figures(result).join(" | "));
-    }
-    page
+    let rows: Vec<String> = results.iter().map(row).collect();
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or_default();
+    format!(
+        "{INTRODUCTION}{} The load of the machine was {load} at the end.\n\n{HEAD}{}\n",
+        sum(results),
+        rows.join("\n")
+    )
 }
 
-const HEAD: &str = "| store | the holder fails: | without overlap | longest overlap | address stayed | key given away | \
-                    released ahead by | followed after |  |\n|---|---|---:|---:|---:|---:|---:|---:|---|\n";
+/// A row of its table.
+pub(crate) fn row(result: &Outcome) -> String {
+    let verdict = if result.passed() { "pass" } else { "**FAIL**" };
+    format!("{}{} | {verdict} |", first_cells(result), figures(result).join(" | "))
+}
+
+/// What no other row begins with.
+pub(crate) fn first_cells(result: &Outcome) -> String {
+    format!("| {} | {} | ", title(result.kind), result.scenario.text())
+}
+
+const HEAD: &str = "| store | the holder fails: | no overlap | longest | stayed | given away | ahead | followed |  |\n\
+                    |---|---|---:|---:|---:|---:|---:|---:|---|\n";
 
 const INTRODUCTION: &str = "## The holder fails, twenty times on every store
 
 Written by `make faults-failover`. Each store has three servers (Kubernetes: a fake with recorded answers), and the runs
 share it at the same time, each with two hosts, a key and an address of its own. A stand-in for Patroni on each host has
 `ttl: 20`, `loop_wait: 5`, `retry_timeout: 5`; the daemons have the default configuration. The runs fail at different
-points of Patroni's loop. The observer is a netlink socket per host. With REST the daemons ask their host's Patroni,
-whose lock is in etcd. With Consul the Patronis share two client agents.
+points of Patroni's loop; what is stopped continues later. The observer is a netlink socket per host. With REST the
+daemons ask their host's Patroni, whose lock is in etcd. With Consul the Patronis share two client agents.
 
-- *address stayed*: the longest time from the failure to the end of the address on the old host
-- *key given away*: the shortest time from the failure to the request by which the next Patroni got the lock
-- *released ahead by*: the shortest time from the end of the address to the earliest moment at which the lock could end,
-  which is 20 s after the last renewal was sent, or the request of the next Patroni if that was sent earlier
-- *followed after*: the longest time from the answer to that request to the address on the new host
+- *longest*: for how long both hosts had the address
+- *stayed*: the longest time from the failure to the end of the address on the old host
+- *given away*: the shortest time from the failure to the request by which the next Patroni got the lock
+- *ahead*: the shortest time from the end of the address to the earliest moment at which the lock could end,
+  which is 20 s after the last renewal was sent, or the request of the next Patroni if that was sent earlier; where no
+  release ahead is required (below) only the request counts
+- *followed*: the longest time from the answer to that request to the address on the new host
 
 A row passes if no run has an overlap or a return of the address to the old host, and if every run has a release ahead.
 Consul and ZooKeeper do not tell how much of a lock is left: where only Patroni dies, the address stays while the daemon
@@ -66,7 +78,7 @@ hold (7 s) is allowed.
 ";
 
 /// What the table calls a store.
-fn title(kind: DcsKind) -> &'static str {
+pub(super) fn title(kind: DcsKind) -> &'static str {
     match kind {
         DcsKind::Etcd => "etcd",
         DcsKind::Etcd2 => "etcd, v2 API",
