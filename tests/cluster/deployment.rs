@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use serde_json::Value;
 use vip_manager::time::Moment;
 
 use crate::stores::{Kind, Store};
 use crate::support::clock::{now, wait_for};
-use crate::support::command::run;
+use crate::support::command::{feed, run};
 use crate::support::daemon::{ConfigFile, Daemon};
 use crate::support::fail::OrFail;
 use crate::support::host::{Host, INTERFACE, VIP};
@@ -125,6 +126,24 @@ impl Deployment {
         let arguments = ["-c", &config, "switchover", SCOPE, "--leader", from, "--candidate", to, "--force"];
         // Consul's agent is on the database hosts only.
         self.hosts[0].run(&program("patronictl"), &arguments);
+    }
+
+    /// The members and their roles, as `patronictl list` prints them on this host.
+    pub(crate) fn members(&self, host: usize) -> Vec<String> {
+        let config = patroni_config_file(&self.hosts[host]).to_string_lossy().into_owned();
+        let listed = self.hosts[host].run(&program("patronictl"), &["-c", &config, "list", "--format", "json", SCOPE]);
+        let listed: Value = serde_json::from_str(&listed).or_fail("reading the list of members");
+        let text = |member: &Value, name: &str| member[name].as_str().unwrap_or_default().to_owned();
+        let of = |member| format!("{} {}", text(member, "Member"), text(member, "Role"));
+        listed.as_array().or_fail("listing the members").iter().map(of).collect()
+    }
+
+    /// Removes all that the store holds of the cluster, as an administrator does, and returns what the tool says.
+    pub(crate) fn remove(&self, host: usize, leader: &str) -> String {
+        let config = patroni_config_file(&self.hosts[host]).to_string_lossy().into_owned();
+        let answers = format!("{SCOPE}\nYes I am aware\n{leader}\n");
+        let namespace = self.hosts[host].namespace();
+        feed("ip", &["netns", "exec", namespace, &program("patronictl"), "-c", &config, "remove", SCOPE], &answers)
     }
 
     /// Begins or ends the maintenance mode, in which Patroni elects nobody.

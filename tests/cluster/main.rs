@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod claims;
 mod deployment;
 mod every_store;
 mod rest;

@@ -1,8 +1,11 @@
 //! The stores that Patroni can keep its lock in: how each is started, and what Patroni's file says about it.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::support::consul::{Agent, Consul};
 use crate::support::etcd::{self, Cluster, ClusterOptions};
-use crate::support::host::Host;
+use crate::support::host::{Host, VIP};
 use crate::support::lab::Lab;
 use crate::support::zookeeper::Ensemble;
 
@@ -107,6 +110,22 @@ impl Store {
                     ensemble.wait_serving(place);
                 }
             }
+        }
+    }
+
+    /// The value of the VIP's claim and the version that created it, where the store is etcd or Consul.
+    pub(crate) fn claim(&self) -> Option<(String, i64)> {
+        let key = format!("service/pg_cluster/vip/{VIP}");
+        match self {
+            Self::Etcd(cluster) => {
+                cluster.store().get(&format!("/{key}")).map(|entry| (entry.value, entry.mod_revision))
+            }
+            Self::Consul { consul, .. } => {
+                let claim = consul.get(&key)?;
+                let value = STANDARD.decode(claim["Value"].as_str()?).ok()?;
+                Some((String::from_utf8(value).ok()?, claim["ModifyIndex"].as_i64()?))
+            }
+            Self::ZooKeeper(_) => None,
         }
     }
 
