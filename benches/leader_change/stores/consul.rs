@@ -52,7 +52,7 @@ impl Store for OnConsul {
         Some(Bare::begin(&self.client, clients))
     }
 
-    fn lead(&self, host: &Host) {
-        self.consul.put(KEY, host.name());
+    fn lead(&self, name: &str) {
+        self.consul.put(KEY, name);
     }
 }

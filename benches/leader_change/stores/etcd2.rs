@@ -51,8 +51,8 @@ impl Store for OnEtcd2 {
         Some(Bare::begin(&self.client, clients))
     }
 
-    fn lead(&self, host: &Host) {
-        let body = format!("value={}&ttl={TTL}", host.name());
+    fn lead(&self, name: &str) {
+        let body = format!("value={name}&ttl={TTL}");
         let request = format!(
             "PUT /v2/keys{KEY} HTTP/1.0\r\nHost: etcd\r\nContent-Type: application/x-www-form-urlencoded\r\n\
              Content-Length: {}\r\n\r\n{body}",

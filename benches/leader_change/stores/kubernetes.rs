@@ -66,8 +66,8 @@ impl Store for OnKubernetes {
         Some(Bare::begin(&self.client, [move |waits: &dyn Fn()| watch(address, tls, &request, waits)]))
     }
 
-    fn lead(&self, host: &Host) {
-        self.kubernetes.annotate(KEY, &annotations(host.name(), TTL));
+    fn lead(&self, name: &str) {
+        self.kubernetes.annotate(KEY, &annotations(name, TTL));
     }
 }
 

@@ -32,6 +32,8 @@ use crate::support::observer::AddressObserver;
 const LIMIT: Duration = Duration::from_secs(20);
 /// A request to wait has arrived after this time, and after a change the bench leaves the processor to the daemons.
 const SETTLE: Duration = Duration::from_millis(60);
+/// No host has this name.
+const NOBODY: &str = "nobody";
 
 /// A store with what follows the leader in it.
 trait Store {
@@ -47,8 +49,8 @@ trait Store {
     /// Bare clients that wait for the next change of the leader; None where no server tells of one.
     fn wait(&self) -> Option<Bare>;
 
-    /// Makes this host the leader.
-    fn lead(&self, host: &Host);
+    /// Writes who leads: the name of a host, or [`NOBODY`].
+    fn lead(&self, name: &str);
 }
 
 /// The leader changes on one store.
@@ -95,22 +97,25 @@ fn on<S: Store>(changes: usize) -> OnStore {
     let daemons: Vec<Daemon> = hosts.iter().map(|host| Daemon::start(host, &store.config(host))).collect();
     wait_for("the daemons", LIMIT, || daemons.iter().all(Daemon::ready));
 
-    store.lead(&hosts[0]);
+    store.lead(hosts[0].name());
     observer.wait_held(&hosts[0], VIP, LIMIT);
     let [mut event, mut announcement, mut whole] = [Series::default(), Series::default(), Series::default()];
     for round in 0..changes {
         let (from, to) = (&hosts[round % hosts.len()], &hosts[(round + 1) % hosts.len()]);
         // Not in step with the daemons' intervals and polls.
         pause(SETTLE + Duration::from_millis(37 * (round as u64 % 13)));
+        // As in a switchover of Patroni: the old leader gives the key up, and the next one takes it.
+        store.lead(NOBODY);
+        observer.wait_gone(from, VIP, LIMIT);
+        pause(SETTLE);
         let bare = store.wait();
         pause(SETTLE);
         capture.clear();
         let (mac, sent) = (to.mac(), now());
-        store.lead(to);
+        store.lead(to.name());
         pause(SETTLE);
         let told = bare.map(Bare::told);
         let wire = wait_until("the announcement", LIMIT, || capture.first(sent, VIP, &mac)).at;
-        observer.wait_gone(from, VIP, LIMIT);
         whole.add(after(sent, wire));
         if let Some(told) = told {
             event.add(after(sent, told));

@@ -27,9 +27,9 @@ impl Store for OnRest {
         None
     }
 
-    fn lead(&self, host: &Host) {
-        for (name, api) in &self.apis {
-            api.lead(name == host.name());
+    fn lead(&self, name: &str) {
+        for (host, api) in &self.apis {
+            api.lead(host == name);
         }
     }
 }

@@ -43,7 +43,7 @@ impl Store for OnZookeeper {
         Some(Bare::begin(&self.client, clients))
     }
 
-    fn lead(&self, host: &Host) {
-        self.session.put(KEY, host.name());
+    fn lead(&self, name: &str) {
+        self.session.put(KEY, name);
     }
 }
