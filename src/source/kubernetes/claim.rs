@@ -78,6 +78,8 @@ impl Claiming<'_> {
     async fn replace(&self, token: &Token) -> Result<Answer, AnswerError> {
         let answer = self.send(Method::PUT, &self.path.object(), self.ours(Some(token))).await?;
         match answer.status() {
+            // What changes nothing is not written: nobody would see a renewal.
+            StatusCode::OK if read(&answer)?.token == *token => Err(AnswerError::Failed(unwritten())),
             StatusCode::OK => self.is_ours(&answer),
             StatusCode::CONFLICT => self.look().await,
             StatusCode::NOT_FOUND => Ok(Answer::Absent),
@@ -116,6 +118,11 @@ impl Claiming<'_> {
 
 fn read(answer: &Response<Bytes>) -> Result<Lease, AnswerError> {
     Ok(lease(answer.body()).map_err(|error| Failure::new("connection", &error))?)
+}
+
+fn unwritten() -> Failure {
+    let why = "the API server has not written the claim: its time did not change".to_owned();
+    Failure { kind: "unavailable", ends_session: false, routine: false, why, cure: None, hold_at_most: None }
 }
 
 /// Waits until the claim is not this one any more. If it cannot be watched, nothing is heard.

@@ -33,7 +33,7 @@ pub struct Holder<'a> {
     pub host: &'a str,
     pub value: &'a str,
     pub ttl: Duration,
-    /// For people: nobody compares it.
+    /// For people: nobody compares it. But without any change the API server does not write, and the version stays.
     pub renewed: WallTime,
 }
 

@@ -129,6 +129,17 @@ impl Kubernetes {
         self.admin.with_token(token).ask("GET", path, None)
     }
 
+    /// Does something with this token.
+    pub(crate) fn act_as(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<(u16, Value), String> {
+        self.admin.with_token(token).ask(method, path, body)
+    }
+
     /// Asks with this token for this form of the answer.
     pub(crate) fn ask_for(&self, token: &str, form: &str, path: &str) -> Result<(u16, Value), String> {
         self.admin.with_token(token).accepting(form).ask("GET", path, None)

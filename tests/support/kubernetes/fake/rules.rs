@@ -156,6 +156,9 @@ impl State {
         }
         let place = ask.place(name);
         let Some(object) = self.objects.get(&place).cloned() else {
+            if let ("update", Some(refused)) = (ask.verb, conflict(ask, name, &json!({"uid": ""}), &body["metadata"])) {
+                return (409, refused);
+            }
             return (404, ask.about(404, "NotFound", name, "not found"));
         };
         match ask.verb {
@@ -163,13 +166,16 @@ impl State {
                 if let Some(refused) = conflict(ask, name, &object["metadata"], &body["metadata"]) {
                     return (409, refused);
                 }
-                let mut object = object;
-                object["spec"] = body["spec"].clone();
-                object["metadata"]["annotations"] = body["metadata"]["annotations"].clone();
-                if object["metadata"]["annotations"].is_null() {
-                    object["metadata"].as_object_mut().map(|metadata| metadata.remove("annotations"));
+                let mut changed = object.clone();
+                changed["spec"] = body["spec"].clone();
+                changed["metadata"]["annotations"] = body["metadata"]["annotations"].clone();
+                if changed["metadata"]["annotations"].is_null() {
+                    changed["metadata"].as_object_mut().map(|metadata| metadata.remove("annotations"));
                 }
-                self.note("MODIFIED", place.clone(), object);
+                // What changes nothing is not written.
+                if changed != object {
+                    self.note("MODIFIED", place.clone(), changed);
+                }
                 (200, self.objects.get(&place).cloned().unwrap_or(Value::Null))
             }
             "patch" => {
@@ -266,8 +272,10 @@ fn conflict(ask: &Ask, name: &str, present: &Value, given: &Value) -> Option<Val
     let resource = ask.resource();
     let what = if !given["uid"].is_null() && given["uid"] != present["uid"] {
         let (given, present) = (given["uid"].as_str()?, present["uid"].as_str()?);
+        let key = format!("/registry/{}/{}/{name}", ask.kind, ask.namespace);
         format!(
-            "StorageError: invalid object, Code: 4, Key: …, Precondition failed: UID in precondition: {given}, UID in object meta: {present}"
+            "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition \
+             failed: UID in precondition: {given}, UID in object meta: {present}"
         )
     } else if !given["resourceVersion"].is_null() && given["resourceVersion"] != present["resourceVersion"] {
         "the object has been modified; please apply your changes to the latest version and try again".to_owned()
