@@ -29,6 +29,11 @@ fn etcd3() {
 }
 
 #[test]
+fn etcd2() {
+    run(Kind::Etcd2);
+}
+
+#[test]
 fn consul() {
     run(Kind::Consul);
 }

@@ -17,6 +17,8 @@ const SERVERS: usize = 3;
 pub(crate) enum Kind {
     #[default]
     Etcd3,
+    /// The v2 API of etcd.
+    Etcd2,
     Consul,
     ZooKeeper,
     /// etcd; the daemons ask their host's Patroni.
@@ -39,14 +41,14 @@ impl Kind {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Rest => "rest",
-            Self::Etcd3 | Self::Consul | Self::ZooKeeper => self.section(),
+            Self::Etcd3 | Self::Etcd2 | Self::Consul | Self::ZooKeeper => self.section(),
         }
     }
 
     /// What the daemon's file says besides the VIP, the interface and Patroni's file.
     pub(crate) const fn line(self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Etcd3 | Self::Consul | Self::ZooKeeper => None,
+            Self::Etcd3 | Self::Etcd2 | Self::Consul | Self::ZooKeeper => None,
             Self::Rest => Some(("dcs-type", "patroni")),
         }
     }
@@ -55,6 +57,7 @@ impl Kind {
     const fn section(self) -> &'static str {
         match self {
             Self::Etcd3 | Self::Rest => "etcd3",
+            Self::Etcd2 => "etcd",
             Self::Consul => "consul",
             Self::ZooKeeper => "zookeeper",
         }
@@ -67,6 +70,11 @@ impl Store {
         match kind {
             Kind::Etcd3 | Kind::Rest => {
                 Self::Etcd(Cluster::start_with(lab, &ClusterOptions { members: SERVERS, ..ClusterOptions::default() }))
+            }
+            Kind::Etcd2 => {
+                let arguments = vec!["--enable-v2".into()];
+                let options = ClusterOptions { members: SERVERS, arguments, ..ClusterOptions::default() };
+                Self::Etcd(Cluster::start_with(lab, &options))
             }
             Kind::Consul => {
                 let consul = Consul::start(lab, SERVERS);

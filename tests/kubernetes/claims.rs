@@ -101,7 +101,7 @@ fn the_claim_of_a_killed_daemon_is_over_for_a_host_that_has_looked_at_it_before(
 #[test]
 fn another_hosts_claim_is_waited_for_until_it_is_over_or_given_up() {
     let setup = Setup::new("kube-claim-foreign", 1);
-    setup.kubernetes.set_claim(&json!({"holderIdentity": "somebody", "leaseDurationSeconds": 3}));
+    setup.kubernetes.set_claim(Some("somebody"), 3);
     let daemon = Daemon::start(&setup.hosts[0], &config(&setup, 0));
     wait_for("the daemon to be ready", SOON, || daemon.ready());
     let leader = setup.leader(0);
@@ -111,12 +111,12 @@ fn another_hosts_claim_is_waited_for_until_it_is_over_or_given_up() {
     setup.observer.wait_gone(&setup.hosts[0], VIP, SOON).unwrap();
     wait_for("the claim to be given up", SOON, || holder(&setup).is_none());
 
-    setup.kubernetes.set_claim(&json!({"holderIdentity": "somebody", "leaseDurationSeconds": 60}));
+    setup.kubernetes.set_claim(Some("somebody"), 60);
     let _leader = setup.leader(0);
     wait_logged(&daemon, "claimed by somebody, at most ");
     pause(Duration::from_secs(5));
     assert!(!setup.observer.holds(&setup.hosts[0], VIP));
-    setup.kubernetes.set_claim(&json!({}));
+    setup.kubernetes.set_claim(None, 60);
     let given_up = now();
     let held = setup.observer.wait_held(&setup.hosts[0], VIP, SOON);
     report("held after it was given up", held.since(given_up));
@@ -129,7 +129,7 @@ fn a_claim_that_is_deleted_or_taken_by_hand_releases_the_vip() {
     let _daemons = daemons(&setup);
     let _leader = setup.leader(0);
     setup.observer.wait_held(&setup.hosts[0], VIP, SOON);
-    setup.kubernetes.set_claim(&json!({"holderIdentity": "somebody", "leaseDurationSeconds": 600}));
+    setup.kubernetes.set_claim(Some("somebody"), 600);
     setup.observer.wait_gone(&setup.hosts[0], VIP, SOON).unwrap();
     setup.kubernetes.delete(&claim_path());
     setup.observer.wait_held(&setup.hosts[0], VIP, SOON);

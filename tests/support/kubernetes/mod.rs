@@ -209,16 +209,16 @@ impl Kubernetes {
         (status == 200).then_some(said)
     }
 
-    /// Replaces the Lease that claims the VIP, whoever has it.
+    /// Writes who holds the Lease that claims the VIP, whoever has it.
     #[track_caller]
-    pub(crate) fn set_claim(&self, spec: &Value) {
-        let mut lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": CLAIM}});
-        lease["spec"] = spec.clone();
+    pub(crate) fn set_claim(&self, holder: Option<&str>, seconds: u32) {
+        let spec = json!({"holderIdentity": holder, "leaseDurationSeconds": seconds});
         let all = claim_path().replace(&format!("/{CLAIM}"), "");
         match self.claim() {
-            None => drop(self.create(&all, lease)),
+            None => drop(self.create(&all, json!({"metadata": {"name": CLAIM}, "spec": spec}))),
             Some(_) => {
-                let (status, said) = self.ask("PUT", &claim_path(), Some(&lease)).or_fail("replacing the claim");
+                let change = json!({"spec": spec});
+                let (status, said) = self.ask("PATCH", &claim_path(), Some(&change)).or_fail("changing the claim");
                 assert_eq!(status, 200, "{said}");
             }
         }
