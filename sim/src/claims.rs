@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use vip_manager::keeper::{ClaimReport, Event};
-use vip_manager::source::claim::{Answer, Request, Token};
+use vip_manager::source::claim::{Answer, Ending, Request, Token};
 use vip_manager::time::Moment;
 
 use crate::host::{ClaimCall, Host, Input, names, owner};
@@ -91,15 +91,15 @@ impl World {
                     token: token(claim),
                     owner: Some(owner(claim.host, claim.boot)),
                     by: Arc::clone(&self.names[claim.host as usize]),
-                    at_most: None,
+                    at_most: self.outwaited().then(|| Duration::from_micros(self.setup.claim_ttl)),
                 }),
         }
     }
 
     /// Writes or renews the claim, and its lease with it.
     fn put_claim(&mut self, host: usize, boot: u32, new: bool) -> Answer {
-        let ends = self.store.lease_end(self.now, self.setup.claim_ttl);
-        self.store.claim_version += i64::from(new);
+        let ends = if self.outwaited() { NEVER } else { self.store.lease_end(self.now, self.setup.claim_ttl) };
+        self.store.claim_version += i64::from(new || self.outwaited());
         let claim = Claim { host: host as u8, boot, version: self.store.claim_version, ends };
         self.store.claim = Some(claim);
         self.queue.set(Alarm::ClaimEnd, 0, ends);
@@ -108,6 +108,11 @@ impl World {
             self.touch_all();
         }
         Answer::Ours { token: token(claim), bound: Duration::from_micros(self.setup.claim_ttl) }
+    }
+
+    /// Whether the claim stays, and each renewal changes its version: as in Kubernetes.
+    fn outwaited(&self) -> bool {
+        self.setup.claim_ending == Ending::Unchanged
     }
 
     /// The lease of the claim may have ended.

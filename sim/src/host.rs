@@ -299,9 +299,9 @@ pub struct ClaimCall {
 }
 
 impl Claiming {
-    pub fn new(host: usize, boot: u32, ttl: Micros) -> Self {
+    pub fn new(host: usize, boot: u32, ttl: Micros, ending: claim::Ending) -> Self {
         let us = owner(host as u8, boot);
-        Self { plan: claim::Plan::new(us, Duration::from_micros(ttl), claim::Ending::ByItself), call: None, path: 0 }
+        Self { plan: claim::Plan::new(us, Duration::from_micros(ttl), ending), call: None, path: 0 }
     }
 }
 

@@ -86,7 +86,7 @@ impl World {
     /// A new etcd leader grants every lease its full time again.
     pub fn extend_leases(&mut self) {
         let ends = self.store.lease_end(self.now, self.setup.claim_ttl);
-        if let Some(claim) = &mut self.store.claim {
+        if let Some(claim) = self.store.claim.as_mut().filter(|claim| claim.ends < NEVER) {
             claim.ends = ends;
         }
         if self.setup.bound == Bound::Record {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use vip_manager::config::{ClaimConfig, Hooks, VipConfig};
 use vip_manager::keeper::{ClaimMode, Schedule};
 use vip_manager::pace::Pace;
+use vip_manager::source::claim::Ending;
 use vip_manager::vip::{InterfaceName, Vip};
 
 use crate::kernel::PREFIX;
@@ -68,6 +69,8 @@ pub struct Setup {
     pub claim: ClaimMode,
     pub claim_ttl: Micros,
     pub claim_checks_leader: bool,
+    /// How a claim ends that nobody renews.
+    pub claim_ending: Ending,
     /// The length of the history.
     pub length: Micros,
     /// Every delay is the shortest, so that only the plan matters.
@@ -112,6 +115,9 @@ impl Setup {
             self.claim = ClaimMode::Require;
             self.claim_ttl = rng.pick(&[10, 10, 15]) * SECOND;
             self.claim_checks_leader = rng.one_in(2);
+            if rng.one_in(3) {
+                self.claim_ending = Ending::Unchanged;
+            }
         }
     }
 
@@ -156,6 +162,7 @@ impl Setup {
             claim: ClaimMode::Off,
             claim_ttl: 10 * SECOND,
             claim_checks_leader: false,
+            claim_ending: Ending::ByItself,
             length: MINUTE,
             calm: false,
             late_kernel: false,

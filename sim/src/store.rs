@@ -27,7 +27,7 @@ pub struct Claim {
     /// A host that was booted again is another one.
     pub boot: u32,
     pub version: i64,
-    /// When its lease ends, in true time.
+    /// When its lease ends, in true time; never, where others outwait it.
     pub ends: Micros,
 }
 
