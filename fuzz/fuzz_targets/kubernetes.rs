@@ -7,7 +7,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
+use vip_manager::source::claim::Answer;
 use vip_manager::source::kubernetes::kubeconfig;
+use vip_manager::source::kubernetes::lease::lease;
 use vip_manager::source::kubernetes::object::{Line, line, listing, refusal, summaries};
 use vip_manager::source::kubernetes::record::{History, Record, Shown};
 use vip_manager::time::{Moment, WallTime};
@@ -23,6 +25,14 @@ fuzz_target!(|bytes: &[u8]| {
     }
     if let Ok(Line::Changed(object)) = line(bytes, "pg-leader") {
         judge(&object.record);
+    }
+    if let Ok(lease) = lease(bytes) {
+        let (free, token) = (lease.is_free(), lease.token.clone());
+        assert!(token.version > 0);
+        match lease.answer() {
+            Answer::Present { token: shown, .. } => assert!(!free && shown == token),
+            answer => assert!(free && answer == Answer::Absent),
+        }
     }
     if let Ok(text) = std::str::from_utf8(bytes) {
         if let Ok(access) = kubeconfig::read(text, Path::new("/etc"), None) {

@@ -25,7 +25,7 @@ mod client;
 #[cfg(feature = "daemon")]
 mod clusters;
 #[cfg(feature = "daemon")]
-mod consul;
+pub mod consul;
 #[cfg(feature = "daemon")]
 mod endpoints;
 #[cfg(feature = "daemon")]
@@ -33,7 +33,7 @@ mod engine;
 #[cfg(feature = "daemon")]
 mod etcd;
 #[cfg(feature = "daemon")]
-mod etcd2;
+pub mod etcd2;
 #[cfg(feature = "daemon")]
 #[allow(dead_code, reason = "the stores that use it follow")]
 mod http;

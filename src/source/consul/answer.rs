@@ -13,25 +13,25 @@ use crate::text::{brief, one_line};
 
 /// The answer about a key.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Page {
+pub struct Page {
     /// What a blocking query waits to see changed. At least 1: with 0 it would not wait.
-    pub(super) index: i64,
-    pub(super) entry: Option<Entry>,
+    pub index: i64,
+    pub entry: Option<Entry>,
 }
 
 /// A key that exists.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Entry {
-    pub(super) value: Vec<u8>,
+pub struct Entry {
+    pub value: Vec<u8>,
     /// The session that holds it.
-    pub(super) session: Option<String>,
+    pub session: Option<String>,
     /// The index of its last change.
-    pub(super) modified: i64,
+    pub modified: i64,
 }
 
 /// Why an answer does not say what was asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Refusal {
+pub enum Refusal {
     /// An election, no quorum, a server that was cut off.
     NotNow(String),
     /// The token may not do that.
@@ -48,7 +48,7 @@ impl Page {
         self.entry.as_ref().map(|entry| entry.modified)
     }
 
-    pub(super) fn parse(answer: &Response<Bytes>) -> Result<Self, Refusal> {
+    pub fn parse(answer: &Response<Bytes>) -> Result<Self, Refusal> {
         let not_found = answer.status() == StatusCode::NOT_FOUND;
         if !not_found {
             check(answer)?;

@@ -13,7 +13,7 @@
 //! session hangs on. Both are asked beside the reads, of keys that name us; what is not known yet is taken for the worst.
 //! A claim bounds it instead, by the lock-delay of a session of our own: see `claim.rs`.
 
-mod answer;
+pub mod answer;
 mod bound;
 mod claim;
 mod client;

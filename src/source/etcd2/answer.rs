@@ -12,49 +12,49 @@ use crate::text::{brief, one_line};
 
 /// The answer about a key.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Page {
+pub struct Page {
     /// The store's index when it was answered.
-    pub(super) index: i64,
+    pub index: i64,
     /// The cluster that answered; zero if it did not tell.
-    pub(super) cluster: u64,
-    pub(super) node: Option<Node>,
+    pub cluster: u64,
+    pub node: Option<Node>,
 }
 
 /// A key that exists.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
-pub(super) struct Node {
+pub struct Node {
     #[serde(default)]
-    pub(super) value: String,
+    pub value: String,
     #[serde(rename = "modifiedIndex", default)]
-    pub(super) modified: i64,
+    pub modified: i64,
     #[serde(default)]
     ttl: Option<u64>,
     #[serde(default)]
     expiration: Option<String>,
     /// What a directory holds.
     #[serde(default)]
-    pub(super) nodes: Vec<Named>,
+    pub nodes: Vec<Named>,
 }
 
 /// A key in a directory.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
-pub(super) struct Named {
-    pub(super) key: String,
+pub struct Named {
+    pub key: String,
     #[serde(default)]
-    pub(super) nodes: Vec<Named>,
+    pub nodes: Vec<Named>,
 }
 
 /// What a wait has seen.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Event {
-    pub(super) modified: i64,
+pub struct Event {
+    pub modified: i64,
     /// Nothing if the key is gone.
-    pub(super) value: Option<String>,
+    pub value: Option<String>,
 }
 
 /// What became of a change that compares.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Written {
+pub enum Written {
     Done {
         modified: i64,
     },
@@ -65,7 +65,7 @@ pub(super) enum Written {
 
 /// Why an answer does not say what was asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Refusal {
+pub enum Refusal {
     /// An election, no quorum, overload.
     NotNow(String),
     /// This user may not do that, or is not who it says.
@@ -80,7 +80,7 @@ pub(super) enum Refusal {
 impl Node {
     /// How long it lives at least, as the member that answers counts; nothing if for ever. The field is rounded up, and
     /// missing if the time is over and the key not yet removed.
-    pub(super) fn left(&self) -> Option<Duration> {
+    pub fn left(&self) -> Option<Duration> {
         match (self.ttl, &self.expiration) {
             (Some(ttl), _) => Some(Duration::from_secs(ttl.saturating_sub(1))),
             (None, Some(_)) => Some(Duration::ZERO),
@@ -89,13 +89,13 @@ impl Node {
     }
 
     /// The same in the seconds of the field.
-    pub(super) fn ttl(&self) -> Option<u64> {
+    pub fn ttl(&self) -> Option<u64> {
         self.ttl.or(self.expiration.as_ref().map(|_| 0))
     }
 }
 
 impl Page {
-    pub(super) fn parse(answer: &Response<Bytes>) -> Result<Self, Refusal> {
+    pub fn parse(answer: &Response<Bytes>) -> Result<Self, Refusal> {
         let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
         let cluster = header("x-etcd-cluster-id").and_then(|id| u64::from_str_radix(id, 16).ok()).unwrap_or(0);
         let index = header("x-etcd-index").and_then(|index| index.parse().ok());
@@ -114,7 +114,7 @@ impl Page {
 }
 
 impl Event {
-    pub(super) fn parse(status: StatusCode, body: &[u8]) -> Result<Self, Refusal> {
+    pub fn parse(status: StatusCode, body: &[u8]) -> Result<Self, Refusal> {
         if !status.is_success() {
             // A wait never says that a key is absent.
             return Err(refused(status, body).unwrap_or(Refusal::NoApi(status)));
@@ -126,7 +126,7 @@ impl Event {
 }
 
 impl Written {
-    pub(super) fn parse(answer: &Response<Bytes>) -> Result<Self, Refusal> {
+    pub fn parse(answer: &Response<Bytes>) -> Result<Self, Refusal> {
         let (status, body) = (answer.status(), answer.body());
         if status.is_success() {
             let found: Result<Found, _> = serde_json::from_slice(body);

@@ -4,7 +4,7 @@
 //! endpoint. Patroni writes its key anew once per loop, so a wait ends that often. Only the last thousand events of the
 //! whole store are kept: a wait that comes too late begins with a read.
 
-mod answer;
+pub mod answer;
 mod bound;
 mod claim;
 mod client;
