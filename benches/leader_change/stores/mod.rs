@@ -78,7 +78,8 @@ pub(crate) fn measure(effort: &Effort) -> Stores {
     let before = load();
     let all = vec![
         on::<OnConsul>(changes),
-        on::<OnZookeeper>(changes),
+        on::<OnZookeeper<false>>(changes),
+        on::<OnZookeeper<true>>(changes),
         on::<OnEtcd2>(changes),
         on::<OnKubernetes>(changes),
         on::<OnRest>(changes),

@@ -13,15 +13,16 @@ use crate::support::zookeeper::{Ensemble, Session};
 /// What Patroni asks for by default.
 const TTL: Duration = Duration::from_secs(30);
 
-pub(super) struct OnZookeeper {
+/// With the claim that is the default, or without one.
+pub(super) struct OnZookeeper<const CLAIM: bool> {
     session: Session,
     ensemble: Ensemble,
     client: Host,
 }
 
-impl Store for OnZookeeper {
+impl<const CLAIM: bool> Store for OnZookeeper<CLAIM> {
     fn name() -> String {
-        "ZooKeeper, three servers".to_owned()
+        format!("ZooKeeper, three servers{}", if CLAIM { ", with a claim" } else { "" })
     }
 
     fn start(lab: &Lab, _hosts: &[Host], client: &Host) -> Self {
@@ -32,7 +33,8 @@ impl Store for OnZookeeper {
     }
 
     fn config(&self, host: &Host) -> ConfigFile {
-        ConfigFile::of_store(host, "zookeeper", &self.ensemble.endpoints())
+        let config = ConfigFile::of_store(host, "zookeeper", &self.ensemble.endpoints());
+        config.with("claim", if CLAIM { "auto" } else { "off" })
     }
 
     fn wait(&self) -> Option<Bare> {
@@ -44,6 +46,6 @@ impl Store for OnZookeeper {
     }
 
     fn lead(&self, name: &str) {
-        self.session.put(KEY, name);
+        self.session.set(KEY, name);
     }
 }

@@ -91,6 +91,11 @@ impl Session {
         }
     }
 
+    /// Writes the value of a znode that is there, in one request.
+    pub(crate) fn set(&self, path: &str, data: &str) {
+        assert_eq!(self.change(&Operation::SetData { path, data: data.as_bytes(), version: -1 }), Code::OK);
+    }
+
     /// Removes a znode.
     pub(crate) fn delete(&self, path: &str) -> Code {
         self.change(&Operation::Delete { path, version: -1 })
