@@ -68,8 +68,10 @@ pub(super) fn prepare(context: &Arc<Context>, key: KeyIndex) {
         tokio::spawn(timeout(context.limit, async move {
             let session = context.memory.claim_session(&spec.key);
             let mut session = session.lock().await;
-            // What fails here is tried again by the claim itself.
-            if let Ok(line) = session.take(server(&context), spec.ttl).await {
+            // Each server tells of the change. What fails here is tried again by the claim itself.
+            if session.line().is_none()
+                && let Ok(line) = session.take(server(&context), spec.ttl).await
+            {
                 session.put_back(line);
             }
         }));

@@ -50,6 +50,8 @@ pub(super) struct Line {
     timeout: Duration,
     heard: Heard,
     used_at: Moment,
+    /// Nothing was asked through it yet.
+    is_new: bool,
 }
 
 impl ClaimSession {
@@ -79,7 +81,7 @@ impl ClaimSession {
         let timeout = self.timeout.map_or(timeout, |before| before.min(timeout));
         self.timeout = Some(timeout);
         let (server, heard) = (server.endpoint, Heard::new(lag, sent_at));
-        Ok(Line { connection, told, session: session.id, server, timeout, heard, used_at: sent_at })
+        Ok(Line { connection, told, session: session.id, server, timeout, heard, used_at: sent_at, is_new: true })
     }
 
     /// A request was answered through this connection.
@@ -105,20 +107,24 @@ impl ClaimSession {
 }
 
 impl Line {
-    /// Whether it can be used again: a session that nobody has used may have ended.
+    /// Whether it can be used: a session that nobody has used may have ended. One that was prepared serves at once,
+    /// wherever it is, and moves later.
     fn serves(&self, server: EndpointIndex, now: Moment) -> bool {
-        self.server == server && now.since(self.used_at) < self.timeout / 2 && !self.connection.has_ended()
+        (self.is_new || self.server == server)
+            && now.since(self.used_at) < self.timeout / 2
+            && !self.connection.has_ended()
     }
 
     /// A transaction was answered. Returns how long the session lasts at least, from when it was sent.
     pub(super) fn bound(&mut self, sent_at: Moment, answered_at: Moment) -> Duration {
-        self.used_at = sent_at;
+        self.note_used(sent_at);
         self.timeout.saturating_sub(self.heard.answered(sent_at, answered_at))
     }
 
     /// Something was answered.
     pub(super) const fn note_used(&mut self, sent_at: Moment) {
         self.used_at = sent_at;
+        self.is_new = false;
     }
 
     /// The session as a token names it.
