@@ -120,8 +120,7 @@ fn consuls_leader_dies_and_the_holder_keeps_the_vip() {
     let _lock = LockHolder::start(&setup.hosts[0], &agent, KEY, timing);
     setup.start(|config| config);
     setup.observer.wait_held(&setup.hosts[0], VIP, SOON);
-    // What its session hangs on is asked after the first read, and counts from the next one on.
-    pause(Duration::from_secs(2));
+    setup.wait_held_for_long(0);
     let leader = setup.consul.leader();
     let since = now();
     setup.consul.servers[leader].kill();

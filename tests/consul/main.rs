@@ -15,6 +15,7 @@ use std::time::Duration;
 use support::clock::wait_for;
 use support::consul::Consul;
 use support::daemon::{ConfigFile, Daemon};
+use support::holding::{Notice, What};
 use support::host::{Host, VIP};
 use support::lab::Lab;
 use support::observer::AddressObserver;
@@ -81,6 +82,17 @@ impl Setup {
 
     pub(crate) fn times_held(&self, host: usize) -> usize {
         self.observer.intervals(&self.hosts[host], VIP).len()
+    }
+
+    /// Waits until the daemon knows what the session of the lock hangs on: before that, it holds for two and a half seconds
+    /// only.
+    pub(crate) fn wait_held_for_long(&self, host: usize) {
+        wait_for("a longer hold", SOON, || {
+            let notices = self.observer.notices();
+            let of_host = |notice: &&Notice| notice.host == self.hosts[host].name() && notice.address == VIP;
+            let last = notices.iter().rev().find(of_host).map(|notice| notice.what);
+            matches!(last, Some(What::Shown { lifetime: Some(lifetime) }) if lifetime > Duration::from_secs(4))
+        });
     }
 
     /// For how long two hosts had the address at the same time.

@@ -118,7 +118,8 @@ fn a_restart_takes_the_claim_over_and_loses_no_ping_and_a_stop_deletes_it() {
         wait_for("the claim of the next process", SOON, || {
             claim(&setup).is_some_and(|claim| Some(&claim["value"]) != before.as_ref())
         });
-        pause(Duration::from_secs(1));
+        let known = pinger.pings().answers.len();
+        wait_for("more answers", SOON, || pinger.pings().answers.len() > known + 50);
     }
     let pings = pinger.stop();
     report("pings lost", pings.lost());

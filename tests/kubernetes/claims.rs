@@ -158,7 +158,8 @@ fn a_restart_takes_the_claim_over_and_loses_no_ping_and_a_stop_gives_it_up() {
         daemon = Daemon::start(&setup.hosts[0], &keep);
         wait_for("the claim of the next process", SOON, || written(&setup) != before);
         wait_for("the restarted daemon to confirm the VIP", SOON, || daemon.ready());
-        pause(Duration::from_secs(1));
+        let known = pinger.pings().answers.len();
+        wait_for("more answers", SOON, || pinger.pings().answers.len() > known + 50);
     }
     let pings = pinger.stop();
     report("pings lost", pings.lost());

@@ -83,7 +83,8 @@ fn a_holder_that_is_cut_off_is_gone_before_another_host_may_lead() {
     let leader = setup.leader(0);
     let _daemon = Daemon::start(&setup.hosts[0], &setup.kubernetes.config(&setup.hosts[0]));
     setup.observer.wait_held(&setup.hosts[0], VIP, SOON);
-    pause(LOOP);
+    let first = leader.renewed();
+    wait_for("another renewal", SOON, || leader.renewed() != first);
     let _cut = Cut::off(&setup.lab, &setup.hosts[0]);
     let gone = setup.observer.wait_gone(&setup.hosts[0], VIP, Duration::from_secs(TTL) + SOON).unwrap();
     let (sent, _) = leader.renewed().unwrap();
@@ -107,7 +108,8 @@ fn a_restart_on_the_leader_loses_no_ping() {
         }
         let new = Daemon::start(&setup.hosts[0], &config);
         wait_for("the restarted daemon to confirm the VIP", SOON, || new.ready());
-        pause(Duration::from_secs(1));
+        let known = pinger.pings().answers.len();
+        wait_for("more answers", SOON, || pinger.pings().answers.len() > known + 50);
         daemon = Some(new);
     }
     let pings = pinger.stop();

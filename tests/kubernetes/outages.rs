@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::clock::{now, pause};
+use crate::support::clock::{now, pause, wait_for};
 use crate::support::daemon::Daemon;
 use crate::support::host::VIP;
 use crate::support::ping::Pinger;
@@ -22,7 +22,8 @@ fn a_restart_of_the_api_server_is_survived_and_changes_are_seen_again() {
     setup.kubernetes.restart();
     report("the API server was away for", now().since(killed));
     wait_logged(&daemons[0], "endpoint answers again");
-    pause(LOOP);
+    let before = leader.renewed();
+    wait_for("another renewal", SOON, || leader.renewed() != before);
     let lost = pinger.stop().lost();
     report("pings lost", lost);
     drop(leader);

@@ -143,7 +143,8 @@ fn a_restart_takes_the_claim_over_and_loses_no_ping() {
         let after = wait_until("the claim of the next process", SOON, || claim(&patroni).filter(|now| *now != before));
         assert!(after.0 != before.0 && after.1 != before.1, "{after:?}");
         setup.daemons.push(second);
-        pause(Duration::from_secs(2));
+        let known = pinger.pings().answers.len();
+        wait_for("more answers", SOON, || pinger.pings().answers.len() > known + 50);
     }
     let sent = setup.assert_undisturbed(0, pinger);
     report("pings in two restarts, none lost", sent);
