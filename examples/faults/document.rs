@@ -32,8 +32,8 @@ pub(crate) fn write_hiccups(section: &str) {
     fs::write(FILE, format!("{}\n\n{section}", kept.trim_end())).or_fail("writing docs/faults.md");
 }
 
-/// Replaces rows of its table, each given with what it begins with.
-pub(crate) fn update_failovers(rows: &[(String, String)]) {
+/// Replaces rows of the tables of both sections, each given with what it begins with.
+pub(crate) fn update_rows(rows: &[(String, String)]) {
     let of = |line: &str| rows.iter().find(|(begin, _)| line.starts_with(begin)).map(|(_, row)| row.clone());
     let lines: Vec<String> = read().lines().map(|line| of(line).unwrap_or_else(|| line.to_owned())).collect();
     fs::write(FILE, lines.join("\n") + "\n").or_fail("writing docs/faults.md");

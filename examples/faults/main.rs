@@ -77,9 +77,18 @@ fn cases(wanted: &[&str]) -> bool {
 
 fn hiccups(wanted: &[&str]) -> bool {
     let kinds: Vec<DcsKind> = DcsKind::ALL.into_iter().filter(|kind| wanted.contains(&kind.name())).collect();
-    let results = failover::hiccups(if wanted.is_empty() { &DcsKind::ALL } else { &kinds });
+    let kinds = if kinds.is_empty() { DcsKind::ALL.to_vec() } else { kinds };
+    let mut hiccups = hiccup::Hiccup::ALL.to_vec();
+    let named = |one: &hiccup::Hiccup| wanted.iter().any(|name| one.is_called(name));
+    if hiccups.iter().any(named) {
+        hiccups.retain(named);
+    }
+    let results = failover::hiccups(&kinds, &hiccups);
     if wanted.is_empty() {
         document::write_hiccups(&hiccup::markdown(&results));
+    } else {
+        let rows: Vec<_> = results.iter().map(|one| (hiccup::first_cells(one), hiccup::row(one))).collect();
+        document::update_rows(&rows);
     }
     !results.is_empty() && results.iter().all(hiccup::Result::passed)
 }
@@ -95,7 +104,7 @@ fn failovers(wanted: &[&str]) -> bool {
         document::write_failovers(&table::markdown(&results));
     } else if runs == RUNS {
         let rows: Vec<_> = results.iter().map(|one| (table::first_cells(one), table::row(one))).collect();
-        document::update_failovers(&rows);
+        document::update_rows(&rows);
     }
     let _ = writeln!(stdout(), "{}", table::sum(&results));
     !results.is_empty() && results.iter().all(failover::Outcome::passed)

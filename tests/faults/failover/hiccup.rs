@@ -1,6 +1,7 @@
 //! What no client may notice, on every store: the holder keeps the address throughout.
 
 use std::fmt::Write as _;
+use std::io::{Write as _, stderr};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -45,6 +46,11 @@ impl Hiccup {
         Self::DaemonKilled,
         Self::DaemonRestarted,
     ];
+
+    /// Whether it has this name.
+    pub(crate) fn is_called(self, name: &str) -> bool {
+        format!("{self:?}").eq_ignore_ascii_case(name)
+    }
 
     const fn text(self) -> &'static str {
         match self {
@@ -132,9 +138,9 @@ impl Result {
     }
 }
 
-/// Lets all of them happen on a store, one after the other.
-pub(crate) fn run(kind: DcsKind) -> Vec<Result> {
-    let all = Hiccup::ALL.into_iter().map(|hiccup| match hiccup.senseless(kind) {
+/// Lets them happen on a store, one after the other.
+pub(crate) fn run(kind: DcsKind, hiccups: &[Hiccup]) -> Vec<Result> {
+    let all = hiccups.iter().copied().map(|hiccup| match hiccup.senseless(kind) {
         Some(why) => Result { remark: why.to_owned(), ..nothing(kind, hiccup) },
         None => std::panic::catch_unwind(|| one(kind, hiccup))
             .unwrap_or_else(|panic| Result { remark: crate::run::message(&*panic), ..nothing(kind, hiccup) }),
@@ -151,6 +157,9 @@ fn one(kind: DcsKind, hiccup: Hiccup) -> Result {
     let (mut pairs, mut dcs) = batch::begin(&lab, kind, HOLDERS);
     hiccup.happen(&lab, &mut dcs, &mut pairs);
     pause(AFTERWARDS);
+    if let Some(pair) = pairs.iter().find(|pair| !pair.kept()) {
+        let _ = writeln!(stderr(), "{hiccup:?} on {}:\n{}", kind.name(), pair.daemons[0].process.text());
+    }
     Result {
         kind,
         hiccup,
@@ -184,7 +193,12 @@ pub(crate) fn row(result: &Result) -> String {
     } else {
         format!("{kept} of {HOLDERS} | {} | {}", seconds(absent), seconds(overlap))
     };
-    format!("| {} | {} | {figures} | {verdict} |", title(*kind), hiccup.text())
+    format!("{}{figures} | {verdict} |", first_cells(result))
+}
+
+/// What no other row begins with.
+pub(crate) fn first_cells(result: &Result) -> String {
+    format!("| {} | {} | ", title(result.kind), result.hiccup.text())
 }
 
 const INTRODUCTION: &str = "## What no client may notice, on every store

@@ -65,14 +65,14 @@ pub(crate) fn all(kinds: &[DcsKind], scenarios: &[Scenario], runs: usize) -> Vec
 }
 
 /// Lets what no client may notice happen on these stores.
-pub(crate) fn hiccups(kinds: &[DcsKind]) -> Vec<hiccup::Result> {
+pub(crate) fn hiccups(kinds: &[DcsKind], hiccups: &[hiccup::Hiccup]) -> Vec<hiccup::Result> {
     let results = Mutex::new(Vec::new());
     let queue = Mutex::new(kinds.iter().rev().copied().collect::<Vec<_>>());
     std::thread::scope(|scope| {
         for _ in 0..HICCUPS_AT_ONCE {
             scope.spawn(|| {
                 while let Some(kind) = { locked(&queue).pop() } {
-                    let of_store = hiccup::run(kind);
+                    let of_store = hiccup::run(kind, hiccups);
                     for result in &of_store {
                         let _ = writeln!(stderr(), "{}", hiccup::row(result));
                     }
