@@ -122,17 +122,21 @@ kubernetes-test: deps privilege nextest ## Follow Patroni's records in a real ku
 .PHONY: cluster-test
 # PATRONI is a program, or a version that comes from PyPI.
 cluster-test: OTHER_PATRONI = $(if $(PATRONI),$(if $(findstring /,$(PATRONI)),,$(CURDIR)/target/patroni-$(PATRONI)/bin/patroni))
-cluster-test: TOOLS += java:default-jre-headless patroni:patroni patronictl:patroni psql:postgresql-client \
-	python3:python3-venv setpriv:util-linux
+cluster-test: TOOLS += dpkg-source:dpkg-dev java:default-jre-headless patroni:patroni patronictl:patroni \
+	psql:postgresql-client python3:python3-venv rsync:rsync setpriv:util-linux
 cluster-test: FILES += /usr/lib/python3/dist-packages/psycopg2/__init__.py:python3-psycopg2 \
 	/usr/lib/python3/dist-packages/consul/__init__.py:python3-consul \
 	/usr/lib/python3/dist-packages/etcd/__init__.py:python3-etcd \
 	/usr/lib/python3/dist-packages/kazoo/__init__.py:python3-kazoo \
-	/usr/share/doc/postgresql:postgresql /usr/share/java/zookeeper.jar:libzookeeper-java
+	/usr/share/doc/postgresql:postgresql /usr/share/java/zookeeper.jar:libzookeeper-java \
+	/usr/lib/go-1.19/bin/go:golang-1.19-go \
+	/usr/share/gocode/src/github.com/modern-go/reflect2:golang-github-modern-go-reflect2-dev
 cluster-test: no-main-cluster deps privilege nextest ## Run real clusters on every store behind the VIP; PATRONI=4.1 for that one
 	@tests/consul/fetch
+	@tools/kube-apiserver target/kubernetes
 	@$(if $(OTHER_PATRONI),tests/cluster/patroni $(PATRONI))
-	@$(if $(PATRONI),PATRONI=$(or $(OTHER_PATRONI),$(PATRONI))) $(AS_ROOT) cargo nextest run --test cluster $(ARGS)
+	@$(if $(PATRONI),PATRONI=$(or $(OTHER_PATRONI),$(PATRONI))) \
+		KUBE_APISERVER=$(CURDIR)/target/kubernetes/kube-apiserver $(AS_ROOT) cargo nextest run --test cluster $(ARGS)
 
 # The package of PostgreSQL would start a cluster of its own.
 .PHONY: no-main-cluster

@@ -17,6 +17,7 @@ use crate::support::command::{feed, run};
 use crate::support::daemon::{ConfigFile, Daemon};
 use crate::support::fail::OrFail;
 use crate::support::host::{Host, INTERFACE, VIP};
+use crate::support::kubernetes::ADMIN_KUBECONFIG;
 use crate::support::lab::Lab;
 use crate::support::observer::AddressObserver;
 use crate::support::process::Process;
@@ -25,8 +26,6 @@ use crate::support::sweep;
 
 /// `initdb` and two base backups on a busy machine.
 pub(crate) const LIMIT: Duration = Duration::from_secs(90);
-/// Patroni's scope, which is part of [`KEY`](crate::support::daemon::KEY).
-const SCOPE: &str = "pg_cluster";
 const REST_PORT: u16 = 8008;
 const HOSTS: usize = 3;
 /// What a daemon logs after a reload.
@@ -123,15 +122,17 @@ impl Deployment {
     pub(crate) fn switch_over(&self, from: usize, to: usize) {
         let config = patroni_config_file(&self.hosts[from]).to_string_lossy().into_owned();
         let (from, to) = (self.hosts[from].name(), self.hosts[to].name());
-        let arguments = ["-c", &config, "switchover", SCOPE, "--leader", from, "--candidate", to, "--force"];
+        let scope = self.options.kind.scope();
+        let arguments = ["-c", &config, "switchover", scope, "--leader", from, "--candidate", to, "--force"];
         // Consul's agent is on the database hosts only.
-        self.hosts[0].run(&program("patronictl"), &arguments);
+        self.patronictl(0, &arguments);
     }
 
     /// The members and their roles, as `patronictl list` prints them on this host.
     pub(crate) fn members(&self, host: usize) -> Vec<String> {
         let config = patroni_config_file(&self.hosts[host]).to_string_lossy().into_owned();
-        let listed = self.hosts[host].run(&program("patronictl"), &["-c", &config, "list", "--format", "json", SCOPE]);
+        let listed = self.hosts[host]
+            .run(&program("patronictl"), &["-c", &config, "list", "--format", "json", self.options.kind.scope()]);
         let listed: Value = serde_json::from_str(&listed).or_fail("reading the list of members");
         let text = |member: &Value, name: &str| member[name].as_str().unwrap_or_default().to_owned();
         let of = |member| format!("{} {}", text(member, "Member"), text(member, "Role"));
@@ -141,16 +142,23 @@ impl Deployment {
     /// Removes all that the store holds of the cluster, as an administrator does, and returns what the tool says.
     pub(crate) fn remove(&self, host: usize, leader: &str) -> String {
         let config = patroni_config_file(&self.hosts[host]).to_string_lossy().into_owned();
-        let answers = format!("{SCOPE}\nYes I am aware\n{leader}\n");
+        let scope = self.options.kind.scope();
+        let answers = format!("{scope}\nYes I am aware\n{leader}\n");
         let namespace = self.hosts[host].namespace();
-        feed("ip", &["netns", "exec", namespace, &program("patronictl"), "-c", &config, "remove", SCOPE], &answers)
+        feed("ip", &["netns", "exec", namespace, &program("patronictl"), "-c", &config, "remove", scope], &answers)
     }
 
     /// Begins or ends the maintenance mode, in which Patroni elects nobody.
     pub(crate) fn pause(&self, host: usize, paused: bool) {
         let config = patroni_config_file(&self.hosts[host]).to_string_lossy().into_owned();
         let command = if paused { "pause" } else { "resume" };
-        self.hosts[host].run(&program("patronictl"), &["-c", &config, command, "--wait", SCOPE]);
+        self.patronictl(host, &["-c", &config, command, "--wait", self.options.kind.scope()]);
+    }
+
+    fn patronictl(&self, host: usize, arguments: &[&str]) {
+        let host = &self.hosts[host];
+        let kubeconfig = format!("KUBECONFIG={}", host.directory().join(ADMIN_KUBECONFIG).display());
+        host.run("env", &[&[&*kubeconfig, &program("patronictl")], arguments].concat());
     }
 
     /// Starts the Patroni of this host again, which has ended.
@@ -161,7 +169,8 @@ impl Deployment {
     /// Stops the Patroni of this host as its unit does.
     pub(crate) fn stop_patroni(&mut self, host: usize) {
         self.patronis[host].signal(Signal::SIGTERM);
-        self.patronis[host].wait(LIMIT);
+        // In pause PostgreSQL goes on, and what it may still write keeps the pipe open.
+        wait_for("the end of Patroni", LIMIT, || self.patronis[host].ended().is_some());
     }
 
     /// Ends the daemon of this host, gently as an upgrade does, and starts it again.
@@ -281,7 +290,11 @@ fn config(host: &Host, options: Options) -> ConfigFile {
     let patroni = patroni_config_file(host);
     let three =
         ConfigFile::bare().with("ip", VIP).with("interface", INTERFACE).with("patroni-config", patroni.display());
-    options.kind.line().into_iter().fold(three, |config, (key, value)| config.with(key, value))
+    let config = options.kind.line().into_iter().fold(three, |config, (key, value)| config.with(key, value));
+    match options.kind {
+        Kind::Kubernetes => config.with("kubernetes-config", host.directory().join(ADMIN_KUBECONFIG).display()),
+        Kind::Etcd3 | Kind::Etcd2 | Kind::Consul | Kind::ZooKeeper | Kind::Rest => config,
+    }
 }
 
 /// A program of Patroni: Debian's, or one beside the program that `PATRONI` names.
@@ -302,6 +315,7 @@ fn start_patroni(host: &Host) -> Process {
     let file = patroni_config_file(host);
     let mut command = host.command("setpriv");
     command.args(["--reuid=postgres", "--regid=postgres", "--init-groups", &program("patroni")]).arg(&file);
+    command.env("KUBECONFIG", host.directory().join(ADMIN_KUBECONFIG));
     Process::start(&format!("Patroni on {}", host.name()), command)
 }
 
@@ -326,9 +340,8 @@ fn patroni_config(host: &Host, store: &Store, options: Options) -> String {
     let (name, address, home) = (host.name(), host.v4(), home(host));
     format!(
         "\
-scope: {SCOPE}
-namespace: /service/
-name: {name}
+scope: {scope}
+{namespace}name: {name}
 restapi:
   listen: 0.0.0.0:{REST_PORT}
   connect_address: {address}:{REST_PORT}
@@ -360,6 +373,9 @@ postgresql:
     - host all all 0.0.0.0/0 trust
     - host replication all 0.0.0.0/0 trust
 ",
+        scope = options.kind.scope(),
+        // In Kubernetes it would replace the namespace of the section.
+        namespace = if options.kind == Kind::Kubernetes { "" } else { "namespace: /service/\n" },
         store = store.section(options.kind),
         home = home.display(),
         programs = programs().display(),

@@ -44,6 +44,11 @@ fn zookeeper() {
 }
 
 #[test]
+fn kubernetes() {
+    run(Kind::Kubernetes);
+}
+
+#[test]
 fn rest() {
     run(Kind::Rest);
 }

@@ -3,9 +3,12 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use serde_json::json;
+
 use crate::support::consul::{Agent, Consul};
 use crate::support::etcd::{self, Cluster, ClusterOptions};
 use crate::support::host::{Host, VIP};
+use crate::support::kubernetes::{self, Kubernetes};
 use crate::support::lab::Lab;
 use crate::support::zookeeper::Ensemble;
 
@@ -21,6 +24,8 @@ pub(crate) enum Kind {
     Etcd2,
     Consul,
     ZooKeeper,
+    /// ConfigMaps of a real kube-apiserver.
+    Kubernetes,
     /// etcd; the daemons ask their host's Patroni.
     Rest,
 }
@@ -35,20 +40,21 @@ pub(crate) enum Store {
         _agents: Vec<Agent>,
     },
     ZooKeeper(Ensemble),
+    Kubernetes(Box<Kubernetes>),
 }
 
 impl Kind {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Rest => "rest",
-            Self::Etcd3 | Self::Etcd2 | Self::Consul | Self::ZooKeeper => self.section(),
+            Self::Etcd3 | Self::Etcd2 | Self::Consul | Self::ZooKeeper | Self::Kubernetes => self.section(),
         }
     }
 
     /// What the daemon's file says besides the VIP, the interface and Patroni's file.
     pub(crate) const fn line(self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Etcd3 | Self::Etcd2 | Self::Consul | Self::ZooKeeper => None,
+            Self::Etcd3 | Self::Etcd2 | Self::Consul | Self::ZooKeeper | Self::Kubernetes => None,
             Self::Rest => Some(("dcs-type", "patroni")),
         }
     }
@@ -60,6 +66,15 @@ impl Kind {
             Self::Etcd2 => "etcd",
             Self::Consul => "consul",
             Self::ZooKeeper => "zookeeper",
+            Self::Kubernetes => "kubernetes",
+        }
+    }
+
+    /// Patroni's scope, which names objects in Kubernetes; else it is part of [`KEY`](crate::support::daemon::KEY).
+    pub(crate) const fn scope(self) -> &'static str {
+        match self {
+            Self::Kubernetes => "pg-cluster",
+            Self::Etcd3 | Self::Etcd2 | Self::Consul | Self::ZooKeeper | Self::Rest => "pg_cluster",
         }
     }
 }
@@ -82,6 +97,7 @@ impl Store {
                 Self::Consul { consul, _agents: agents }
             }
             Kind::ZooKeeper => Self::ZooKeeper(Ensemble::start(lab, SERVERS)),
+            Kind::Kubernetes => Self::Kubernetes(Box::new(start_kubernetes(lab, kind, databases))),
         }
     }
 
@@ -95,6 +111,9 @@ impl Store {
             Self::Etcd(cluster) => of_hosts(cluster.members.iter().map(etcd::Member::client_address).collect()),
             Self::Consul { .. } => "consul:\n  host: 127.0.0.1:8500\n".to_owned(),
             Self::ZooKeeper(ensemble) => of_hosts(ensemble.endpoints()),
+            Self::Kubernetes(_) => {
+                "kubernetes:\n  namespace: pg\n  context: lab\n  labels: {application: patroni}\n".to_owned()
+            }
         }
     }
 
@@ -118,6 +137,10 @@ impl Store {
                     ensemble.wait_serving(place);
                 }
             }
+            Self::Kubernetes(kubernetes) => {
+                kubernetes.kill();
+                kubernetes.restart();
+            }
         }
     }
 
@@ -133,7 +156,7 @@ impl Store {
                 let value = STANDARD.decode(claim["Value"].as_str()?).ok()?;
                 Some((String::from_utf8(value).ok()?, claim["ModifyIndex"].as_i64()?))
             }
-            Self::ZooKeeper(_) => None,
+            Self::ZooKeeper(_) | Self::Kubernetes(_) => None,
         }
     }
 
@@ -142,7 +165,21 @@ impl Store {
     pub(crate) fn etcd(&self) -> &Cluster {
         match self {
             Self::Etcd(cluster) => cluster,
-            Self::Consul { .. } | Self::ZooKeeper(_) => panic!("the store is not etcd: {self:?}"),
+            Self::Consul { .. } | Self::ZooKeeper(_) | Self::Kubernetes(_) => panic!("the store is not etcd: {self:?}"),
         }
     }
+}
+
+/// Patroni keeps what it says of a host in that host's pod, which has to be there.
+fn start_kubernetes(lab: &Lab, kind: Kind, databases: &[Host]) -> Kubernetes {
+    assert!(kubernetes::is_real(), "KUBE_APISERVER must name a real kube-apiserver; `make cluster-test` builds one");
+    let kubernetes = Kubernetes::start_bare(lab);
+    kubernetes.admin_kubeconfig();
+    for host in databases {
+        let labels = json!({"application": "patroni", "cluster-name": kind.scope()});
+        let spec = json!({"containers": [{"name": "postgres", "image": "postgres"}]});
+        let pod = json!({"metadata": {"name": host.name(), "labels": labels}, "spec": spec});
+        kubernetes.create("/api/v1/namespaces/pg/pods", pod);
+    }
+    kubernetes
 }

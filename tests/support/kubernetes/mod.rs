@@ -33,6 +33,8 @@ pub(crate) const KEY: &str = "pg/configmaps/main-leader";
 pub(crate) const CLAIM: &str = "main-vip-10-66-0-100";
 /// The service account of the daemons.
 pub(crate) const ACCOUNT: &str = "vip";
+/// In the directory of the lab.
+pub(crate) const ADMIN_KUBECONFIG: &str = "admin-kubeconfig";
 const ADMIN: &str = "admin-token";
 /// How long the real one may take to start on a busy machine.
 const START: Duration = Duration::from_secs(120);
@@ -266,6 +268,19 @@ impl Kubernetes {
         );
         fs::write(&file, text).or_fail("writing a kubeconfig");
         file
+    }
+
+    /// A kubeconfig of an administrator in [`ADMIN_KUBECONFIG`].
+    pub(crate) fn admin_kubeconfig(&self) {
+        let text = format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: lab\n\
+             contexts: [{{name: lab, context: {{cluster: lab, user: admin}}}}]\n\
+             clusters: [{{name: lab, cluster: {{server: '{}', certificate-authority: '{}'}}}}]\n\
+             users: [{{name: admin, user: {{token: '{ADMIN}'}}}}]\n",
+            self.endpoint(),
+            self.tls.ca_file().display()
+        );
+        fs::write(self.host.directory().join(ADMIN_KUBECONFIG), text).or_fail("writing a kubeconfig");
     }
 
     /// A kubeconfig with a good token.
