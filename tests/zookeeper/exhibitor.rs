@@ -14,7 +14,7 @@ fn the_vip_stays_while_the_list_of_servers_changes() {
     // The first one is nobody.
     let endpoints = format!("10.66.0.250, {}", exhibitor.endpoint());
     let config = setup.config(0).with("dcs-type", "exhibitor").with("dcs-endpoints", endpoints);
-    setup.daemons = vec![Daemon::start(&setup.hosts[0], &config.with("hold-timeout", "20s"))];
+    setup.daemons = vec![Daemon::start(&setup.hosts[0], &config.with("hold-timeout", "20s").with("claim-ttl", "30s"))];
     let patroni = setup.ensemble.session(1, TTL);
     patroni.lead(KEY, "db1");
     setup.wait_held(0);

@@ -184,7 +184,7 @@ impl<'a> Claim<'a> {
     async fn look(&self, line: &mut Line) -> Result<Seen, Stop> {
         let sent_at = (self.context.clock)();
         let seen = self.see(&line.connection).await?;
-        line.note_used(sent_at);
+        line.note_used(sent_at, (self.context.clock)());
         Ok(seen)
     }
 
@@ -294,7 +294,7 @@ impl<'a> Claim<'a> {
             let sent_at = (self.context.clock)();
             let answer = line.connection.send(&Ask::Change(create)).answer().await?;
             let code = answer.reply()?.code;
-            line.note_used(sent_at);
+            line.note_used(sent_at, (self.context.clock)());
             expect(code, &[Code::OK, Code::NODE_EXISTS, Code::NO_NODE, Code::NO_AUTH])?;
             match code {
                 Code::NO_AUTH => return Err(self.may_not_create(path)),

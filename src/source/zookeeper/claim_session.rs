@@ -117,12 +117,14 @@ impl Line {
 
     /// A transaction was answered. Returns how long the session lasts at least, from when it was sent.
     pub(super) fn bound(&mut self, sent_at: Moment, answered_at: Moment) -> Duration {
-        self.note_used(sent_at);
-        self.timeout.saturating_sub(self.heard.answered(sent_at, answered_at))
+        let bound = self.timeout.saturating_sub(self.heard.answered(sent_at, answered_at));
+        self.note_used(sent_at, answered_at);
+        bound
     }
 
     /// Something was answered.
-    pub(super) const fn note_used(&mut self, sent_at: Moment) {
+    pub(super) fn note_used(&mut self, sent_at: Moment, answered_at: Moment) {
+        self.heard.touched(sent_at, answered_at);
         self.used_at = sent_at;
         self.is_new = false;
     }

@@ -7,8 +7,9 @@
 //! - To begin or to continue a session asks the leader itself. So a transaction that was answered later through the same
 //!   connection proves that the session lasts its timeout from when the connection's first frame was *sent*. (The
 //!   transaction is needed because a leader that has lost its quorum without knowing it continues sessions as well.)
-//! - A transaction that was answered some time before another one was sent through the same connection has been heard of
-//!   by then: both went to the same leader, and what a follower tells it arrives in the order in which it was sent.
+//! - A request that was answered some time before a transaction was sent through the same connection has been heard of
+//!   when that is answered: both went to the same leader, and what a follower tells it arrives in the order in which it
+//!   was sent. The request itself may be any: a follower notes all.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -22,7 +23,7 @@ pub(super) struct Heard {
     lag: Duration,
     /// The leader has heard of it at this moment or later, if the next transaction is answered.
     since: Moment,
-    /// Transactions of which the leader may not have heard: when each was sent and answered.
+    /// Requests of which the leader may not have heard: when each was sent and answered.
     recent: VecDeque<(Moment, Moment)>,
 }
 
@@ -40,11 +41,20 @@ impl Heard {
             self.since = self.since.max(sent);
             self.recent.pop_front();
         }
-        // One that is left out proves nothing.
-        if self.recent.len() < MOST {
-            self.recent.push_back((sent_at, answered_at));
-        }
+        self.touched(sent_at, answered_at);
         sent_at.since(self.since)
+    }
+
+    /// Any request was answered. Of those that follow closely on each other the first one counts.
+    pub(super) fn touched(&mut self, sent_at: Moment, answered_at: Moment) {
+        if self.recent.back().is_some_and(|(sent, _)| sent_at.since(*sent) < self.lag / SAMPLES) {
+            return;
+        }
+        self.recent.push_back((sent_at, answered_at));
+        // Those that remain reach back for longer than the lag.
+        if self.recent.len() > MOST {
+            self.recent.pop_front();
+        }
     }
 }
 
@@ -63,6 +73,7 @@ pub(super) fn wanted(ttl: Duration, lag: Duration) -> Duration {
 
 /// As the claim's plan has it.
 const RENEWALS: u32 = 5;
+const SAMPLES: u32 = 8;
 const MOST: usize = 16;
 const LATE: Duration = Duration::from_millis(500);
 /// Half of the usual tick.
@@ -94,13 +105,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_bounded_and_proves_less_then() {
+    fn whatever_was_answered_counts_once_a_transaction_follows() {
         let mut heard = Heard::new(LAG, at(0));
-        for millis in 0..1_000 {
-            heard.answered(at(millis), at(millis));
+        for second in 0..60 {
+            heard.touched(at(second * 1_000), at(second * 1_000 + 3));
         }
         assert_eq!(heard.recent.len(), MOST);
-        assert_eq!(heard.answered(at(3_000), at(3_001)).as_millis(), 3_000 - 15);
+        assert_eq!(heard.answered(at(60_000), at(60_004)).as_millis(), 2_000);
+    }
+
+    #[test]
+    fn of_many_requests_a_sample_is_remembered() {
+        let mut heard = Heard::new(LAG, at(0));
+        for millis in 0..5_000 {
+            heard.touched(at(millis), at(millis));
+        }
+        assert!(heard.recent.len() <= MOST);
+        let ago = heard.answered(at(5_000), at(5_001));
+        assert!(ago >= LAG && ago < LAG * 3 / 2, "{ago:?}");
     }
 
     #[test]
