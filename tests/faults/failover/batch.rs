@@ -192,7 +192,9 @@ pub(super) fn begin(lab: &Lab, kind: DcsKind, runs: usize) -> (Vec<Pair>, Dcs) {
     }
     wait_for("the first hosts to have the addresses", START, || pairs.iter().all(|pair| pair.holds(0)));
     let held = now();
-    pairs.iter().for_each(|pair| pair.patronis[1].may_lead(true));
+    for pair in &pairs {
+        pair.patronis[1].may_lead(true);
+    }
     // What the daemons ask after their first read counts by then.
     wait_for("a few renewals", START, || pairs.iter().all(|pair| pair.refreshed() > held + SETTINGS.loop_wait));
     (pairs, dcs)
@@ -205,7 +207,9 @@ pub(super) fn run(kind: DcsKind, scenario: Scenario, runs: usize) -> Vec<Run> {
     let failures = fail_each(&lab, scenario, &mut pairs);
     wait_for("the second hosts to have the addresses", SUCCESSION, || pairs.iter().all(|pair| pair.holds(1)));
     wait_for("the first hosts to release the addresses", SUCCESSION, || pairs.iter().all(|pair| !pair.holds(0)));
-    pairs.iter_mut().for_each(|pair| scenario.end(pair));
+    for pair in &mut pairs {
+        scenario.end(pair);
+    }
     pause(AFTERWARDS);
     // A lock may last longer, and where nothing tells how long, its true end counts.
     let end = |renewed: Moment| if scenario.is_foreseen(kind) { renewed + SETTINGS.ttl } else { now() };

@@ -70,10 +70,8 @@ impl Hiccup {
     const fn senseless(self, kind: DcsKind) -> Option<&'static str> {
         match (self, kind) {
             (Self::ServerKilled | Self::ServerSilent, DcsKind::Kubernetes) => Some("there is one server"),
-            (Self::ServerKilled | Self::LeaderKilled | Self::ServerSilent, DcsKind::Rest)
-            | (Self::PathLost | Self::RequestsLost | Self::AnswersLost, DcsKind::Rest) => {
-                Some("the daemon asks its own host")
-            }
+            (Self::DaemonStopped | Self::DaemonKilled | Self::DaemonRestarted, _) => None,
+            (_, DcsKind::Rest) => Some("the daemon asks its own host"),
             _ => None,
         }
     }
@@ -97,9 +95,12 @@ impl Hiccup {
             Self::RequestsLost => cut(dcs, pairs, Way::Out),
             Self::AnswersLost => cut(dcs, pairs, Way::In),
             Self::DaemonStopped => {
-                pairs.iter().for_each(|pair| pair.daemons[0].process.signal(Signal::SIGSTOP));
-                pause(Duration::from_millis(1_500));
-                pairs.iter().for_each(|pair| pair.daemons[0].process.signal(Signal::SIGCONT));
+                for signal in [Signal::SIGSTOP, Signal::SIGCONT] {
+                    for pair in &*pairs {
+                        pair.daemons[0].process.signal(signal);
+                    }
+                    pause(Duration::from_millis(1_500));
+                }
             }
             Self::DaemonKilled => pairs.iter_mut().for_each(Pair::start_again),
             Self::DaemonRestarted => {

@@ -19,7 +19,8 @@ pub(crate) fn line(result: &Outcome) -> String {
 /// The runs that failed, in full.
 fn failed(result: &Outcome) -> String {
     let failed = result.runs.iter().filter(|run| !run.passed(result.kind, result.scenario));
-    failed.map(|run| format!("\n  {run:?}")).collect()
+    let lines: Vec<String> = failed.map(|run| format!("\n  {run:?}")).collect();
+    lines.concat()
 }
 
 /// How many rows pass.

@@ -82,7 +82,7 @@ pub(crate) enum Dcs {
         agents: Vec<Agent>,
     },
     Zookeeper(Ensemble),
-    Kubernetes(Kubernetes),
+    Kubernetes(Box<Kubernetes>),
     Rest(Cluster),
 }
 
@@ -110,7 +110,7 @@ impl Dcs {
             DcsKind::Kubernetes => {
                 let kubernetes = Kubernetes::start_bare(lab);
                 kubernetes.allow_everything();
-                Self::Kubernetes(kubernetes)
+                Self::Kubernetes(Box::new(kubernetes))
             }
             DcsKind::Rest => Self::Rest(etcd(&[])),
         }

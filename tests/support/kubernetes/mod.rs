@@ -216,13 +216,12 @@ impl Kubernetes {
     pub(crate) fn set_claim(&self, holder: Option<&str>, seconds: u32) {
         let spec = json!({"holderIdentity": holder, "leaseDurationSeconds": seconds});
         let all = claim_path().replace(&format!("/{CLAIM}"), "");
-        match self.claim() {
-            None => drop(self.create(&all, json!({"metadata": {"name": CLAIM}, "spec": spec}))),
-            Some(_) => {
-                let change = json!({"spec": spec});
-                let (status, said) = self.ask("PATCH", &claim_path(), Some(&change)).or_fail("changing the claim");
-                assert_eq!(status, 200, "{said}");
-            }
+        if self.claim().is_none() {
+            self.create(&all, json!({"metadata": {"name": CLAIM}, "spec": spec}));
+        } else {
+            let change = json!({"spec": spec});
+            let (status, said) = self.ask("PATCH", &claim_path(), Some(&change)).or_fail("changing the claim");
+            assert_eq!(status, 200, "{said}");
         }
     }
 
