@@ -421,23 +421,23 @@ mod tests {
         Answer::Present { token: token(version), owner, by: "pg2".into(), at_most: Some(TTL) }
     }
 
-    fn taken(left: u64) -> Option<ClaimReport> {
-        Some(ClaimReport::Taken { by: "pg2".into(), at_most: Some(Duration::from_millis(left)) })
+    fn taken(left: u64) -> ClaimReport {
+        ClaimReport::Taken { by: "pg2".into(), at_most: Some(Duration::from_millis(left)) }
     }
 
     #[test]
     fn a_claim_that_stays_is_over_once_it_was_seen_unchanged_for_a_little_more_than_it_lasts() {
         let mut plan = lasting(ClaimWish::Hold);
         assert_eq!(plan.next(at(0)), Some(Request::Create));
-        assert_eq!(plan.answered(lasts(4), at(100)), taken(10_500));
+        assert_eq!(plan.answered(lasts(4), at(100)), Some(taken(10_500)));
         assert!(plan.watches() && plan.due() == Some(at(1_100)));
         // It is renewed: the wait begins anew.
         plan.changed(at(700));
         plan.next(at(700));
-        assert_eq!(plan.answered(lasts(5), at(701)), taken(10_500));
+        assert_eq!(plan.answered(lasts(5), at(701)), Some(taken(10_500)));
         for second in 1..=10 {
             assert_eq!(plan.next(at(701 + second * 1_000)), Some(Request::Create), "{second}");
-            assert_eq!(plan.answered(lasts(5), at(701 + second * 1_000)), taken(10_500 - second * 1_000));
+            assert_eq!(plan.answered(lasts(5), at(701 + second * 1_000)), Some(taken(10_500 - second * 1_000)));
         }
         assert_eq!(plan.due(), Some(at(11_201)), "when it is over");
         assert_eq!(plan.next(at(11_201)), Some(Request::Create));
@@ -455,7 +455,7 @@ mod tests {
         plan.next(at(10_500));
         assert_eq!(plan.answered(lasts(4), at(10_500)), None);
         assert_eq!(plan.next(at(10_500)), Some(Request::TakeOver(token(4))));
-        assert_eq!(plan.answered(lasts(5), at(10_501)), taken(10_500));
+        assert_eq!(plan.answered(lasts(5), at(10_501)), Some(taken(10_500)));
     }
 
     #[test]

@@ -155,7 +155,7 @@ mod tests {
         let count = u16::try_from(records.len()).unwrap();
         bytes.extend([0x1234, flags, 1, count, 0, 0].iter().flat_map(|word: &u16| word.to_be_bytes()));
         bytes.extend(&question[HEADER..question.len() - OPT_LENGTH]);
-        records.iter().for_each(|record| bytes.extend(*record));
+        bytes.extend(records.concat());
         bytes
     }
 
