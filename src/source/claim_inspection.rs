@@ -38,8 +38,7 @@ async fn ask_all<C: Connector>(settings: Settings, keys: Arc<Keys>, endpoints: V
         match done {
             Ok(Ok(Ok(facts))) => return facts,
             Ok(Ok(Err(failure))) => failed = Some(failure.to_string()),
-            Ok(Err(_elapsed)) => {}
-            Err(_panicked) => {}
+            Ok(Err(_)) | Err(_) => {}
         }
     }
     let why = failed.unwrap_or_else(|| format!("no answer within {limit:.1?}"));
