@@ -127,3 +127,12 @@ fn a_mistake_in_patronis_file_has_its_place_there() {
          exhibitor, kubernetes, raft or zookeeper, or dcs-type beside patroni-config"
     );
 }
+
+#[test]
+fn a_member_of_patroni_may_have_a_number_for_a_name() {
+    let (ours, patroni) =
+        (format!("{THREE_LINES}dcs-type: patroni\n"), "scope: demo\nname: '7'\nrestapi: {listen: '127.0.0.1:8008'}\n");
+    has_row(&Both::new(&ours, patroni).shown().0, "trigger-value 7 patroni.yml:2 (name)");
+    let told = Both::new(&format!("{ours}trigger-value: 7\n"), patroni).told();
+    assert!(told.contains("expected 200, or the name"), "{told}");
+}

@@ -35,6 +35,13 @@ impl<'a> Scope<'a> {
         })
     }
 
+    /// Whether a setting follows from Patroni's configuration.
+    pub(super) fn derives(&self, setting: &Setting) -> bool {
+        let by_entry = self.entry.and_then(|entry| entry.patroni.as_ref());
+        let derived = |layer: &Layer| layer.find(setting.key).is_some_and(|found| std::ptr::eq(found, setting));
+        by_entry.into_iter().chain(self.patroni).any(derived)
+    }
+
     /// Whether the entry itself sets the key.
     pub(super) fn is_own(&self, key: Key) -> bool {
         self.entry.is_some_and(|entry| entry.layer.find(key).is_some())

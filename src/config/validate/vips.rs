@@ -138,7 +138,10 @@ impl<'a> Validator<'a> {
         let default = kind.ok().and_then(|kind| kind.trigger_value).or(self.given.host_name.as_deref());
         match (scope.find(Key::TriggerValue), default) {
             (Some(setting), _) => {
-                let checked = kind.map_or(Ok(()), |kind| kind.check_value(setting.text()));
+                // Patroni's own file gives the name of its member, whatever that looks like.
+                let derived = scope.derives(setting);
+                let checked =
+                    kind.map_or(Ok(()), |kind| if derived { Ok(()) } else { kind.check_value(setting.text()) });
                 let text = setting.text().to_owned();
                 checked
                     .map(|()| text)

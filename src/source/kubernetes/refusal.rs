@@ -78,10 +78,13 @@ fn failed(status: StatusCode, said: &Refusal) -> Failure {
             failure("refused", true, format!("it does not know such objects ({message})"), Some(cure))
         }
         StatusCode::GONE => expired(&message),
-        StatusCode::TOO_MANY_REQUESTS
-        | StatusCode::INTERNAL_SERVER_ERROR
-        | StatusCode::SERVICE_UNAVAILABLE
-        | StatusCode::GATEWAY_TIMEOUT => failure("unavailable", false, format!("it cannot answer: {message}"), None),
+        // Also what stands before the API servers answers so, while none is behind it.
+        status
+            if status.is_server_error()
+                || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT) =>
+        {
+            failure("unavailable", false, format!("it cannot answer: {message}"), None)
+        }
         _ => failure("refused", true, format!("it refuses the request: {message}"), None),
     }
 }
@@ -180,9 +183,11 @@ mod tests {
             (401, "login", true, false),
             (404, "refused", true, false),
             (406, "refused", true, false),
+            (408, "unavailable", false, false),
             (410, "watch", true, true),
             (429, "unavailable", false, false),
             (500, "unavailable", false, false),
+            (502, "unavailable", false, false),
             (503, "unavailable", false, false),
         ] {
             let AnswerError::Failed(failure) = says(status, "because") else { panic!() };
