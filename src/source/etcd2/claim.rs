@@ -26,7 +26,22 @@ const CLOCKS: Duration = Duration::from_secs(1);
 /// Carries out a request, in the time that its caller gives it.
 pub(super) async fn claim(context: &Context, spec: &ClaimSpec, request: &Request) -> Result<Answer, Failure> {
     let claiming = Claiming { context, spec, path: key_path(&spec.key) };
-    match claiming.carry_out(request).await {
+    settled(context, spec, claiming.carry_out(request).await)
+}
+
+/// What `check` says of the claim, and whether this user may write it.
+pub(super) async fn inspect(context: &Context, spec: &ClaimSpec) -> Result<Answer, Failure> {
+    let claiming = Claiming { context, spec, path: key_path(&spec.key) };
+    let asked = async {
+        let answer = claiming.look().await?;
+        claiming.may_write().await?;
+        Ok(answer)
+    };
+    settled(context, spec, asked.await)
+}
+
+fn settled(context: &Context, spec: &ClaimSpec, answer: Result<Answer, Failed>) -> Result<Answer, Failure> {
+    match answer {
         Ok(answer) => Ok(answer),
         Err(Failed::Refused(Refusal::Forbidden)) => {
             let cure = format!("allow it: {}", grant_write(&spec.key));
@@ -93,8 +108,7 @@ impl Claiming<'_> {
     }
 
     async fn put(&self, form: &str) -> Result<Answer, Failed> {
-        let request = HttpRequest::put(&self.path).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-        match self.send(request.body(Bytes::from(form.to_owned()))).await? {
+        match self.send(self.form(form)).await? {
             Written::Done { modified } => {
                 let bound = self.spec.ttl.min(Duration::from_secs(self.seconds()).saturating_sub(CLOCKS));
                 Ok(Answer::Ours { token: token(modified), bound })
@@ -102,6 +116,20 @@ impl Claiming<'_> {
             Written::Absent => Ok(Answer::Absent),
             Written::Differs => self.look().await,
         }
+    }
+
+    /// An `Err` if the right is missing. etcd looks at the rights first and compares then, with an index that no key
+    /// ever has: nothing is written. Any other refusal is no obstacle.
+    async fn may_write(&self) -> Result<(), Failed> {
+        match self.send(self.form(&format!("prevExist=true&prevIndex={}&value=", u64::MAX))).await {
+            Err(Failed::Refused(refusal)) if refusal != Refusal::Forbidden => Ok(()),
+            answer => answer.map(|_| ()),
+        }
+    }
+
+    fn form(&self, form: &str) -> hyper::http::Result<HttpRequest<Bytes>> {
+        let request = HttpRequest::put(&self.path).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        request.body(Bytes::from(form.to_owned()))
     }
 
     async fn send(&self, request: hyper::http::Result<HttpRequest<Bytes>>) -> Result<Written, Failed> {
