@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::check;
 use crate::support::host::Host;
 use crate::support::kubernetes::patroni::annotations;
-use crate::support::kubernetes::{KEY, Kubernetes};
+use crate::support::kubernetes::{CLAIM, KEY, Kubernetes};
 use crate::support::lab::Lab;
 
 fn start() -> (Kubernetes, Host, Lab) {
@@ -42,6 +42,37 @@ fn rights_lack() {
     let config = kubernetes.config(&host);
     fs::write(kubernetes.host.directory().join("token"), "wrong").unwrap();
     check(&host, &config).shows("kubernetes-login");
+}
+
+#[test]
+fn a_missing_right_to_claim_is_reported_with_its_role() {
+    let (kubernetes, host, _lab) = start();
+    kubernetes.annotate(KEY, &annotations("db1", 30));
+    let config = kubernetes.config(&host);
+    let required = config.clone().with("claim", "require");
+    let free = "nobody has it, and this host may claim (claim: require)";
+    let printed = check(&host, &required);
+    assert!(printed.text.contains(free), "{}", printed.text);
+    for (all, own, lacks) in
+        [([].as_slice(), ["get", "update", "watch"].as_slice(), "create"), (&["create"], &["get", "watch"], "update")]
+    {
+        kubernetes.forbid_claims();
+        kubernetes.allow_with_claims(all, own);
+        check(&host, &required).shows("kubernetes-claim-forbidden");
+        let printed = check(&host, &config);
+        let why = format!("(claim: auto): the user system:serviceaccount:pg:vip may not {lacks} leases/{CLAIM}");
+        assert!(printed.text.contains(&why), "{}", printed.text);
+    }
+    assert_eq!(kubernetes.claim(), None, "nothing is written");
+    kubernetes.set_claim(Some("db2"), 10);
+    let written = kubernetes.claim();
+    check(&host, &required).shows("kubernetes-claim-forbidden");
+    kubernetes.forbid_claims();
+    // A Lease that is there need not be created.
+    kubernetes.allow_with_claims(&[], &["get", "update", "watch"]);
+    let printed = check(&host, &required);
+    assert!(printed.text.contains("holds \"db2\""), "{}", printed.text);
+    assert_eq!(kubernetes.claim(), written, "nothing is written");
 }
 
 #[test]

@@ -103,7 +103,19 @@ fn leases(kubernetes: &Kubernetes, token: &str, note: &mut impl FnMut(&str, (u16
     assert!(late.0 == 404 || late.0 == 409, "a late renewal creates nothing: {late:?}");
     note("a renewal of what was deleted", late);
     note("another claim", ask("GET", &path.replace("main", "other"), None));
+    let nothing = json!({});
+    let (tried_all, tried) = (format!("{all}?dryRun=All"), format!("{path}?dryRun=All"));
+    note("no object to create", ask("POST", &tried_all, Some(&nothing)));
+    note("no object to replace one that is absent", ask("PUT", &tried, Some(&nothing)));
+    note("the next claim", ask("POST", all, Some(&lease(None, None, Some("db1")))));
+    let before = written();
+    note("no object to create beside one", ask("POST", &tried_all, Some(&nothing)));
+    note("no object to replace one", ask("PUT", &tried, Some(&nothing)));
+    note("no object to replace one, in earnest", ask("PUT", &path, Some(&nothing)));
+    assert_eq!(written(), before, "nothing is written");
     kubernetes.forbid_claims();
+    note("no object to create, without the right", ask("POST", &tried_all, Some(&nothing)));
+    note("no object to replace one, without the right", ask("PUT", &tried, Some(&nothing)));
     note("a claim without the right", ask("POST", all, Some(&lease(None, None, Some("db1")))));
 }
 

@@ -19,13 +19,31 @@ use crate::source::report::ClaimSpec;
 /// A line of a watch has at most so many bytes.
 const LONGEST_LINE: usize = 1024 * 1024;
 
+/// No object.
+const NOTHING: &str = "{}";
+
 /// Carries out a request, in the time that its caller gives it.
 pub(super) async fn claim(session: &Session, spec: &ClaimSpec, request: &Request) -> Result<Answer, Failure> {
     let Some(path) = ObjectPath::parse(&spec.key) else {
         return Ok(Answer::Refused { why: format!("{} is not a Lease", spec.key).into(), cure: None });
     };
+    settled(Claiming { session, spec, path }.carry_out(request).await)
+}
+
+/// What `check` says of the claim, and whether this user may change it, and create it where there is none.
+pub(super) async fn inspect(session: &Session, spec: &ClaimSpec) -> Result<Answer, Failure> {
+    let Some(path) = ObjectPath::parse(&spec.key) else { return claim(session, spec, &Request::Look).await };
     let claiming = Claiming { session, spec, path };
-    match claiming.carry_out(request).await {
+    let asked = async {
+        let lease = claiming.read().await?;
+        claiming.may_claim(lease.is_some()).await?;
+        Ok(lease.map_or(Answer::Absent, Lease::answer))
+    };
+    settled(asked.await)
+}
+
+fn settled(answer: Result<Answer, AnswerError>) -> Result<Answer, Failure> {
+    match answer {
         Ok(answer) => Ok(answer),
         Err(AnswerError::Forbidden(failure)) => Ok(refusal(failure)),
         // The objects that Patroni writes can still be read.
@@ -95,6 +113,20 @@ impl Claiming<'_> {
 
     fn is_ours(&self, answer: &Response<Bytes>) -> Result<Answer, AnswerError> {
         Ok(Answer::Ours { token: read(answer)?.token, bound: self.spec.ttl })
+    }
+
+    /// An `Err` if a right is missing. An API server looks at the rights first and at the object then. This one has no
+    /// name, so it is never accepted, not even where a dry run is unknown. A server that cannot tell is no obstacle.
+    async fn may_claim(&self, exists: bool) -> Result<(), AnswerError> {
+        let create = (!exists).then(|| (Method::POST, self.path.all(), "create"));
+        let update = (Method::PUT, self.path.object(), "update");
+        for (method, path, verb) in create.into_iter().chain([update]) {
+            let answer = self.send(method, &format!("{path}?dryRun=All"), NOTHING.to_owned()).await?;
+            if answer.status() == StatusCode::FORBIDDEN {
+                return Err(refused(&answer, &self.path, verb));
+            }
+        }
+        Ok(())
     }
 
     async fn look(&self) -> Result<Answer, AnswerError> {

@@ -77,6 +77,10 @@ impl Client for KubernetesClient {
         super::claim::claim(&self.0, spec, request).await
     }
 
+    async fn inspect_claim(&self, spec: &ClaimSpec) -> Result<Answer, Failure> {
+        super::claim::inspect(&self.0, spec).await
+    }
+
     async fn claim_changes(&self, spec: &ClaimSpec, seen: &Token) {
         super::claim::changes(&self.0, spec, seen).await;
     }

@@ -191,9 +191,14 @@ impl Kubernetes {
 
     /// Lets the service account claim the VIP, with the rules of `examples/kubernetes-rbac.yml`.
     pub(crate) fn allow_claims(&self) {
+        self.allow_with_claims(&["create"], &["get", "update", "watch"]);
+    }
+
+    /// Lets the service account do only this with all Leases, and this with the Lease that claims the VIP.
+    pub(crate) fn allow_with_claims(&self, all: &[&str], own: &[&str]) {
         let (group, leases) = (["coordination.k8s.io"], ["leases"]);
-        let rules = json!([{"apiGroups": group, "resources": leases, "verbs": ["create"]},
-            {"apiGroups": group, "resources": leases, "resourceNames": [CLAIM], "verbs": ["get", "update", "watch"]}]);
+        let rules = json!([{"apiGroups": group, "resources": leases, "verbs": all},
+            {"apiGroups": group, "resources": leases, "resourceNames": [CLAIM], "verbs": own}]);
         self.grant("vip-claim", &rules);
     }
 

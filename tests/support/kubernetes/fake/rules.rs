@@ -154,6 +154,11 @@ impl State {
         if ask.verb == "list" {
             return (200, self.list(ask, partial));
         }
+        if ask.verb == "update" && body["metadata"]["name"].is_null() {
+            let what = "was undeterminable: name must be provided";
+            let message = format!("the name of the object ({name} based on URL) {what}");
+            return (400, status(400, "BadRequest", &message, None));
+        }
         let place = ask.place(name);
         let Some(object) = self.objects.get(&place).cloned() else {
             if let ("update", Some(refused)) = (ask.verb, conflict(ask, name, &json!({"uid": ""}), &body["metadata"])) {
@@ -196,6 +201,9 @@ impl State {
     fn create(&mut self, ask: &Ask, body: &Value) -> (u16, Value) {
         let mut object = body.clone();
         let name = body["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        if name.is_empty() {
+            return (422, nameless(ask));
+        }
         if self.objects.contains_key(&ask.place(&name)) {
             return (409, ask.about(409, "AlreadyExists", &name, "already exists"));
         }
@@ -265,6 +273,17 @@ impl State {
         };
         (news.map(line).collect(), self.version)
     }
+}
+
+/// What is said of a new object without a name.
+fn nameless(ask: &Ask) -> Value {
+    let kind = kind_of(&ask.kind);
+    let (field, what) = ("metadata.name", "Required value: name or generateName is required");
+    let message = format!("{kind}.{} \"\" is invalid: {field}: {what}", ask.group);
+    let mut said = status(422, "Invalid", &message, Some(ask));
+    said["details"]["kind"] = json!(kind);
+    said["details"]["causes"] = json!([{"field": field, "message": what, "reason": "FieldValueRequired"}]);
+    said
 }
 
 /// What is said of a replacement of another object than the present one.
