@@ -54,10 +54,10 @@ fn a_missing_right_to_claim_is_reported_with_its_role() {
     let printed = check(&host, &required);
     assert!(printed.text.contains(free), "{}", printed.text);
     for (all, own, lacks) in
-        [([].as_slice(), ["get", "update", "watch"].as_slice(), "create"), (&["create"], &["get", "watch"], "update")]
+        [("list", ["get", "update", "watch"].as_slice(), "create"), ("create", &["get", "watch"], "update")]
     {
         kubernetes.forbid_claims();
-        kubernetes.allow_with_claims(all, own);
+        kubernetes.allow_with_claims(&[all], own);
         check(&host, &required).shows("kubernetes-claim-forbidden");
         let printed = check(&host, &config);
         let why = format!("(claim: auto): the user system:serviceaccount:pg:vip may not {lacks} leases/{CLAIM}");
@@ -69,7 +69,7 @@ fn a_missing_right_to_claim_is_reported_with_its_role() {
     check(&host, &required).shows("kubernetes-claim-forbidden");
     kubernetes.forbid_claims();
     // A Lease that is there need not be created.
-    kubernetes.allow_with_claims(&[], &["get", "update", "watch"]);
+    kubernetes.allow_with_claims(&["list"], &["get", "update", "watch"]);
     let printed = check(&host, &required);
     assert!(printed.text.contains("holds \"db2\""), "{}", printed.text);
     assert_eq!(kubernetes.claim(), written, "nothing is written");
