@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-fits() { patch --dry-run --force --strip=1 <"$1" >/dev/null || { echo "$1 does not fit the source any more" >&2; return 1; }; }
+fits() { patch --dry-run --force --strip=1 --fuzz=0 <"$1" >/dev/null || { echo "$1 does not fit the source any more" >&2; return 1; }; }
 
 if [ "${1:-}" = --fit ]; then
     misfits=0
@@ -59,7 +59,7 @@ for patch in sim/known-bugs/*.patch; do
     [ $# -eq 0 ] || [[ " $* " == *" $name "* ]] || continue
     fresh
     fits "$patch"
-    (cd "$work" && patch --quiet --strip=1) <"$patch"
+    (cd "$work" && patch --quiet --strip=1 --fuzz=0) <"$patch"
     build
     expected=$(sed -n 's/^# breaks: //p' "$patch")
     out=$work/$name.txt
