@@ -117,12 +117,20 @@ impl Keeper {
         matches!(self.state, State::Acquiring { .. } | State::Held { .. } | State::Doubtful { .. })
     }
 
+    /// Whether no claim is needed to hold.
+    pub(super) const fn goes_by_reads_alone(&self) -> bool {
+        matches!(
+            (self.rules.claim, &self.claim.known),
+            (ClaimMode::Off, _) | (ClaimMode::Auto, Claimed::Refused { .. })
+        )
+    }
+
     /// Whether the address may be added on the ground of this read.
     pub(super) fn admits(&self, read: &KeyRead) -> bool {
-        match (self.rules.claim, &self.claim.known) {
-            (ClaimMode::Off, _) | (ClaimMode::Auto, Claimed::Refused { .. }) => true,
-            (ClaimMode::Auto | ClaimMode::Require, Claimed::Ours { since, .. }) => read.sent_at >= *since,
-            (ClaimMode::Auto | ClaimMode::Require, _) => false,
+        match &self.claim.known {
+            _ if self.goes_by_reads_alone() => true,
+            Claimed::Ours { since, .. } => read.sent_at >= *since,
+            Claimed::Unknown | Claimed::Taken { .. } | Claimed::Refused { .. } | Claimed::Absent => false,
         }
     }
 

@@ -32,8 +32,8 @@ impl Keeper {
                 self.narration.told_holder = None;
                 self.confirmed_at = self.confirmed_at.max(read.answered_at);
                 self.note_grade(&read);
-                // What the store does not prove is no bound where the claim is one.
-                let assumed = matches!(read.tenure, Tenure::Assumed { .. }) && self.is_claimed();
+                // What the store does not prove is no bound where a claim is one, or is to be.
+                let assumed = matches!(read.tenure, Tenure::Assumed { .. }) && !self.goes_by_reads_alone();
                 let until = if assumed { read.sent_at + self.rules.hold_timeout } else { until };
                 let until = self.outage.map_or(until, |outage| outage.bound(&read, until));
                 self.consider_hold(until, read, now);

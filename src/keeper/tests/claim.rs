@@ -74,6 +74,29 @@ fn the_grade_that_is_noted_is_that_of_the_claim() {
     assert_eq!(keeper.keeper.grade(), Some(Grade::Exact));
 }
 
+/// The claim is the bound; with short settings of Patroni what is assumed would leave nothing.
+#[test]
+fn claims_and_acquires_where_the_assumed_bound_leaves_nothing() {
+    let read = |keeper: &mut Fixture| {
+        keeper.now = keeper.now + millis(1);
+        let tenure = Tenure::Assumed { left: Duration::ZERO, margin: secs(3) };
+        let read = keeper.key_read(Some(VALUE));
+        keeper.handle(Event::Read(KeyRead { tenure, ..read }));
+    };
+    let mut claimed = claiming(ClaimMode::Auto, vec![]);
+    read(&mut claimed);
+    assert_eq!((wish(&claimed), claimed.keeper.target()), (ClaimWish::Hold, Target::Released));
+    acknowledge(&mut claimed);
+    read(&mut claimed);
+    assert!(matches!(claimed.keeper.state(), State::Held { .. }), "{:?}", claimed.keeper.state());
+
+    // Without a claim it counts.
+    let mut unclaimed = claiming(ClaimMode::Auto, vec![]);
+    tell(&mut unclaimed, refused());
+    read(&mut unclaimed);
+    assert_eq!(unclaimed.keeper.target(), Target::Released);
+}
+
 #[test]
 fn does_not_acquire_if_the_read_after_the_claim_names_another() {
     let mut keeper = claiming(ClaimMode::Require, vec![]);
