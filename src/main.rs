@@ -25,6 +25,9 @@ fn main() -> ExitCode {
     };
     let host_name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
     let sources = Sources::new(request.flags, env::vars_os(), host_name);
+    // A VIP can be removed, and a daemon be asked, while no name server answers.
+    let offline = matches!(request.action, Action::Release | Action::Status(_));
+    let sources = if offline { sources.offline() } else { sources };
     if let Action::Check { json } = request.action {
         return check::run(&sources, json, clock::SYSTEM);
     }

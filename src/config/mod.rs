@@ -93,10 +93,16 @@ impl Sources {
         let of = |prefix: &str| environment.iter().filter(|(name, _)| begins(name, prefix)).cloned().collect();
         let (variables, foreign) = (of("VIP_"), of("CONSUL_"));
         let credentials = environment.iter().find(|(name, _)| name == "CREDENTIALS_DIRECTORY");
-        let surroundings =
-            Surroundings { variables: of("PATRONI_"), credentials: credentials.map(|(_, path)| PathBuf::from(path)) };
+        let credentials = credentials.map(|(_, path)| PathBuf::from(path));
+        let surroundings = Surroundings { variables: of("PATRONI_"), credentials, offline: false };
         let host_name = host_name.filter(|name| !name.is_empty());
         Self { flags, variables, foreign, surroundings, host_name, default_file: PathBuf::from(DEFAULT_FILE) }
+    }
+
+    /// For who does not ask the store: no name server is asked where it is.
+    #[must_use]
+    pub fn offline(self) -> Self {
+        Self { surroundings: Surroundings { offline: true, ..self.surroundings }, ..self }
     }
 }
 

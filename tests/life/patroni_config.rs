@@ -114,8 +114,18 @@ fn the_servers_of_an_srv_record_are_asked() {
     let mut shown = start("show-config");
     assert!(shown.wait(SOON).success(), "{}", shown.text());
     assert!(shown.text().contains(&format!("http://{member}:{PORT}")), "{}", shown.text());
-    let _daemon = start("");
+    let mut daemon = start("");
     setup.observer.wait_held(setup.host(), VIP, SOON);
+
+    // No name server is needed to remove the VIP.
+    daemon.kill();
+    fs::write(&resolvers, "nameserver 127.0.0.1\n").unwrap();
+    let mut refused = start("show-config");
+    assert!(!refused.wait(SOON).success() && refused.text().contains("cannot look up the etcd3.srv record"));
+    assert!(setup.host().carries(VIP));
+    let mut release = start("release");
+    assert!(release.wait(SOON).success(), "{}", release.text());
+    assert!(!setup.host().carries(VIP));
 }
 
 /// What a user sees whose daemon may not read Patroni's file.

@@ -15,11 +15,13 @@ use crate::config::file;
 use crate::config::setting::Setting;
 use crate::config::yaml;
 
-/// What of the process's environment matters: Patroni's variables, and where the unit's credentials are.
+/// What matters beside the file: Patroni's variables, where the unit's credentials are, and who asks.
 #[derive(Clone, Default)]
 pub(in crate::config) struct Surroundings {
     pub(in crate::config) variables: Vec<(OsString, OsString)>,
     pub(in crate::config) credentials: Option<PathBuf>,
+    /// Nobody is going to ask the store, so no name server is asked where it is.
+    pub(in crate::config) offline: bool,
 }
 
 /// Reads what a setting of `patroni-config` names. Nothing where it cannot be read; that is then among the findings.
@@ -56,7 +58,8 @@ pub(in crate::config) fn read(
     }
     patch(&mut root, environment(&surroundings.variables));
     let place = Place::file(&Arc::from(path.display().to_string()));
-    Some((path, Patroni { root, place, lookup: lookup::servers }))
+    let lookup = if surroundings.offline { lookup::stand_in } else { lookup::servers };
+    Some((path, Patroni { root, place, lookup }))
 }
 
 /// A bare name is a credential. What is called from the command line finds those of the unit while it runs.

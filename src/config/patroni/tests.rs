@@ -385,7 +385,7 @@ fn a_bare_name_is_a_credential_a_directory_is_all_its_files_and_what_cannot_be_r
         let mut findings = Findings::default();
         let item = Item { text: text.to_owned(), place: Place::Nowhere };
         let setting = Setting::new(Key::PatroniConfig, "patroni-config", Place::Nowhere, vec![item]);
-        let surroundings = Surroundings { variables: Vec::new(), credentials: credentials.map(Into::into) };
+        let surroundings = Surroundings { credentials: credentials.map(Into::into), ..Surroundings::default() };
         let found = read(&setting, &surroundings, &mut findings);
         let scope = found.and_then(|(_, patroni)| Some(patroni.root.get("scope")?.text()?.0.to_owned()));
         (scope, findings.sorted().0.iter().map(ToString::to_string).collect::<String>())
