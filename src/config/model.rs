@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use super::stores::{
-    Endpoint, Identity, Location, Login, OptionNames, Password, Secret, SourceConfig, SourceIndex, StoreConfig,
-    StoreType, is_supported,
+    ClaimType, Endpoint, Identity, Location, Login, OptionNames, Password, Secret, SourceConfig, SourceIndex,
+    StoreConfig, StoreType, is_supported,
 };
 use crate::keeper::{ClaimMode, Schedule};
 use crate::pace::Pace;

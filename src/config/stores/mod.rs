@@ -6,13 +6,14 @@
 //!    looks like is a function in [`trigger_key`];
 //! 3. the help text of `dcs-type` in `keys/table.rs`.
 
+mod claim;
 pub mod trigger_key;
 
 use std::fmt;
-use std::net::IpAddr;
 use std::path::PathBuf;
 
-use self::trigger_key::{TriggerKey, beside, exact, rest_path, rooted, unrooted};
+pub use self::claim::ClaimType;
+use self::trigger_key::{TriggerKey, any_value, exact, rest_path, rest_value, rooted, unrooted};
 pub use crate::endpoint::{Endpoint, Identity};
 use crate::keeper::ClaimMode;
 
@@ -95,11 +96,13 @@ pub(super) const ETCD: StoreType = StoreType {
     trigger_key: None,
     trigger_value: None,
     key: exact,
+    value: any_value,
+    foreign_variables: false,
     login: true,
     token: false,
     location: false,
     kubeconfig: false,
-    claim: Some(ClaimMode::Off),
+    claim: Some(ClaimType::key(ClaimMode::Off)),
     new: SourceConfig::Etcd,
 };
 
@@ -113,6 +116,8 @@ pub(super) const PATRONI: StoreType = StoreType {
     trigger_key: Some("/leader"),
     trigger_value: Some("200"),
     key: rest_path,
+    value: rest_value,
+    foreign_variables: false,
     login: false,
     token: false,
     location: false,
@@ -131,11 +136,13 @@ pub(super) const ZOOKEEPER: StoreType = StoreType {
     trigger_key: None,
     trigger_value: None,
     key: rooted,
+    value: any_value,
+    foreign_variables: false,
     login: true,
     token: false,
     location: false,
     kubeconfig: false,
-    claim: Some(ClaimMode::Auto),
+    claim: Some(ClaimType::key(ClaimMode::Auto)),
     new: SourceConfig::Zookeeper,
 };
 
@@ -157,11 +164,13 @@ pub(super) const CONSUL: StoreType = StoreType {
     trigger_key: None,
     trigger_value: None,
     key: unrooted,
+    value: any_value,
+    foreign_variables: true,
     login: false,
     token: true,
     location: true,
     kubeconfig: false,
-    claim: Some(ClaimMode::Auto),
+    claim: Some(ClaimType::key(ClaimMode::Auto)),
     new: SourceConfig::Consul,
 };
 
@@ -175,11 +184,13 @@ pub(super) const KUBERNETES: StoreType = StoreType {
     trigger_key: None,
     trigger_value: None,
     key: trigger_key::object,
+    value: any_value,
+    foreign_variables: false,
     login: false,
     token: true,
     location: false,
     kubeconfig: true,
-    claim: Some(ClaimMode::Auto),
+    claim: Some(ClaimType::lease(ClaimMode::Auto)),
     new: SourceConfig::Kubernetes,
 };
 
@@ -203,6 +214,10 @@ pub struct StoreType {
     pub trigger_value: Option<&'static str>,
     /// Normalises a trigger-key, or refuses it.
     pub key: fn(&str) -> Result<TriggerKey, String>,
+    /// Refuses a trigger-value that no answer of this store can have.
+    pub value: fn(&str) -> Result<(), String>,
+    /// Whether the variables of the store's own clients (`CONSUL_CACERT` and others) count.
+    pub foreign_variables: bool,
     /// Whether it takes a user and a password.
     pub login: bool,
     /// Whether it takes a token.
@@ -211,33 +226,13 @@ pub struct StoreType {
     pub location: bool,
     /// Whether a kubeconfig can say where it is.
     pub kubeconfig: bool,
-    /// Whether a VIP is claimed unless the configuration says otherwise; nothing if there are no claims.
-    pub claim: Option<ClaimMode>,
+    /// How VIPs are claimed; nothing if there are no claims.
+    pub claim: Option<ClaimType>,
     /// Makes the configuration of this kind.
     pub new: fn(StoreConfig) -> SourceConfig,
 }
 
 impl StoreType {
-    /// Whether the variables of Consul's own clients (`CONSUL_CACERT` and others) count.
-    pub(super) fn has_foreign_variables(&self) -> bool {
-        self.name == CONSUL.name
-    }
-
-    /// Normalises a claim-key, or refuses it.
-    pub(super) fn claim_key(&self, text: &str) -> Result<TriggerKey, String> {
-        if self.name == KUBERNETES.name { trigger_key::lease(text) } else { (self.key)(text) }
-    }
-
-    /// The claim-key where none is given: beside the trigger-key.
-    pub(super) fn default_claim_key(&self, leader: &str, vip: IpAddr) -> String {
-        if self.name == KUBERNETES.name { trigger_key::lease_beside(leader, vip) } else { beside(leader, vip) }
-    }
-
-    /// Refuses a trigger-value that no answer of this store can have.
-    pub(super) fn check_value(&self, text: &str) -> Result<(), String> {
-        if self.name == PATRONI.name { trigger_key::rest_value(text) } else { Ok(()) }
-    }
-
     /// An endpoint as one would write it.
     pub(super) fn example(&self) -> String {
         match self.endpoints {

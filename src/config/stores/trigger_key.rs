@@ -1,9 +1,7 @@
-//! What a trigger-key and a claim-key look like in each kind of store: what people write, made into what the store is
-//! asked for.
+//! What a trigger-key and a trigger-value look like in each kind of store: what people write, made into what the store
+//! is asked for.
 //!
 //! The texts of errors and doubts end a sentence that begins with the key as it was written.
-
-use std::net::IpAddr;
 
 /// A trigger-key as the store is asked for it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -60,33 +58,9 @@ pub fn object(text: &str) -> Result<TriggerKey, String> {
     }
 }
 
-/// A Lease of Kubernetes, which is a claim: NAMESPACE/leases/NAME.
-pub fn lease(text: &str) -> Result<TriggerKey, String> {
-    let key = text.strip_prefix('/').unwrap_or(text);
-    match key.split('/').collect::<Vec<_>>()[..] {
-        [namespace, "leases", name] if is_label(namespace) && is_subdomain(name) => {
-            Ok(TriggerKey { key: key.to_owned(), doubt: None })
-        }
-        _ => Err("is not a Lease; expected NAMESPACE/leases/NAME".to_owned()),
-    }
-}
-
-/// The Lease of a VIP in the namespace of the object that Patroni keeps the leader in: `pg/leases/main-vip-10-0-0-5`.
-pub fn lease_beside(leader: &str, vip: IpAddr) -> String {
-    let (namespace, rest) = leader.split_once('/').unwrap_or(("default", leader));
-    let name = rest.rsplit('/').next().unwrap_or(rest);
-    let address = match vip {
-        IpAddr::V4(vip) => vip.to_string().replace('.', "-"),
-        // Written out: a name must not end with a dash.
-        IpAddr::V6(vip) => vip.segments().map(|part| format!("{part:x}")).join("-"),
-    };
-    format!("{namespace}/leases/{}-vip-{address}", name.strip_suffix("-leader").unwrap_or(name))
-}
-
-/// The key of a VIP's claim in the directory of the leader key.
-pub fn beside(leader: &str, vip: IpAddr) -> String {
-    let directory = leader.rfind('/').map_or("", |end| &leader[..=end]);
-    format!("{directory}vip/{vip}")
+/// Any value.
+pub const fn any_value(_text: &str) -> Result<(), String> {
+    Ok(())
 }
 
 /// The status of the answer, which is 200 on the leader alone, or the name of this host's member in Patroni.
@@ -123,13 +97,13 @@ fn unlike(example: &str, watched: &str) -> String {
 }
 
 /// Whether it can be the name of a namespace.
-fn is_label(text: &str) -> bool {
+pub(super) fn is_label(text: &str) -> bool {
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     (1..=63).contains(&text.len()) && text.chars().all(legal) && !text.starts_with('-') && !text.ends_with('-')
 }
 
 /// Whether it can be the name of an object.
-fn is_subdomain(text: &str) -> bool {
+pub(super) fn is_subdomain(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(is_label)
 }
 
@@ -229,31 +203,6 @@ mod tests {
                 ("", None),
             ],
         );
-    }
-
-    #[test]
-    fn a_lease_is_a_claim_in_kubernetes() {
-        each(
-            lease,
-            &[
-                ("pg/leases/main-vip-10-0-0-5", Some(("pg/leases/main-vip-10-0-0-5", false))),
-                ("/pg/leases/a.b", Some(("pg/leases/a.b", false))),
-                ("pg/configmaps/main-leader", None),
-                ("pg/leases/10.0.0.5/24", None),
-                ("pg/leases/Main", None),
-                ("main-vip", None),
-            ],
-        );
-        for (leader, vip, expected) in [
-            ("pg/configmaps/main-leader", "10.0.0.5", "pg/leases/main-vip-10-0-0-5"),
-            ("pg/endpoints/main", "fd00::5", "pg/leases/main-vip-fd00-0-0-0-0-0-0-5"),
-            ("pg/endpoints/main", "fd00::", "pg/leases/main-vip-fd00-0-0-0-0-0-0-0"),
-        ] {
-            let made = lease_beside(leader, vip.parse().unwrap());
-            assert_eq!(made, expected);
-            assert_eq!(lease(&made).unwrap().key, expected, "it is a sound name");
-        }
-        assert_eq!(beside("/service/pg/leader", "fd00::5".parse().unwrap()), "/service/pg/vip/fd00::5");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::scope::Scope;
 use super::validator::{Reported, Validator};
 use crate::config::diagnostic::Place;
 use crate::config::keys::Key;
-use crate::config::model::{ClaimConfig, StoreType, VipConfig};
+use crate::config::model::{ClaimConfig, ClaimType, StoreType, VipConfig};
 use crate::config::values::{CLAIM_MODES, choice, duration_within, show_duration};
 use crate::keeper::ClaimMode;
 use crate::vip::Vip;
@@ -24,15 +24,8 @@ impl<'a> Validator<'a> {
         let setting = scope.find(Key::Claim);
         let mode = self.value(setting, |text| choice(text, CLAIM_MODES));
         let ttl = self.claim_ttl(scope, margin);
-        let key = scope
-            .find(Key::ClaimKey)
-            .filter(|_| kind.claim.is_some())
-            .map(|setting| kind.claim_key(setting.text().trim()).map(|given| given.key).map_err(|why| (setting, why)));
-        let key = match key.transpose() {
-            Ok(key) => Ok(key.unwrap_or_default()),
-            Err((setting, why)) => Err(self.problem(&setting.place, format!("{} {why}", setting.quoted()))),
-        };
-        let mode = mode?.or(kind.claim).unwrap_or(ClaimMode::Off);
+        let key = self.claim_key(scope, kind);
+        let mode = mode?.or(kind.claim.map(|claim| claim.mode)).unwrap_or(ClaimMode::Off);
         if let (Some(setting), None) = (setting, kind.claim) {
             let text = format!("claims are not supported with {}", kind.title);
             match mode {
@@ -45,6 +38,14 @@ impl<'a> Validator<'a> {
         }
         let mode = if kind.claim.is_some() { mode } else { ClaimMode::Off };
         Ok(ClaimConfig { mode, key: key?, ttl: ttl? })
+    }
+
+    /// Empty where none is given, or there are no claims.
+    fn claim_key(&mut self, scope: &Scope<'a>, kind: &StoreType) -> Result<String, Reported> {
+        let (Some(setting), Some(claim)) = (scope.find(Key::ClaimKey), kind.claim) else { return Ok(String::new()) };
+        let text = setting.text().trim();
+        let read = claim.key.map_or_else(|| (kind.key)(text).map(|given| given.key), |read| read(text));
+        read.map_err(|why| self.problem(&setting.place, format!("{} {why}", setting.quoted())))
     }
 
     /// Three renewals in a row may fail before the margin begins.
@@ -81,8 +82,9 @@ impl<'a> Validator<'a> {
 
 /// The claim of one VIP.
 pub(super) fn claim_of(common: &ClaimConfig, kind: &StoreType, leader: &str, vip: Vip) -> ClaimConfig {
+    let beside = kind.claim.map_or(ClaimType::BESIDE, |claim| claim.beside);
     let given = Some(&common.key).filter(|key| !key.is_empty());
-    let key = given.cloned().unwrap_or_else(|| kind.default_claim_key(leader, vip.address()));
+    let key = given.cloned().unwrap_or_else(|| beside(leader, vip.address()));
     ClaimConfig { key, ..common.clone() }
 }
 

@@ -44,7 +44,7 @@ impl<'a> Validator<'a> {
 
     fn store(&mut self, scope: &mut Scope<'a>, sources: &mut Vec<SourceConfig>) -> Store {
         let kind = self.kind(scope);
-        if kind.is_ok_and(StoreType::has_foreign_variables) {
+        if kind.is_ok_and(|kind| kind.foreign_variables) {
             scope.foreign = Some(&self.given.foreign);
             for (place, text) in &self.given.foreign_warnings {
                 self.findings.warning(place, text.clone());

@@ -139,13 +139,11 @@ impl<'a> Validator<'a> {
         match (scope.find(Key::TriggerValue), default) {
             (Some(setting), _) => {
                 // Patroni's own file gives the name of its member, whatever that looks like.
-                let derived = scope.derives(setting);
-                let checked =
-                    kind.map_or(Ok(()), |kind| if derived { Ok(()) } else { kind.check_value(setting.text()) });
-                let text = setting.text().to_owned();
-                checked
-                    .map(|()| text)
-                    .map_err(|why| self.problem(&setting.place, format!("{} {why}", setting.quoted())))
+                if let Some(kind) = kind.ok().filter(|_| !scope.derives(setting)) {
+                    (kind.value)(setting.text())
+                        .map_err(|why| self.problem(&setting.place, format!("{} {why}", setting.quoted())))?;
+                }
+                Ok(setting.text().to_owned())
             }
             (None, Some(default)) => Ok(default.to_owned()),
             (None, None) => {
