@@ -26,7 +26,8 @@ pub(super) fn servers(name: &str) -> Result<Vec<Server>, String> {
     Err(failures.join(", "))
 }
 
-/// Instead of the servers the domain itself: for who does not ask the store.
+/// The domain itself, without asking: for commands that do not ask the store. It has the type of a [`Lookup`].
+#[allow(clippy::unnecessary_wraps, reason = "it stands in for one that can fail")]
 pub(super) fn stand_in(name: &str) -> Result<Vec<Server>, String> {
     let domain = name.split_once("._tcp.").map_or(name, |(_, domain)| domain);
     Ok(vec![Server { priority: 0, port: 2379, host: domain.to_owned() }])

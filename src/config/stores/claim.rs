@@ -5,13 +5,16 @@ use std::net::IpAddr;
 use super::trigger_key::{is_label, is_subdomain};
 use crate::keeper::ClaimMode;
 
+/// Normalises a key, or says what is wrong with it.
+type Normalise = fn(&str) -> Result<String, String>;
+
 /// How VIPs are claimed in a kind of store.
 #[derive(Clone, Copy, Debug)]
 pub struct ClaimType {
     /// Whether they are, unless the configuration says otherwise.
     pub mode: ClaimMode,
     /// Normalises a claim-key, or refuses it; the form of a trigger-key where there is no other.
-    pub key: Option<fn(&str) -> Result<String, String>>,
+    pub key: Option<Normalise>,
     /// The claim-key of a VIP where none is given, from the trigger-key.
     pub beside: fn(&str, IpAddr) -> String,
 }
