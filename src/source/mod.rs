@@ -35,7 +35,6 @@ mod etcd;
 #[cfg(feature = "daemon")]
 pub mod etcd2;
 #[cfg(feature = "daemon")]
-#[allow(dead_code, reason = "the stores that use it follow")]
 mod http;
 #[cfg(feature = "daemon")]
 mod keys;

@@ -59,6 +59,7 @@ impl Client for ConsulClient {
             }
         }))
     }
+
     async fn claim(&self, spec: &ClaimSpec, request: &Request) -> Result<Answer, Failure> {
         claim::claim(&self.0, spec, request).await
     }

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_right_to_claim_that_lacks_comes_with_its_role() {
+    fn a_missing_right_to_claim_comes_with_its_role() {
         let message = "leases.coordination.k8s.io \"main-vip\" is forbidden: User \"system:serviceaccount:pg:vip\" \
                        cannot get resource \"leases\" in API group \"coordination.k8s.io\" in the namespace \"pg\"";
         let body = format!(r#"{{"kind":"Status","message":{message:?},"code":403}}"#);

@@ -8,8 +8,8 @@
 //! min(ttl, limit) − max(loop_wait − 2 s, 2 s) / 2 − 1 s
 //! ```
 //!
-//! The second is for a ping that is late. A Patroni that has died, or is cut off, a while before this host is, is not covered: the grade
-//! of this promise is "assumed".
+//! The second is for a ping that is late. A Patroni that has died, or is cut off, a while before this host is, is not
+//! covered: the grade of this promise is "assumed".
 
 use std::time::Duration;
 
