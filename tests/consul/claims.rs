@@ -6,6 +6,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use vip_manager::time::Moment;
 
+use crate::support::claims::{restart_in_both_ways, wait_handed_over};
 use crate::support::clock::{now, pause, wait_for, wait_until};
 use crate::support::consul::{Agent, Consul, ConsulOptions, LockHolder, Timing};
 use crate::support::cut::Cut;
@@ -58,10 +59,9 @@ fn a_switchover_waits_for_the_old_holder_to_release_its_claim() {
     for next in [1, 0, 1] {
         let moved = now();
         setup.consul.put(KEY, setup.hosts[next].name());
-        let (held, gone) = (held(&setup, next, SOON), gone(&setup, 1 - next));
-        report("gone after the move", gone.since(moved));
-        report("held after the move", held.since(moved));
-        assert!(gone < held && held.since(moved) < Duration::from_secs(2));
+        let [from, to] = [1 - next, next].map(|host| &setup.hosts[host]);
+        let held = wait_handed_over(&setup.observer, [from, to], moved, SOON);
+        assert!(held.since(moved) < Duration::from_secs(2));
     }
     assert_eq!(setup.overlap(), Duration::ZERO);
 }
@@ -182,23 +182,17 @@ fn a_restart_takes_the_claim_over_and_loses_no_ping() {
     let config = setup.config(&setup.hosts[0]).with("claim", "require").with("on-stop", "keep");
     let pinger = Pinger::start(&client, VIP, Duration::from_millis(20));
     wait_for("the first answers", SOON, || pinger.pings().answers.len() > 5);
-    for kill in [false, true] {
-        let before = claim(&setup).unwrap();
-        if kill {
-            setup.daemons[0].process.kill();
-        } else {
-            setup.daemons[0].process.signal(Signal::SIGTERM);
-            assert_eq!(setup.daemons[0].process.wait(SOON).code(), Some(0));
-        }
-        assert_eq!(claim(&setup), Some(before.clone()), "it is left to the next process");
-        setup.daemons[0] = Daemon::start(&setup.hosts[0], &config);
-        let after = wait_until("the claim of the next process", SOON, || {
-            claim(&setup).filter(|now| session(now) != session(&before))
-        });
-        assert_ne!(after["Value"], before["Value"]);
-        // Longer than the address lasts without a renewal.
-        pause(Duration::from_secs(8));
-    }
+    let mut daemon = setup.daemons.remove(0);
+    restart_in_both_ways(
+        &mut daemon,
+        &config,
+        || claim(&setup),
+        |_, before, after| {
+            assert!(session(after) != session(before) && after["Value"] != before["Value"], "{after}");
+            // Longer than the address lasts without a renewal.
+            pause(Duration::from_secs(8));
+        },
+    );
     let pings = pinger.stop();
     assert_eq!((pings.lost(), setup.times_held(0)), (0, 1), "{:?}", pings.outages());
     report("pings lost in two restarts, of", pings.sent);

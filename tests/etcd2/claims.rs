@@ -5,6 +5,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
+use crate::support::claims::{restart_in_both_ways, wait_handed_over};
 use crate::support::clock::{now, pause, wait_for};
 use crate::support::cut::{Cut, Way};
 use crate::support::daemon::{ConfigFile, Daemon};
@@ -58,11 +59,7 @@ fn two_hosts_never_hold_the_vip_when_the_key_is_moved_while_the_holder_is_cut_of
         let cut = Cut::between(&setup.lab, &setup.hosts[0], &members, way);
         let moved = now();
         setup.put(setup.hosts[1].name(), None);
-        let held = setup.observer.wait_held(&setup.hosts[1], VIP, SOON);
-        let gone = setup.observer.wait_gone(&setup.hosts[0], VIP, SOON).unwrap();
-        report("gone after the move", gone.since(moved));
-        report("held after the move", held.since(moved));
-        assert!(gone < held);
+        wait_handed_over(&setup.observer, [&setup.hosts[0], &setup.hosts[1]], moved, SOON);
         cut.heal();
         pause(Duration::from_secs(4));
         assert!(setup.observer.holds(&setup.hosts[1], VIP) && is_claimed_by(&setup, 1));
@@ -105,22 +102,13 @@ fn a_restart_takes_the_claim_over_and_loses_no_ping_and_a_stop_deletes_it() {
     reload(&setup, &keep);
     let pinger = Pinger::start(&setup.admin, VIP, Duration::from_millis(10));
     wait_for("the first answers", SOON, || pinger.pings().answers.len() > 5);
-    for kill in [false, true] {
-        let before = claim(&setup).map(|claim| claim["value"].clone());
-        if kill {
-            setup.daemons[0].process.kill();
-        } else {
-            setup.daemons[0].process.signal(Signal::SIGTERM);
-            assert_eq!(setup.daemons[0].process.wait(SOON).code(), Some(0));
-        }
-        assert_eq!(claim(&setup).map(|claim| claim["value"].clone()), before, "it is left to the next process");
-        setup.daemons[0] = Daemon::start(&setup.hosts[0], &keep);
-        wait_for("the claim of the next process", SOON, || {
-            claim(&setup).is_some_and(|claim| Some(&claim["value"]) != before.as_ref())
-        });
+    let mut daemon = setup.daemons.remove(0);
+    let value = || claim(&setup).map(|claim| claim["value"].clone());
+    restart_in_both_ways(&mut daemon, &keep, value, |_, _, _| {
         let known = pinger.pings().answers.len();
         wait_for("more answers", SOON, || pinger.pings().answers.len() > known + 50);
-    }
+    });
+    setup.daemons.push(daemon);
     let pings = pinger.stop();
     report("pings lost", pings.lost());
     report("pings sent", pings.sent);

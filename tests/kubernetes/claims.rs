@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::support::claims::{restart_in_both_ways, wait_handed_over};
 use crate::support::clock::{now, pause, wait_for, wait_until};
 use crate::support::cut::{Cut, Way};
 use crate::support::daemon::{ConfigFile, Daemon};
@@ -46,11 +47,7 @@ fn two_hosts_never_hold_the_vip_when_the_record_is_moved_while_the_holder_is_cut
         let cut = Cut::between(&setup.lab, &setup.hosts[0], &[&setup.kubernetes.host], way);
         let moved = now();
         let _second = setup.leader(1);
-        let held = setup.observer.wait_held(&setup.hosts[1], VIP, CLAIM);
-        let gone = setup.observer.wait_gone(&setup.hosts[0], VIP, SOON).unwrap();
-        report("gone after the move", gone.since(moved));
-        report("held after the move", held.since(moved));
-        assert!(gone < held);
+        wait_handed_over(&setup.observer, [&setup.hosts[0], &setup.hosts[1]], moved, CLAIM);
         cut.heal();
         pause(Duration::from_secs(4));
         assert!(setup.observer.holds(&setup.hosts[1], VIP) && !setup.observer.holds(&setup.hosts[0], VIP));
@@ -146,21 +143,16 @@ fn a_restart_takes_the_claim_over_and_loses_no_ping_and_a_stop_gives_it_up() {
     let pinger = Pinger::start(&setup.client, VIP, Duration::from_millis(10));
     wait_for("the first answers", SOON, || pinger.pings().answers.len() > 5);
     let written = |setup: &Setup| setup.kubernetes.claim().map(|claim| claim["metadata"]["annotations"].clone());
-    for kill in [false, true] {
-        let before: Option<Value> = written(&setup);
-        if kill {
-            daemon.process.kill();
-        } else {
-            daemon.process.signal(Signal::SIGTERM);
-            assert_eq!(daemon.process.wait(SOON).code(), Some(0));
-        }
-        assert_eq!(written(&setup), before, "it is left to the next process");
-        daemon = Daemon::start(&setup.hosts[0], &keep);
-        wait_for("the claim of the next process", SOON, || written(&setup) != before);
-        wait_for("the restarted daemon to confirm the VIP", SOON, || daemon.ready());
-        let known = pinger.pings().answers.len();
-        wait_for("more answers", SOON, || pinger.pings().answers.len() > known + 50);
-    }
+    restart_in_both_ways(
+        &mut daemon,
+        &keep,
+        || written(&setup),
+        |daemon, _, _| {
+            wait_for("the restarted daemon to confirm the VIP", SOON, || daemon.ready());
+            let known = pinger.pings().answers.len();
+            wait_for("more answers", SOON, || pinger.pings().answers.len() > known + 50);
+        },
+    );
     let pings = pinger.stop();
     report("pings lost", pings.lost());
     report("pings sent", pings.sent);

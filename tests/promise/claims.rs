@@ -7,9 +7,10 @@ use nix::sys::signal::Signal;
 
 use super::measure::{report, seconds};
 use super::setup::{SOON, Setup};
-use super::support::clock::{now, wait_for, wait_until};
+use super::support::claims::restart_in_both_ways;
+use super::support::clock::{now, wait_for};
 use super::support::cut::Way;
-use super::support::daemon::{ConfigFile, Daemon, KEY};
+use super::support::daemon::{ConfigFile, KEY};
 use super::support::etcd::{Cluster, ClusterOptions};
 use super::support::fail::OrFail;
 use super::support::host::VIP;
@@ -125,20 +126,17 @@ fn a_restart_takes_the_claim_over_and_loses_no_ping() {
     setup.lead(0);
     let config = keep(&setup.cluster, ConfigFile::basic(&setup.hosts[0], &setup.cluster));
     let pinger = setup.ping();
-    for kill in [false, true] {
-        let before = claim(&setup).or_fail("the claim of the first process");
-        if kill {
-            setup.daemons[0].process.kill();
-        } else {
-            setup.daemons[0].process.signal(Signal::SIGTERM);
-            assert_eq!(setup.daemons[0].process.wait(SOON).code(), Some(0));
-        }
-        assert_eq!(claim(&setup), Some(before.clone()), "it is left to the next process");
-        setup.daemons[0] = Daemon::start(&setup.hosts[0], &config);
-        let after = wait_until("the claim of the next process", SOON, || claim(&setup).filter(|now| *now != before));
-        assert_ne!((after.lease, &after.value), (before.lease, &before.value));
-        setup.wait_renewed(0);
-    }
+    let mut daemon = setup.daemons.remove(0);
+    restart_in_both_ways(
+        &mut daemon,
+        &config,
+        || claim(&setup),
+        |_, before, after| {
+            assert_ne!((after.lease, &after.value), (before.lease, &before.value));
+            setup.wait_renewed(0);
+        },
+    );
+    setup.daemons.insert(0, daemon);
     let pings = setup.assert_undisturbed(0, pinger);
     report(&format!("0 of {} pings lost in two restarts", pings.sent));
 }

@@ -14,6 +14,7 @@
 //! [`Moment`]: vip_manager::time::Moment
 
 pub(crate) mod capture;
+pub(crate) mod claims;
 pub(crate) mod clock;
 pub(crate) mod command;
 pub(crate) mod consul;

@@ -6,6 +6,7 @@ use nix::sys::signal::Signal;
 use vip_manager::wire::jute::{Acl, Code};
 
 use crate::setup::{SOON, Setup, TTL, wait_logged};
+use crate::support::claims::restart_in_both_ways;
 use crate::support::clock::{now, pause, wait_for, wait_until};
 use crate::support::cut::{Cut, Way};
 use crate::support::daemon::{Daemon, KEY};
@@ -131,24 +132,17 @@ fn a_restart_takes_the_claim_over_and_loses_no_ping() {
     let patroni = setup.patroni(0, TTL);
     setup.wait_held(0);
     let pinger = setup.ping();
-    for kill in [false, true] {
-        let before = claim(&patroni).unwrap();
-        let mut first = setup.daemons.remove(0);
-        if kill {
-            first.process.kill();
-        } else {
-            first.process.signal(Signal::SIGTERM);
-            assert_eq!(first.process.wait(SOON).code(), Some(0));
-        }
-        assert_eq!(claim(&patroni), Some(before.clone()), "it is left to the next process");
-        let config = setup.config(0).with("claim", "require").with("on-stop", "keep");
-        let second = Daemon::start(&setup.hosts[0], &config);
-        let after = wait_until("the claim of the next process", SOON, || claim(&patroni).filter(|now| *now != before));
-        assert!(after.0 != before.0 && after.1 != before.1, "{after:?}");
-        setup.daemons.push(second);
-        let known = pinger.pings().answers.len();
-        wait_for("more answers", SOON, || pinger.pings().answers.len() > known + 50);
-    }
+    let config = setup.config(0).with("claim", "require").with("on-stop", "keep");
+    restart_in_both_ways(
+        &mut setup.daemons[0],
+        &config,
+        || claim(&patroni),
+        |_, before, after| {
+            assert!(after.0 != before.0 && after.1 != before.1, "{after:?}");
+            let known = pinger.pings().answers.len();
+            wait_for("more answers", SOON, || pinger.pings().answers.len() > known + 50);
+        },
+    );
     let sent = setup.assert_undisturbed(0, pinger);
     report("pings in two restarts, none lost", sent);
 }
