@@ -25,7 +25,12 @@ pub(crate) struct Shim {
 impl Shim {
     /// A library without orders yet. The file of orders is in this directory.
     pub(crate) fn new(directory: &Path) -> Self {
-        let file = directory.join("shim-orders");
+        Self::new_for(directory, "")
+    }
+
+    /// The same for one of several daemons.
+    pub(crate) fn new_for(directory: &Path, name: &str) -> Self {
+        let file = directory.join(format!("shim-orders{name}"));
         let orders = File::create(&file).or_fail("making the shim's orders");
         orders.set_len(LENGTH).or_fail("making the shim's orders");
         Self { file, orders }
@@ -33,8 +38,13 @@ impl Shim {
 
     /// The words that precede the daemon's command.
     pub(crate) fn words(&self) -> [String; 3] {
-        let library = format!("LD_PRELOAD={}", library().display());
-        ["env".to_owned(), library, format!("SHIM_ORDERS={}", self.file.display())]
+        let [library, orders] = self.variables().map(|(name, value)| format!("{name}={value}"));
+        ["env".to_owned(), library, orders]
+    }
+
+    /// The daemon's environment variables.
+    pub(crate) fn variables(&self) -> [(&'static str, String); 2] {
+        [("LD_PRELOAD", library().display().to_string()), ("SHIM_ORDERS", self.file.display().to_string())]
     }
 
     /// Shifts the wall clock by so many seconds.

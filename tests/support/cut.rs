@@ -44,6 +44,13 @@ impl Cut {
         Self::with_rules(lab, &[format!("iifname {port} drop"), format!("oifname {port} drop")])
     }
 
+    /// Drops so many of a hundred packets between `host` and each of the `others`, by chance.
+    pub(crate) fn lossy(lab: &Lab, host: &Host, others: &[&Host], percent: u8) -> Self {
+        let lose = |rule: String| rule.replace(" drop", &format!(" numgen random mod 100 < {percent} drop"));
+        let rules = others.iter().flat_map(|other| rules(host, other, None, Way::Both));
+        Self::with_rules(lab, &rules.map(lose).collect::<Vec<_>>())
+    }
+
     /// Lets the packets through again.
     pub(crate) fn heal(self) {
         drop(self);

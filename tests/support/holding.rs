@@ -63,3 +63,21 @@ pub(crate) fn overlap(one: &[Interval], other: &[Interval], now: Moment) -> Dura
     };
     one.iter().flat_map(|a| other.iter().map(move |b| shared(a, b))).sum()
 }
+
+/// What is left of intervals after this moment.
+pub(crate) fn after(intervals: &[Interval], since: Moment) -> Vec<Interval> {
+    let left = intervals.iter().filter(|interval| interval.until.is_none_or(|until| until > since));
+    left.map(|interval| Interval { from: interval.from.max(since), ..*interval }).collect()
+}
+
+/// For how long nobody had the address between two moments, in total.
+pub(crate) fn absence(held: &[Interval], from: Moment, until: Moment) -> Duration {
+    let mut held = held.to_vec();
+    held.sort_by_key(|interval| interval.from);
+    let (mut absent, mut covered) = (Duration::ZERO, from);
+    for interval in held {
+        absent += interval.from.min(until).since(covered);
+        covered = covered.max(interval.until.unwrap_or(until));
+    }
+    absent + until.since(covered)
+}

@@ -8,8 +8,8 @@ use nix::sys::signal::Signal;
 use crate::case::{Case, ClusterKind, End};
 use crate::cases::{EXPIRY, LEASE_ENDS, QUICK};
 use crate::environment::Environment;
+use crate::on_host;
 use crate::shim::Shim;
-use crate::support::command::run;
 use crate::support::cut::Way;
 use crate::support::daemon::KEY;
 
@@ -54,9 +54,8 @@ pub(crate) const CASES: &[Case] = &[
     .on(ClusterKind::Tls),
 ];
 
-/// Sets only the soft limit, because the hard limit could not be raised again.
 fn limit(env: &Environment, what: &str) {
-    run("prlimit", &["--pid", &env.daemon().process.pid().to_string(), what]);
+    on_host::limit(env.daemon().process.pid(), what);
 }
 
 fn megabyte(env: &mut Environment) {

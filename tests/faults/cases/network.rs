@@ -5,10 +5,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use crate::case::{Case, End};
 use crate::cases::{LEASE_ENDS, QUICK};
 use crate::environment::{Environment, SOON};
+use crate::on_host::{self, accept, delete_address, flush_addresses, reject, rename, restore_own_addresses};
 use crate::support::clock::wait_for;
-use crate::support::command::{feed, run};
+use crate::support::command::run;
 use crate::support::cut::{Cut, Way};
-use crate::support::host::VIP;
+use crate::support::etcd;
+use crate::support::host::{INTERFACE, VIP};
 
 /// While a link is down nothing is answered; then a read or an announcement is needed.
 const LINK: f64 = 5.0;
@@ -45,14 +47,14 @@ pub(crate) const CASES: &[Case] = &[
         },
     ),
     Case::noticed("power", "The leader's host loses power", End::Moved, LEASE_ENDS, power),
-    Case::unnoticed("reject", "A firewall resets every connection to etcd for 2 s", reject),
+    Case::unnoticed("reject", "A firewall resets every connection to etcd for 2 s", rejected),
     Case::unnoticed("half-open", "A member dies behind a partition: the connection stays half open", half_open),
     Case::noticed("link-flap", "The link goes down and up, three times", End::Named, LINK, flap),
     Case::noticed("renamed", "The interface is renamed, and back", End::Named, LEASE_ENDS, renamed),
     Case::noticed("made-anew", "The interface is deleted and created again", End::Named, LEASE_ENDS, anew),
     Case::noticed("mac-changed", "The interface gets another hardware address", End::Kept, MOMENT, mac),
     Case::noticed("deleted", "The address is deleted by hand", End::Back, MOMENT, |env| {
-        env.fault("addr del", |env| delete(env));
+        env.fault("addr del", |env| delete_address(env.host(), VIP));
         env.wait(2.0);
     }),
     Case::noticed("networkd", "networkd removes the address every 100 ms", End::Back, MOMENT, stripped),
@@ -110,13 +112,11 @@ fn power(env: &mut Environment) {
     env.wait(1.0);
 }
 
-fn reject(env: &mut Environment) {
-    let rules = "table inet wall {\nchain out {\ntype filter hook output priority 0;\ntcp dport 2379 reject with tcp reset\n}\n}\n";
-    let namespace = env.host().namespace().to_owned();
+fn rejected(env: &mut Environment) {
     env.fault("every packet to etcd is rejected", |env| {
-        feed("ip", &["netns", "exec", &namespace, "nft", "-f", "-"], rules);
+        reject(env.host(), etcd::PORT);
         env.wait(2.0);
-        run("ip", &["netns", "exec", &namespace, "nft", "delete", "table", "inet", "wall"]);
+        accept(env.host());
     });
     env.wait(4.0);
 }
@@ -135,39 +135,22 @@ fn half_open(env: &mut Environment) {
     env.wait(4.0);
 }
 
-/// Restores the host's own addresses. The kernel removes the IPv6 address with the link.
-fn restore_own_addresses(env: &Environment) {
-    let host = env.host();
-    for own in [format!("{}/16", host.v4()), format!("{}/64", host.v6())] {
-        let _ = host.attempt("ip", &["addr", "add", &own, "dev", "eth0", "nodad"]);
-        let _ = host.attempt("ip", &["addr", "add", &own, "dev", "eth0"]);
-    }
-}
-
 fn flap(env: &mut Environment) {
     for _ in 0..3 {
-        env.fault("down", |env| {
-            env.host().ip("link set eth0 down");
-            env.wait(0.3);
-            env.host().ip("link set eth0 up");
-        });
-        restore_own_addresses(env);
+        env.fault("down", |env| on_host::flap(env.host()));
+        restore_own_addresses(env.host());
         env.wait(1.5);
     }
 }
 
 fn renamed(env: &mut Environment) {
     env.fault("renamed to lan0", |env| {
-        for step in ["link set eth0 down", "link set eth0 name lan0", "link set lan0 up"] {
-            env.host().ip(step);
-        }
+        rename(env.host(), INTERFACE, "lan0");
         env.wait_gone(0);
         env.wait(1.0);
-        for step in ["link set lan0 down", "link set lan0 name eth0", "link set eth0 up"] {
-            env.host().ip(step);
-        }
+        rename(env.host(), "lan0", INTERFACE);
     });
-    restore_own_addresses(env);
+    restore_own_addresses(env.host());
     env.wait(2.0);
 }
 
@@ -181,7 +164,7 @@ fn anew(env: &mut Environment) {
         run("ip", &["-n", &switch, "link", "set", &name, "master", "br0", "up"]);
         env.host().ip("link set eth0 up");
     });
-    restore_own_addresses(env);
+    restore_own_addresses(env.host());
     env.wait(2.0);
 }
 
@@ -190,15 +173,10 @@ fn mac(env: &mut Environment) {
     env.wait(4.0);
 }
 
-fn delete(env: &Environment) {
-    // The daemon may not have restored it yet.
-    let _ = env.host().attempt("ip", &["addr", "del", &format!("{VIP}/32"), "dev", "eth0"]);
-}
-
 fn stripped(env: &mut Environment) {
     env.fault("addr del, every 100 ms", |env| {
         for _ in 0..30 {
-            delete(env);
+            delete_address(env.host(), VIP);
             env.wait(0.1);
         }
     });
@@ -206,11 +184,7 @@ fn stripped(env: &mut Environment) {
 }
 
 fn flushed(env: &mut Environment) {
-    env.fault("addr flush", |env| {
-        env.host().ip("addr flush dev eth0");
-        env.wait(0.1);
-        restore_own_addresses(env);
-    });
+    env.fault("addr flush", |env| flush_addresses(env.host()));
     env.wait(3.0);
 }
 

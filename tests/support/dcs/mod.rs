@@ -1,10 +1,12 @@
 //! The store of a Patroni cluster, whichever it is: its servers, Patroni's lock in it, and the daemon's configuration.
 
+mod by_hand;
 mod consul;
 mod etcd2;
 mod http;
 mod kubernetes;
 pub(crate) mod lock;
+mod servers;
 mod zookeeper;
 
 use std::net::SocketAddr;
@@ -155,59 +157,6 @@ impl Dcs {
             Self::Zookeeper(ensemble) => {
                 ensemble.session(0, settings.ttl).put(&format!("/service/{scope}/config"), &text);
             }
-        }
-    }
-
-    // The servers
-
-    /// The hosts of the servers.
-    pub(crate) fn servers(&self) -> Vec<&Host> {
-        match self {
-            Self::Etcd(cluster) | Self::Etcd2(cluster) | Self::Rest(cluster) => {
-                cluster.members.iter().map(|member| &member.host).collect()
-            }
-            Self::Consul { consul, .. } => consul.servers.iter().map(|server| &server.host).collect(),
-            Self::Zookeeper(ensemble) => ensemble.hosts(),
-            Self::Kubernetes(kubernetes) => vec![&kubernetes.host],
-        }
-    }
-
-    /// The position of the server that leads.
-    pub(crate) fn leader(&self) -> usize {
-        match self {
-            Self::Etcd(cluster) | Self::Etcd2(cluster) | Self::Rest(cluster) => cluster.leader(),
-            Self::Consul { consul, .. } => consul.leader(),
-            Self::Zookeeper(ensemble) => ensemble.leader(),
-            Self::Kubernetes(_) => 0,
-        }
-    }
-
-    /// SIGKILL. The kernel closes the connections.
-    pub(crate) fn kill(&mut self, place: usize) {
-        match self {
-            Self::Etcd(cluster) | Self::Etcd2(cluster) | Self::Rest(cluster) => cluster.members[place].kill(),
-            Self::Consul { consul, .. } => consul.servers[place].kill(),
-            Self::Zookeeper(ensemble) => ensemble.servers[place].kill(),
-            Self::Kubernetes(kubernetes) => kubernetes.kill(),
-        }
-    }
-
-    /// Starts a server with the data that it has, and waits until it serves.
-    pub(crate) fn restart(&mut self, place: usize) {
-        match self {
-            Self::Etcd(cluster) | Self::Etcd2(cluster) | Self::Rest(cluster) => {
-                cluster.members[place].restart();
-                cluster.wait_member(place);
-            }
-            Self::Consul { consul, .. } => {
-                consul.servers[place].restart();
-                consul.wait_serving(place);
-            }
-            Self::Zookeeper(ensemble) => {
-                ensemble.servers[place].restart();
-                ensemble.wait_serving(place);
-            }
-            Self::Kubernetes(kubernetes) => kubernetes.restart(),
         }
     }
 

@@ -30,8 +30,12 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use self::rules::{Ask, Selector};
 use super::PORT;
+use crate::support::clock::pause;
 use crate::support::fail::{OrFail, locked};
 use crate::support::host::Host;
+
+/// How often a frozen server looks whether it may continue.
+const MOMENT: Duration = Duration::from_millis(5);
 
 type Body = BoxBody<Bytes, Infallible>;
 /// Group and kind, namespace, name.
@@ -43,6 +47,7 @@ pub(super) struct Fake {
     shared: Arc<Shared>,
     /// Dropping it ends the server with all its connections.
     running: Option<(oneshot::Sender<()>, std::thread::JoinHandle<()>)>,
+    frozen: watch::Sender<bool>,
 }
 
 #[derive(Debug)]
@@ -67,7 +72,7 @@ impl Fake {
         let mut state = State { version: 100, ..State::default() };
         state.tokens.insert(admin.to_owned(), ("admin".to_owned(), None));
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: watch::Sender::new(0) });
-        let mut fake = Self { host: host.clone(), shared, running: None };
+        let mut fake = Self { host: host.clone(), shared, running: None, frozen: watch::Sender::new(false) };
         fake.resume();
         fake
     }
@@ -75,11 +80,13 @@ impl Fake {
     pub(super) fn resume(&mut self) {
         let (end, ended) = oneshot::channel();
         let (shared, host) = (Arc::clone(&self.shared), self.host.clone());
+        let frozen = self.frozen.subscribe();
         let thread = self.host.spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.or_fail("building a runtime").block_on(async move {
                 tokio::select! {
                     () = accept(&host, shared) => {}
+                    () = stay_frozen(frozen) => {}
                     _ = ended => {}
                 }
             });
@@ -94,6 +101,11 @@ impl Fake {
         }
     }
 
+    /// Whether its only thread stands still.
+    pub(super) fn freeze(&self, frozen: bool) {
+        self.frozen.send_replace(frozen);
+    }
+
     pub(super) fn forget_history(&self) {
         let mut state = locked(&self.shared.state);
         state.forgotten = state.version;
@@ -104,7 +116,20 @@ impl Fake {
 
 impl Drop for Fake {
     fn drop(&mut self) {
+        self.freeze(false);
         self.stop();
+    }
+}
+
+/// Blocks the thread while it is to be frozen. Never ends.
+async fn stay_frozen(mut frozen: watch::Receiver<bool>) {
+    loop {
+        while *frozen.borrow_and_update() {
+            pause(MOMENT);
+        }
+        if frozen.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 pub(crate) use self::client::Client;
@@ -91,6 +92,26 @@ impl Kubernetes {
         match &mut self.server {
             Server::Real { api, .. } => *api = None,
             Server::Fake(fake) => fake.stop(),
+        }
+    }
+
+    /// SIGSTOP, or what comes to the same. Connections stay open, but nothing is answered.
+    pub(crate) fn freeze(&self) {
+        match &self.server {
+            Server::Real { api, .. } => {
+                api.as_ref().or_fail("freezing an API server that runs").signal(Signal::SIGSTOP);
+            }
+            Server::Fake(fake) => fake.freeze(true),
+        }
+    }
+
+    /// SIGCONT.
+    pub(crate) fn thaw(&self) {
+        match &self.server {
+            Server::Real { api, .. } => {
+                api.as_ref().or_fail("thawing an API server that runs").signal(Signal::SIGCONT);
+            }
+            Server::Fake(fake) => fake.freeze(false),
         }
     }
 
