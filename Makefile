@@ -59,6 +59,14 @@ faults-failover: deps privilege ## Let the holder fail twenty times on every sto
 	@cargo build --quiet --bins --example faults
 	@$(AS_ROOT) cargo run --quiet --example faults -- --failover $(ARGS)
 
+.PHONY: faults-stores
+faults-stores: TOOLS += java:default-jre-headless
+faults-stores: FILES += /usr/share/java/zookeeper.jar:libzookeeper-java
+faults-stores: deps privilege ## Faults of process, network and servers on every store; ARGS=zookeeper,path-lost for some
+	@tests/consul/fetch
+	@cargo build --quiet --bins --example faults
+	@$(AS_ROOT) cargo run --quiet --example faults -- --stores $(ARGS)
+
 .PHONY: soak
 MINUTES ?= 30
 soak: deps privilege ## Random faults for MINUTES=30, and nothing may grow; SEED=… draws the same ones again

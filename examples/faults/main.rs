@@ -3,8 +3,8 @@
 //!
 //! With `--failover` it lets the holder fail on every store instead, and writes that section of the document; with names
 //! of stores and scenarios, separated by commas, it does so only there, and replaces their rows. A number is that of the
-//! runs; with another one than usual nothing is written. With `--failover --hiccups` it does on every store what no client
-//! may notice.
+//! runs; with another one than usual nothing is written. With `--stores` other faults happen on every store, or only those
+//! whose names and stores follow; the document has each result at once.
 
 #[expect(dead_code, reason = "the suite uses a part of the lab")]
 #[path = "../../tests/support/mod.rs"]
@@ -22,6 +22,8 @@ mod failover;
 #[path = "../../tests/promise/measure.rs"]
 #[expect(dead_code, reason = "the suite prints its own measurements")]
 mod measure;
+#[path = "../../tests/faults/on_host.rs"]
+mod on_host;
 #[path = "../../tests/faults/picture.rs"]
 mod picture;
 #[path = "../../tests/faults/proxies.rs"]
@@ -44,7 +46,7 @@ use std::fs;
 use std::io::{Write, stdout};
 use std::process::ExitCode;
 
-use failover::{RUNS, Scenario, hiccup, table};
+use failover::{RUNS, Scenario, every_store, table};
 use support::dcs::DcsKind;
 use support::fail::OrFail;
 
@@ -53,7 +55,7 @@ fn main() -> ExitCode {
     let wanted: Vec<&str> =
         arguments.iter().flat_map(|words| words.split(',')).filter(|word| !word.is_empty()).collect();
     let good = match wanted.split_first() {
-        Some((&"--failover", ["--hiccups", wanted @ ..])) => hiccups(wanted),
+        Some((&"--stores", wanted)) => on_stores(wanted),
         Some((&"--failover", wanted)) => failovers(wanted),
         Some(_) | None => cases(&wanted),
     };
@@ -75,22 +77,23 @@ fn cases(wanted: &[&str]) -> bool {
     !outcomes.is_empty() && outcomes.iter().all(|outcome| outcome.failures.is_empty())
 }
 
-fn hiccups(wanted: &[&str]) -> bool {
+fn on_stores(wanted: &[&str]) -> bool {
     let kinds: Vec<DcsKind> = DcsKind::ALL.into_iter().filter(|kind| wanted.contains(&kind.name())).collect();
     let kinds = if kinds.is_empty() { DcsKind::ALL.to_vec() } else { kinds };
-    let mut hiccups = hiccup::Hiccup::ALL.to_vec();
-    let named = |one: &hiccup::Hiccup| wanted.iter().any(|name| one.is_called(name));
-    if hiccups.iter().any(named) {
-        hiccups.retain(named);
+    let mut faults = every_store::all();
+    let strange = wanted.iter().find(|name| {
+        !faults.iter().any(|fault| fault.name == **name) && !DcsKind::ALL.iter().any(|kind| kind.name() == **name)
+    });
+    if let Some(strange) = strange {
+        let _ = writeln!(stdout(), "There is no store and no fault {strange}.");
+        return false;
     }
-    let results = failover::hiccups(&kinds, &hiccups);
-    if wanted.is_empty() {
-        document::write_hiccups(&hiccup::markdown(&results));
-    } else {
-        let rows: Vec<_> = results.iter().map(|one| (hiccup::first_cells(one), hiccup::row(one))).collect();
-        document::update_rows(&rows);
+    if faults.iter().any(|fault| wanted.contains(&fault.name)) {
+        faults.retain(|fault| wanted.contains(&fault.name));
     }
-    !results.is_empty() && results.iter().all(hiccup::Result::passed)
+    failover::on_stores(&kinds, &faults, &|results| {
+        document::update_stores(|before| every_store::table::section(before, results));
+    })
 }
 
 fn failovers(wanted: &[&str]) -> bool {

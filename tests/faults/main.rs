@@ -10,11 +10,12 @@ mod support;
 mod case;
 mod cases;
 mod environment;
-#[expect(dead_code, reason = "only single scenarios run here")]
+#[expect(dead_code, reason = "only a few faults run here, and no failover")]
 mod failover;
 #[path = "../promise/measure.rs"]
 #[expect(dead_code, reason = "the suite prints its own measurements")]
 mod measure;
+mod on_host;
 mod picture;
 mod proxies;
 mod record;
@@ -29,6 +30,8 @@ mod units;
 
 use std::collections::BTreeSet;
 
+use failover::every_store::{self, Fault};
+use support::dcs::DcsKind;
 use support::fail::OrFail;
 
 /// Runs these cases in one environment and asserts that they pass.
@@ -39,6 +42,35 @@ fn assert_pass(names: &[&str]) {
         let case = cases::all().into_iter().find(|case| case.name == *name).or_fail(name);
         let outcome = run::one(&case, &mut env);
         assert_eq!(outcome.failures, "", "{name}: {:?}", outcome.record);
+    }
+}
+
+/// Lets these faults happen to two holders on a store and asserts that they pass.
+#[track_caller]
+fn assert_pass_on(kind: DcsKind, names: &[&str]) {
+    let faults: Vec<Fault> = every_store::all().into_iter().filter(|fault| names.contains(&fault.name)).collect();
+    assert_eq!(faults.len(), names.len(), "{names:?}");
+    every_store::run(kind, &faults, 2, &|result| assert!(result.passed(), "{result:?}"));
+}
+
+#[test]
+fn an_ended_daemon_and_a_switchover_in_kubernetes_pass() {
+    assert_pass_on(DcsKind::Kubernetes, &["daemon-ended", "switchover"]);
+}
+
+#[test]
+fn a_deleted_key_in_the_v2_api_of_etcd_passes() {
+    assert_pass_on(DcsKind::Etcd2, &["key-deleted"]);
+}
+
+#[test]
+fn names_of_the_faults_on_every_store_are_unique_and_each_happens_on_four_stores() {
+    let faults = every_store::all();
+    let names: BTreeSet<&str> = faults.iter().map(|fault| fault.name).collect();
+    assert_eq!(names.len(), faults.len());
+    for fault in faults {
+        let stores = DcsKind::ALL.iter().filter(|kind| fault.applies_to(**kind)).count();
+        assert!(stores >= 4, "{}: {stores}", fault.name);
     }
 }
 

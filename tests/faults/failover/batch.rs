@@ -12,7 +12,7 @@ use crate::support::cut::Cut;
 use crate::support::daemon::{ConfigFile, Daemon};
 use crate::support::dcs::{Dcs, DcsKind, Settings};
 use crate::support::fail::OrFail;
-use crate::support::holding::Interval;
+use crate::support::holding::{self, Interval};
 use crate::support::host::Host;
 use crate::support::lab::Lab;
 use crate::support::observer::AddressObserver;
@@ -25,7 +25,7 @@ pub(super) const SETTINGS: Settings =
 /// What is assumed of a lock with these settings after an answer of Patroni, less the margin.
 pub(super) const ASSUMED_HOLD: f64 = 7.0;
 /// Many daemons and servers begin at once.
-const START: Duration = Duration::from_secs(60);
+pub(super) const START: Duration = Duration::from_secs(60);
 /// A lock, a claim and a busy machine.
 const SUCCESSION: Duration = Duration::from_secs(90);
 /// Long enough for a mistake of a daemon that continues.
@@ -68,10 +68,11 @@ pub(super) struct Pair {
     pub(super) patronis: Vec<Patroni>,
     apis: Vec<RestApi>,
     /// The configuration of the first daemon.
-    config: ConfigFile,
+    pub(super) config: ConfigFile,
+    pub(super) scope: String,
     pub(super) hosts: Vec<Host>,
     observer: AddressObserver,
-    vip: IpAddr,
+    pub(super) vip: IpAddr,
     pub(super) cut: Option<Cut>,
 }
 
@@ -95,42 +96,31 @@ impl Pair {
         let config = |host| dcs.config(host, &scope).with("ip", vip).with("on-stop", "keep");
         let daemons = hosts.iter().map(|host| Daemon::start(host, &config(host))).collect();
         let config = config(&hosts[0]);
-        Self { daemons, patronis, apis, config, hosts, observer, vip, cut: None }
+        Self { daemons, patronis, apis, config, scope, hosts, observer, vip, cut: None }
     }
 
-    fn refreshed(&self) -> Moment {
+    pub(super) fn refreshed(&self) -> Moment {
         let Role::Leader { refreshed } = self.patronis[0].role() else { panic!("the first Patroni does not lead") };
         refreshed
     }
 
     /// Replaces the first daemon, whatever its state.
     pub(super) fn start_again(&mut self) {
+        self.start_again_with(&self.config.clone(), &[]);
+    }
+
+    /// The same with another configuration and more environment variables.
+    pub(super) fn start_again_with(&mut self, config: &ConfigFile, variables: &[(&str, &str)]) {
         self.daemons[0].process.kill();
-        self.daemons[0] = Daemon::start(&self.hosts[0], &self.config);
+        self.daemons[0] = Daemon::start_in(&self.hosts[0], config, variables);
     }
 
-    /// Whether the first host has had the address without a break, and the second one never.
-    pub(super) fn kept(&self) -> bool {
-        let first = self.observer.intervals(&self.hosts[0], self.vip);
-        let second = self.observer.intervals(&self.hosts[1], self.vip);
-        first.len() == 1 && self.holds(0) && second.is_empty()
+    /// The times in which the hosts had the address after this moment.
+    pub(super) fn held_since(&self, since: Moment) -> [Vec<Interval>; 2] {
+        [0, 1].map(|host: usize| holding::after(&self.observer.intervals(&self.hosts[host], self.vip), since))
     }
 
-    /// For how long no host had the address, since the first one got it.
-    pub(super) fn absent(&self) -> Duration {
-        let of = |host: usize| self.observer.intervals(&self.hosts[host], self.vip);
-        let mut held = [of(0), of(1)].concat();
-        held.sort_by_key(|interval| interval.from);
-        let gap = |two: &[Interval]| two[0].until.map_or(Duration::ZERO, |until| two[1].from.since(until));
-        let last = held.last().and_then(|last| last.until).map_or(Duration::ZERO, |until| now().since(until));
-        held.windows(2).map(gap).sum::<Duration>() + last
-    }
-
-    pub(super) fn overlap(&self) -> Duration {
-        self.observer.overlap(&self.hosts[0], &self.hosts[1], self.vip)
-    }
-
-    fn holds(&self, host: usize) -> bool {
+    pub(super) fn holds(&self, host: usize) -> bool {
         self.observer.holds(&self.hosts[host], self.vip)
     }
 

@@ -5,7 +5,7 @@
 //! own. They fail at different points of Patroni's loop.
 
 mod batch;
-pub(crate) mod hiccup;
+pub(crate) mod every_store;
 mod scenario;
 pub(crate) mod table;
 
@@ -13,6 +13,7 @@ use std::io::{Write, stderr};
 use std::sync::Mutex;
 
 pub(crate) use self::batch::Run;
+use self::every_store::Fault;
 pub(crate) use self::scenario::Scenario;
 use crate::support::dcs::DcsKind;
 use crate::support::fail::locked;
@@ -22,7 +23,7 @@ pub(crate) const RUNS: usize = 20;
 /// More stores at once would only delay each other.
 const AT_ONCE: usize = 2;
 /// They mostly wait, on fewer hosts.
-const HICCUPS_AT_ONCE: usize = 3;
+const STORES_AT_ONCE: usize = 3;
 
 /// What became of a scenario on a store.
 #[derive(Clone, Debug)]
@@ -64,26 +65,30 @@ pub(crate) fn all(kinds: &[DcsKind], scenarios: &[Scenario], runs: usize) -> Vec
     results
 }
 
-/// Lets what no client may notice happen on these stores.
-pub(crate) fn hiccups(kinds: &[DcsKind], hiccups: &[hiccup::Hiccup]) -> Vec<hiccup::Result> {
+/// Lets faults happen on these stores, and passes on each result together with those before it.
+pub(crate) fn on_stores(
+    kinds: &[DcsKind],
+    faults: &[Fault],
+    finished: &(dyn Fn(&[every_store::Result]) + Sync),
+) -> bool {
     let results = Mutex::new(Vec::new());
     let queue = Mutex::new(kinds.iter().rev().copied().collect::<Vec<_>>());
     std::thread::scope(|scope| {
-        for _ in 0..HICCUPS_AT_ONCE {
+        for _ in 0..STORES_AT_ONCE {
             scope.spawn(|| {
                 while let Some(kind) = { locked(&queue).pop() } {
-                    let of_store = hiccup::run(kind, hiccups);
-                    for result in &of_store {
-                        let _ = writeln!(stderr(), "{}", hiccup::row(result));
-                    }
-                    locked(&results).push((kind, of_store));
+                    every_store::run(kind, faults, every_store::HOLDERS, &|result| {
+                        let _ = writeln!(stderr(), "{}", every_store::table::row(&result));
+                        let mut results = locked(&results);
+                        results.push(result);
+                        finished(&results);
+                    });
                 }
             });
         }
     });
-    let mut results = results.into_inner().unwrap_or_default();
-    results.sort_by_key(|(kind, _)| *kind);
-    results.into_iter().flat_map(|(_, of_store)| of_store).collect()
+    let results = results.into_inner().unwrap_or_default();
+    !results.is_empty() && results.iter().all(every_store::Result::passed)
 }
 
 /// Runs a scenario on a store.
