@@ -50,20 +50,18 @@ impl Dcs {
 
     /// Starts a server with the data that it has, and waits until it serves.
     pub(crate) fn restart(&mut self, place: usize) {
-        self.restart_all(&[place]);
+        self.begin_restart(place);
+        self.wait_serving(place);
     }
 
-    /// Starts servers with the data that they have, and waits until they serve.
-    pub(crate) fn restart_all(&mut self, places: &[usize]) {
+    /// Starts a server with the data that it has.
+    pub(crate) fn begin_restart(&mut self, place: usize) {
         match self {
-            Self::Etcd(cluster) | Self::Etcd2(cluster) | Self::Rest(cluster) => {
-                places.iter().for_each(|place| cluster.members[*place].restart());
-            }
-            Self::Consul { consul, .. } => places.iter().for_each(|place| consul.servers[*place].restart()),
-            Self::Zookeeper(ensemble) => places.iter().for_each(|place| ensemble.servers[*place].restart()),
+            Self::Etcd(cluster) | Self::Etcd2(cluster) | Self::Rest(cluster) => cluster.members[place].restart(),
+            Self::Consul { consul, .. } => consul.servers[place].restart(),
+            Self::Zookeeper(ensemble) => ensemble.servers[place].restart(),
             Self::Kubernetes(kubernetes) => kubernetes.restart(),
         }
-        places.iter().for_each(|place| self.wait_serving(*place));
     }
 
     /// Waits until a server serves.

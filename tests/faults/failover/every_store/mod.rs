@@ -29,6 +29,8 @@ use crate::support::patroni::Role;
 pub(crate) const HOLDERS: usize = 6;
 /// A daemon and a server are back soon, even on a busy machine.
 const BACK: Duration = Duration::from_secs(30);
+/// A release that waits for nothing but an event.
+const AT_ONCE: Duration = Duration::from_secs(5);
 /// Long enough for a hold that began before to end.
 const HOLD_ENDS: Duration = Duration::from_secs(11);
 /// Long enough for a mistake of a daemon that continues. A key that was written by hand ends later in every store.
@@ -118,6 +120,7 @@ impl Stage {
         let expected = (fault.expected)(self.kind);
         let began = now();
         (fault.happen)(self);
+        let over = now();
         wait_for("the daemons", BACK, || self.pairs.iter().all(|pair| pair.daemons.iter().all(Daemon::ready)));
         match expected {
             Expected::Kept => pause(HOLD_ENDS),
@@ -133,7 +136,7 @@ impl Stage {
         }
         let ended = now();
         let verdicts: Vec<Verdict> =
-            self.pairs.iter().map(|pair| expected.judge(&pair.held_since(began), began, ended)).collect();
+            self.pairs.iter().map(|pair| expected.judge(&pair.held_since(began), began, over, ended)).collect();
         if let Some(bad) = verdicts.iter().position(|verdict| !verdict.good) {
             let pair = &self.pairs[bad];
             let texts = pair.daemons.iter().map(|daemon| daemon.process.text()).collect::<Vec<_>>().join("\n---\n");
@@ -167,9 +170,8 @@ impl Stage {
         wait_for("the first hosts to have the addresses again", BACK, || {
             self.pairs.iter().all(|pair| pair.holds(0) && !pair.holds(1))
         });
-        let held = now();
         self.pairs.iter().for_each(|pair| pair.patronis[1].may_lead(true));
-        wait_for("a renewal", START, || self.pairs.iter().all(|pair| pair.refreshed() > held));
+        self.wait_renewed();
     }
 
     /// Deletes the leader key by hand, and lets the first host's Patroni take it.
@@ -199,8 +201,14 @@ impl Stage {
         pause(Duration::from_secs_f64(seconds));
     }
 
+    /// Waits until each Patroni has renewed its lock and its daemon has had the time to see it.
+    fn wait_renewed(&self) {
+        let since = now() + Duration::from_secs(1);
+        wait_for("renewals", START, || self.pairs.iter().all(|pair| pair.refreshed() > since + SETTINGS.loop_wait));
+    }
+
     fn wait_gone(&self) {
-        wait_for("the first hosts to release the addresses", BACK, || self.pairs.iter().all(|pair| !pair.holds(0)));
+        wait_for("the first hosts to release the addresses", AT_ONCE, || self.pairs.iter().all(|pair| !pair.holds(0)));
     }
 }
 
@@ -209,8 +217,8 @@ fn first_leads(pair: &Pair) -> bool {
     leads && pair.holds(0) && !pair.holds(1) && now().since(pair.refreshed()) < 2 * SETTINGS.loop_wait
 }
 
-const fn always<const SECONDS: u64>(_: DcsKind) -> Expected {
-    Expected::Interrupted { longest: Duration::from_secs(SECONDS) }
+const fn back_within<const SECONDS: u64>(_: DcsKind) -> Expected {
+    Expected::Interrupted { after: Duration::from_secs(SECONDS) }
 }
 
 impl Fault {
@@ -219,9 +227,9 @@ impl Fault {
         Self { name, text, happen, expected: |_| Expected::Kept }
     }
 
-    /// The first host may lack the address for so many seconds, and the second one must not have it.
+    /// The first host may lack the address until so many seconds after it, and the second one must not have it.
     const fn interrupted<const SECONDS: u64>(name: &'static str, text: &'static str, happen: fn(&mut Stage)) -> Self {
-        Self { name, text, happen, expected: always::<SECONDS> }
+        Self { name, text, happen, expected: back_within::<SECONDS> }
     }
 
     /// Whether it makes sense with a store.

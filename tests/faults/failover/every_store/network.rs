@@ -1,6 +1,6 @@
 //! Faults of the network and the interface.
 
-use super::process::gone_for;
+use super::process::back_after;
 use super::{BACK, Expected, Fault, Stage};
 use crate::on_host;
 use crate::support::clock::wait_for;
@@ -15,18 +15,18 @@ pub(super) const FAULTS: &[Fault] = &[
         .expecting(over_the_network),
     Fault::kept("answers-lost", "packets from the servers are lost for 2 s", |stage| cut(stage, Way::In, 2.0))
         .expecting(over_the_network),
-    Fault::interrupted::<13>("path-lost-long", "the path to the servers is lost for 11 s", |stage| {
+    Fault::interrupted::<5>("path-lost-long", "the path to the servers is lost for 11 s", |stage| {
         cut(stage, Way::Both, 11.0);
     })
-    .expecting(|kind| gone_for(kind, 13)),
-    Fault::interrupted::<13>("requests-lost-long", "packets to the servers are lost for 11 s", |stage| {
+    .expecting(back_after),
+    Fault::interrupted::<5>("requests-lost-long", "packets to the servers are lost for 11 s", |stage| {
         cut(stage, Way::Out, 11.0);
     })
-    .expecting(|kind| gone_for(kind, 13)),
-    Fault::interrupted::<13>("answers-lost-long", "packets from the servers are lost for 11 s", |stage| {
+    .expecting(back_after),
+    Fault::interrupted::<5>("answers-lost-long", "packets from the servers are lost for 11 s", |stage| {
         cut(stage, Way::In, 11.0);
     })
-    .expecting(|kind| gone_for(kind, 13)),
+    .expecting(back_after),
     Fault::kept("packets-lost", "every fifth packet from and to the servers is lost for 10 s", lossy)
         .expecting(over_the_network),
     Fault::kept("rejected", "the host's firewall resets every connection to the servers for 2 s", rejected)
@@ -44,7 +44,7 @@ pub(super) const FAULTS: &[Fault] = &[
         on_each(stage, on_host::flap);
         on_each(stage, on_host::restore_own_addresses);
     }),
-    Fault::interrupted::<10>("renamed", "the interface is renamed, and back after 1 s", renamed),
+    Fault::interrupted::<5>("renamed", "the interface is renamed, and back after 1 s", renamed),
     Fault::kept("mac-changed", "the interface gets another hardware address", |stage| {
         for (number, pair) in stage.pairs.iter().enumerate() {
             pair.hosts[0].ip(&format!("link set {INTERFACE} address 02:00:00:00:0b:{number:02x}"));

@@ -4,20 +4,22 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use super::network::{cut_off, over_the_network};
 use super::store::switch;
 use super::{BACK, Expected, Fault, Stage};
 use crate::failover::batch::Pair;
 use crate::on_host;
 use crate::shim::Shim;
 use crate::support::clock::wait_for;
+use crate::support::cut::Way;
 use crate::support::dcs::DcsKind;
 
 const DAY: i64 = 86_400;
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault::kept("daemon-stopped", "the daemon is stopped for 1.5 s", |stage| stop_for(stage, 1.5)),
-    Fault::interrupted::<15>("daemon-stopped-long", "the daemon is stopped for 13 s", |stage| stop_for(stage, 13.0))
-        .expecting(|kind| gone_for(kind, 15)),
+    Fault::interrupted::<5>("daemon-stopped-long", "the daemon is stopped for 13 s", |stage| stop_for(stage, 13.0))
+        .expecting(back_after),
     Fault::kept("daemon-killed", "the daemon is killed and started again", |stage| {
         stage.pairs.iter_mut().for_each(Pair::start_again);
     }),
@@ -28,7 +30,18 @@ pub(super) const FAULTS: &[Fault] = &[
             pair.start_again();
         }
     }),
-    Fault::interrupted::<13>("daemon-ended", "the daemon is stopped for good, and started after 3 s", ended),
+    Fault::kept(
+        "daemon-killed-cut",
+        "the daemon is killed and started without a path to the servers, for 2 s",
+        |stage| {
+            let cuts = cut_off(stage, Way::Both);
+            stage.pairs.iter_mut().for_each(Pair::start_again);
+            stage.wait(2.0);
+            drop(cuts);
+        },
+    )
+    .expecting(over_the_network),
+    Fault::interrupted::<5>("daemon-ended", "the daemon is stopped for good, and started after 3 s", ended),
     Fault::kept("signals", "twenty SIGHUP, and SIGPIPE and SIGWINCH", signals),
     Fault::kept("reloaded", "the configuration is changed and reloaded, and back", reloaded),
     Fault::kept("reloaded-broken", "a broken configuration is reloaded", reloaded_broken),
@@ -41,16 +54,16 @@ pub(super) const FAULTS: &[Fault] = &[
         .expecting(moved_past_a_hold),
 ];
 
-/// For so long and a bit more. Consul may have ended the session of the claim, and lets nobody lock it before the
+/// Back soon after an outage. Consul may have ended the session of the claim, and lets nobody lock it before the
 /// lock-delay is over. In Kubernetes a record that was not looked at for long is a ground to hold again once Patroni has
 /// renewed it.
-pub(super) const fn gone_for(kind: DcsKind, seconds: u64) -> Expected {
-    let more = match kind {
-        DcsKind::Consul => 12,
-        DcsKind::Kubernetes => 6,
-        DcsKind::Etcd | DcsKind::Etcd2 | DcsKind::Zookeeper | DcsKind::Rest => 0,
+pub(super) const fn back_after(kind: DcsKind) -> Expected {
+    let seconds = match kind {
+        DcsKind::Consul => 17,
+        DcsKind::Kubernetes => 11,
+        DcsKind::Etcd | DcsKind::Etcd2 | DcsKind::Zookeeper | DcsKind::Rest => 5,
     };
-    Expected::Interrupted { longest: Duration::from_secs(seconds + more) }
+    Expected::Interrupted { after: Duration::from_secs(seconds) }
 }
 
 /// Moved while the old holder cannot learn of it: where there is no claim both have it for a hold-timeout at most, and the
@@ -83,7 +96,7 @@ fn ended(stage: &mut Stage) {
     }
     reload(stage);
     signal(stage, Signal::SIGTERM);
-    wait_for("the addresses to be removed", Duration::from_secs(5), || stage.pairs.iter().all(|pair| !pair.holds(0)));
+    stage.wait_gone();
     stage.wait(3.0);
     stage.pairs.iter_mut().for_each(Pair::start_again);
 }
@@ -135,8 +148,11 @@ fn shift_clock(stage: &mut Stage, seconds: i64) {
         pair.start_again_with(&pair.config.clone(), &variables);
         shims.push(shim);
     }
-    stage.wait(5.0);
-    shims.iter().for_each(|shim| shim.shift_clock(seconds));
+    // Until the first renewal that it sees, a daemon goes by the wall clock in Kubernetes.
+    stage.wait_renewed();
+    for shim in &shims {
+        shim.shift_clock(seconds);
+    }
     stage.wait(11.0);
     stage.pairs.iter_mut().for_each(Pair::start_again);
 }

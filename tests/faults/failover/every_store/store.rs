@@ -1,10 +1,8 @@
 //! Faults of the store's servers, and of the leader key.
 
-use std::time::Duration;
-
 use super::network::{cut_off, one_of_several, over_the_network};
-use super::process::{gone_for, moved_past_a_hold};
-use super::{Expected, Fault, Stage};
+use super::process::{back_after, moved_past_a_hold};
+use super::{Expected, Fault, Stage, back_within};
 use crate::failover::batch::Pair;
 use crate::support::cut::{Cut, Way};
 use crate::support::dcs::DcsKind;
@@ -30,27 +28,27 @@ pub(super) const FAULTS: &[Fault] = &[
     })
     .expecting(one_of_several),
     Fault::kept("leader-frozen", "the servers' leader hangs for 6 s", |stage| {
-        freeze(stage, &[stage.dcs.leader()], 6.0)
+        freeze(stage, &[stage.dcs.leader()], 6.0);
     })
     .expecting(leader_frozen),
     Fault::kept("slow", "every server hangs for 200 ms, again and again for 6 s", slow).expecting(over_the_network),
     Fault::kept("all-frozen", "all servers hang for 2 s", |stage| freeze(stage, &stage.servers(), 2.0)),
-    Fault::interrupted::<13>("all-frozen-long", "all servers hang for 9 s", |stage| {
+    Fault::interrupted::<5>("all-frozen-long", "all servers hang for 9 s", |stage| {
         freeze(stage, &stage.servers(), 9.0);
     })
-    .expecting(|kind| gone_for(kind, 13)),
-    Fault::interrupted::<20>("all-killed", "all servers are killed, and come back after 9 s", |stage| {
+    .expecting(back_after),
+    Fault::interrupted::<5>("all-killed", "all servers are killed, and come back after 9 s", |stage| {
         kill_and_restart(stage, &stage.servers());
     })
-    .expecting(|kind| gone_for(kind, 20)),
-    Fault::interrupted::<20>("quorum-lost", "two of three servers are killed, and come back after 9 s", |stage| {
+    .expecting(back_after),
+    Fault::interrupted::<5>("quorum-lost", "two of three servers are killed, and come back after 9 s", |stage| {
         kill_and_restart(stage, &[0, 1]);
     })
     .expecting(quorum_lost),
-    Fault::interrupted::<6>("key-deleted", "the leader key is deleted by hand, Patroni takes it after 1 s", deleted)
-        .expecting(|kind| by_hand(kind, Expected::Interrupted { longest: Duration::from_secs(6) })),
-    Fault::interrupted::<7>("key-garbage", "the leader key holds another word for 2 s", garbage)
-        .expecting(|kind| by_hand(kind, Expected::Interrupted { longest: Duration::from_secs(7) })),
+    Fault::interrupted::<5>("key-deleted", "the leader key is deleted by hand, Patroni takes it after 1 s", deleted)
+        .expecting(|kind| by_hand(kind, back_within::<5>(kind))),
+    Fault::interrupted::<5>("key-garbage", "the leader key holds another word for 2 s", garbage)
+        .expecting(|kind| by_hand(kind, back_within::<5>(kind))),
     Fault::kept("key-overwritten", "the leader key is overwritten with the other host's name", |stage| {
         stage.pairs.iter().for_each(|pair| stage.dcs.write_by_hand(&pair.scope, pair.hosts[1].name()));
     })
@@ -79,13 +77,13 @@ const fn by_hand(kind: DcsKind, expected: Expected) -> Expected {
 /// ZooKeeper's followers wait for a leader that hangs, for ten seconds with the usual settings.
 const fn leader_frozen(kind: DcsKind) -> Expected {
     match kind {
-        DcsKind::Zookeeper => Expected::Interrupted { longest: Duration::from_secs(10) },
+        DcsKind::Zookeeper => back_within::<5>(kind),
         DcsKind::Etcd | DcsKind::Etcd2 | DcsKind::Consul | DcsKind::Kubernetes | DcsKind::Rest => one_of_several(kind),
     }
 }
 
 const fn quorum_lost(kind: DcsKind) -> Expected {
-    if matches!(kind, DcsKind::Kubernetes) { one_of_several(kind) } else { gone_for(kind, 20) }
+    if matches!(kind, DcsKind::Kubernetes) { one_of_several(kind) } else { back_after(kind) }
 }
 
 fn kill(stage: &mut Stage, place: usize) {
@@ -102,26 +100,45 @@ fn rolling_restart(stage: &mut Stage) {
 }
 
 fn freeze(stage: &Stage, places: &[usize], seconds: f64) {
-    places.iter().for_each(|place| stage.dcs.freeze(*place));
+    freeze_all(stage, places, true);
     stage.wait(seconds);
-    places.iter().for_each(|place| stage.dcs.thaw(*place));
-    places.iter().for_each(|place| stage.dcs.wait_serving(*place));
+    freeze_all(stage, places, false);
+    for place in places {
+        stage.dcs.wait_serving(*place);
+    }
+}
+
+fn freeze_all(stage: &Stage, places: &[usize], frozen: bool) {
+    for place in places {
+        if frozen {
+            stage.dcs.freeze(*place);
+        } else {
+            stage.dcs.thaw(*place);
+        }
+    }
 }
 
 fn slow(stage: &mut Stage) {
     let servers = stage.servers();
     for _ in 0..24 {
-        servers.iter().for_each(|place| stage.dcs.freeze(*place));
+        freeze_all(stage, &servers, true);
         stage.wait(0.2);
-        servers.iter().for_each(|place| stage.dcs.thaw(*place));
+        freeze_all(stage, &servers, false);
         stage.wait(0.05);
     }
 }
 
 fn kill_and_restart(stage: &mut Stage, places: &[usize]) {
-    places.iter().for_each(|place| stage.dcs.kill(*place));
+    for place in places {
+        stage.dcs.kill(*place);
+    }
     stage.wait(9.0);
-    stage.dcs.restart_all(places);
+    for place in places {
+        stage.dcs.begin_restart(*place);
+    }
+    for place in places {
+        stage.dcs.wait_serving(*place);
+    }
 }
 
 /// Lets the first host's Patroni have its lock again after so many seconds without one.

@@ -63,8 +63,8 @@ Written by `make faults-stores`. Each happens to six holders at once, on hosts a
 `loop_wait: 5`, `retry_timeout: 5`, and the daemons' default configuration with `on-stop: keep`. So Consul, Kubernetes
 and ZooKeeper have claims, etcd has none. With REST the store is the one of Patroni.
 
-- *expected*: the address stays on its host throughout (*kept*), is gone for a time and comes back to the same host, or
-  moves to the other one; a row passes if it came so with all holders
+- *expected*: the address stays on its host throughout (*kept*), may be gone meanwhile and is back on the same host so
+  soon after the end of the fault, or moves to the other host; a row passes if it came so with all holders
 - *nobody*, *both*: for how long no host had the address, in total, and for how long both hosts had it: the longest
 - *load*: of the machine, over the minute before the end
 

@@ -13,8 +13,8 @@ use crate::support::holding::{Interval, absence, overlap};
 pub(crate) enum Expected {
     /// The first host has the address throughout, the second one never.
     Kept,
-    /// The first host has it in the end and may lack it for a time, the second one never has it.
-    Interrupted { longest: Duration },
+    /// The first host may lack it while the fault lasts and for this time after it, the second one never has it.
+    Interrupted { after: Duration },
     /// The second host has it after this time, and both hosts had it for no longer than this.
     Moved { within: Duration, overlap: Duration },
     /// The fault makes no sense with a store, for this reason.
@@ -44,7 +44,7 @@ impl Expected {
     pub(super) fn limit(self) -> Duration {
         match self {
             Self::Kept | Self::Senseless(_) => Duration::ZERO,
-            Self::Interrupted { longest } => longest,
+            Self::Interrupted { after } => after,
             Self::Moved { within, .. } => within,
         }
     }
@@ -53,7 +53,7 @@ impl Expected {
     pub(super) fn text(self) -> String {
         match self {
             Self::Kept => "kept".to_owned(),
-            Self::Interrupted { longest } => format!("gone for {} s at most", longest.as_secs_f64()),
+            Self::Interrupted { after } => format!("back within {} s", after.as_secs_f64()),
             Self::Moved { within, overlap: Duration::ZERO } => format!("moves within {} s", within.as_secs_f64()),
             Self::Moved { within, overlap } => {
                 format!("moves within {} s, {} s of overlap", within.as_secs_f64(), overlap.as_secs_f64())
@@ -62,16 +62,17 @@ impl Expected {
         }
     }
 
-    /// Judges the times in which the two hosts had the address between two moments.
-    pub(super) fn judge(self, held: &[Vec<Interval>; 2], began: Moment, ended: Moment) -> Verdict {
+    /// Judges the times in which the two hosts had the address from the beginning of a fault until long after its end.
+    pub(super) fn judge(self, held: &[Vec<Interval>; 2], began: Moment, over: Moment, ended: Moment) -> Verdict {
         let [first, second] = held;
         let absent = absence(&held.concat(), began, ended);
         let shared = overlap(first, second, ended);
         let moved = second.first().map(|interval| interval.from.since(began));
         let has = |held: &[Interval]| held.last().is_some_and(|last| last.until.is_none());
+        let since = |held: &[Interval]| held.last().map_or(ended, |last| last.from);
         let good = match self {
             Self::Kept => first.len() == 1 && has(first) && absent.is_zero() && second.is_empty(),
-            Self::Interrupted { longest } => has(first) && absent <= longest && second.is_empty(),
+            Self::Interrupted { after } => has(first) && second.is_empty() && since(first) <= over + after,
             Self::Moved { within, overlap } => {
                 let once = first.len() <= 1 && second.len() == 1;
                 once && !has(first) && has(second) && shared <= overlap && moved.is_some_and(|moved| moved <= within)
@@ -108,7 +109,7 @@ mod tests {
     }
 
     fn judge(expected: Expected, first: &[(u64, Option<u64>)], second: &[(u64, Option<u64>)]) -> Verdict {
-        expected.judge(&[held(first), held(second)], moment(10), moment(30))
+        expected.judge(&[held(first), held(second)], moment(10), moment(17), moment(30))
     }
 
     #[test]
@@ -122,13 +123,14 @@ mod tests {
 
     #[test]
     fn what_is_interrupted_comes_back_in_time_to_the_same_host() {
-        let expected = Expected::Interrupted { longest: at(5) };
+        let expected = Expected::Interrupted { after: at(3) };
         assert!(judge(expected, &[(10, None)], &[]).good);
         let back = judge(expected, &[(10, Some(15)), (20, None)], &[]);
         assert!(back.good && back.absent == at(5));
-        assert!(!judge(expected, &[(10, Some(14)), (20, None)], &[]).good);
-        assert!(!judge(expected, &[(10, Some(27))], &[]).good);
-        assert!(!judge(expected, &[(10, Some(15)), (20, None)], &[(16, Some(18))]).good);
+        assert!(!judge(expected, &[(10, Some(15)), (21, None)], &[]).good, "late");
+        assert!(!judge(expected, &[(10, Some(15)), (19, Some(20)), (22, None)], &[]).good, "not for long");
+        assert!(!judge(expected, &[(10, Some(27))], &[]).good, "not in the end");
+        assert!(!judge(expected, &[(10, Some(15)), (20, None)], &[(16, Some(18))]).good, "on the other host");
     }
 
     #[test]
