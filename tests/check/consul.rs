@@ -1,6 +1,7 @@
 //! Consul: endpoints, tokens, and what Patroni's lock hangs on.
 
-use crate::support::consul::{Agent, Consul, ConsulOptions, LockHolder, Timing};
+use crate::support::consul::lock::{LockHolder, Timing};
+use crate::support::consul::{Agent, Consul, ConsulOptions};
 use crate::support::daemon::ConfigFile;
 use crate::support::host::{Host, VIP};
 use crate::support::lab::Lab;

@@ -6,7 +6,7 @@ use vip_manager::time::Moment;
 
 use crate::support::capture::Capture;
 use crate::support::clock::{now, pause, wait_for, wait_until};
-use crate::support::consul::{LockHolder, Timing};
+use crate::support::consul::lock::{LockHolder, Timing};
 use crate::support::host::VIP;
 use crate::support::setup::{report, wait_announced};
 use crate::{KEY, SETTINGS, SOON, Setup};
@@ -118,7 +118,8 @@ fn consuls_leader_dies_and_the_holder_keeps_the_vip() {
     setup.consul.put(SETTINGS, r#"{"ttl":30,"loop_wait":10,"retry_timeout":10}"#);
     let timing = Timing { ttl: 30, loop_wait: 10, retry_timeout: 10 };
     let _lock = LockHolder::start(&setup.hosts[0], &agent, KEY, timing);
-    setup.start(|config| config);
+    // The session of a claim would be lost with the server that it was made through.
+    setup.start(|config| config.with("claim", "off"));
     setup.observer.wait_held(&setup.hosts[0], VIP, SOON);
     setup.wait_held_for_long(0);
     let leader = setup.consul.leader();

@@ -8,7 +8,8 @@ use vip_manager::time::Moment;
 
 use crate::support::claims::{restart_in_both_ways, wait_handed_over};
 use crate::support::clock::{now, pause, wait_for, wait_until};
-use crate::support::consul::{Agent, Consul, ConsulOptions, LockHolder, Timing};
+use crate::support::consul::lock::{LockHolder, Timing};
+use crate::support::consul::{Agent, Consul, ConsulOptions};
 use crate::support::cut::Cut;
 use crate::support::daemon::Daemon;
 use crate::support::host::{Host, VIP};

@@ -5,7 +5,8 @@ use std::time::Duration;
 use vip_manager::time::Moment;
 
 use crate::support::clock::{now, wait_until};
-use crate::support::consul::{Consul, ConsulOptions, LockHolder, Timing};
+use crate::support::consul::lock::{LockHolder, Timing};
+use crate::support::consul::{Consul, ConsulOptions};
 use crate::support::cut::Cut;
 use crate::support::host::{Host, VIP};
 use crate::support::lab::Lab;

@@ -5,6 +5,7 @@
 #[expect(dead_code, reason = "these tests need only a part of the lab")]
 mod support;
 
+mod answers;
 mod changes;
 mod claims;
 mod locks;

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use crate::support::consul::{Consul, ConsulOptions, LockHolder, Timing};
+use crate::support::consul::lock::{LockHolder, Timing};
+use crate::support::consul::{Consul, ConsulOptions};
 use crate::support::tls::{KeyForm, Tls};
 use crate::{Site, interface};
 

@@ -4,7 +4,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use super::{Bare, LIMIT, Store};
-use crate::support::consul::{Agent, Consul, LockHolder, PORT, Timing};
+use crate::support::consul::lock::{LockHolder, Timing};
+use crate::support::consul::{Agent, Consul, PORT};
 use crate::support::daemon::ConfigFile;
 use crate::support::host::Host;
 use crate::support::lab::Lab;
