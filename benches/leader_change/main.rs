@@ -67,16 +67,18 @@ fn main() {
         return print(&page::a_fleet(&fleet::measure(&effort)));
     }
     if asked("--stores") {
-        let section = page::each_store(&stores::measure(&effort));
+        let only = std::env::args().skip_while(|argument| argument != "--stores").nth(1);
+        let only = only.filter(|name| !name.starts_with('-'));
+        let section = page::each_store(&stores::measure(&effort, only.as_deref()));
         print(&section);
-        if !quick {
+        if !quick && only.is_none() {
             document::replace(&section);
         }
         return;
     }
     say(&format!("{} leader changes …", effort.changes));
     let changes = changes::measure(&effort);
-    let stores = stores::measure(&effort);
+    let stores = stores::measure(&effort, None);
     say(&format!("{} renewals, then {:?} idle …", effort.renewals, effort.rest));
     let footprint = footprint::measure(&effort);
     say(&format!("{} VIPs …", effort.vips));

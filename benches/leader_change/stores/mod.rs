@@ -73,17 +73,23 @@ pub(crate) struct Stores {
     pub(crate) all: Vec<OnStore>,
 }
 
-pub(crate) fn measure(effort: &Effort) -> Stores {
+/// Measures so many changes on one store.
+type Measure = fn(usize) -> OnStore;
+
+/// Measures one store, or all.
+pub(crate) fn measure(effort: &Effort, only: Option<&str>) -> Stores {
     let changes = effort.changes_per_store;
     let before = load();
-    let all = vec![
-        on::<OnConsul>(changes),
-        on::<OnZookeeper<false>>(changes),
-        on::<OnZookeeper<true>>(changes),
-        on::<OnEtcd2>(changes),
-        on::<OnKubernetes>(changes),
-        on::<OnRest>(changes),
+    let all: [(&str, Measure); 6] = [
+        ("consul", on::<OnConsul>),
+        ("zookeeper", on::<OnZookeeper<false>>),
+        ("zookeeper-claim", on::<OnZookeeper<true>>),
+        ("etcd2", on::<OnEtcd2>),
+        ("kubernetes", on::<OnKubernetes>),
+        ("patroni", on::<OnRest>),
     ];
+    let wanted = all.into_iter().filter(|(name, _)| only.is_none_or(|only| only == *name));
+    let all = wanted.map(|(_, measure)| measure(changes)).collect();
     Stores { changes, load: [before, load()], all }
 }
 

@@ -1,10 +1,10 @@
-//! ZooKeeper: one write of an ephemeral znode. The bare clients are sessions with a watch of its data.
+//! ZooKeeper: an ephemeral znode that is deleted and created. The bare clients are sessions with a watch of it.
 
 use std::time::Duration;
 
 use vip_manager::wire::jute::Acl;
 
-use super::{Bare, Store};
+use super::{Bare, NOBODY, Store};
 use crate::support::daemon::{ConfigFile, KEY};
 use crate::support::host::Host;
 use crate::support::lab::Lab;
@@ -28,7 +28,9 @@ impl<const CLAIM: bool> Store for OnZookeeper<CLAIM> {
     fn start(lab: &Lab, _hosts: &[Host], client: &Host) -> Self {
         let ensemble = Ensemble::start(lab, 3);
         let session = ensemble.session(0, TTL);
-        session.create(KEY, "nobody", &[Acl::OPEN], true);
+        // The znodes above it stay.
+        session.create(KEY, NOBODY, &[Acl::OPEN], true);
+        session.delete(KEY);
         Self { session, ensemble, client: client.clone() }
     }
 
@@ -46,6 +48,10 @@ impl<const CLAIM: bool> Store for OnZookeeper<CLAIM> {
     }
 
     fn lead(&self, name: &str) {
-        self.session.set(KEY, name);
+        if name == NOBODY {
+            self.session.delete(KEY);
+        } else {
+            self.session.take(KEY, name);
+        }
     }
 }

@@ -91,9 +91,10 @@ impl Session {
         }
     }
 
-    /// Writes the value of a znode that is there, in one request.
-    pub(crate) fn set(&self, path: &str, data: &str) {
-        assert_eq!(self.change(&Operation::SetData { path, data: data.as_bytes(), version: -1 }), Code::OK);
+    /// Takes the leader key, which is not there, in one request.
+    pub(crate) fn take(&self, path: &str, name: &str) {
+        let operation = Operation::Create { path, data: name.as_bytes(), acl: &[Acl::OPEN], ephemeral: true };
+        assert_eq!(self.change(&operation), Code::OK);
     }
 
     /// Removes a znode.
@@ -113,8 +114,8 @@ impl Session {
         code(&self.ask(auth(scheme, credential.as_bytes())).or_fail("logging in"))
     }
 
-    /// A bare client with a session of its own: reads a znode of this server, says that it waits, and waits until the
-    /// znode changes. It is called inside of a host.
+    /// A bare client with a session of its own: looks for a znode of this server, says that it waits, and waits until the
+    /// znode changes or is there. It is called inside of a host.
     pub(crate) fn wait_for_change(
         address: SocketAddr,
         timeout: Duration,
@@ -122,10 +123,10 @@ impl Session {
         waits: &dyn Fn(),
     ) -> io::Result<()> {
         let (mut stream, _) = begin(address, timeout, SessionId::default())?;
-        stream.write_all(&Request::GetData { path, watch: true }.frame(1))?;
+        stream.write_all(&Request::Exists { path, watch: true }.frame(1))?;
         let answer = frame(&mut stream)?;
-        if Reply::parse(&answer).is_none_or(|reply| reply.code != Code::OK) {
-            return Err(io::Error::other(format!("{path} cannot be read")));
+        if Reply::parse(&answer).is_none_or(|reply| ![Code::OK, Code::NO_NODE].contains(&reply.code)) {
+            return Err(io::Error::other(format!("{path} cannot be watched")));
         }
         waits();
         while Reply::parse(&frame(&mut stream)?).is_none_or(|reply| reply.kind != Kind::Event) {}
