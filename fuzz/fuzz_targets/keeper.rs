@@ -74,7 +74,11 @@ fn op(bytes: &mut Unstructured<'_>) -> Result<Op> {
         8 => Op::Refuse(bytes.arbitrary()?),
         9 => Op::Rival { mac: bytes.int_in_range(0..=7)?, claims: bytes.int_in_range(1..=u32::MAX)? },
         10 => Op::Slow(bytes.int_in_range(0..=2_200)?),
-        11 => Op::Claim(ClaimOp::Held { age: bytes.int_in_range(0..=500)?, bound: bytes.int_in_range(0..=15)? }),
+        11 => Op::Claim(ClaimOp::Held {
+            age: bytes.int_in_range(0..=500)?,
+            bound: bytes.int_in_range(0..=15)?,
+            named: bytes.arbitrary()?,
+        }),
         12 => Op::Claim(match bytes.int_in_range(0..=4_u8)? {
             0 => ClaimOp::Taken,
             1 => ClaimOp::Lost,

@@ -75,13 +75,14 @@ impl World {
         let same = |token: &Token| present.filter(|claim| claim.version == token.version);
         match request {
             Request::Create if present.is_none() => {
-                if self.setup.claim_checks_leader && !names(self.store.key, host) {
+                let checks = self.setup.claim_checks_leader;
+                if checks && !names(self.store.key, host) {
                     return Answer::NotNamed;
                 }
-                self.put_claim(host, boot, true)
+                self.put_claim(host, boot, true, checks)
             }
-            Request::TakeOver(token) if same(token).is_some() => self.put_claim(host, boot, true),
-            Request::Renew(token) if same(token).is_some() => self.put_claim(host, boot, false),
+            Request::TakeOver(token) if same(token).is_some() => self.put_claim(host, boot, true, false),
+            Request::Renew(token) if same(token).is_some() => self.put_claim(host, boot, false, false),
             Request::Delete(token) if same(token).is_some() => {
                 self.end_claim("deleted");
                 Answer::Absent
@@ -96,8 +97,8 @@ impl World {
         }
     }
 
-    /// Writes or renews the claim, and its lease with it.
-    fn put_claim(&mut self, host: usize, boot: u32, new: bool) -> Answer {
+    /// Writes or renews the claim, and its lease with it. `named`: the leader key was compared, and names the host.
+    fn put_claim(&mut self, host: usize, boot: u32, new: bool, named: bool) -> Answer {
         let ends = if self.outwaited() { NEVER } else { self.store.lease_end(self.now, self.setup.claim_ttl) };
         self.store.claim_version += i64::from(new || self.outwaited());
         let claim = Claim { host: host as u8, boot, version: self.store.claim_version, ends };
@@ -107,7 +108,7 @@ impl World {
             self.trace.record(self.now, Who::Etcd, || format!("claimed by pg{}", host + 1));
             self.touch_all();
         }
-        Answer::Ours { token: token(claim), bound: Duration::from_micros(self.setup.claim_ttl) }
+        Answer::Ours { token: token(claim), bound: Duration::from_micros(self.setup.claim_ttl), named }
     }
 
     /// Whether the claim stays, and each renewal changes its version: as in Kubernetes.

@@ -22,7 +22,8 @@ pub enum ClaimMode {
 #[expect(missing_docs, reason = "each variant says what its fields are")]
 pub enum ClaimReport {
     /// The store acknowledged the claim, new or renewed. It cannot end before `bound` has passed since `sent_at`.
-    Held { sent_at: Moment, answered_at: Moment, bound: Duration },
+    /// `named`: the same step showed that the leader key names this host, or a read behind it did.
+    Held { sent_at: Moment, answered_at: Moment, bound: Duration, named: bool },
     /// Another host has it, for at most so long unless that host renews it.
     Taken { by: Arc<str>, at_most: Option<Duration> },
     /// It was ours and is gone.
@@ -60,10 +61,8 @@ impl ClaimWish {
 pub enum Claimed {
     /// Nothing. A predecessor of this process may have left one.
     Unknown,
-    /// It is ours since then, and holds at least until then, the margin subtracted.
+    /// It is ours, and holds at least until then, the margin subtracted.
     Ours {
-        /// When it was acknowledged first.
-        since: Moment,
         /// When it ends the hold unless it is renewed.
         until: Moment,
     },
@@ -90,6 +89,8 @@ pub(super) struct Claim {
     pub(super) wish: ClaimWish,
     /// Since when it is wanted without a break: what was asked before may have been undone since.
     pub(super) wanted_since: Moment,
+    /// A read that was sent earlier does not admit.
+    pub(super) reads_count_from: Moment,
     /// Why the last request was not answered, until one is.
     pub(super) unconfirmed: Option<Arc<str>>,
     /// The other host that was last reported.
@@ -104,6 +105,7 @@ impl Claim {
             known: Claimed::Unknown,
             wish: ClaimWish::Nothing,
             wanted_since: Moment::from_boot(Duration::ZERO),
+            reads_count_from: Moment::from_boot(Duration::ZERO),
             unconfirmed: None,
             told_by: None,
             told_refused: false,

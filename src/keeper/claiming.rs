@@ -5,7 +5,8 @@
 //! when each of our renewals was sent, so we know a moment before which the store cannot have ended it.
 //!
 //! # Rules
-//! - C1: The address is added only if the claim is acknowledged and a read sent after that names this host.
+//! - C1: The address is added only if the claim is acknowledged and a read sent after that names this host, or the very
+//!   step that created the claim showed that the leader key does.
 //! - C2: The claim ends the hold a margin before the store can end the claim, counted from when the last acknowledged
 //!   renewal was sent.
 //! - C3: The claim is deleted after the kernel has confirmed that the address is gone, never before.
@@ -41,22 +42,25 @@ impl Keeper {
             return;
         }
         match report {
-            ClaimReport::Held { sent_at, answered_at, bound } => {
+            ClaimReport::Held { sent_at, answered_at, bound, named } => {
                 if !self.claim.wish.is_wanted() || sent_at <= self.claim.wanted_since {
                     return;
                 }
                 let until = sent_at + bound.saturating_sub(self.rules.lease_margin);
                 self.claim.known = match self.claim.known {
                     // What was acknowledged before stays true.
-                    Claimed::Ours { since, until: before } => Claimed::Ours { since, until: until.max(before) },
+                    Claimed::Ours { until: before } => Claimed::Ours { until: until.max(before) },
                     Claimed::Unknown | Claimed::Taken { .. } | Claimed::Refused { .. } | Claimed::Absent => {
-                        Claimed::Ours { since: answered_at, until }
+                        // The read that made this host claim is confirmed by what came with the claim.
+                        self.claim.reads_count_from = if named { Moment::default() } else { answered_at };
+                        Claimed::Ours { until }
                     }
                 };
                 self.claim.unconfirmed = None;
                 self.claim.told_by = None;
                 self.claim.told_refused = false;
                 self.move_bound(now);
+                self.hold_by_newest_read(now);
             }
             ClaimReport::Taken { by, at_most } => self.respect(by, at_most, now),
             ClaimReport::Lost { why } => self.lose(why, now),
@@ -113,6 +117,15 @@ impl Keeper {
         }
     }
 
+    /// The claim may be what was missing.
+    fn hold_by_newest_read(&mut self, now: Moment) {
+        if let Some(until) = self.qualified.filter(|_| !self.is_holding())
+            && let Some(read) = self.evidence.newest().filter(|read| read.names.is_us()).cloned()
+        {
+            self.consider_hold(until, read, now);
+        }
+    }
+
     pub(super) const fn is_holding(&self) -> bool {
         matches!(self.state, State::Acquiring { .. } | State::Held { .. } | State::Doubtful { .. })
     }
@@ -125,11 +138,16 @@ impl Keeper {
         )
     }
 
+    /// Whether a claim bounds the hold, or will before it begins.
+    pub(super) const fn is_claimed_or_to_be(&self) -> bool {
+        self.is_claimed() || !(self.is_holding() || self.goes_by_reads_alone())
+    }
+
     /// Whether the address may be added on the ground of this read.
     pub(super) fn admits(&self, read: &KeyRead) -> bool {
         match &self.claim.known {
             _ if self.goes_by_reads_alone() => true,
-            Claimed::Ours { since, .. } => read.sent_at >= *since,
+            Claimed::Ours { .. } => read.sent_at >= self.claim.reads_count_from,
             Claimed::Unknown | Claimed::Taken { .. } | Claimed::Refused { .. } | Claimed::Absent => false,
         }
     }

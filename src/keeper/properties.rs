@@ -35,7 +35,8 @@ fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(age, lease)| Op::Read { ours: true, age, lease: Some(lease), assumed: None, revision: 1 }),
         30 => (any::<bool>(), -3_i64..4).prop_map(|(ours, revision)| Op::Changed { ours, revision }),
         10 => prop::option::weighted(0.3, 0_u64..12_000).prop_map(Op::Unreachable),
-        40 => (0_u64..500, 5_u64..15).prop_map(|(age, bound)| Op::Claim(ClaimOp::Held { age, bound })),
+        40 => (0_u64..500, 5_u64..15, any::<bool>())
+            .prop_map(|(age, bound, named)| Op::Claim(ClaimOp::Held { age, bound, named })),
         12 => claim().prop_map(Op::Claim),
         20 => (present, link).prop_map(|(present, link)| Op::Meddle { present, link }),
         20 => (0_u8..8, 1_u32..9).prop_map(|(mac, claims)| Op::Rival { mac, claims }),
@@ -48,7 +49,8 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 fn claim() -> impl Strategy<Value = ClaimOp> {
-    let held = (0_u64..15_000, 0_u64..20).prop_map(|(age, bound)| ClaimOp::Held { age, bound });
+    let held =
+        (0_u64..15_000, 0_u64..20, any::<bool>()).prop_map(|(age, bound, named)| ClaimOp::Held { age, bound, named });
     let others = [ClaimOp::Taken, ClaimOp::Lost, ClaimOp::Refused, ClaimOp::Unknown, ClaimOp::Absent];
     prop_oneof![held, prop::sample::select(others.to_vec())]
 }

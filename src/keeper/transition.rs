@@ -33,8 +33,8 @@ impl Keeper {
                 self.confirmed_at = self.confirmed_at.max(read.answered_at);
                 self.note_grade(&read);
                 // What the store does not prove is no bound where a claim is one, or is to be.
-                let assumed = matches!(read.tenure, Tenure::Assumed { .. }) && !self.goes_by_reads_alone();
-                let until = if assumed { read.sent_at + self.rules.hold_timeout } else { until };
+                let unbound = matches!(read.tenure, Tenure::Assumed { .. }) && self.is_claimed_or_to_be();
+                let until = if unbound { read.sent_at + self.rules.hold_timeout } else { until };
                 let until = self.outage.map_or(until, |outage| outage.bound(&read, until));
                 self.consider_hold(until, read, now);
             }
@@ -52,7 +52,7 @@ impl Keeper {
         }
     }
 
-    fn consider_hold(&mut self, until: Moment, read: KeyRead, now: Moment) {
+    pub(super) fn consider_hold(&mut self, until: Moment, read: KeyRead, now: Moment) {
         self.qualified = Some(until);
         // An inherited address is being held, perhaps by a daemon that is gone: what ends a hold ends it too.
         let holding = match self.state {

@@ -66,8 +66,9 @@ pub enum Request {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "each variant says what its fields are")]
 pub enum Answer {
-    /// It is created, replaced or renewed, and cannot end before `bound` has passed since the request was sent.
-    Ours { token: Token, bound: Duration },
+    /// It is created, replaced or renewed, and cannot end before `bound` has passed since the request was sent. `named`:
+    /// the same step showed that the leader key names this host, or a read behind it did.
+    Ours { token: Token, bound: Duration, named: bool },
     /// There is one, and it is not the one asked for. `owner` is unknown where the value is not of this program. If it is
     /// not renewed, it is over `at_most` after this answer.
     Present { token: Token, owner: Option<Owner>, by: Arc<str>, at_most: Option<Duration> },
@@ -178,8 +179,8 @@ impl Plan {
         // What is wanted may have changed meanwhile.
         let early = self.due;
         let (known, due, report) = match answer {
-            Answer::Ours { token, bound } => {
-                let report = ClaimReport::Held { sent_at, answered_at: now, bound };
+            Answer::Ours { token, bound, named } => {
+                let report = ClaimReport::Held { sent_at, answered_at: now, bound, named };
                 (Known::Ours(token), Some(sent_at + self.ttl / RENEWALS), Some(report))
             }
             Answer::Present { token, owner: Some(owner), .. } if owner == self.us => {
@@ -304,7 +305,7 @@ mod tests {
     }
 
     fn ours(version: i64) -> Answer {
-        Answer::Ours { token: token(version), bound: TTL }
+        Answer::Ours { token: token(version), bound: TTL, named: false }
     }
 
     fn present(version: i64, host: &str, boot: &str) -> Answer {
@@ -316,11 +317,11 @@ mod tests {
         let mut plan = plan(ClaimWish::Hold);
         assert_eq!(plan.next(at(0)), Some(Request::Create));
         assert_eq!((plan.next(at(1)), plan.due()), (None, None), "one request at a time");
-        let held = ClaimReport::Held { sent_at: at(0), answered_at: at(3), bound: TTL };
+        let held = ClaimReport::Held { sent_at: at(0), answered_at: at(3), bound: TTL, named: false };
         assert_eq!(plan.answered(ours(4), at(3)), Some(held));
         assert_eq!((plan.due(), plan.next(at(1_999))), (Some(at(2_000)), None));
         assert_eq!(plan.next(at(2_005)), Some(Request::Renew(token(4))));
-        let held = ClaimReport::Held { sent_at: at(2_005), answered_at: at(2_009), bound: TTL };
+        let held = ClaimReport::Held { sent_at: at(2_005), answered_at: at(2_009), bound: TTL, named: false };
         assert_eq!(plan.answered(ours(4), at(2_009)), Some(held));
     }
 

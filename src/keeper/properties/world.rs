@@ -51,10 +51,12 @@ pub(super) enum Op {
 /// What became of the claim.
 #[derive(Clone, Debug)]
 pub(super) enum ClaimOp {
-    /// Acknowledged: how long ago it was asked for, and for how many seconds it is bound.
+    /// Acknowledged: how long ago it was asked for, for how many seconds it is bound, and whether the store showed with
+    /// it that the leader key names us.
     Held {
         age: u64,
         bound: u64,
+        named: bool,
     },
     Taken,
     Lost,
@@ -73,7 +75,9 @@ pub(super) struct World {
     takes: Duration,
     /// The latest moment up to which any read so far allows the address.
     allowed: Option<Moment>,
-    /// When the claim was acknowledged, and until when it binds, the margin subtracted.
+    /// The same, if a claim bounds the hold too.
+    allowed_with_a_claim: Option<Moment>,
+    /// Since when a read must have been sent that names us, and until when the claim binds, the margin subtracted.
     claimed: Option<(Moment, Moment)>,
     /// What the keeper wanted of the claim before, and since when it wants it.
     wish: (ClaimWish, Moment),
@@ -96,6 +100,7 @@ impl World {
             refusing: false,
             takes: Duration::ZERO,
             allowed: None,
+            allowed_with_a_claim: None,
             claimed: None,
             wish: (ClaimWish::Nothing, Moment::default()),
             named_at: None,
@@ -171,7 +176,11 @@ impl World {
                 Duration::from_secs(left).saturating_sub(margin)
             });
             let until = sent_at + left.min(rules.hold_timeout);
-            self.allowed = Some(self.allowed.map_or(until, |allowed| allowed.max(until)));
+            self.allowed = self.allowed.max(Some(until));
+            // A claim bounds what is only assumed.
+            if lease.is_none_or(|(_, assumed)| assumed.is_some()) {
+                self.allowed_with_a_claim = self.allowed_with_a_claim.max(Some(sent_at + rules.hold_timeout));
+            }
         }
         let read = KeyRead {
             names: if ours { Names::Us } else { Names::Other("pg2".into()) },
@@ -194,14 +203,15 @@ impl World {
     /// The claim counts as lost in doubt, as held only if it was asked for while it was wanted.
     fn claim(&mut self, op: &ClaimOp) {
         let report = match *op {
-            ClaimOp::Held { age, bound } => {
+            ClaimOp::Held { age, bound, named } => {
                 let (sent_at, bound) = (self.now - Duration::from_millis(age), Duration::from_secs(bound));
                 if matches!(self.wish.0, ClaimWish::Hold | ClaimWish::Keep) && sent_at > self.wish.1 {
                     let until = sent_at + bound.saturating_sub(self.keeper.rules().lease_margin);
-                    let (since, before) = self.claimed.unwrap_or((self.now, until));
+                    let (since, before) =
+                        self.claimed.unwrap_or((if named { Moment::default() } else { self.now }, until));
                     self.claimed = Some((since, until.max(before)));
                 }
-                ClaimReport::Held { sent_at, answered_at: self.now, bound }
+                ClaimReport::Held { sent_at, answered_at: self.now, bound, named }
             }
             ClaimOp::Taken => ClaimReport::Taken { by: "pg2".into(), at_most: None },
             ClaimOp::Lost => ClaimReport::Lost { why: "it is absent".into() },
@@ -372,7 +382,9 @@ impl World {
     fn check(&self) {
         if let Target::Held { until } = self.keeper.target() {
             assert!(until > self.now, "held past its deadline");
-            assert!(self.allowed.is_some_and(|allowed| until <= allowed), "held longer than any read allows");
+            let claimed = self.claimed.is_some_and(|(_, bound)| until <= bound);
+            let allowed = if claimed { self.allowed.max(self.allowed_with_a_claim) } else { self.allowed };
+            assert!(allowed.is_some_and(|allowed| until <= allowed), "held longer than any read allows");
             let newest = self.keeper.last_read().expect("held without a read");
             assert_eq!(newest.names, Names::Us, "held while the newest read names another");
             assert_eq!(self.stopped, None, "held after a stop");

@@ -27,9 +27,14 @@ fn tell(keeper: &mut Fixture, report: ClaimReport) {
 
 /// The store acknowledges the claim, ten seconds from a request that took a millisecond.
 fn acknowledge(keeper: &mut Fixture) {
+    acknowledge_with(keeper, false);
+}
+
+/// The same; `named`: with it the store showed that the leader key names this host.
+fn acknowledge_with(keeper: &mut Fixture, named: bool) {
     let sent_at = keeper.now + millis(1);
     keeper.now = keeper.now + millis(2);
-    tell(keeper, ClaimReport::Held { sent_at, answered_at: keeper.now, bound: secs(10) });
+    tell(keeper, ClaimReport::Held { sent_at, answered_at: keeper.now, bound: secs(10), named });
 }
 
 fn read_after(keeper: &mut Fixture, holder: Option<&str>) {
@@ -60,6 +65,33 @@ fn acquires_after_the_claim_and_a_read_that_was_sent_later() {
     // Sent two milliseconds ago, for ten seconds, three of which are the margin.
     assert_eq!(until, keeper.now - millis(2) + secs(7));
     assert!(matches!(keeper.notes[..], [Note::Acquired { .. }]), "{:?}", keeper.notes);
+}
+
+#[test]
+fn acquires_with_a_claim_that_was_created_only_because_the_leader_key_names_this_host() {
+    let mut keeper = claiming(ClaimMode::Require, vec![]);
+    keeper.read(Some(VALUE));
+    let read_at = keeper.now;
+    acknowledge_with(&mut keeper, true);
+    let State::Held { until } = keeper.keeper.state() else { panic!("{:?}", keeper.keeper.state()) };
+    // The read before it is still what the hold counts from, and the claim ends it sooner.
+    assert_eq!(until, read_at + millis(1) + secs(7));
+    assert!(matches!(keeper.notes[..], [Note::Acquired { .. }]), "{:?}", keeper.notes);
+}
+
+#[test]
+fn a_claim_that_names_this_host_admits_nothing_after_another_was_named_or_the_read_is_old() {
+    let mut moved = claiming(ClaimMode::Require, vec![]);
+    moved.read(Some(VALUE));
+    moved.event(Some("pg2"));
+    acknowledge_with(&mut moved, true);
+    assert_eq!((moved.keeper.target(), wish(&moved)), (Target::Released, ClaimWish::Delete));
+
+    let mut old = claiming(ClaimMode::Require, vec![]);
+    old.read(Some(VALUE));
+    old.wait(secs(11));
+    acknowledge_with(&mut old, true);
+    assert_eq!(old.keeper.target(), Target::Released);
 }
 
 #[test]
@@ -245,7 +277,7 @@ fn an_answer_to_what_was_asked_before_the_claim_was_given_up_does_not_count() {
     let sent_at = keeper.now;
     keeper.event(Some("pg2"));
     assert_eq!(wish(&keeper), ClaimWish::Delete);
-    let late = ClaimReport::Held { sent_at, answered_at: keeper.now, bound: secs(10) };
+    let late = ClaimReport::Held { sent_at, answered_at: keeper.now, bound: secs(10), named: false };
     tell(&mut keeper, late.clone());
     read_after(&mut keeper, Some(VALUE));
     assert_eq!(wish(&keeper), ClaimWish::Hold);

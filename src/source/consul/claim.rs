@@ -19,6 +19,7 @@ use std::time::Duration;
 use hyper::body::Bytes;
 use hyper::{Request as HttpRequest, Response, StatusCode};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::answer::{Entry, Page, Refusal, json as parsed};
 use super::context::Context;
@@ -26,7 +27,7 @@ use super::lock::{Conflict, Op, Outcome, Renewed, SessionId, at_most, bound, new
 use crate::source::claim::{Answer, Request, Token};
 use crate::source::client::Failure;
 use crate::source::http::{Kept, RequestError, escaped_value};
-use crate::source::report::ClaimSpec;
+use crate::source::report::{ClaimSpec, KeyIndex};
 use crate::transport::http::HttpError;
 
 /// Carries out a request, in the time that its caller gives it.
@@ -45,6 +46,25 @@ pub(super) async fn inspect(context: &Context, spec: &ClaimSpec) -> Result<Answe
         if may_claim(context, spec).await? { Ok(described(entry.as_ref(), spec)) } else { Err(Trouble::Forbidden) }
     };
     judged(context, spec, asked.await)
+}
+
+/// Makes the session of the claim of a key that seems to name this host, while that is being confirmed.
+pub(super) fn prepare(context: &Arc<Context>, key: KeyIndex) {
+    for spec in context.shared.keys.claims().iter().filter(|spec| context.shared.is_claimed(key) && spec.leader == key)
+    {
+        let (context, spec) = (Arc::clone(context), spec.clone());
+        tokio::spawn(timeout(PREPARE, async move {
+            let spare = context.shared.spares.of(&spec.key);
+            let mut spare = spare.lock().await;
+            let now = (context.shared.clock)();
+            // Each endpoint tells of the change. What fails here is tried again by the claim itself.
+            if !spare.is_fresh(now)
+                && let Ok(session) = open(&context, &spec).await
+            {
+                spare.put(session, now);
+            }
+        }));
+    }
 }
 
 /// Why a request was not carried out.
@@ -109,15 +129,17 @@ async fn carry_out(context: &Context, spec: &ClaimSpec, request: &Request) -> Re
 }
 
 async fn create(context: &Context, spec: &ClaimSpec) -> Result<Answer, Trouble> {
-    if let Some(claim) = look(context, spec).await? {
+    let leader = context.shared.keys.name(spec.leader);
+    let (claim, named) = tokio::try_join!(look(context, spec), read(context, leader))?;
+    if let Some(claim) = claim {
         return Ok(described(Some(&claim), spec));
     }
-    let leader = context.shared.keys.name(spec.leader);
-    let named = read(context, leader).await?.filter(|entry| entry.value == spec.owner.host.as_bytes());
+    let named = named.filter(|entry| entry.value == spec.owner.host.as_bytes());
     let Some(named) = named else { return Ok(Answer::NotNamed) };
     let when = [Op::check_index(leader, named.modified), Op::check_not_exists(&spec.key)];
-    let session = open(context, spec).await?;
-    match lock(context, spec, &session, when.to_vec()).await? {
+    let spare = context.shared.spares.of(&spec.key).lock().await.take((context.shared.clock)());
+    let session = if let Some(session) = spare { session } else { open(context, spec).await? };
+    match lock(context, spec, &session, when.to_vec(), true).await? {
         Ok(answer) => Ok(answer),
         Err(Conflict { op: 0, .. }) => Ok(Answer::NotNamed),
         Err(Conflict { delayed: true, .. }) => {
@@ -134,7 +156,7 @@ async fn take_over(context: &Context, spec: &ClaimSpec, token: &Token) -> Result
     if !token.session.is_empty() {
         ops.push(Op::unlock(&spec.key, &token.session, &spec.value));
     }
-    let Ok(answer) = lock(context, spec, &session, ops).await? else {
+    let Ok(answer) = lock(context, spec, &session, ops, false).await? else {
         let claim = look(context, spec).await?;
         if claim.as_ref().is_some_and(|claim| claim.modified == token.version) {
             return Err(Refusal::NotNow("the lock-delay of an earlier holder runs".to_owned()).into());
@@ -147,13 +169,15 @@ async fn take_over(context: &Context, spec: &ClaimSpec, token: &Token) -> Result
     Ok(answer)
 }
 
-/// Locks the key for this session after these operations, in one transaction. A session that is of no use is ended; one
+/// Locks the key for this session after these operations, in one transaction; `named`: they show that the leader key
+/// names this host. A session that is of no use is ended; one
 /// that may have the lock is not, because nobody could have the lock for its lock-delay.
 async fn lock(
     context: &Context,
     spec: &ClaimSpec,
     session: &str,
     mut ops: Vec<Op>,
+    named: bool,
 ) -> Result<Result<Answer, Conflict>, Trouble> {
     ops.push(Op::lock(&spec.key, session, &spec.value));
     let outcome = transact(context, &ops).await;
@@ -162,7 +186,8 @@ async fn lock(
     }
     Ok(match outcome? {
         Outcome::Done(version) => {
-            Ok(Answer::Ours { token: Token { version, session: session.into() }, bound: bound(spec.ttl, spec) })
+            let token = Token { version, session: session.into() };
+            Ok(Answer::Ours { token, bound: bound(spec.ttl, spec), named })
         }
         Outcome::Conflict(conflict) => Err(conflict),
     })
@@ -182,7 +207,9 @@ async fn renew(context: &Context, spec: &ClaimSpec, token: &Token) -> Result<Ans
         .as_ref()
         .is_some_and(|claim| claim.modified == token.version && claim.session.as_deref() == Some(&*token.session));
     match (same, renewed) {
-        (true, Some(renewed)) => Ok(Answer::Ours { token: token.clone(), bound: bound(renewed.lock_delay(), spec) }),
+        (true, Some(renewed)) => {
+            Ok(Answer::Ours { token: token.clone(), bound: bound(renewed.lock_delay(), spec), named: false })
+        }
         (true, None) => Err(Refusal::NotNow("it did not renew the session of the claim".to_owned()).into()),
         (false, _) => Ok(described(claim.as_ref(), spec)),
     }
@@ -296,5 +323,7 @@ pub(super) async fn changes(context: &Context, spec: &ClaimSpec, seen: &Token) {
 
 /// Who has the claim while nobody can: its session has ended, and the lock-delay runs.
 const DELAYED: &str = "the lock-delay of its last holder";
+/// A session that takes longer is made by the claim itself.
+const PREPARE: Duration = Duration::from_secs(1);
 /// How long Consul waits for a change.
 const WAIT: Duration = Duration::from_secs(10);

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::answer::{Page, Refusal, json, rule};
 use super::bound::{FRAGILE, FRAGILE_MARGIN, SessionFacts, SessionRow, session, settings, tenure, unknown_settings};
+use super::spare::Spares;
 use crate::keeper::Tenure;
 use crate::source::facts::{ConsulBacking as Backing, Forbidden, PatroniSettings as Settings, scope};
 use crate::source::http::{HttpClient, RequestError, escaped_path, escaped_value};
@@ -28,6 +29,7 @@ pub(super) struct Shared {
     /// What every request asks for beside its own: datacenter, namespace, partition.
     parameters: String,
     pub(super) memory: Memory,
+    pub(super) spares: Spares,
     pub(super) clock: fn() -> Moment,
 }
 
@@ -106,7 +108,7 @@ impl Memory {
 
 impl Shared {
     pub(super) fn new(keys: Arc<Keys>, parameters: String, clock: fn() -> Moment) -> Self {
-        Self { memory: Memory::new(keys.all().len()), keys, parameters, clock }
+        Self { memory: Memory::new(keys.all().len()), spares: Spares::default(), keys, parameters, clock }
     }
 
     /// A path that is answered by the leader of Consul, which asks a quorum whether it still is.
@@ -188,7 +190,8 @@ impl Shared {
         }
     }
 
-    fn is_claimed(&self, key: KeyIndex) -> bool {
+    /// Whether this token may claim the VIPs of a key, as far as is known.
+    pub(super) fn is_claimed(&self, key: KeyIndex) -> bool {
         self.keys.claims().iter().any(|claim| claim.leader == key) && !self.memory.unclaimed().contains(&key)
     }
 

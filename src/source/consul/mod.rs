@@ -23,6 +23,7 @@ mod learning;
 mod lock;
 mod poll;
 mod reach;
+mod spare;
 
 pub(crate) use inspect::inspect;
 

@@ -8,6 +8,7 @@ use hyper::body::Bytes;
 use tokio::time::sleep;
 
 use super::answer::{Page, Refusal};
+use super::claim;
 use super::context::{Context, Seen};
 use crate::keeper::{KeyEvent, Version};
 use crate::source::client::{Failure, Heard};
@@ -90,7 +91,11 @@ impl Poll for KeyPoll {
             (key, KeyEvent { names, version: Some(Version(page.index)), heard_at, from })
         };
         let keys = &self.context.shared.keys;
-        Ok(Heard::Changed(keys.places(keys.name(self.key).as_bytes()).iter().map(event).collect()))
+        let events: Vec<_> = keys.places(keys.name(self.key).as_bytes()).iter().map(event).collect();
+        for (key, _) in events.iter().filter(|(_, event)| event.names.is_us()) {
+            claim::prepare(&self.context, *key);
+        }
+        Ok(Heard::Changed(events))
     }
 }
 

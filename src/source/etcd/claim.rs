@@ -88,7 +88,7 @@ async fn put(context: &Context, spec: &ClaimSpec, when: Vec<Compare>, creates: b
     if outcome.succeeded() {
         let version = outcome.header().map_or(0, ResponseHeader::revision);
         let token = Token { version, session: lease.to_string().into() };
-        return Ok(Answer::Ours { token, bound: bound(granted.ttl(), spec) });
+        return Ok(Answer::Ours { token, bound: bound(granted.ttl(), spec), named: creates });
     }
     match found(&outcome.op_responses()) {
         None if creates => Ok(Answer::NotNamed),
@@ -111,7 +111,7 @@ async fn renew(context: &Context, spec: &ClaimSpec, token: &Token) -> Result<Ans
     if term(kept.header()) != term(claim.header()) {
         return Err(CallError::NotNow("etcd has elected a leader meanwhile".into()));
     }
-    Ok(Answer::Ours { token: token.clone(), bound: bound(kept.ttl(), spec) })
+    Ok(Answer::Ours { token: token.clone(), bound: bound(kept.ttl(), spec), named: false })
 }
 
 async fn delete(context: &Context, spec: &ClaimSpec, token: &Token) -> Result<Answer, CallError> {

@@ -111,7 +111,7 @@ impl Claiming<'_> {
         match self.send(self.form(form)).await? {
             Written::Done { modified } => {
                 let bound = self.spec.ttl.min(Duration::from_secs(self.seconds()).saturating_sub(CLOCKS));
-                Ok(Answer::Ours { token: token(modified), bound })
+                Ok(Answer::Ours { token: token(modified), bound, named: false })
             }
             Written::Absent => Ok(Answer::Absent),
             Written::Differs => self.look().await,

@@ -112,7 +112,7 @@ impl Claiming<'_> {
     }
 
     fn is_ours(&self, answer: &Response<Bytes>) -> Result<Answer, AnswerError> {
-        Ok(Answer::Ours { token: read(answer)?.token, bound: self.spec.ttl })
+        Ok(Answer::Ours { token: read(answer)?.token, bound: self.spec.ttl, named: false })
     }
 
     /// An `Err` if a right is missing. An API server looks at the rights first and at the object then. This one has no

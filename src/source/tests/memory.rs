@@ -151,7 +151,8 @@ impl Inner {
                 });
             }
         }
-        Answer::Ours { token: self.claims[&*spec.key].token.clone(), bound: spec.ttl }
+        let named = named && *request == Request::Create;
+        Answer::Ours { token: self.claims[&*spec.key].token.clone(), bound: spec.ttl, named }
     }
 }
 

@@ -7,17 +7,19 @@
 //! A renewal is a transaction that changes nothing, and needs a quorum all the same. What it proves is in `heard.rs`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::claim_session::{Line, Server, name};
-use super::connection::{Connection, Told};
+use super::claim_session::{Line, Prepared, Server, name};
+use super::connection::{Connection, Pending, Told};
 use super::context::Context;
 use super::error::CallError;
 use super::read::expect;
 use crate::source::claim::{Answer, Request, Token};
 use crate::source::client::Failure;
 use crate::source::report::{ClaimSpec, KeyIndex};
+use crate::time::Moment;
 use crate::wire::jute::{Acl, Code, Operation, Outcome, Reply, Request as Ask};
 
 /// Carries out a request, in the time that its caller gives it.
@@ -61,16 +63,19 @@ fn refused(context: &Context, znode: &Forbidden) -> Answer {
     Answer::Refused { why, cure: Some(cure) }
 }
 
-/// Begins the session of the claim of a key that seems to name this host, while that is being confirmed.
-pub(super) fn prepare(context: &Arc<Context>, key: KeyIndex) {
+/// Begins the session of the claim of a key that names nobody, as the next one may be this host. Where it seems to be, also
+/// looks at what a creation compares, while that is being confirmed.
+pub(super) fn prepare(context: &Arc<Context>, key: KeyIndex, ours: bool) {
     for spec in context.keys.claims().iter().filter(|spec| spec.leader == key) {
         let (context, spec) = (Arc::clone(context), spec.clone());
         tokio::spawn(timeout(context.limit, async move {
             let session = context.memory.claim_session(&spec.key);
             let mut session = session.lock().await;
             // Each server tells of the change. What fails here is tried again by the claim itself.
-            if session.line().is_none()
-                && let Ok(line) = session.take(server(&context), spec.ttl).await
+            let waits = session.line().is_none_or(|line| ours && line.waits_to_be_used());
+            if waits
+                && let Ok(mut line) = session.take(server(&context), spec.ttl).await
+                && (!ours || Claim::new(&context, &spec).prepare(&mut line).await.is_ok())
             {
                 session.put_back(line);
             }
@@ -139,6 +144,7 @@ impl From<CallError> for Stop {
 struct Claim<'a> {
     context: &'a Context,
     spec: &'a ClaimSpec,
+    leader: String,
     path: String,
     fence: String,
     acl: [Acl<'static>; 1],
@@ -166,7 +172,7 @@ impl<'a> Claim<'a> {
         let fence = format!("{path}.fence");
         // Every host logs in as the same user, or as nobody.
         let acl = [if context.user.is_some() { Acl::OWN } else { Acl::OPEN }];
-        Self { context, spec, path, fence, acl }
+        Self { context, spec, leader: context.path(spec.leader), path, fence, acl }
     }
 
     async fn carry_out(&self, line: &mut Line, request: &Request) -> Result<Answer, Stop> {
@@ -209,21 +215,23 @@ impl<'a> Claim<'a> {
     }
 
     async fn create(&self, line: &mut Line) -> Result<Answer, Stop> {
-        let path = self.context.path(self.spec.leader);
+        // If that is no longer so, the transaction fails.
+        if let Some(Prepared { leader, fence }) = line.take_prepared((self.context.clock)())
+            && let Ok(answer) = self.create_as_leader(line, leader, fence).await?
+        {
+            return Ok(answer);
+        }
         for _ in 0..ATTEMPTS {
-            let leader = line.connection.send(&Ask::GetData { path: &path, watch: false });
-            let seen = self.look(line).await?;
+            let (seen, leader) = self.begin(line).await?;
             if let Some(present) = seen.claim {
                 return Ok(present);
             }
-            let leader = leader.answer().await?;
-            let Some(version) = self.leader(&leader.reply()?)? else { return Ok(Answer::NotNamed) };
+            let Some(leader) = leader else { return Ok(Answer::NotNamed) };
             if seen.fence == ABSENT {
                 self.make_fence(line).await?;
                 continue;
             }
-            let check = Operation::Check { path: &path, version };
-            match self.change(line, &[check, self.count(seen.fence), self.ephemeral()]).await? {
+            match self.create_as_leader(line, leader, seen.fence).await? {
                 Ok(answer) => return Ok(answer),
                 Err((0, _)) => return Ok(Answer::NotNamed),
                 // Somebody else was faster.
@@ -233,8 +241,38 @@ impl<'a> Claim<'a> {
         Ok(self.look(line).await?.answer())
     }
 
+    /// What a creation compares: what is there, and the version of the leader key if that names this host.
+    async fn begin(&self, line: &mut Line) -> Result<(Seen, Option<i32>), Stop> {
+        let leader = line.connection.send(&Ask::GetData { path: &self.leader, watch: false });
+        let seen = self.look(line).await?;
+        let leader = self.version_of_leader(&leader.answer().await?.reply()?)?;
+        Ok((seen, leader))
+    }
+
+    /// Looks at what a creation will compare, where nothing stands in its way.
+    async fn prepare(&self, line: &mut Line) -> Result<(), Stop> {
+        let (seen, leader) = self.begin(line).await?;
+        let clear = seen.claim.is_none() && seen.fence != ABSENT;
+        let prepared = leader.filter(|_| clear).map(|leader| Prepared { leader, fence: seen.fence });
+        line.note_prepared(prepared, (self.context.clock)());
+        Ok(())
+    }
+
+    /// Creates the claim, and reads the leader key behind the transaction: that needs a quorum, so the read shows what the
+    /// transaction saw, or something newer. The version alone does not, as Patroni's znode is a new one each time.
+    async fn create_as_leader(&self, line: &mut Line, leader: i32, fence: i32) -> Result<Done<Answer>, Stop> {
+        let check = Operation::Check { path: &self.leader, version: leader };
+        let operations = [check, self.count(fence), self.ephemeral()];
+        let sent_at = (self.context.clock)();
+        let changed = line.connection.send(&Ask::Multi(&operations));
+        let leader = line.connection.send(&Ask::GetData { path: &self.leader, watch: false });
+        let done = self.changed(line, changed, sent_at, &operations).await?;
+        let named = self.version_of_leader(&leader.answer().await?.reply()?)?.is_some();
+        Ok(done.map(|(token, bound)| Answer::Ours { token, bound, named }))
+    }
+
     /// The version of the leader key, if that names this host.
-    fn leader(&self, reply: &Reply<'_>) -> Result<Option<i32>, CallError> {
+    fn version_of_leader(&self, reply: &Reply<'_>) -> Result<Option<i32>, CallError> {
         expect(reply.code, &[Code::OK, Code::NO_NODE, Code::NO_AUTH])?;
         let ours = |value| self.context.keys.judge(self.spec.leader, value).is_us();
         Ok(reply.data().filter(|(value, _)| ours(value)).map(|(_, stat)| stat.version))
@@ -264,7 +302,7 @@ impl<'a> Claim<'a> {
         let bound = line.bound(sent_at, (self.context.clock)());
         let owner = claim.reply()?.stat().map(|stat| stat.owner);
         if done.is_ok() && owner == Some(line.session) {
-            return Ok(Answer::Ours { token: token.clone(), bound: bound.min(self.spec.ttl) });
+            return Ok(Answer::Ours { token: token.clone(), bound: bound.min(self.spec.ttl), named: false });
         }
         Ok(self.look(line).await?.answer())
     }
@@ -308,11 +346,24 @@ impl<'a> Claim<'a> {
     /// Changes something. What is ours after it lasts at least as long as the answer says.
     async fn change(&self, line: &mut Line, operations: &[Operation<'_>]) -> Result<Done<Answer>, Stop> {
         let sent_at = (self.context.clock)();
-        let answer = line.connection.send(&Ask::Multi(operations)).answer().await?;
+        let changed = line.connection.send(&Ask::Multi(operations));
+        let done = self.changed(line, changed, sent_at, operations).await?;
+        Ok(done.map(|(token, bound)| Answer::Ours { token, bound, named: false }))
+    }
+
+    /// The answer to a change.
+    async fn changed(
+        &self,
+        line: &mut Line,
+        changed: Pending,
+        sent_at: Moment,
+        operations: &[Operation<'_>],
+    ) -> Result<Done<(Token, Duration)>, Stop> {
+        let answer = changed.answer().await?;
         let done = self.outcome(&answer.reply()?, operations)?;
         let bound = line.bound(sent_at, (self.context.clock)()).min(self.spec.ttl);
         let token = |version| Token { version: i64::from(version), session: line.name() };
-        Ok(done.map(|version| Answer::Ours { token: token(version), bound }))
+        Ok(done.map(|version| (token(version), bound)))
     }
 
     fn outcome(&self, reply: &Reply<'_>, operations: &[Operation<'_>]) -> Result<Done<i32>, Stop> {

@@ -50,8 +50,17 @@ pub(super) struct Line {
     timeout: Duration,
     heard: Heard,
     used_at: Moment,
-    /// Nothing was asked through it yet.
+    /// Nothing was asked through it yet but what was prepared.
     is_new: bool,
+    /// What a creation compares, and when it was looked at.
+    prepared: Option<(Prepared, Moment)>,
+}
+
+/// The versions that a creation compares, looked at ahead.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Prepared {
+    pub(super) leader: i32,
+    pub(super) fence: i32,
 }
 
 impl ClaimSession {
@@ -81,7 +90,17 @@ impl ClaimSession {
         let timeout = self.timeout.map_or(timeout, |before| before.min(timeout));
         self.timeout = Some(timeout);
         let (server, heard) = (server.endpoint, Heard::new(lag, sent_at));
-        Ok(Line { connection, told, session: session.id, server, timeout, heard, used_at: sent_at, is_new: true })
+        Ok(Line {
+            connection,
+            told,
+            session: session.id,
+            server,
+            timeout,
+            heard,
+            used_at: sent_at,
+            is_new: true,
+            prepared: None,
+        })
     }
 
     /// A request was answered through this connection.
@@ -115,6 +134,21 @@ impl Line {
             && !self.connection.has_ended()
     }
 
+    /// Whether nothing was asked through it yet.
+    pub(super) const fn waits_to_be_used(&self) -> bool {
+        self.is_new && self.prepared.is_none()
+    }
+
+    /// Something was looked at ahead.
+    pub(super) fn note_prepared(&mut self, prepared: Option<Prepared>, now: Moment) {
+        (self.is_new, self.prepared) = (true, prepared.map(|prepared| (prepared, now)));
+    }
+
+    /// What was looked at ahead, if that was a moment ago.
+    pub(super) fn take_prepared(&mut self, now: Moment) -> Option<Prepared> {
+        self.prepared.take().filter(|(_, at)| now.since(*at) < PREPARED).map(|(prepared, _)| prepared)
+    }
+
     /// A transaction was answered. Returns how long the session lasts at least, from when it was sent.
     pub(super) fn bound(&mut self, sent_at: Moment, answered_at: Moment) -> Duration {
         let bound = self.timeout.saturating_sub(self.heard.answered(sent_at, answered_at));
@@ -139,3 +173,6 @@ impl Line {
 pub(super) fn name(session: i64) -> Arc<str> {
     format!("{session:#x}").into()
 }
+
+/// What was looked at earlier is looked at again.
+const PREPARED: Duration = Duration::from_secs(1);

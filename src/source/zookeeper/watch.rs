@@ -75,8 +75,8 @@ async fn look(context: &Arc<Context>, keys: &[KeyIndex]) -> Result<Heard, CallEr
             absent.push(key);
         }
         context.memory.set_ours(key, names.is_us());
-        if names.is_us() {
-            claim::prepare(context, key);
+        if names.is_us() || names == Names::Nobody {
+            claim::prepare(context, key, names.is_us());
         }
         // Nobody knows which version removed it: it was absent at this one, and whatever creates it is newer.
         let version = if names == Names::Nobody { reply.zxid } else { modified };

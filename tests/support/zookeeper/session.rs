@@ -91,6 +91,11 @@ impl Session {
         }
     }
 
+    /// Writes the value of a znode that is there, in one request.
+    pub(crate) fn set(&self, path: &str, data: &str) {
+        assert_eq!(self.change(&Operation::SetData { path, data: data.as_bytes(), version: -1 }), Code::OK);
+    }
+
     /// Takes the leader key, which is not there, in one request.
     pub(crate) fn take(&self, path: &str, name: &str) {
         let operation = Operation::Create { path, data: name.as_bytes(), acl: &[Acl::OPEN], ephemeral: true };
