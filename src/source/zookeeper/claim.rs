@@ -72,8 +72,8 @@ pub(super) fn prepare(context: &Arc<Context>, key: KeyIndex, ours: bool) {
             let session = context.memory.claim_session(&spec.key);
             let mut session = session.lock().await;
             // Each server tells of the change. What fails here is tried again by the claim itself.
-            let waits = session.line().is_none_or(|line| ours && line.waits_to_be_used());
-            if waits
+            let useful = session.line().is_none_or(|line| line.has_ended() || ours && line.waits_to_be_used());
+            if useful
                 && let Ok(mut line) = session.take(server(&context), spec.ttl).await
                 && (!ours || Claim::new(&context, &spec).prepare(&mut line).await.is_ok())
             {

@@ -131,7 +131,11 @@ impl Line {
     fn serves(&self, server: EndpointIndex, now: Moment) -> bool {
         (self.is_new || self.server == server)
             && now.since(self.used_at) < self.timeout / 2
-            && !self.connection.has_ended()
+            && !self.has_ended()
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.connection.has_ended()
     }
 
     /// Whether nothing was asked through it yet.
