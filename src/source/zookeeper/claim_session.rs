@@ -129,9 +129,7 @@ impl Line {
     /// Whether it can be used: a session that nobody has used may have ended. One that was prepared serves at once,
     /// wherever it is, and moves later.
     fn serves(&self, server: EndpointIndex, now: Moment) -> bool {
-        (self.is_new || self.server == server)
-            && now.since(self.used_at) < self.timeout / 2
-            && !self.has_ended()
+        (self.is_new || self.server == server) && now.since(self.used_at) < self.timeout / 2 && !self.has_ended()
     }
 
     pub(super) fn has_ended(&self) -> bool {

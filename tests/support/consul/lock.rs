@@ -47,21 +47,21 @@ impl LockHolder {
             "NodeChecks": checks,
         })
         .to_string();
-        let begin = || {
+        let new_session = || {
             wait_until("a session", START, || {
                 let answer = ask(host, to, "PUT", "/v1/session/create", &session, MASTER).ok()?;
                 let made: Value = serde_json::from_str(&answer.body).ok()?;
                 made["ID"].as_str().map(str::to_owned)
             })
         };
-        let mut id = begin();
+        let mut id = new_session();
         let (name, key) = (host.name().to_owned(), key.to_owned());
         wait_until("the lock", START, || {
             let path = format!("/v1/kv/{key}?acquire={id}");
             let answer = ask(host, to, "PUT", &path, &name, MASTER).ok()?;
             // Nobody renews it yet, so it may end while another has the lock.
             if answer.body.contains("invalid session") {
-                id = begin();
+                id = new_session();
             }
             (answer.body.trim() == "true").then_some(())
         });
