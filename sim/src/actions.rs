@@ -235,6 +235,8 @@ impl World {
             What::PatroniDown => {
                 self.hosts[host].patroni.down -= 1;
                 self.queue.put(self.now + SECOND, Item::Patroni { host: host as u8 });
+                // It renews no sooner.
+                self.touch(host, SECOND);
             }
             What::Pause { .. } => self.resume(host),
             What::Crash => {
