@@ -117,9 +117,13 @@ impl Keeper {
         }
     }
 
-    /// The claim may be what was missing.
+    /// The claim may be what was missing. A read that would leave a doubt by now does not do.
     fn hold_by_newest_read(&mut self, now: Moment) {
-        if let Some(until) = self.qualified.filter(|_| !self.is_holding())
+        let fresh = |until: &Moment| {
+            let overdue = self.rules.pace.overdue(until.since(self.confirmed_at));
+            self.unreachable.is_none() && now < self.confirmed_at + overdue
+        };
+        if let Some(until) = self.qualified.filter(|_| !self.is_holding()).filter(fresh)
             && let Some(read) = self.evidence.newest().filter(|read| read.names.is_us()).cloned()
         {
             self.consider_hold(until, read, now);

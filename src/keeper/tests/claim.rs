@@ -87,11 +87,21 @@ fn a_claim_that_names_this_host_admits_nothing_after_another_was_named_or_the_re
     acknowledge_with(&mut moved, true);
     assert_eq!((moved.keeper.target(), wish(&moved)), (Target::Released, ClaimWish::Delete));
 
-    let mut old = claiming(ClaimMode::Require, vec![]);
-    old.read(Some(VALUE));
-    old.wait(secs(11));
-    acknowledge_with(&mut old, true);
-    assert_eq!(old.keeper.target(), Target::Released);
+    // Nor does it where that read would leave a doubt by now, until the next one.
+    for late in [millis(2_500), secs(11)] {
+        let mut old = claiming(ClaimMode::Require, vec![]);
+        old.read(Some(VALUE));
+        old.wait(late);
+        acknowledge_with(&mut old, true);
+        assert_eq!(old.keeper.target(), Target::Released);
+    }
+    let mut cut_off = claiming(ClaimMode::Require, vec![]);
+    cut_off.read(Some(VALUE));
+    cut_off.handle(Event::Unreachable { why: "silent".into(), until: None });
+    acknowledge_with(&mut cut_off, true);
+    assert_eq!(cut_off.keeper.target(), Target::Released);
+    read_after(&mut cut_off, Some(VALUE));
+    assert!(matches!(cut_off.keeper.state(), State::Held { .. }), "{:?}", cut_off.keeper.state());
 }
 
 #[test]
