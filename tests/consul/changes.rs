@@ -118,8 +118,7 @@ fn consuls_leader_dies_and_the_holder_keeps_the_vip() {
     setup.consul.put(SETTINGS, r#"{"ttl":30,"loop_wait":10,"retry_timeout":10}"#);
     let timing = Timing { ttl: 30, loop_wait: 10, retry_timeout: 10 };
     let _lock = LockHolder::start(&setup.hosts[0], &agent, KEY, timing);
-    // The session of a claim would be lost with the server that it was made through.
-    setup.start(|config| config.with("claim", "off"));
+    setup.start(|config| config);
     setup.observer.wait_held(&setup.hosts[0], VIP, SOON);
     setup.wait_held_for_long(0);
     let leader = setup.consul.leader();

@@ -4,7 +4,8 @@
 //! Consul may end a session at any time: when nobody renews it, but also when its node is deregistered. Whenever it ends
 //! one that holds a lock, nobody can have that lock for the session's lock-delay. So while a request shows that the lock
 //! is ours, nobody else can have it until the lock-delay has passed since that request was sent, whatever the session's
-//! time to live. The session has no checks: it lasts as long as it is renewed.
+//! time to live. The session has no checks: it lasts as long as it is renewed, and the node is there of the endpoint that
+//! it was made through. So a claim that is renewed through another endpoint moves to a session there.
 //!
 //! # Requests
 //! The claim is created in one transaction: if the leader key still has the version that names this host, and there is no
@@ -24,6 +25,7 @@ use tokio::time::timeout;
 use super::answer::{Entry, Page, Refusal, json as parsed};
 use super::context::Context;
 use super::lock::{Conflict, Op, Outcome, Renewed, SessionId, at_most, bound, new_session, outcome};
+use super::sessions::Session;
 use crate::source::claim::{Answer, Request, Token};
 use crate::source::client::Failure;
 use crate::source::http::{Kept, RequestError, escaped_value};
@@ -54,7 +56,7 @@ pub(super) fn prepare(context: &Arc<Context>, key: KeyIndex) {
     {
         let (context, spec) = (Arc::clone(context), spec.clone());
         tokio::spawn(timeout(PREPARE, async move {
-            let spare = context.shared.spares.of(&spec.key);
+            let spare = context.shared.sessions.spare(&spec.key);
             let mut spare = spare.lock().await;
             let now = (context.shared.clock)();
             // Each endpoint tells of the change. What fails here is tried again by the claim itself.
@@ -137,9 +139,9 @@ async fn create(context: &Context, spec: &ClaimSpec) -> Result<Answer, Trouble> 
     let named = named.filter(|entry| entry.value == spec.owner.host.as_bytes());
     let Some(named) = named else { return Ok(Answer::NotNamed) };
     let when = [Op::check_index(leader, named.modified), Op::check_not_exists(&spec.key)];
-    let spare = context.shared.spares.of(&spec.key).lock().await.take((context.shared.clock)());
+    let spare = context.shared.sessions.spare(&spec.key).lock().await.take((context.shared.clock)());
     let session = if let Some(session) = spare { session } else { open(context, spec).await? };
-    match lock(context, spec, &session, when.to_vec(), true).await? {
+    match lock(context, spec, session, when.to_vec(), true).await? {
         Ok(answer) => Ok(answer),
         Err(Conflict { op: 0, .. }) => Ok(Answer::NotNamed),
         Err(Conflict { delayed: true, .. }) => {
@@ -156,7 +158,7 @@ async fn take_over(context: &Context, spec: &ClaimSpec, token: &Token) -> Result
     if !token.session.is_empty() {
         ops.push(Op::unlock(&spec.key, &token.session, &spec.value));
     }
-    let Ok(answer) = lock(context, spec, &session, ops, false).await? else {
+    let Ok(answer) = lock(context, spec, session, ops, false).await? else {
         let claim = look(context, spec).await?;
         if claim.as_ref().is_some_and(|claim| claim.modified == token.version) {
             return Err(Refusal::NotNow("the lock-delay of an earlier holder runs".to_owned()).into());
@@ -170,31 +172,46 @@ async fn take_over(context: &Context, spec: &ClaimSpec, token: &Token) -> Result
 }
 
 /// Locks the key for this session after these operations, in one transaction; `named`: they show that the leader key
-/// names this host. A session that is of no use is ended; one
-/// that may have the lock is not, because nobody could have the lock for its lock-delay.
+/// names this host. A session that is of no use is ended; one that may have the lock is not, because nobody could have the
+/// lock for its lock-delay.
 async fn lock(
     context: &Context,
     spec: &ClaimSpec,
-    session: &str,
+    session: Session,
     mut ops: Vec<Op>,
     named: bool,
 ) -> Result<Result<Answer, Conflict>, Trouble> {
-    ops.push(Op::lock(&spec.key, session, &spec.value));
+    ops.push(Op::lock(&spec.key, &session.id, &spec.value));
     let outcome = transact(context, &ops).await;
     if matches!(outcome, Ok(Outcome::Conflict(_)) | Err(Trouble::Forbidden)) {
-        close(context, session).await;
+        close(context, &session.id).await;
     }
     Ok(match outcome? {
         Outcome::Done(version) => {
-            let token = Token { version, session: session.into() };
+            let token = Token { version, session: Arc::clone(&session.id) };
+            context.shared.sessions.note_used(&spec.key, session);
             Ok(Answer::Ours { token, bound: bound(spec.ttl, spec), named })
         }
         Outcome::Conflict(conflict) => Err(conflict),
     })
 }
 
-/// Keeps the session alive, and shows that the key is still its own: the bound counts from before both.
+/// Renews the claim. A session that was made through another endpoint is replaced then, as that one may be dead; if that
+/// does not succeed, the claim is renewed all the same.
 async fn renew(context: &Context, spec: &ClaimSpec, token: &Token) -> Result<Answer, Trouble> {
+    let renewed = renew_session(context, spec, token).await?;
+    let elsewhere = context.shared.sessions.is_elsewhere(&spec.key, &token.session, &context.http.name());
+    if elsewhere && matches!(renewed, Answer::Ours { .. }) {
+        let moved = timeout(MOVE, take_over(context, spec, token)).await;
+        if let Ok(Ok(moved @ Answer::Ours { .. })) = moved {
+            return Ok(moved);
+        }
+    }
+    Ok(renewed)
+}
+
+/// Keeps the session alive, and shows that the key is still its own: the bound counts from before both.
+async fn renew_session(context: &Context, spec: &ClaimSpec, token: &Token) -> Result<Answer, Trouble> {
     let path = format!("session/renew/{}", escaped_value(&token.session));
     let answer = put(context, &path, Bytes::new()).await?;
     let renewed = if answer.status() == StatusCode::NOT_FOUND {
@@ -252,10 +269,10 @@ async fn read(context: &Context, key: &str) -> Result<Option<Entry>, Trouble> {
 }
 
 /// Makes a session.
-async fn open(context: &Context, spec: &ClaimSpec) -> Result<Arc<str>, Trouble> {
+async fn open(context: &Context, spec: &ClaimSpec) -> Result<Session, Trouble> {
     let answer = put(context, "session/create", new_session(spec).to_string().into()).await?;
     match parsed::<SessionId>(&answer) {
-        Ok(SessionId { id }) => Ok(id.into()),
+        Ok(SessionId { id }) => Ok(Session { id: id.into(), endpoint: context.http.name() }),
         Err(Refusal::NotNow(why) | Refusal::Other(_, why)) if why.contains("Missing node registration") => {
             let why = "no session can be made: the node of the endpoint is of another datacenter".to_owned();
             let cure = "set endpoints of the configured datacenter in dcs-endpoints, or claim: off".to_owned();
@@ -323,6 +340,8 @@ pub(super) async fn changes(context: &Context, spec: &ClaimSpec, seen: &Token) {
 
 /// Who has the claim while nobody can: its session has ended, and the lock-delay runs.
 const DELAYED: &str = "the lock-delay of its last holder";
+/// A session that takes longer to be replaced stays.
+const MOVE: Duration = Duration::from_millis(300);
 /// A session that takes longer is made by the claim itself.
 const PREPARE: Duration = Duration::from_secs(1);
 /// How long Consul waits for a change.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::answer::{Page, Refusal, json, rule};
 use super::bound::{FRAGILE, FRAGILE_MARGIN, SessionFacts, SessionRow, session, settings, tenure, unknown_settings};
-use super::spare::Spares;
+use super::sessions::Sessions;
 use crate::keeper::Tenure;
 use crate::source::facts::{ConsulBacking as Backing, Forbidden, PatroniSettings as Settings, scope};
 use crate::source::http::{HttpClient, RequestError, escaped_path, escaped_value};
@@ -29,7 +29,7 @@ pub(super) struct Shared {
     /// What every request asks for beside its own: datacenter, namespace, partition.
     parameters: String,
     pub(super) memory: Memory,
-    pub(super) spares: Spares,
+    pub(super) sessions: Sessions,
     pub(super) clock: fn() -> Moment,
 }
 
@@ -108,7 +108,7 @@ impl Memory {
 
 impl Shared {
     pub(super) fn new(keys: Arc<Keys>, parameters: String, clock: fn() -> Moment) -> Self {
-        Self { memory: Memory::new(keys.all().len()), spares: Spares::default(), keys, parameters, clock }
+        Self { memory: Memory::new(keys.all().len()), sessions: Sessions::default(), keys, parameters, clock }
     }
 
     /// A path that is answered by the leader of Consul, which asks a quorum whether it still is.

@@ -23,7 +23,7 @@ mod learning;
 mod lock;
 mod poll;
 mod reach;
-mod spare;
+mod sessions;
 
 pub(crate) use inspect::inspect;
 
