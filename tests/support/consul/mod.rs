@@ -1,8 +1,8 @@
 //! Consul servers and client agents, each on a host of its own, and a stand-in for Patroni that holds a lock there.
 //!
-//! They are real ones; `tests/consul/fetch` brings the program. With `VIP_MANAGER_FAKE_CONSUL=1`, which `tests/consul/with`
-//! sets where the program cannot be had, they are fakes in this process. Tests that need what these lack are listed in
-//! `tests/consul/real-only`.
+//! They are real ones; `tests/consul/fetch` brings the program. With `VIP_MANAGER_FAKE_CONSUL=1`, which
+//! `tests/consul/run-tests` sets where the program cannot be had, they are fakes in this process. Tests that need what
+//! these lack are listed in `tests/consul/real-only`.
 
 mod agent;
 mod fake;
