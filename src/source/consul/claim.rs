@@ -4,8 +4,8 @@
 //! Consul may end a session at any time: when nobody renews it, but also when its node is deregistered. Whenever it ends
 //! one that holds a lock, nobody can have that lock for the session's lock-delay. So while a request shows that the lock
 //! is ours, nobody else can have it until the lock-delay has passed since that request was sent, whatever the session's
-//! time to live. The session has no checks: it lasts as long as it is renewed, and the node is there of the endpoint that
-//! it was made through. So a claim that is renewed through another endpoint moves to a session there.
+//! time to live. The session has no checks: it lasts as long as it is renewed and its node is registered, which is that of
+//! the endpoint that made it. So a claim that is renewed through another endpoint moves to a session there.
 //!
 //! # Requests
 //! The claim is created in one transaction: if the leader key still has the version that names this host, and there is no
@@ -196,8 +196,8 @@ async fn lock(
     })
 }
 
-/// Renews the claim. A session that was made through another endpoint is replaced then, as that one may be dead; if that
-/// does not succeed, the claim is renewed all the same.
+/// Renews the claim. Then a session that another endpoint made is replaced, as that endpoint may be dead; if that fails,
+/// the claim is renewed all the same.
 async fn renew(context: &Context, spec: &ClaimSpec, token: &Token) -> Result<Answer, Trouble> {
     let renewed = renew_session(context, spec, token).await?;
     let elsewhere = context.shared.sessions.is_elsewhere(&spec.key, &token.session, &context.http.name());

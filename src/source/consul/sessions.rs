@@ -1,11 +1,11 @@
 //! The sessions of the claims.
 //!
-//! A session hangs on the node of the endpoint that it was made through. If that node dies, Consul ends the session some
-//! seconds later, whoever renews it. So it is remembered where each was made, and a claim that is renewed through another
+//! A session belongs to the node of the endpoint that made it. If that node dies, Consul ends the session some seconds
+//! later, whoever renews it. So we remember which endpoint made each session, and a claim that is renewed through another
 //! endpoint moves to a session there.
 //!
-//! One is made ahead, while a key that seems to name this host is being read, for the claim that follows. If it is not
-//! used it has no lock, and ends by itself.
+//! While a key that seems to name this host is being read, a spare session is made for the claim that follows. If nobody
+//! uses it, it ends by itself.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::time::Moment;
 
-/// A session, and the name of the endpoint that it was made through.
+/// A session, and the name of the endpoint that made it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Session {
     pub(super) id: Arc<str>,
@@ -42,7 +42,7 @@ impl Sessions {
         self.used().insert(Arc::clone(key), session);
     }
 
-    /// Whether the claim's session is known to have been made through another endpoint.
+    /// Whether the claim's session is known to be from another endpoint.
     pub(super) fn is_elsewhere(&self, key: &str, id: &str, endpoint: &str) -> bool {
         self.used().get(key).is_some_and(|session| *session.id == *id && *session.endpoint != *endpoint)
     }

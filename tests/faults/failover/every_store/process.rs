@@ -67,8 +67,7 @@ pub(super) const fn back_after(kind: DcsKind) -> Expected {
 }
 
 /// Moved while the old holder cannot learn of it: where there is no claim both have it for a hold-timeout at most, and the
-/// kernel may be two seconds late. A
-/// claim lasts for `claim-ttl`; Consul may wait for two, and for the lock-delay.
+/// kernel may be two seconds late. A claim lasts for `claim-ttl`; Consul may wait for two, and for the lock-delay.
 pub(super) const fn moved_past_a_hold(kind: DcsKind) -> Expected {
     let seconds = Duration::from_secs;
     match kind {
