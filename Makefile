@@ -102,10 +102,12 @@ package: deps ## Build .deb, .rpm and .tar.gz into target/packages; ARCH=aarch64
 	@packaging/package
 
 .PHONY: package-test
-package-test: TOOLS += cpio:cpio debootstrap:debootstrap dpkg-deb:dpkg fish:fish lintian:lintian mandoc:mandoc rpm:rpm \
-	rpm2cpio:rpm2cpio rpmlint:rpmlint zsh:zsh
+package-test: TOOLS += cpio:cpio debootstrap:debootstrap dpkg-deb:dpkg fish:fish java:default-jre-headless \
+	lintian:lintian mandoc:mandoc rpm:rpm rpm2cpio:rpm2cpio rpmlint:rpmlint zsh:zsh
+package-test: FILES += /usr/share/java/zookeeper.jar:libzookeeper-java
 package-test: deps privilege nextest ## Install the packages into a booted Debian and upgrade, kill and remove them there
 	@packaging/check
+	@tests/consul/fetch || true
 	@$(SUDO) tests/package/debian $(CURDIR)/target/package-test/debian
 	@REVISION=2 BINARY=target/$(shell uname -m)-unknown-linux-gnu/release/vip-manager packaging/package target/package-test/newer
 	@$(AS_ROOT) cargo nextest run --test package $(ARGS)

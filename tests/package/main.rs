@@ -1,4 +1,5 @@
-//! The packages on a booted Debian, driven by `systemctl`, `dpkg` and `rpm`, with a real etcd.
+//! The packages on a booted Debian, driven by `systemctl`, `dpkg` and `rpm`, with a real etcd; restart and upgrade
+//! with every store.
 //!
 //! `make package-test` prepares what is needed and runs this. It is not part of `make test`, because building the
 //! packages and the Debian takes minutes. Clients outside of the machine observe what users would notice.
@@ -11,6 +12,7 @@ mod support;
 
 mod built;
 mod crashing;
+mod every_store;
 mod installing;
 mod keys;
 mod predecessors;

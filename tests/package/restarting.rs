@@ -31,7 +31,7 @@ fn an_upgrade_on_the_leader_loses_no_ping_and_no_connection_and_keeps_the_config
     let site = Site::leading(|config| config);
     let clients = Clients::at(&site);
     let (before, configuration) = (site.machine.main_pid(UNIT), site.machine.run(&format!("cat {FILE}")));
-    let said = site.machine.install(&newer_deb(&site));
+    let said = site.machine.install(&newer_deb(&site.setup.lab));
     transcript(&said);
     site.wait_process(before);
     assert!(said.contains("Setting up vip-manager") && said.contains("Using current old file"), "{said}");
@@ -46,7 +46,7 @@ fn an_upgrade_on_the_leader_loses_no_ping_and_no_connection_and_keeps_the_config
 fn an_upgrade_does_not_start_a_stopped_daemon() {
     let site = Site::leading(|config| config);
     site.machine.run("systemctl stop vip-manager");
-    site.machine.install(&newer_deb(&site));
+    site.machine.install(&newer_deb(&site.setup.lab));
     assert_eq!(site.machine.attempt("systemctl is-active vip-manager || true"), Ok("inactive".to_owned()));
 }
 

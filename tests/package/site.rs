@@ -8,8 +8,10 @@ use crate::built::{built, only};
 use crate::support::clock::{wait_for, wait_until};
 use crate::support::command::run;
 use crate::support::daemon::ConfigFile;
-use crate::support::host::{VIP, VIP6};
+use crate::support::host::{Host, VIP, VIP6};
+use crate::support::lab::Lab;
 use crate::support::machine::{Machine, tree};
+use crate::support::observer::AddressObserver;
 use crate::support::ping::Pinger;
 use crate::support::setup::{SOON, Setup, report};
 use crate::support::tcp::{ConnectionState, EchoServer, TcpClient};
@@ -64,7 +66,7 @@ impl Site {
 
     /// Waits for a main process other than `before`.
     pub(crate) fn wait_process(&self, before: Option<u32>) -> u32 {
-        wait_until("another main process", SOON, || self.machine.main_pid(UNIT).filter(|pid| Some(*pid) != before))
+        wait_process(&self.machine, before)
     }
 
     pub(crate) fn wait_logged(&self, words: &str) {
@@ -72,9 +74,15 @@ impl Site {
     }
 }
 
+/// Waits for a main process other than `before`.
+pub(crate) fn wait_process(machine: &Machine, before: Option<u32>) -> u32 {
+    wait_until("another main process", SOON, || machine.main_pid(UNIT).filter(|pid| Some(*pid) != before))
+}
+
 /// Clients that observe disturbances: pings every 10 ms to both addresses, and a TCP connection.
 #[derive(Debug)]
 pub(crate) struct Clients {
+    host: Host,
     _server: EchoServer,
     client: TcpClient,
     pingers: [Pinger; 2],
@@ -82,10 +90,15 @@ pub(crate) struct Clients {
 
 impl Clients {
     pub(crate) fn at(site: &Site) -> Self {
-        let server = EchoServer::on(site.setup.host());
-        let client = TcpClient::connect(&site.setup.client, VIP).unwrap();
-        let pingers = [VIP, VIP6].map(|address| Pinger::start(&site.setup.client, address, OFTEN));
-        let clients = Self { _server: server, client, pingers };
+        Self::on(&site.setup.client, site.setup.host())
+    }
+
+    /// The same on any host, of another one that has both addresses.
+    pub(crate) fn on(client: &Host, host: &Host) -> Self {
+        let server = EchoServer::on(host);
+        let pingers = [VIP, VIP6].map(|address| Pinger::start(client, address, OFTEN));
+        let client = TcpClient::connect(client, VIP).unwrap();
+        let clients = Self { host: host.clone(), _server: server, client, pingers };
         clients.wait_answers(50);
         clients
     }
@@ -104,15 +117,22 @@ impl Clients {
     /// Asserts that no ping was lost and the connection is open.
     #[track_caller]
     pub(crate) fn assert_undisturbed(self, site: &Site) {
+        self.assert_undisturbed_by(&site.setup.observer, &site.machine);
+    }
+
+    /// The same with any observer of the host, on which this machine runs.
+    #[track_caller]
+    pub(crate) fn assert_undisturbed_by(self, observer: &AddressObserver, machine: &Machine) {
         self.wait_answers(100);
         let status = self.client.status();
         report("the connection's longest silence", status.longest_silence);
-        assert_eq!(status.state, ConnectionState::Open, "{}", site.machine.journal(UNIT));
+        assert_eq!(status.state, ConnectionState::Open, "{}", machine.journal(UNIT));
         for (pinger, address) in self.pingers.into_iter().zip([VIP, VIP6]) {
             let pings = pinger.stop();
             report(&format!("{address}: lost of {} pings at {OFTEN:?}", pings.sent), pings.lost());
-            assert_eq!(pings.lost(), 0, "{}", site.machine.journal(UNIT));
-            assert_eq!(site.setup.times_held(address), 1, "it was never removed\n{}", site.machine.journal(UNIT));
+            assert_eq!(pings.lost(), 0, "{}", machine.journal(UNIT));
+            let held = observer.intervals(&self.host, address).len();
+            assert_eq!(held, 1, "it was never removed\n{}", machine.journal(UNIT));
         }
     }
 }
@@ -141,13 +161,13 @@ pub(crate) fn transcript(text: &str) {
 }
 
 /// Our package with a later version and a changed sample configuration.
-pub(crate) fn newer_deb(site: &Site) -> PathBuf {
-    let directory = site.setup.lab.directory().join("newer");
+pub(crate) fn newer_deb(lab: &Lab) -> PathBuf {
+    let directory = lab.directory().join("newer");
     let (tree_of_it, packed) = (directory.join("tree"), directory.join("vip-manager_newer.deb"));
     let script = format!(
         "mkdir -p {0} && dpkg-deb --raw-extract {1} {0}/tree && cd {0}/tree && \
          sed -i 's/^Version: .*/&.1/' DEBIAN/control && echo '# A later release says more here.' >> .{FILE} && \
-         dpkg-deb --root-owner-group --build . {2}",
+         dpkg-deb --root-owner-group -Znone --build . {2}",
         directory.display(),
         tree(&deb().display().to_string()).display(),
         packed.display(),

@@ -1,6 +1,7 @@
 //! The store of a Patroni cluster, whichever it is: its servers, Patroni's lock in it, and the daemon's configuration.
 
 mod by_hand;
+mod claims;
 mod consul;
 mod etcd2;
 mod http;
