@@ -12,3 +12,4 @@ mod exhibitor;
 mod failures;
 mod leading;
 mod setup;
+mod several;
