@@ -1,6 +1,6 @@
 //! Configurations of earlier releases, brought up against their stores: the daemon is started with the very file or
 //! variables, in which only addresses, paths, tokens and the interface are replaced by those of the lab. It acquires the
-//! VIP, and `check` finds no error.
+//! VIP, and `check` finds no error. So is Patroni's own file where Kubernetes is the store.
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
 #[path = "../support/mod.rs"]
@@ -13,6 +13,7 @@ mod etcd;
 #[expect(dead_code, reason = "what `show-config` prints is for the tests of the configuration")]
 mod field;
 mod others;
+mod patroni_config;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -54,15 +55,21 @@ impl Site {
             assert!(used, "{name}: {from} is not in the form");
         }
         let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let daemon = Daemon::launch(&self.host, &text, &[], &variables);
+        drop(self.hold(name, &text, &variables));
+        self.observer.wait_gone(&self.host, VIP, SOON);
+    }
+
+    /// Starts a daemon, waits until it holds the VIP, and checks its configuration.
+    fn hold(&self, name: &str, text: &str, variables: &[(&str, &str)]) -> Daemon {
+        let daemon = Daemon::launch(&self.host, text, &[], variables);
         self.observer.wait_held(&self.host, VIP, SOON);
         let mut check = vip_manager(&self.host);
-        check.arg("check").arg("--config").arg(&daemon.config).envs(variables).env("LC_ALL", "C.UTF-8");
+        check.arg("check").arg("--config").arg(&daemon.config).envs(variables.iter().copied());
+        check.env("LC_ALL", "C.UTF-8");
         let checked = check.output().unwrap();
         let printed = String::from_utf8_lossy(&checked.stdout);
         assert_eq!(checked.status.code(), Some(0), "{name}:\n{printed}\n{}", daemon.process.text());
-        drop(daemon);
-        self.observer.wait_gone(&self.host, VIP, SOON);
+        daemon
     }
 }
 
