@@ -17,6 +17,7 @@ use vip_manager::time::Moment;
 use crate::kernel::{Kernel, Mirror};
 use crate::network::Path;
 use crate::queue::{Item, MEMBERS};
+use crate::setup::Setup;
 use crate::store::{Answer, Key};
 use crate::time::{Clock, Micros};
 use crate::verdict::Record;
@@ -299,9 +300,9 @@ pub struct ClaimCall {
 }
 
 impl Claiming {
-    pub fn new(host: usize, boot: u32, ttl: Micros, ending: claim::Ending) -> Self {
-        let us = owner(host as u8, boot);
-        Self { plan: claim::Plan::new(us, Duration::from_micros(ttl), ending), call: None, path: 0 }
+    pub fn new(host: usize, boot: u32, setup: &Setup) -> Self {
+        let (us, ttl) = (owner(host as u8, boot), Duration::from_micros(setup.claim_ttl));
+        Self { plan: claim::Plan::new(us, ttl, setup.claim_ending, setup.claim_checks_leader), call: None, path: 0 }
     }
 }
 

@@ -30,7 +30,7 @@ impl World {
             vip,
             mirror: Mirror::listed(&here.kernel, here.clock, now),
             source: Source::new(&self.members, limits, began, dice),
-            claiming: Claiming::new(host, here.boot, self.setup.claim_ttl, self.setup.claim_ending),
+            claiming: Claiming::new(host, here.boot, &self.setup),
             frozen: false,
             began: None,
             rest: None,

@@ -42,6 +42,9 @@ pub enum ClaimWish {
     /// Nothing: it is left as it is.
     #[default]
     Nothing,
+    /// A watch heard that the leader key names this host, and no read has confirmed it yet: the claim is created where that
+    /// step compares the leader key. Elsewhere as `Nothing`.
+    Ahead,
     /// It is ours and stays so.
     Hold,
     /// If it is ours it stays so. It is not created.
@@ -52,7 +55,7 @@ pub enum ClaimWish {
 
 impl ClaimWish {
     pub(super) const fn is_wanted(self) -> bool {
-        matches!(self, Self::Hold | Self::Keep)
+        matches!(self, Self::Ahead | Self::Hold | Self::Keep)
     }
 }
 
@@ -89,6 +92,8 @@ pub(super) struct Claim {
     pub(super) wish: ClaimWish,
     /// Since when it is wanted without a break: what was asked before may have been undone since.
     pub(super) wanted_since: Moment,
+    /// Until when it is created ahead of the read that is to confirm what a watch heard.
+    pub(super) ahead_until: Option<Moment>,
     /// A read that was sent earlier does not admit.
     pub(super) reads_count_from: Moment,
     /// Why the last request was not answered, until one is.
@@ -105,6 +110,7 @@ impl Claim {
             known: Claimed::Unknown,
             wish: ClaimWish::Nothing,
             wanted_since: Moment::from_boot(Duration::ZERO),
+            ahead_until: None,
             reads_count_from: Moment::from_boot(Duration::ZERO),
             unconfirmed: None,
             told_by: None,

@@ -5,8 +5,9 @@
 //! when each of our renewals was sent, so we know a moment before which the store cannot have ended it.
 //!
 //! # Rules
-//! - C1: The address is added only if the claim is acknowledged and a read sent after that names this host, or the very
-//!   step that created the claim showed that the leader key does.
+//! - C1: The address is added only if a read names this host and the claim is acknowledged, and that read was sent after
+//!   it or the very step that created the claim showed that the leader key names this host. A store that compares the
+//!   leader key in that step may be asked as soon as a watch has heard of the change, while the key is read.
 //! - C2: The claim ends the hold a margin before the store can end the claim, counted from when the last acknowledged
 //!   renewal was sent.
 //! - C3: The claim is deleted after the kernel has confirmed that the address is gone, never before.
@@ -79,12 +80,13 @@ impl Keeper {
     fn respect(&mut self, by: Arc<str>, at_most: Option<Duration>, now: Moment) {
         self.claim.known = Claimed::Taken { by: Arc::clone(&by), until: at_most.map(|span| now + span) };
         self.claim.unconfirmed = None;
-        let news = self.claim.told_by.as_ref() != Some(&by);
-        self.claim.told_by = Some(Arc::clone(&by));
         let before = self.state;
         self.step(Fact::Expired, Some(Cause::ClaimTaken { by: Arc::clone(&by) }), now);
-        if news && self.state == before && self.claim.wish == ClaimWish::Hold {
-            self.notes.push_back(Note::Claimed { by, at_most });
+        if self.claim.wish == ClaimWish::Hold && self.claim.told_by.as_ref() != Some(&by) {
+            self.claim.told_by = Some(Arc::clone(&by));
+            if self.state == before {
+                self.notes.push_back(Note::Claimed { by, at_most });
+            }
         }
     }
 
@@ -190,6 +192,21 @@ impl Keeper {
         Cause::ClaimDeadline { why: self.claim.unconfirmed.clone() }
     }
 
+    /// A watch heard that the key names this host. The read that follows confirms it, or the claim is given up.
+    pub(super) fn expect_hold(&mut self, heard_at: Moment) {
+        self.claim.ahead_until = Some(heard_at + AHEAD);
+    }
+
+    /// A read, or something newer that a watch heard, decides.
+    pub(super) const fn expect_nothing(&mut self) {
+        self.claim.ahead_until = None;
+    }
+
+    /// When to give up a claim that no read confirms.
+    pub(super) fn ahead_until(&self) -> Option<Moment> {
+        self.claim.ahead_until.filter(|_| self.rules.claim != ClaimMode::Off)
+    }
+
     /// What is wanted follows from the state.
     pub(super) fn settle_claim(&mut self, now: Moment) {
         if self.rules.claim == ClaimMode::Off {
@@ -197,7 +214,8 @@ impl Keeper {
         }
         let wish = self.wished(now);
         let begins = wish.is_wanted() && !self.claim.wish.is_wanted();
-        let ends = wish == ClaimWish::Delete;
+        // What nobody renews or deletes is not counted on.
+        let ends = !wish.is_wanted();
         if begins {
             self.claim.wanted_since = now;
             self.claim.unconfirmed = None;
@@ -214,6 +232,11 @@ impl Keeper {
         match self.state {
             State::Acquiring { .. } | State::Held { .. } | State::Doubtful { .. } => ClaimWish::Hold,
             State::Unknown { .. } | State::Standby if qualified => ClaimWish::Hold,
+            State::Unknown { adopting: None } | State::Standby
+                if self.ahead_until().is_some_and(|until| until > now) =>
+            {
+                ClaimWish::Ahead
+            }
             // The address may be there.
             State::Unknown { adopting: Some(_) } | State::Releasing { .. } => ClaimWish::Keep,
             State::Unknown { adopting: None } | State::Standby | State::Stopped { kept: false } => {
@@ -230,3 +253,6 @@ impl Keeper {
         }
     }
 }
+
+/// A change that a watch hears is read at once.
+const AHEAD: Duration = Duration::from_secs(1);

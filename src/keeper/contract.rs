@@ -287,6 +287,7 @@ impl Keeper {
             self.overdue_at().map(|at| (at, "confirmation overdue")),
             self.align_at.map(|at| (at, "kernel lifetime")),
             retry.map(|at| (at, "retry")),
+            self.ahead_until().filter(|at| *at > now).map(|at| (at, "claim without a read")),
             self.conflict_deadline().map(|at| (at, "conflict")),
             self.series.due().filter(|_| self.may_announce()).map(|at| (at, "announcement")),
         ]

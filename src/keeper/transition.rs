@@ -18,6 +18,7 @@ impl Keeper {
             Verdict::NotMine => {
                 self.unreachable = None;
                 self.qualified = None;
+                self.expect_nothing();
                 let named = Some(read.names.clone());
                 let known = self.narration.told_holder == named;
                 self.narration.told_holder = named;
@@ -29,6 +30,7 @@ impl Keeper {
             }
             Verdict::Mine { until } => {
                 self.unreachable = None;
+                self.expect_nothing();
                 self.narration.told_holder = None;
                 self.confirmed_at = self.confirmed_at.max(read.answered_at);
                 self.note_grade(&read);
@@ -79,9 +81,14 @@ impl Keeper {
     }
 
     pub(super) fn handle_key_event(&mut self, event: KeyEvent, now: Moment) {
-        let denies = !event.names.is_us();
-        if self.evidence.event(&event) && denies {
+        if !self.evidence.event(&event) {
+            return;
+        }
+        if event.names.is_us() {
+            self.expect_hold(event.heard_at);
+        } else {
             self.qualified = None;
+            self.expect_nothing();
             if self.state != State::Standby {
                 self.narration.told_holder = Some(event.names.clone());
             }

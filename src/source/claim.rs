@@ -4,6 +4,8 @@
 //! file. One request is under way at a time.
 //!
 //! # Rules
+//! - Ahead of the read that is to confirm a change of the leader key nothing is asked but to create the claim, and only
+//!   where that step compares the leader key.
 //! - A claim is created only where there is none, and renewed every fifth of its time to live, at once after a failure.
 //! - What another host has is waited for: it is neither taken over nor deleted, however long it lasts.
 //! - Where nothing ends by itself ([`Ending::Unchanged`]) it is over once this host has seen it unchanged for as long as
@@ -86,6 +88,8 @@ pub struct Plan {
     us: Owner,
     ttl: Duration,
     ending: Ending,
+    /// A creation compares the leader key in the same step.
+    compares_leader: bool,
     wish: ClaimWish,
     known: Known,
     /// The claim of another host that was seen last, and when it was seen first.
@@ -112,21 +116,27 @@ enum Known {
 
 impl Plan {
     /// A claim of which nothing is wanted yet.
-    pub const fn new(us: Owner, ttl: Duration, ending: Ending) -> Self {
+    pub const fn new(us: Owner, ttl: Duration, ending: Ending, compares_leader: bool) -> Self {
         let (wish, known) = (ClaimWish::Nothing, Known::Unsure);
         // One that ends by itself is not looked at before something is wanted of it.
         let due = Some(Moment::from_boot(Duration::ZERO));
-        Self { us, ttl, ending, wish, known, foreign: None, asked: None, due, failures: 0 }
+        Self { us, ttl, ending, compares_leader, wish, known, foreign: None, asked: None, due, failures: 0 }
     }
 
     /// Takes what is wanted now.
     pub fn want(&mut self, wish: ClaimWish, now: Moment) {
+        let wish = if wish == ClaimWish::Ahead && !self.compares_leader { ClaimWish::Nothing } else { wish };
         if self.wish == wish {
             return;
         }
+        // What is or is being created ahead is renewed when it is time to.
+        let begun = self.asked.is_some() || matches!(self.known, Known::Ours(_));
+        let stays = (self.wish, wish) == (ClaimWish::Ahead, ClaimWish::Hold) && begun;
         self.wish = wish;
         self.failures = 0;
-        self.due = Some(now);
+        if !stays {
+            self.due = Some(now);
+        }
         if wish == ClaimWish::Nothing {
             // Nobody renews it from here on.
             self.known = Known::Unsure;
@@ -161,12 +171,15 @@ impl Plan {
 
     fn request(&self) -> Option<Request> {
         match (self.wish, &self.known) {
-            (ClaimWish::Hold | ClaimWish::Keep, Known::Ours(token)) => Some(Request::Renew(token.clone())),
+            (ClaimWish::Ahead | ClaimWish::Hold | ClaimWish::Keep, Known::Ours(token)) => {
+                Some(Request::Renew(token.clone()))
+            }
             (ClaimWish::Hold, Known::Left(token) | Known::Over(token)) => Some(Request::TakeOver(token.clone())),
-            (ClaimWish::Hold, Known::Unsure | Known::NotOurs) => Some(Request::Create),
+            (ClaimWish::Ahead | ClaimWish::Hold, Known::Unsure | Known::NotOurs) => Some(Request::Create),
             (ClaimWish::Delete, Known::Ours(token) | Known::Left(token)) => Some(Request::Delete(token.clone())),
             (ClaimWish::Delete, Known::Unsure | Known::NotOurs | Known::Over(_)) => Some(Request::Look),
-            (ClaimWish::Keep, Known::Left(_) | Known::Unsure | Known::NotOurs | Known::Over(_)) => None,
+            (ClaimWish::Ahead | ClaimWish::Keep, Known::Left(_) | Known::Over(_))
+            | (ClaimWish::Keep, Known::Unsure | Known::NotOurs) => None,
             (ClaimWish::Nothing, _) => (self.ending == Ending::Unchanged).then_some(Request::Look),
         }
     }
@@ -235,7 +248,7 @@ impl Plan {
     /// Nothing more is to be done where the claim is to be deleted and none is ours.
     fn later(&self, now: Moment) -> Option<Moment> {
         match self.wish {
-            ClaimWish::Hold | ClaimWish::Keep => Some(now + POLL),
+            ClaimWish::Ahead | ClaimWish::Hold | ClaimWish::Keep => Some(now + POLL),
             ClaimWish::Delete => None,
             ClaimWish::Nothing => Some(now + self.ttl / LOOKS),
         }
@@ -292,14 +305,14 @@ mod tests {
     }
 
     fn plan(wish: ClaimWish) -> Plan {
-        let mut plan = Plan::new(owner("pg1", "b1"), TTL, Ending::ByItself);
+        let mut plan = Plan::new(owner("pg1", "b1"), TTL, Ending::ByItself, true);
         plan.want(wish, at(0));
         plan
     }
 
     /// In a store where nothing ends by itself.
     fn lasting(wish: ClaimWish) -> Plan {
-        let mut plan = Plan::new(owner("pg1", "b1"), TTL, Ending::Unchanged);
+        let mut plan = Plan::new(owner("pg1", "b1"), TTL, Ending::Unchanged, false);
         plan.want(wish, at(0));
         plan
     }
@@ -382,6 +395,40 @@ mod tests {
         plan.next(at(2_055));
         assert!(matches!(plan.answered(Answer::Absent, at(2_060)), Some(ClaimReport::Lost { .. })));
         assert_eq!(plan.next(at(2_060)), None, "it is not created again");
+    }
+
+    #[test]
+    fn ahead_of_a_read_a_claim_is_created_where_the_leader_key_is_compared_and_nothing_else_is_done() {
+        let mut one = plan(ClaimWish::Ahead);
+        assert_eq!(one.next(at(0)), Some(Request::Create));
+        one.want(ClaimWish::Hold, at(2));
+        assert!(matches!(one.answered(ours(4), at(3)), Some(ClaimReport::Held { .. })));
+        assert_eq!((one.next(at(1_999)), one.next(at(2_000))), (None, Some(Request::Renew(token(4)))));
+
+        let mut answered_first = plan(ClaimWish::Ahead);
+        answered_first.next(at(0));
+        assert!(matches!(answered_first.answered(ours(4), at(3)), Some(ClaimReport::Held { .. })));
+        answered_first.want(ClaimWish::Hold, at(4));
+        assert_eq!(answered_first.due(), Some(at(2_000)), "it was created a moment ago");
+
+        let mut not_confirmed = plan(ClaimWish::Ahead);
+        not_confirmed.next(at(0));
+        not_confirmed.want(ClaimWish::Delete, at(2));
+        not_confirmed.answered(ours(4), at(3));
+        assert_eq!(not_confirmed.next(at(3)), Some(Request::Delete(token(4))));
+
+        let mut left = plan(ClaimWish::Ahead);
+        left.next(at(0));
+        left.answered(present(4, "pg1", "b1"), at(1));
+        assert_eq!(left.next(at(1)), None, "a replacement does not compare the leader key");
+        left.want(ClaimWish::Hold, at(2));
+        assert_eq!(left.next(at(2)), Some(Request::TakeOver(token(4))));
+
+        let mut without = Plan::new(owner("pg1", "b1"), TTL, Ending::ByItself, false);
+        without.want(ClaimWish::Ahead, at(0));
+        assert_eq!(without.next(at(0)), None);
+        without.want(ClaimWish::Hold, at(2));
+        assert_eq!(without.next(at(2)), Some(Request::Create));
     }
 
     #[test]
@@ -479,7 +526,7 @@ mod tests {
         assert_eq!(left.answered(present(4, "pg1", "b1"), at(1)), None);
         assert_eq!(left.due(), Some(at(5_001)), "an earlier process of this host left it");
 
-        let mut by_itself = Plan::new(owner("pg1", "b1"), TTL, Ending::ByItself);
+        let mut by_itself = Plan::new(owner("pg1", "b1"), TTL, Ending::ByItself, true);
         assert_eq!((by_itself.next(at(0)), by_itself.due()), (None, None));
     }
 

@@ -57,7 +57,7 @@ pub(super) fn claimings<C: Client>(
 ) -> (Wishes, Vec<Claiming<C>>) {
     let one = |(index, spec): (ClaimIndex, &ClaimSpec)| {
         let (sender, wishes) = watch::channel(ClaimWish::Nothing);
-        let plan = Plan::new(spec.owner.clone(), spec.ttl, C::CLAIM_ENDING);
+        let plan = Plan::new(spec.owner.clone(), spec.ttl, C::CLAIM_ENDING, C::CLAIM_COMPARES_LEADER);
         let (spec, shared, wakes) = (spec.clone(), Arc::clone(shared), wakes.clone());
         let key = Arc::clone(&spec.key);
         let task = Claiming { index, spec, shared, wishes, wakes, clock, plan, endpoint: None, obstacle: None };
@@ -138,7 +138,8 @@ impl<C: Client> Claiming<C> {
     }
 }
 
-async fn pause(due: Option<Duration>) {
+/// Waits that long, or for ever.
+pub(super) async fn pause(due: Option<Duration>) {
     match due {
         Some(due) => sleep(due).await,
         None => pending().await,

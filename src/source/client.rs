@@ -40,6 +40,9 @@ pub(crate) trait Client: Clone + Send + Sync + 'static {
 
     /// How a claim ends in this store.
     const CLAIM_ENDING: Ending = Ending::ByItself;
+    /// Whether the store creates a claim only if the leader key names this host, in one step. Then it may be created
+    /// before a read has confirmed what a watch heard.
+    const CLAIM_COMPARES_LEADER: bool = true;
 
     /// Reads the keys, linearizably where the store can, and hands over each answer as soon as it is complete. One key
     /// that cannot be read is a failed answer; an error says that the endpoint did not answer. It returns within the

@@ -205,7 +205,8 @@ impl World {
         let report = match *op {
             ClaimOp::Held { age, bound, named } => {
                 let (sent_at, bound) = (self.now - Duration::from_millis(age), Duration::from_secs(bound));
-                if matches!(self.wish.0, ClaimWish::Hold | ClaimWish::Keep) && sent_at > self.wish.1 {
+                if matches!(self.wish.0, ClaimWish::Ahead | ClaimWish::Hold | ClaimWish::Keep) && sent_at > self.wish.1
+                {
                     let until = sent_at + bound.saturating_sub(self.keeper.rules().lease_margin);
                     let (since, before) =
                         self.claimed.unwrap_or((if named { Moment::default() } else { self.now }, until));
@@ -227,7 +228,7 @@ impl World {
 
     /// What was acknowledged before the claim was wanted counts no more. To be called after each event.
     fn note_wish(&mut self) {
-        let wanted = |wish| matches!(wish, ClaimWish::Hold | ClaimWish::Keep);
+        let wanted = |wish| matches!(wish, ClaimWish::Ahead | ClaimWish::Hold | ClaimWish::Keep);
         let wish = self.keeper.claim_wish();
         if wanted(wish) && !wanted(self.wish.0) {
             self.wish.1 = self.now;

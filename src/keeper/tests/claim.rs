@@ -105,6 +105,81 @@ fn a_claim_that_names_this_host_admits_nothing_after_another_was_named_or_the_re
 }
 
 #[test]
+fn is_claimed_ahead_of_the_read_that_confirms_what_was_heard_and_held_when_both_are_there() {
+    let heard = || {
+        let mut keeper = claiming(ClaimMode::Require, vec![]);
+        keeper.read(Some("pg2"));
+        keeper.event(Some(VALUE));
+        assert_eq!((wish(&keeper), keeper.keeper.target()), (ClaimWish::Ahead, Target::Released));
+        keeper
+    };
+    let mut claimed_first = heard();
+    let sent_before = {
+        claimed_first.now = claimed_first.now + millis(1);
+        claimed_first.key_read(Some(VALUE))
+    };
+    acknowledge_with(&mut claimed_first, true);
+    assert_eq!(claimed_first.keeper.target(), Target::Released, "what was heard is confirmed by a read only");
+    claimed_first.handle(Event::Read(sent_before));
+    assert!(matches!(claimed_first.keeper.state(), State::Held { .. }), "{:?}", claimed_first.keeper.state());
+    assert_eq!(wish(&claimed_first), ClaimWish::Hold);
+
+    let mut read_first = heard();
+    read_after(&mut read_first, Some(VALUE));
+    assert_eq!((wish(&read_first), read_first.keeper.target()), (ClaimWish::Hold, Target::Released));
+    acknowledge_with(&mut read_first, true);
+    assert!(matches!(read_first.keeper.state(), State::Held { .. }), "{:?}", read_first.keeper.state());
+}
+
+#[test]
+fn a_claim_ahead_of_the_read_is_given_up_when_the_read_or_the_watch_names_another_or_no_read_comes() {
+    let heard = || {
+        let mut keeper = claiming(ClaimMode::Require, vec![]);
+        keeper.read(Some("pg2"));
+        keeper.event(Some(VALUE));
+        acknowledge_with(&mut keeper, true);
+        keeper
+    };
+    let mut read = heard();
+    read_after(&mut read, Some("pg2"));
+    assert_eq!((wish(&read), read.keeper.target()), (ClaimWish::Delete, Target::Released));
+    let mut moved = heard();
+    moved.event(Some("pg3"));
+    assert_eq!((wish(&moved), moved.keeper.target()), (ClaimWish::Delete, Target::Released));
+    let mut unread = heard();
+    unread.wait(millis(1_010));
+    assert_eq!((wish(&unread), unread.keeper.target()), (ClaimWish::Delete, Target::Released));
+    // Nor does it count for a read that comes later, where none came before.
+    let mut at_start = claiming(ClaimMode::Require, vec![]);
+    at_start.event(Some(VALUE));
+    acknowledge_with(&mut at_start, true);
+    at_start.wait(millis(1_010));
+    assert_eq!(wish(&at_start), ClaimWish::Nothing);
+    read_after(&mut at_start, Some(VALUE));
+    assert_eq!((wish(&at_start), at_start.keeper.target()), (ClaimWish::Hold, Target::Released));
+    // A read that was sent before the deletion no longer counts.
+    let mut late = heard();
+    let sent_before = late.key_read(Some(VALUE));
+    late.wait(millis(1_010));
+    late.handle(Event::Read(sent_before));
+    assert_eq!((wish(&late), late.keeper.target()), (ClaimWish::Hold, Target::Released));
+}
+
+#[test]
+fn another_hosts_claim_that_was_found_ahead_of_the_read_is_noted_after_it() {
+    let mut keeper = claiming(ClaimMode::Require, vec![]);
+    keeper.read(Some("pg2"));
+    keeper.event(Some(VALUE));
+    keeper.forget();
+    let taken = || ClaimReport::Taken { by: "pg2".into(), at_most: None };
+    tell(&mut keeper, taken());
+    assert_eq!(keeper.notes, []);
+    read_after(&mut keeper, Some(VALUE));
+    tell(&mut keeper, taken());
+    assert!(matches!(keeper.notes[..], [Note::Claimed { .. }]), "{:?}", keeper.notes);
+}
+
+#[test]
 fn the_grade_that_is_noted_is_that_of_the_claim() {
     let mut keeper = claiming(ClaimMode::Auto, vec![]);
     keeper.read(Some(VALUE));

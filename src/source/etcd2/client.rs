@@ -38,6 +38,8 @@ impl Connector for Etcd2Connector {
 impl Client for Etcd2Client {
     type Events = Polls;
 
+    const CLAIM_COMPARES_LEADER: bool = false;
+
     async fn read(&self, keys: &[KeyIndex], answers: &Answers) -> Result<(), Failure> {
         let read = read_each(&self.0.shared.keys, keys, answers, |places| {
             let context = Arc::clone(&self.0);

@@ -56,6 +56,7 @@ impl Client for KubernetesClient {
     type Events = Polls;
 
     const CLAIM_ENDING: Ending = Ending::Unchanged;
+    const CLAIM_COMPARES_LEADER: bool = false;
 
     async fn read(&self, keys: &[KeyIndex], answers: &Answers) -> Result<(), Failure> {
         let limit = self.0.requests.http.limit();
