@@ -9,8 +9,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::timeout;
-
 use super::claim_session::{Line, Prepared, Server, name};
 use super::connection::{Connection, Pending, Told};
 use super::context::Context;
@@ -18,7 +16,7 @@ use super::error::CallError;
 use super::read::expect;
 use crate::source::claim::{Answer, Request, Token};
 use crate::source::client::Failure;
-use crate::source::report::{ClaimSpec, KeyIndex};
+use crate::source::report::ClaimSpec;
 use crate::time::Moment;
 use crate::wire::jute::{Acl, Code, Operation, Outcome, Reply, Request as Ask};
 
@@ -63,27 +61,7 @@ fn refused(context: &Context, znode: &Forbidden) -> Answer {
     Answer::Refused { why, cure: Some(cure) }
 }
 
-/// Begins the session of the claim of a key that names nobody, as the next one may be this host. Where it seems to be, also
-/// looks at what a creation compares, while that is being confirmed.
-pub(super) fn prepare(context: &Arc<Context>, key: KeyIndex, ours: bool) {
-    for spec in context.keys.claims().iter().filter(|spec| spec.leader == key) {
-        let (context, spec) = (Arc::clone(context), spec.clone());
-        tokio::spawn(timeout(context.limit, async move {
-            let session = context.memory.claim_session(&spec.key);
-            let mut session = session.lock().await;
-            // Each server tells of the change. What fails here is tried again by the claim itself.
-            let useful = session.line().is_none_or(|line| line.has_ended() || ours && line.waits_to_be_used());
-            if useful
-                && let Ok(mut line) = session.take(server(&context), spec.ttl).await
-                && (!ours || Claim::new(&context, &spec).prepare(&mut line).await.is_ok())
-            {
-                session.put_back(line);
-            }
-        }));
-    }
-}
-
-fn server(context: &Context) -> Server<'_> {
+pub(super) fn server(context: &Context) -> Server<'_> {
     let (longest, clock) = (context.memory.longest(), context.clock);
     Server { endpoint: context.endpoint, opener: &context.opener, longest, clock }
 }
@@ -121,7 +99,7 @@ async fn watch(line: &mut Line, path: &str, seen: &Token) -> Result<(), CallErro
 }
 
 /// Why a request goes no further.
-enum Stop {
+pub(super) enum Stop {
     Call(CallError),
     /// An ACL does not allow it.
     Refused(Forbidden),
@@ -129,7 +107,7 @@ enum Stop {
 
 /// The znode that may not be created, changed or read.
 #[derive(Clone, PartialEq, Eq, Debug)]
-enum Forbidden {
+pub(super) enum Forbidden {
     Absent(String),
     Present(String),
 }
@@ -141,13 +119,22 @@ impl From<CallError> for Stop {
 }
 
 /// A claim and where it is.
-struct Claim<'a> {
+pub(super) struct Claim<'a> {
     context: &'a Context,
     spec: &'a ClaimSpec,
     leader: String,
     path: String,
     fence: String,
     acl: [Acl<'static>; 1],
+}
+
+/// How new what is looked at is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Sight {
+    /// As new as the leader of the ensemble knows it.
+    Synced,
+    /// As this server has it, which may be late: that costs a second attempt.
+    OfThisServer,
 }
 
 /// What is there.
@@ -167,7 +154,7 @@ impl Seen {
 }
 
 impl<'a> Claim<'a> {
-    fn new(context: &'a Context, spec: &'a ClaimSpec) -> Self {
+    pub(super) fn new(context: &'a Context, spec: &'a ClaimSpec) -> Self {
         let path = format!("{}{}", context.root, spec.key);
         let fence = format!("{path}.fence");
         // Every host logs in as the same user, or as nobody.
@@ -188,17 +175,23 @@ impl<'a> Claim<'a> {
 
     /// Reads the claim. Whatever follows compares it, so no quorum is needed.
     async fn look(&self, line: &mut Line) -> Result<Seen, Stop> {
+        self.look_as(line, Sight::Synced).await
+    }
+
+    async fn look_as(&self, line: &mut Line, sight: Sight) -> Result<Seen, Stop> {
         let sent_at = (self.context.clock)();
-        let seen = self.see(&line.connection).await?;
+        let seen = self.see(&line.connection, sight).await?;
         line.note_used(sent_at, (self.context.clock)());
         Ok(seen)
     }
 
-    async fn see(&self, connection: &Connection) -> Result<Seen, Stop> {
-        let sync = connection.send(&Ask::Sync { path: &self.path });
+    async fn see(&self, connection: &Connection, sight: Sight) -> Result<Seen, Stop> {
+        let sync = (sight == Sight::Synced).then(|| connection.send(&Ask::Sync { path: &self.path }));
         let fence = connection.send(&Ask::Exists { path: &self.fence, watch: false });
         let claim = connection.send(&Ask::GetData { path: &self.path, watch: false });
-        expect(sync.answer().await?.reply()?.code, &[Code::OK])?;
+        if let Some(sync) = sync {
+            expect(sync.answer().await?.reply()?.code, &[Code::OK])?;
+        }
         let (fence, claim) = (fence.answer().await?, claim.answer().await?);
         let (fence, claim) = (fence.reply()?, claim.reply()?);
         expect(fence.code, &[Code::OK, Code::NO_NODE])?;
@@ -222,7 +215,7 @@ impl<'a> Claim<'a> {
             return Ok(answer);
         }
         for _ in 0..ATTEMPTS {
-            let (seen, leader) = self.begin(line).await?;
+            let (seen, leader) = self.begin(line, Sight::Synced).await?;
             if let Some(present) = seen.claim {
                 return Ok(present);
             }
@@ -242,16 +235,16 @@ impl<'a> Claim<'a> {
     }
 
     /// What a creation compares: what is there, and the version of the leader key if that names this host.
-    async fn begin(&self, line: &mut Line) -> Result<(Seen, Option<i32>), Stop> {
+    async fn begin(&self, line: &mut Line, sight: Sight) -> Result<(Seen, Option<i32>), Stop> {
         let leader = line.connection.send(&Ask::GetData { path: &self.leader, watch: false });
-        let seen = self.look(line).await?;
+        let seen = self.look_as(line, sight).await?;
         let leader = self.version_of_leader(&leader.answer().await?.reply()?)?;
         Ok((seen, leader))
     }
 
     /// Looks at what a creation will compare, where nothing stands in its way.
-    async fn prepare(&self, line: &mut Line) -> Result<(), Stop> {
-        let (seen, leader) = self.begin(line).await?;
+    pub(super) async fn prepare(&self, line: &mut Line) -> Result<(), Stop> {
+        let (seen, leader) = self.begin(line, Sight::OfThisServer).await?;
         let clear = seen.claim.is_none() && seen.fence != ABSENT;
         let prepared = leader.filter(|_| clear).map(|leader| Prepared { leader, fence: seen.fence });
         line.note_prepared(prepared, (self.context.clock)());
@@ -391,7 +384,7 @@ impl<'a> Claim<'a> {
 
     /// Tries what a claim needs in a transaction that fails in its last step, and so changes nothing.
     async fn inspect(&self, connection: &Connection) -> Result<Answer, Stop> {
-        let seen = self.see(connection).await?;
+        let seen = self.see(connection, Sight::Synced).await?;
         let never = format!("{}/never", self.fence);
         let fail = Operation::Check { path: &never, version: ANY };
         if seen.fence == ABSENT {

@@ -17,9 +17,11 @@
 //!
 //! # Watches
 //! A watch tells that a znode has changed and ends with that; it tells neither value nor version. What it says is followed
-//! by a read that sets the next watch, and that read is reported as the event.
+//! by a read that sets the next watch, and that read is reported as the event. Each server tells of a change; the first is
+//! asked at once, and the others a little later, since their load would delay it.
 
 mod claim;
+mod claim_preparation;
 mod claim_session;
 mod client;
 mod connection;

@@ -8,14 +8,16 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::claim;
+use super::claim_preparation::{Outlook, prepare};
 use super::connection::Told;
-use super::context::Context;
+use super::context::{BEHIND, Context};
 use super::error::CallError;
 use super::read::{holder, watch_absent, within};
 use crate::keeper::{KeyEvent, Names, Version};
+use crate::source::claims::pause;
 use crate::source::client::{Events, Failure, Heard};
 use crate::source::report::KeyIndex;
+use crate::time::Moment;
 use crate::wire::jute::Request;
 
 #[derive(Debug)]
@@ -23,12 +25,26 @@ pub(crate) struct Watcher {
     context: Arc<Context>,
     told: mpsc::UnboundedReceiver<Told>,
     due: Option<Heard>,
+    /// When to look at what has changed, if not at once.
+    look_at: Option<Moment>,
 }
 
 impl Watcher {
     /// The first read of the session has set every watch.
     pub(super) fn new(context: &Arc<Context>, told: mpsc::UnboundedReceiver<Told>) -> Self {
-        Self { context: Arc::clone(context), told, due: Some(Heard::Complete) }
+        Self { context: Arc::clone(context), told, due: Some(Heard::Complete), look_at: None }
+    }
+
+    /// This server tells that a key has changed. Another one may have done so already, and is being asked what it says.
+    fn note_told(&mut self, key: KeyIndex) {
+        let now = (self.context.clock)();
+        if self.context.memory.is_first_told(key, self.context.endpoint, now) {
+            prepare(&self.context, key, Outlook::Changed);
+            self.look_at = None;
+        } else if self.context.to_look_at().is_empty() {
+            self.look_at = Some(now + BEHIND);
+        }
+        self.context.to_look_at().insert(key);
     }
 
     /// Cancel-safe: a key stays noted as changed until it was looked at.
@@ -38,21 +54,21 @@ impl Watcher {
                 return Ok(heard);
             }
             let changed: Vec<KeyIndex> = self.context.to_look_at().iter().copied().collect();
-            if !changed.is_empty() {
+            if !changed.is_empty() && self.look_at.is_none() {
                 return within(self.context.limit, look(&self.context, &changed)).await;
             }
             tokio::select! {
                 told = self.told.recv() => match told {
                     Some(Told::Alive) => return Ok(Heard::Sign),
                     Some(Told::Changed(path)) => {
-                        let name = self.context.key_name(&path).unwrap_or_default();
-                        for &key in self.context.keys.places(name.as_bytes()) {
-                            self.context.note_changed(key);
-                        }
+                        let context = Arc::clone(&self.context);
+                        let name = context.key_name(&path).unwrap_or_default();
+                        context.keys.places(name.as_bytes()).iter().for_each(|&key| self.note_told(key));
                     }
                     None => return Err(self.context.connection.why_ended()),
                 },
-                () = self.context.changes.notified() => {}
+                () = self.context.changes.notified() => self.look_at = None,
+                () = pause(self.look_at.map(|at| at.since((self.context.clock)()))) => self.look_at = None,
             }
         }
     }
@@ -75,8 +91,10 @@ async fn look(context: &Arc<Context>, keys: &[KeyIndex]) -> Result<Heard, CallEr
             absent.push(key);
         }
         context.memory.set_ours(key, names.is_us());
-        if names.is_us() || names == Names::Nobody {
-            claim::prepare(context, key, names.is_us());
+        match names {
+            Names::Us => prepare(context, key, Outlook::Ours),
+            Names::Nobody => prepare(context, key, Outlook::Nobody),
+            Names::Other(_) => {}
         }
         // Nobody knows which version removed it: it was absent at this one, and whatever creates it is newer.
         let version = if names == Names::Nobody { reply.zxid } else { modified };
