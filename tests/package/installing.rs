@@ -1,6 +1,8 @@
 //! From installation to the first leader.
 
 use crate::site::{FILE, Site, UNIT, transcript};
+use crate::support::clock::wait_for;
+use crate::support::setup::SOON;
 
 #[test]
 fn the_unit_is_not_enabled_after_installation_and_a_start_lists_the_missing_settings() {
@@ -11,11 +13,13 @@ fn the_unit_is_not_enabled_after_installation_and_a_start_lists_the_missing_sett
     assert_eq!(machine.run(&format!("stat -c '%a %U:%G' {FILE}")), "640 root:vip-manager");
 
     assert!(!machine.succeeds("systemctl start vip-manager"));
-    let said = machine.run("systemctl status --no-pager --full vip-manager || true");
-    for key in ["ip is empty", "interface is empty", "trigger-key is empty"] {
-        assert!(said.contains(key), "{said}");
-    }
+    let status = || machine.run("systemctl status --no-pager --full --lines=100 vip-manager || true");
+    let said = status();
     assert!(said.contains("status=78"), "{said}");
+    // The journal may be a moment behind.
+    for key in ["ip is empty", "interface is empty", "trigger-key is empty"] {
+        wait_for(&format!("{key:?} in the status"), SOON, || status().contains(key));
+    }
     let journal = machine.journal(UNIT);
     assert!(journal.contains("configuration rejected; systemd tries again until it is correct"), "{journal}");
 }
@@ -66,7 +70,7 @@ fn instances_have_their_own_configuration_from_a_file_or_from_debians_variables(
     machine.write("/etc/vip-manager/other.yml", &site.setup.config().with("ip", "10.66.0.101").text());
     machine.run("systemctl start vip-manager@15-main vip-manager@other");
     for address in ["10.66.0.100", "10.66.0.101"] {
-        site.setup.observer.wait_held(site.setup.host(), address.parse().unwrap(), crate::support::setup::SOON);
+        site.setup.observer.wait_held(site.setup.host(), address.parse().unwrap(), SOON);
     }
     machine.run("systemctl stop 'vip-manager@*'");
     for address in ["10.66.0.100", "10.66.0.101"] {

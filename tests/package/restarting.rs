@@ -21,7 +21,7 @@ fn systemctl_restart_on_the_leader_loses_no_ping_and_no_connection() {
         site.wait_process(before);
         clients.wait_answers(50);
     }
-    site.wait_logged("systemd restarts it");
+    site.wait_logged("systemd restarts the daemon");
     clients.assert_undisturbed(&site);
 }
 
