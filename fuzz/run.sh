@@ -11,8 +11,11 @@ mapfile -t targets < <(cargo fuzz list)
 [ $# -eq 0 ] || targets=("$@")
 # Neither our code nor the crates that read bytes here have any unsafe code: an address sanitizer would have little to
 # watch, and without it no nightly toolchain is needed.
-cargo fuzz build --sanitizer none
-programs=target/$(rustc -vV | sed -n 's/^host: //p')/release
+# Optimizing takes longer than playing the stored inputs once.
+profile=release
+[ "$seconds" != 0 ] || profile=debug
+cargo fuzz build --sanitizer none $([ $profile = release ] || echo --dev)
+programs=target/$(rustc -vV | sed -n 's/^host: //p')/$profile
 
 for target in "${targets[@]}"; do
     limit=-runs=0
