@@ -76,9 +76,9 @@ pub(crate) fn each_store(stores: &Stores) -> String {
          up; measured is the write that names the next one. A *bare client* waits for the change and does nothing else, one\n\
          on each server, and the first one counts: a blocking query of Consul, a data watch of ZooKeeper, a wait of etcd's v2\n\
          API, a watch of the Kubernetes object. The daemon then reads the key; on ZooKeeper and etcd's v2 API that read goes\n\
-         through the quorum as a write does. Where it claims by default (Consul, ZooKeeper, Kubernetes) it then creates its\n\
-         claim, and in Kubernetes reads once more. Patroni's REST API tells nobody of a change: the daemon asks every 250\n\
-         ms.\n\n\
+         through the quorum as a write does. Where it claims by default (Consul, ZooKeeper, Kubernetes) it creates its claim\n\
+         meanwhile; in Kubernetes it does so after the read, and reads once more. ZooKeeper's servers were warmed up: one that\n\
+         was just started interprets its own code. Patroni's REST API tells nobody of a change: the daemon asks every 250 ms.\n\n\
          Measured on {} by `make bench ARGS=--stores`. The load averages over 1, 5 and 15 minutes were\n\
          {before} before and {after} after.{} The *event* is the first bare client's, the\n\
          *announcement* the new holder's first.\n\n\

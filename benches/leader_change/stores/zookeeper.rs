@@ -13,6 +13,9 @@ use crate::support::zookeeper::{Ensemble, Session};
 /// What Patroni asks for by default.
 const TTL: Duration = Duration::from_secs(30);
 
+/// So many let a server compile what each change needs of it. One that was just started interprets its own code.
+const REQUESTS: usize = 2_000;
+
 /// With the claim that is the default, or without one.
 pub(super) struct OnZookeeper<const CLAIM: bool> {
     session: Session,
@@ -31,6 +34,7 @@ impl<const CLAIM: bool> Store for OnZookeeper<CLAIM> {
         // The znodes above it stay.
         session.create(KEY, NOBODY, &[Acl::OPEN], true);
         session.delete(KEY);
+        (0..ensemble.servers.len()).for_each(|place| warm_up(&ensemble.session(place, TTL)));
         Self { session, ensemble, client: client.clone() }
     }
 
@@ -53,5 +57,16 @@ impl<const CLAIM: bool> Store for OnZookeeper<CLAIM> {
         } else {
             self.session.take(KEY, name);
         }
+    }
+}
+
+fn warm_up(session: &Session) {
+    let other = format!("{KEY}-before");
+    for round in 0..REQUESTS {
+        if round % 4 == 0 {
+            session.delete(&other);
+            session.take(&other, NOBODY);
+        }
+        session.get(&other);
     }
 }
