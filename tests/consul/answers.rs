@@ -97,6 +97,11 @@ fn compare(answers: &[Value]) {
 fn answers(name: &str, kind: Kind) -> Vec<Value> {
     let lab = Lab::new(name);
     let consul = consul(&lab, kind, 1);
+    wait_for("the server to be in its own catalog", Duration::from_secs(20), || {
+        let answer = consul.request(0, "GET", "/v1/catalog/service/consul?consistent", "");
+        let nodes: Value = serde_json::from_str(&answer.body).unwrap();
+        nodes[0]["CreateIndex"] == json!(answer.index)
+    });
     let mut asking = Asking { consul: &consul, answers: Vec::new(), index: 0 };
     agent_and_cluster(&mut asking);
     keys(&mut asking);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::support::clock::wait_for;
 use crate::support::host::{INTERFACE, VIP};
 use crate::support::kubernetes::Kubernetes;
 use crate::support::kubernetes::patroni::{Leader, annotations};
@@ -39,8 +40,11 @@ fn follows(name: &str, followed: &str, left_behind: &str, setting: &str, variabl
     kubernetes.annotate(left_behind, &annotations("pg1", TTL));
     kubernetes.annotate(followed, &json!({"leader": "pg2"}));
     site.observer.wait_gone(&site.host, VIP, SOON).unwrap();
-    let log = daemon.process.text();
-    assert!(log.contains("holds \"pg2\"") && log.contains(followed), "{log}");
+    // The line is written after the address has gone.
+    wait_for("the line that says why", SOON, || {
+        let log = daemon.process.text();
+        log.lines().any(|line| line.contains(&format!("{followed} holds \"pg2\"")))
+    });
 }
 
 #[test]
