@@ -92,8 +92,8 @@ pub(super) struct Claim {
     pub(super) wish: ClaimWish,
     /// Since when it is wanted without a break: what was asked before may have been undone since.
     pub(super) wanted_since: Moment,
-    /// Until when it is created ahead of the read that is to confirm what a watch heard.
-    pub(super) ahead_until: Option<Moment>,
+    /// When a watch heard that the key names this host, until a read decides.
+    pub(super) heard_at: Option<Moment>,
     /// A read that was sent earlier does not admit.
     pub(super) reads_count_from: Moment,
     /// Why the last request was not answered, until one is.
@@ -110,7 +110,7 @@ impl Claim {
             known: Claimed::Unknown,
             wish: ClaimWish::Nothing,
             wanted_since: Moment::from_boot(Duration::ZERO),
-            ahead_until: None,
+            heard_at: None,
             reads_count_from: Moment::from_boot(Duration::ZERO),
             unconfirmed: None,
             told_by: None,

@@ -193,18 +193,23 @@ impl Keeper {
     }
 
     /// A watch heard that the key names this host. The read that follows confirms it, or the claim is given up.
-    pub(super) fn expect_hold(&mut self, heard_at: Moment) {
-        self.claim.ahead_until = Some(heard_at + AHEAD);
+    pub(super) const fn expect_hold(&mut self, heard_at: Moment) {
+        self.claim.heard_at = Some(heard_at);
     }
 
-    /// A read, or something newer that a watch heard, decides.
+    /// A read decides, unless it was sent before the watch heard of the change.
+    pub(super) fn decide_by(&mut self, read: &KeyRead) {
+        self.claim.heard_at = self.claim.heard_at.filter(|heard_at| read.sent_at < *heard_at);
+    }
+
+    /// Something newer that a watch heard decides.
     pub(super) const fn expect_nothing(&mut self) {
-        self.claim.ahead_until = None;
+        self.claim.heard_at = None;
     }
 
     /// When to give up a claim that no read confirms.
     pub(super) fn ahead_until(&self) -> Option<Moment> {
-        self.claim.ahead_until.filter(|_| self.rules.claim != ClaimMode::Off)
+        self.claim.heard_at.filter(|_| self.rules.claim != ClaimMode::Off).map(|heard_at| heard_at + AHEAD)
     }
 
     /// What is wanted follows from the state.

@@ -18,7 +18,7 @@ impl Keeper {
             Verdict::NotMine => {
                 self.unreachable = None;
                 self.qualified = None;
-                self.expect_nothing();
+                self.decide_by(&read);
                 let named = Some(read.names.clone());
                 let known = self.narration.told_holder == named;
                 self.narration.told_holder = named;
@@ -30,7 +30,7 @@ impl Keeper {
             }
             Verdict::Mine { until } => {
                 self.unreachable = None;
-                self.expect_nothing();
+                self.decide_by(&read);
                 self.narration.told_holder = None;
                 self.confirmed_at = self.confirmed_at.max(read.answered_at);
                 self.note_grade(&read);

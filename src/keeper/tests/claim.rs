@@ -165,6 +165,25 @@ fn a_claim_ahead_of_the_read_is_given_up_when_the_read_or_the_watch_names_anothe
     assert_eq!((wish(&late), late.keeper.target()), (ClaimWish::Hold, Target::Released));
 }
 
+/// Such a read says less than the watch. If the claim were given up and wanted again, its creation would not count.
+#[test]
+fn a_claim_ahead_of_the_read_is_not_given_up_for_a_read_that_was_sent_before_the_watch_heard() {
+    let mut keeper = claiming(ClaimMode::Require, vec![]);
+    keeper.read(Some("pg2"));
+    keeper.now = keeper.now + millis(1);
+    let sent_before = keeper.key_read(None);
+    keeper.now = keeper.now + millis(1);
+    keeper.event(Some(VALUE));
+    let sent_at = keeper.now + millis(1);
+    keeper.handle(Event::Read(sent_before));
+    assert_eq!(wish(&keeper), ClaimWish::Ahead);
+    keeper.now = keeper.now + millis(2);
+    read_after(&mut keeper, Some(VALUE));
+    let answered_at = keeper.now;
+    tell(&mut keeper, ClaimReport::Held { sent_at, answered_at, bound: secs(10), named: true });
+    assert!(matches!(keeper.keeper.state(), State::Held { .. }), "{:?}", keeper.keeper.state());
+}
+
 #[test]
 fn another_hosts_claim_that_was_found_ahead_of_the_read_is_noted_after_it() {
     let mut keeper = claiming(ClaimMode::Require, vec![]);
