@@ -73,8 +73,9 @@ daemons ask their host's Patroni, whose lock is in etcd. With Consul the Patroni
 
 A row passes if no run has an overlap or a return of the address to the old host, and if every run has a release ahead.
 Consul and ZooKeeper do not tell how much of a lock is left: where only Patroni dies, the address stays while the daemon
-can read the lock, and no release ahead is required. The last row is more than one failure: an overlap of at most one
-hold (7 s) is allowed.
+can read the lock, and no release ahead is required; the claim keeps the next host waiting for it. In Consul the claim
+of a holder that is gone lasts up to 30 s after its last renewal, and the next host waits for that end. The last row is
+more than one failure: an overlap of at most one hold (7 s) is allowed.
 
 ";
 
