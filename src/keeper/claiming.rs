@@ -259,5 +259,5 @@ impl Keeper {
     }
 }
 
-/// A change that a watch hears is read at once.
+/// How long a claim that was created ahead waits for the read, which is sent as soon as the watch hears.
 const AHEAD: Duration = Duration::from_secs(1);

@@ -1,7 +1,7 @@
 //! The claims: one task for each, which asks what [`Plan`] says is due and reports what became of it.
 //!
 //! A request asks one endpoint, within a limit; the next attempt asks another one. After a new claim the leader key is
-//! read at once, because the address waits for a read that was sent after it.
+//! read at once, because the address may wait for a read that was sent after it.
 
 use std::future::pending;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What a claim needs that this host may have to create, made ready while the leader key is read.
+//! Prepares a claim that this host may have to create, while the leader key is being read.
 
 use std::sync::Arc;
 
@@ -28,11 +28,10 @@ pub(super) fn prepare(context: &Arc<Context>, key: KeyIndex, outlook: Outlook) {
             let session = context.memory.claim_session(&spec.key);
             let mut session = session.lock().await;
             // Each server tells of the change. What fails here is tried again by the claim itself.
-            let useful = match (outlook, session.line()) {
-                (Outlook::Changed | Outlook::Ours, Some(line)) if !line.has_ended() => line.waits_to_be_used(),
-                (Outlook::Nobody, Some(line)) => line.has_ended(),
-                (Outlook::Changed, Some(_) | None) => false,
-                (Outlook::Nobody, None) | (Outlook::Ours, Some(_) | None) => true,
+            let useful = match (outlook, session.line().filter(|line| !line.has_ended())) {
+                (Outlook::Changed | Outlook::Ours, Some(line)) => line.waits_to_be_used(),
+                (Outlook::Nobody, Some(_)) | (Outlook::Changed, None) => false,
+                (Outlook::Nobody | Outlook::Ours, None) => true,
             };
             if useful
                 && let Ok(mut line) = session.take(server(&context), spec.ttl).await

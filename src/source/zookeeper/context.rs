@@ -48,8 +48,8 @@ pub(crate) struct Context {
 pub(super) struct Memory {
     /// Whether the last read or event of each key named us. A stale one costs a needless transaction, or a second read.
     ours: Vec<AtomicBool>,
-    /// Which server told of the last change of each key first, and when.
-    told: Mutex<Vec<Option<(EndpointIndex, Moment)>>>,
+    /// Which server was the first to tell of the last change of each key, and when.
+    first_told: Mutex<Vec<Option<(EndpointIndex, Moment)>>>,
     /// What Patroni's settings say, for each key that named us.
     terms: Mutex<Vec<Option<Known>>>,
     /// The longest session that each server grants, in milliseconds; the largest number until it is known.
@@ -94,7 +94,7 @@ impl Memory {
     pub(super) fn new(keys: usize, servers: usize) -> Self {
         Self {
             ours: (0..keys).map(|_| AtomicBool::new(false)).collect(),
-            told: Mutex::new(vec![None; keys]),
+            first_told: Mutex::new(vec![None; keys]),
             terms: Mutex::new(vec![None; keys]),
             longest: (0..servers).map(|_| AtomicU64::new(u64::MAX)).collect(),
             claims: Mutex::default(),
@@ -110,8 +110,8 @@ impl Memory {
     }
 
     /// A server told of a change. Returns whether no other one did just before.
-    pub(super) fn is_first_told(&self, key: KeyIndex, server: EndpointIndex, now: Moment) -> bool {
-        let told = &mut self.told.lock().unwrap_or_else(PoisonError::into_inner)[key];
+    pub(super) fn tells_first(&self, key: KeyIndex, server: EndpointIndex, now: Moment) -> bool {
+        let told = &mut self.first_told.lock().unwrap_or_else(PoisonError::into_inner)[key];
         let first = told.is_none_or(|(by, at)| by == server || now.since(at) >= BEHIND);
         if first {
             *told = Some((server, now));
@@ -162,7 +162,7 @@ impl Memory {
     }
 }
 
-/// Each server tells of a change. The others than the first are asked so much later, as their load delays the first.
+/// How much later the other servers that tell of a change are asked: their load would delay the first one's answer.
 pub(super) const BEHIND: Duration = Duration::from_millis(20);
 /// Settings are asked for again when they are this old.
 const FRESH: Duration = Duration::from_secs(60);
@@ -179,12 +179,12 @@ mod tests {
     fn of_servers_that_tell_of_a_change_one_is_the_first() {
         let (memory, now) = (Memory::new(2, 3), Moment::from_boot(secs(100)));
         let later = |millis| now + Duration::from_millis(millis);
-        assert!(memory.is_first_told(0, 1, now));
-        assert!(!memory.is_first_told(0, 2, later(3)));
-        assert!(memory.is_first_told(1, 2, later(3)), "another key");
-        assert!(memory.is_first_told(0, 1, later(15)), "the next change");
-        assert!(!memory.is_first_told(0, 2, later(34)));
-        assert!(memory.is_first_told(0, 2, later(35)));
+        assert!(memory.tells_first(0, 1, now));
+        assert!(!memory.tells_first(0, 2, later(3)));
+        assert!(memory.tells_first(1, 2, later(3)), "another key");
+        assert!(memory.tells_first(0, 1, later(15)), "the next change");
+        assert!(!memory.tells_first(0, 2, later(34)));
+        assert!(memory.tells_first(0, 2, later(35)));
     }
 
     #[test]

@@ -38,7 +38,7 @@ impl Watcher {
     /// This server tells that a key has changed. Another one may have done so already, and is being asked what it says.
     fn note_told(&mut self, key: KeyIndex) {
         let now = (self.context.clock)();
-        if self.context.memory.is_first_told(key, self.context.endpoint, now) {
+        if self.context.memory.tells_first(key, self.context.endpoint, now) {
             prepare(&self.context, key, Outlook::Changed);
             self.look_at = None;
         } else if self.context.to_look_at().is_empty() {
